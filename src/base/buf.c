@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The growing buffer: doubling growth, one limit, one sticky error. */
+#include "buf.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "utf8.h"
+
+#define BUF_CAP_FIRST 64
+
+void buf_init(struct buf *b, size_t max)
+{
+	*b = (struct buf){ .max = max };
+}
+
+void buf_fini(struct buf *b)
+{
+	free(b->ptr);
+	*b = (struct buf){ 0 };
+}
+
+void buf_clear(struct buf *b)
+{
+	b->len = 0;
+	b->failed = false;
+}
+
+void buf_release(struct buf *b)
+{
+	size_t max = b->max;
+	buf_fini(b);
+	b->max = max;
+}
+
+uint8_t *buf_reserve(struct buf *b, size_t len)
+{
+	if (b->failed)
+		return NULL;
+	if (len > b->max - b->len) {
+		b->failed = true;
+		return NULL;
+	}
+	if (b->len + len <= b->cap && b->ptr != NULL)
+		return b->ptr + b->len;
+
+	size_t cap = b->cap > 0 ? b->cap : BUF_CAP_FIRST;
+	while (cap < b->len + len)
+		cap *= 2;
+	uint8_t *grown = realloc(b->ptr, cap);
+	if (grown == NULL) {
+		b->failed = true;
+		return NULL;
+	}
+	b->ptr = grown;
+	b->cap = cap;
+	return b->ptr + b->len;
+}
+
+void buf_add(struct buf *b, struct span bytes)
+{
+	if (bytes.len == 0)
+		return;
+	uint8_t *room = buf_reserve(b, bytes.len);
+	if (room == NULL)
+		return;
+	memcpy(room, bytes.ptr, bytes.len);
+	b->len += bytes.len;
+}
+
+void buf_add_str(struct buf *b, const char *text)
+{
+	buf_add(b, span_str(text));
+}
+
+void buf_add_byte(struct buf *b, uint8_t byte)
+{
+	buf_add(b, span_of(&byte, 1));
+}
+
+void buf_add_u64(struct buf *b, uint64_t value)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+	do {
+		digits[--at] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value > 0);
+	buf_add(b, span_of(digits + at, sizeof(digits) - at));
+}
+
+void buf_addf(struct buf *b, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	va_list again;
+	va_copy(again, args);
+	int len = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	if (len < 0) {
+		b->failed = true;
+	} else {
+		char *room = (char *)buf_reserve(b, (size_t)len + 1);
+		if (room != NULL) {
+			vsnprintf(room, (size_t)len + 1, format, again);
+			b->len += (size_t)len;
+		}
+	}
+	va_end(again);
+}
+
+void buf_add_escaped(struct buf *b, struct span s)
+{
+	while (s.len > 0) {
+		size_t len = utf8_char_len(s);
+		uint8_t c = s.ptr[0];
+		if (len == 1 && (c < 0x20 || c == 0x7f || c == '\\'))
+			len = 0;
+		/* C1 controls are valid UTF-8 but move a terminal's cursor. */
+		if (len == 2 && c == 0xc2 && s.ptr[1] < 0xa0)
+			len = 0;
+		if (len == 0) {
+			buf_addf(b, "\\x%02x", c);
+			len = 1;
+		} else {
+			buf_add(b, span_to(s, len));
+		}
+		s = span_from(s, len);
+	}
+}
+
+void buf_consume(struct buf *b, size_t len)
+{
+	assert(len <= b->len);
+	b->len -= len;
+	if (b->len > 0)
+		memmove(b->ptr, b->ptr + len, b->len);
+}
+
+const char *buf_cstr(struct buf *b)
+{
+	uint8_t *end = buf_reserve(b, 1);
+	if (end == NULL)
+		return NULL;
+	*end = 0;
+	return (const char *)b->ptr;
+}
