@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Looks replies up and writes them. A line is made of a head (code, enhanced
+ * code), the wording with its parameters and, for refusals, the session id;
+ * the wording is cut so that the whole stays within the limit of a line.
+ */
+#include "reply.h"
+
+#include <assert.h>
+
+#include "reply_table.h"
+#include "utf8.h"
+
+
+const struct reply_entry *reply_entry(enum reply_key key)
+{
+	assert((unsigned)key < REPLY_KEY_COUNT);
+	return &reply_table[key];
+}
+
+bool reply_find(struct span name, enum reply_key *key_out)
+{
+	for (unsigned i = 0; i < REPLY_KEY_COUNT; i++) {
+		if (span_eq(name, span_str(reply_table[i].name))) {
+			*key_out = (enum reply_key)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Where the wording may end: bytes of `out` past which nothing is appended. */
+struct limit {
+	struct buf *out;
+	size_t end;
+	bool cut;
+};
+
+/* Appends `s` whole or, when it does not fit, nothing from then on. */
+static void limit_add(struct limit *limit, struct span s)
+{
+	if (limit->cut || limit->out->len + s.len > limit->end) {
+		limit->cut = true;
+		return;
+	}
+	buf_add(limit->out, s);
+}
+
+static void value_add(struct limit *limit, struct span value, bool utf8)
+{
+	static const char hex[] = "0123456789abcdef";
+	while (value.len > 0) {
+		uint8_t c = value.ptr[0];
+		size_t len = utf8_char_len(value);
+		bool c1 = len == 2 && c == 0xc2 && value.ptr[1] < 0xa0;
+		if (len == 1 ? c >= 0x20 && c != 0x7f : len > 1 && utf8 && !c1) {
+			limit_add(limit, span_to(value, len));
+		} else {
+			char escaped[4] = { '\\', 'x', hex[c >> 4], hex[c & 15] };
+			limit_add(limit, span_of(escaped, sizeof(escaped)));
+			len = 1;
+		}
+		value = span_from(value, len);
+	}
+}
+
+static void number_add(struct limit *limit, uint64_t value)
+{
+	struct buf digits;
+	buf_init(&digits, 32);
+	buf_add_u64(&digits, value);
+	limit_add(limit, buf_span(&digits));
+	buf_fini(&digits);
+}
+
+/* The generator refuses a wording with any other name. */
+static void param_add(struct limit *limit, struct span name, const struct reply_params *params)
+{
+	if (span_eq(name, SPAN("hostname")))
+		value_add(limit, params->hostname, params->utf8);
+	else if (span_eq(name, SPAN("id")))
+		value_add(limit, params->id, params->utf8);
+	else if (span_eq(name, SPAN("mailbox")))
+		value_add(limit, params->mailbox, params->utf8);
+	else if (span_eq(name, SPAN("seconds")))
+		number_add(limit, params->seconds);
+	else if (span_eq(name, SPAN("octets")))
+		number_add(limit, params->octets);
+	else
+		assert(!"a wording names an unknown parameter");
+}
+
+static void wording_add(struct limit *limit, const char *wording, const struct reply_params *params)
+{
+	struct span rest = span_str(wording);
+	while (rest.len > 0) {
+		size_t open = span_find(rest, '{');
+		limit_add(limit, span_to(rest, open));
+		rest = span_from(rest, open);
+		if (rest.len == 0)
+			break;
+		size_t close = span_find(rest, '}');
+		param_add(limit, span_from(span_to(rest, close), 1), params);
+		rest = span_from(rest, close + 1);
+	}
+}
+
+static void line_write(struct buf *out, enum reply_key key, const struct reply_params *params, char separator)
+{
+	static const struct reply_params none = { 0 };
+	const struct reply_entry *entry = reply_entry(key);
+	if (params == NULL)
+		params = &none;
+
+	struct span session = entry->code >= 400 ? span_to(params->session, REPLY_SESSION_BYTES_MAX) : (struct span){ 0 };
+	struct buf tail;
+	buf_init(&tail, REPLY_LINE_BYTES_MAX);
+	if (session.len > 0) {
+		struct limit all = { .out = &tail, .end = REPLY_LINE_BYTES_MAX };
+		limit_add(&all, SPAN(" [s "));
+		value_add(&all, session, false);
+		limit_add(&all, SPAN("]"));
+	}
+	buf_add_str(&tail, "\r\n");
+
+	size_t start = out->len;
+	buf_add_u64(out, entry->code);
+	buf_add_byte(out, (uint8_t)separator);
+	if (entry->enhanced[0] != '\0') {
+		buf_add_str(out, entry->enhanced);
+		buf_add_byte(out, ' ');
+	}
+	struct limit limit = { .out = out, .end = start + REPLY_LINE_BYTES_MAX - tail.len };
+	wording_add(&limit, entry->wording, params);
+	buf_add(out, buf_span(&tail));
+	buf_fini(&tail);
+}
+
+void reply_write(struct buf *out, enum reply_key key, const struct reply_params *params)
+{
+	line_write(out, key, params, ' ');
+}
+
+void reply_write_more(struct buf *out, enum reply_key key, const struct reply_params *params)
+{
+	line_write(out, key, params, '-');
+}
+
+void reply_write_text(struct buf *out, enum reply_key key, const struct reply_params *params)
+{
+	static const struct reply_params none = { 0 };
+	struct limit limit = { .out = out, .end = out->len + REPLY_LINE_BYTES_MAX };
+	wording_add(&limit, reply_entry(key)->wording, params != NULL ? params : &none);
+}
