@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who exists here: users and aliases of the domains that are served, from the
+ * contents of their files. A table is immutable once built and is replaced as a
+ * whole; any number of threads may read one. No file is opened and no clock is
+ * read here.
+ *
+ * Local parts come in as they stand in an address (RFC 5321 section 4.1.2), so
+ * quoted where they need it; "a" in quotes and a without them are the same name.
+ * Domains come in as lower-case A-labels. User names go out without quotes,
+ * addresses with them. An empty domain, as in <postmaster>, means the first one.
+ */
+#ifndef WAYBILL_DIRECTORY_DIRECTORY_H
+#define WAYBILL_DIRECTORY_DIRECTORY_H
+
+#include "arena.h"
+#include "buf.h"
+
+#define DIRECTORY_NAME_BYTES_MAX 255    /* of a local part, without quotes */
+#define DIRECTORY_DOMAIN_BYTES_MAX 255
+#define DIRECTORY_PROBLEMS_MAX 100      /* written out for one table; the rest is only counted */
+#define DIRECTORY_DEPTH_LIMIT 64        /* over any depth_max of an expansion */
+#define DIRECTORY_BYTES_MAX ((size_t)1 << 30)
+
+struct directory_address {
+	struct span local;
+	struct span domain;
+};
+
+/* The content of a file, and its name for messages. Both may be empty: no such file. */
+struct directory_file {
+	struct span name;
+	struct span text;
+};
+
+struct directory_domain {
+	struct span name;             /* lower-case A-labels */
+	uint8_t subaddress;           /* what divides alice+news, 0 for nothing */
+	bool exact_case;              /* compare bytes; else ASCII letters are folded */
+	struct directory_file users;
+	struct directory_file aliases;
+	struct span postmaster;       /* address or local name that gets postmaster's mail when no file says who */
+};
+
+struct directory_source {
+	const struct directory_domain *domains;
+	size_t domain_count;
+	uint64_t hash_key[2];         /* random: strangers choose the names that are looked up */
+};
+
+struct directory_counts {
+	size_t users;
+	size_t aliases;
+	size_t problems;
+	size_t bytes; /* of memory that the table holds */
+};
+
+struct directory_table;
+
+/*
+ * Builds a table; nothing of the source is referenced afterwards. What is wrong
+ * in a file is skipped and written to `problems` as lines "FILE:LINE: text".
+ * NULL only when memory (or DIRECTORY_BYTES_MAX) is short, or there is no domain.
+ */
+struct directory_table *directory_table_new(const struct directory_source *source, struct buf *problems);
+void directory_table_free(struct directory_table *table);
+struct directory_counts directory_table_counts(const struct directory_table *table);
+
+enum directory_kind {
+	DIRECTORY_FOREIGN, /* not a domain of ours */
+	DIRECTORY_UNKNOWN, /* our domain, no such name */
+	DIRECTORY_USER,
+	DIRECTORY_ALIAS,
+};
+
+/* What a name is. The spans belong to the table. */
+struct directory_match {
+	enum directory_kind kind;
+	struct span user;   /* USER: the mailbox's name; ALIAS: the alias's; without quotes */
+	struct span domain; /* of ours, unless FOREIGN */
+	const struct directory_address *targets; /* ALIAS */
+	size_t target_count;
+	bool subaddressed;  /* found only after its subaddress was taken off */
+	bool fallback;      /* postmaster's mail goes where the configuration says */
+};
+
+/*
+ * Looks in this order: the name as an alias, as a user, both again without the
+ * subaddress, and postmaster (in any letter case, RFC 5321 section 4.5.1) at its
+ * fallback. Never allocates.
+ */
+struct directory_match directory_lookup(const struct directory_table *table, struct directory_address address);
+
+/* Whether it is one of the table's domains. */
+bool directory_is_local(const struct directory_table *table, struct span domain);
+
+struct directory_limits {
+	uint32_t members_max; /* final addresses; targets looked at are bounded by 16 times this */
+	uint32_t depth_max;   /* aliases inside aliases; at most DIRECTORY_DEPTH_LIMIT */
+};
+
+enum directory_outcome {
+	DIRECTORY_EXPANDED,       /* at least one member */
+	DIRECTORY_NOT_OURS,       /* the address belongs to another domain */
+	DIRECTORY_NO_SUCH_USER,   /* unknown, or an alias of which every member is */
+	DIRECTORY_ALIAS_LOOP,     /* nothing remains but a loop */
+	DIRECTORY_TOO_MANY,       /* over members_max */
+	DIRECTORY_TOO_DEEP,       /* over depth_max */
+	DIRECTORY_NO_MEMORY,      /* the arena is full */
+};
+
+/* A final address. Its spans live in the arena or in the table. */
+struct directory_member {
+	enum directory_kind kind;         /* USER or FOREIGN; among the skipped: UNKNOWN, or ALIAS for a loop */
+	struct directory_address address; /* in full, subaddress included: for Delivered-To and RCPT */
+	struct span user;                 /* USER: the mailbox's name, without quotes */
+};
+
+struct directory_expansion {
+	const struct directory_member *members;
+	size_t member_count;
+	const struct directory_member *skipped; /* unknown or looping targets, at most members_max of them */
+	size_t skipped_count;
+};
+
+/*
+ * Expands an address to its final ones, each once, in the order of the files. An
+ * alias that names itself while a user of that name exists means that user. On
+ * any outcome but EXPANDED, NO_SUCH_USER and ALIAS_LOOP the expansion is empty.
+ */
+enum directory_outcome directory_expand(const struct directory_table *table, struct directory_address address,
+	const struct directory_limits *limits, struct arena *arena, struct directory_expansion *expansion_out);
+
+/* Appends "local@domain", or the local part alone where there is no domain. */
+void directory_address_write(struct buf *out, struct directory_address address);
+
+/* Splits "local@domain" at its last "@" outside quotes; without one the domain is empty. */
+struct directory_address directory_address_split(struct span text);
+
+/* EXPN: the members one level down are match.targets of directory_lookup, written with directory_address_write. */
+
+#endif
