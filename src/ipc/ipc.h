@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the schema makes: message numbers, one struct and one codec pair for each
+ * message, names, and the schema's hash. Pure. Decoded spans and lists point into
+ * the bytes that were decoded.
+ */
+#ifndef WAYBILL_IPC_H
+#define WAYBILL_IPC_H
+
+#include "ipc_schema.h"
+#include "netaddr.h"
+#include "wire.h"
+
+#define IPC_ENUM(NAME, name) IPC_##NAME,
+enum ipc_type { IPC_MESSAGES(IPC_ENUM) IPC_TYPE_COUNT };
+#undef IPC_ENUM
+
+enum ipc_role { IPC_SUPERVISOR, IPC_SMTPD, IPC_POLICY, IPC_QUEUE, IPC_DELIVERY, IPC_CONSOLE, IPC_ROLE_COUNT };
+
+/* What became of a recipient that policy was asked to expand. */
+enum ipc_expansion {
+	IPC_EXPANSION_MAILBOX,   /* domain and user name a mailbox here */
+	IPC_EXPANSION_LIST,      /* targets take the recipient's place */
+	IPC_EXPANSION_UNKNOWN,   /* no such mailbox (any more) */
+	IPC_EXPANSION_FOREIGN,   /* not a domain of ours */
+	IPC_EXPANSION_LOOP,      /* aliases lead only to themselves */
+	IPC_EXPANSION_TOO_LARGE, /* over the limits for members or depth */
+	IPC_EXPANSION_UNAVAILABLE,
+	IPC_EXPANSION_COUNT
+};
+
+typedef uint8_t ipc_u8;
+typedef uint16_t ipc_u16;
+typedef uint32_t ipc_u32;
+typedef uint64_t ipc_u64;
+typedef struct id128 ipc_id;
+typedef struct span ipc_span;
+typedef struct span ipc_list;
+typedef struct netaddr ipc_addr;
+
+#define IPC_STRUCT_FIELD(type, name) ipc_##type name;
+#define IPC_STRUCT(NAME, name) \
+	struct ipc_##name { IPC_FIELDS_##NAME(IPC_STRUCT_FIELD) };
+IPC_MESSAGES(IPC_STRUCT)
+#undef IPC_STRUCT
+#undef IPC_STRUCT_FIELD
+
+/* ipc_put_NAME appends the body; ipc_get_NAME is false when the body is malformed. */
+#define IPC_CODEC(NAME, name) \
+	void ipc_put_##name(struct buf *out, const struct ipc_##name *message); \
+	bool ipc_get_##name(struct span body, struct ipc_##name *message_out);
+IPC_MESSAGES(IPC_CODEC)
+#undef IPC_CODEC
+
+/* "RCPT_ASK"; "?" for a number that is no message. */
+const char *ipc_type_name(unsigned type);
+const char *ipc_role_name(unsigned role);
+uint64_t ipc_schema_hash(void);
+
+/* Checks any body against the message's schema, for fuzzing and for logs. */
+bool ipc_body_valid(unsigned type, struct span body);
+
+/* Appends one item to a list that is being built. */
+static inline void ipc_list_add(struct buf *list, struct span item)
+{
+	wire_put_span(list, item);
+}
+
+/* Takes the next item from a decoded list; false at its end. */
+bool ipc_list_next(ipc_list *rest, struct span *item_out);
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Everything that roles say to each other, in one table: IPC_MESSAGES lists the
+ * messages, IPC_FIELDS_NAME the fields of each. From it come the enum, the
+ * structs, the codec (ipc_codec.c), the names for the log and the hash by which two
+ * processes of different builds refuse each other. A field type T has wire_put_T
+ * and wire_get_T or a pair in ipc_codec.c.
+ *
+ * Types: u8 u16 u32 u64, id (id128), span (bytes), list (spans one after another,
+ * each with its length; read with ipc_list_next), addr (netaddr).
+ *
+ * A message whose name ends in _ASK is a question: its answer is the message that
+ * follows it in the list and carries the same request number. Descriptors travel
+ * beside the message, at most one.
+ */
+#ifndef WAYBILL_IPC_SCHEMA_H
+#define WAYBILL_IPC_SCHEMA_H
+
+#define IPC_MESSAGES(M) \
+	M(GREETING, greeting)             /* first on every channel, both ways */ \
+	/* supervisor to role */ \
+	M(SETUP_SMTPD, setup_smtpd) \
+	M(SETUP_POLICY, setup_policy) \
+	M(SETUP_QUEUE, setup_queue) \
+	M(SETUP_DELIVERY, setup_delivery) \
+	M(SETUP_CONSOLE, setup_console) \
+	M(DOMAIN, domain)                 /* policy, delivery: one for each of our domains, before START */ \
+	M(TABLE, table)                   /* policy: a users or aliases file, as descriptor */ \
+	M(LISTENER, listener)             /* smtpd, console: a listening socket, as descriptor */ \
+	M(PEER, peer)                     /* a channel to another role, as descriptor */ \
+	M(START, start)                   /* all of this configuration was said */ \
+	M(STOP, stop)                     /* finish what is under way, then end */ \
+	/* role to supervisor */ \
+	M(READY, ready) \
+	M(FAILED, failed)                 /* cannot work; the text says why */ \
+	M(RELOAD_ASK, reload_ask) \
+	M(RELOADED, reloaded) \
+	M(ROLES_ASK, roles_ask) \
+	M(ROLES, roles) \
+	/* smtpd to policy */ \
+	M(RCPT_ASK, rcpt_ask) \
+	M(RCPT_VERDICT, rcpt_verdict) \
+	M(VERIFY_ASK, verify_ask) \
+	M(VERIFIED, verified) \
+	/* queue to policy */ \
+	M(EXPAND_ASK, expand_ask) \
+	M(EXPANDED, expanded) \
+	/* smtpd to queue */ \
+	M(SUBMIT_ASK, submit_ask) \
+	M(SUBMITTED, submitted) \
+	M(SPILL_ASK, spill_ask) \
+	M(SPILL_READY, spill_ready)       /* with the descriptor of the message's own segment */ \
+	M(SPILL_DISCARD, spill_discard) \
+	/* queue to delivery */ \
+	M(DELIVER_ASK, deliver_ask)       /* large content as descriptor, else inline */ \
+	M(DELIVER_RESULT, deliver_result) \
+	/* console to queue */ \
+	M(QUEUE_STATUS_ASK, queue_status_ask) \
+	M(QUEUE_STATUS, queue_status) \
+	M(QUEUE_PAUSE_ASK, queue_pause_ask) \
+	M(QUEUE_PAUSED, queue_paused) \
+	M(QUEUE_LIST_ASK, queue_list_ask) \
+	M(QUEUE_LIST, queue_list) \
+	M(QUEUE_RETRY_ASK, queue_retry_ask) \
+	M(QUEUE_RETRIED, queue_retried)
+
+#define IPC_FIELDS_GREETING(F) F(u64, schema_hash) F(u8, role)
+
+#define IPC_FIELDS_SETUP_SMTPD(F) \
+	F(span, hostname) F(list, trust) F(u8, log_json) \
+	F(u64, message_bytes_max) F(u32, recipients_max) F(u32, connections_max) F(u32, connections_per_client_max) \
+	F(u32, bad_commands_max) F(u32, transactions_max) F(u32, received_max) F(u32, line_bytes_max) \
+	F(u32, command_timeout_ms) F(u32, data_timeout_ms) F(u32, data_rate_bytes_min)
+#define IPC_FIELDS_SETUP_POLICY(F) \
+	F(span, hostname) F(list, trust) F(u8, log_json) F(span, postmaster) F(u32, alias_members_max) F(u32, alias_depth_max)
+#define IPC_FIELDS_SETUP_QUEUE(F) \
+	F(span, hostname) F(u8, log_json) F(span, folder) F(u8, paused) F(u64, segment_bytes) F(u64, reserve_bytes) \
+	F(span, retry_ms) /* u64 each */ F(u64, give_up_ms) F(u32, deliveries_max)
+#define IPC_FIELDS_SETUP_DELIVERY(F) F(span, hostname) F(u8, log_json) F(u32, deliveries_max)
+#define IPC_FIELDS_SETUP_CONSOLE(F) F(u8, log_json) F(span, version)
+#define IPC_FIELDS_DOMAIN(F) F(span, name) F(span, mailboxes) F(u8, subaddress) F(u8, fold)
+#define IPC_FIELDS_TABLE(F) F(span, domain) F(span, path) F(u8, aliases)
+#define IPC_FIELDS_LISTENER(F) F(span, name) F(u8, repair_newlines)
+#define IPC_FIELDS_PEER(F) F(u8, role) F(u8, index)
+#define IPC_FIELDS_START(F) F(u32, generation)
+#define IPC_FIELDS_STOP(F) F(u32, grace_ms)
+
+#define IPC_FIELDS_READY(F) F(u32, generation)
+#define IPC_FIELDS_FAILED(F) F(span, text)
+#define IPC_FIELDS_RELOAD_ASK(F) F(u8, reserved)
+#define IPC_FIELDS_RELOADED(F) F(u8, ok) F(span, text)
+#define IPC_FIELDS_ROLES_ASK(F) F(u8, reserved)
+#define IPC_FIELDS_ROLES(F) F(list, lines) /* "smtpd 0 pid 4711 restarts 0" */
+
+#define IPC_FIELDS_RCPT_ASK(F) \
+	F(addr, client) F(u8, trusted) F(span, helo) F(span, sender) F(span, recipient) F(u64, size)
+#define IPC_FIELDS_RCPT_VERDICT(F) F(u16, key) F(u32, seconds)
+#define IPC_FIELDS_VERIFY_ASK(F) F(u8, expand) F(span, address)
+#define IPC_FIELDS_VERIFIED(F) F(u16, key) F(list, mailboxes)
+
+/* outcome: enum ipc_expansion; targets: list of mailboxes or addresses */
+#define IPC_FIELDS_EXPAND_ASK(F) F(span, recipient)
+#define IPC_FIELDS_EXPANDED(F) F(u8, outcome) F(span, domain) F(span, user) F(list, targets)
+
+#define IPC_FIELDS_SUBMIT_ASK(F) \
+	F(id, id) F(u64, arrived_ms) F(span, sender) F(list, recipients) F(u8, smtputf8) F(u8, body_8bit) \
+	F(span, client) F(span, helo) F(span, session) F(u8, large) F(u64, large_bytes) F(u32, content_crc) \
+	F(span, trace) F(span, content)
+#define IPC_FIELDS_SUBMITTED(F) F(u16, key) F(u8, unknown) /* unknown: neither kept nor refused for sure */
+#define IPC_FIELDS_SPILL_ASK(F) F(id, id)
+#define IPC_FIELDS_SPILL_READY(F) F(u16, key) F(u64, offset)
+#define IPC_FIELDS_SPILL_DISCARD(F) F(id, id)
+
+#define IPC_FIELDS_DELIVER_ASK(F) \
+	F(id, id) F(span, sender) F(span, recipient) F(span, domain) F(span, user) F(u32, attempt) \
+	F(u8, large) F(u64, offset) F(u64, bytes) F(span, content)
+#define IPC_FIELDS_DELIVER_RESULT(F) F(u16, key) F(span, text)
+
+#define IPC_FIELDS_QUEUE_STATUS_ASK(F) F(u8, reserved)
+#define IPC_FIELDS_QUEUE_STATUS(F) F(u64, messages) F(u64, recipients) F(u64, bytes) F(u8, paused) F(u64, accepted) F(u64, delivered)
+#define IPC_FIELDS_QUEUE_PAUSE_ASK(F) F(u8, paused)
+#define IPC_FIELDS_QUEUE_PAUSED(F) F(u8, paused)
+#define IPC_FIELDS_QUEUE_LIST_ASK(F) F(u64, cursor) F(u32, count_max)
+#define IPC_FIELDS_QUEUE_LIST(F) F(u64, cursor) F(list, lines) /* one JSON object for each message */
+#define IPC_FIELDS_QUEUE_RETRY_ASK(F) F(u8, reserved)
+#define IPC_FIELDS_QUEUE_RETRIED(F) F(u64, messages)
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Starting this same program again as a role, with one descriptor to speak through. */
+#ifndef WAYBILL_SYS_CHILD_H
+#define WAYBILL_SYS_CHILD_H
+
+#include <sys/types.h>
+
+#include "loop.h"
+
+/* The descriptor number at which a child finds its control socket. */
+#define CHILD_CONTROL_FD 3
+
+struct child_account {
+	uid_t uid;
+	gid_t gid;
+	bool change; /* false: the child stays who we are */
+};
+
+typedef void child_exit_fn(void *arg, int exit_code, int signal_number);
+
+/*
+ * Starts /proc/self/exe with `argv` (NULL-terminated), standard input closed,
+ * output and errors shared, `control_fd` as descriptor 3 and nothing else. Gives
+ * the process id or a negative errno; `fn` is called once when it has ended.
+ */
+int child_start(struct loop *loop, char *const argv[], int control_fd, const struct child_account *account,
+	child_exit_fn *fn, void *arg);
+
+/* Looks up an account by name; -ENOENT when there is none. */
+int child_account_find(const char *name, struct child_account *account_out);
+
+#endif

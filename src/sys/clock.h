@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The clock and the kernel's chance. Pure rooms get times and seeds as arguments. */
+#ifndef WAYBILL_SYS_CLOCK_H
+#define WAYBILL_SYS_CLOCK_H
+
+#include "id128.h"
+
+/* Milliseconds since 1970; may jump when the administrator sets the clock. */
+uint64_t clock_unix_ms(void);
+
+/* Microseconds that only grow, for durations. */
+uint64_t clock_mono_us(void);
+
+/* Seeds from the kernel; does not return when it has none (that is at boot only). */
+struct id_source clock_id_source(void);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole-file reading, stamps and folders. The spool and the mailboxes have their own I/O. */
+#include "file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_READ_STEP 65536
+
+int file_open(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	return fd >= 0 ? fd : -errno;
+}
+
+int file_read(int fd, struct buf *out)
+{
+	struct stat st;
+	if (fstat(fd, &st) != 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	for (off_t at = 0;;) {
+		size_t want = out->max - out->len < FILE_READ_STEP ? out->max - out->len : FILE_READ_STEP;
+		uint8_t beyond;
+		uint8_t *room = want > 0 ? buf_reserve(out, want) : &beyond;
+		if (room == NULL)
+			return -ENOMEM;
+		ssize_t got = pread(fd, room, want > 0 ? want : 1, at);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got < 0 ? -errno : 0;
+		if (want == 0)
+			return -EFBIG;
+		out->len += (size_t)got;
+		at += got;
+	}
+}
+
+int file_read_path(const char *path, struct buf *out)
+{
+	int fd = file_open(path);
+	if (fd < 0)
+		return fd;
+	int error = file_read(fd, out);
+	close(fd);
+	return error;
+}
+
+int file_write(int fd, struct span bytes)
+{
+	while (bytes.len > 0) {
+		ssize_t sent = write(fd, bytes.ptr, bytes.len);
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent <= 0)
+			return sent < 0 ? -errno : -EIO;
+		bytes = span_from(bytes, (size_t)sent);
+	}
+	return 0;
+}
+
+struct file_stamp file_stamp_of(const char *path)
+{
+	struct stat st;
+	if (stat(path, &st) != 0)
+		return (struct file_stamp){ 0 };
+	return (struct file_stamp){ st.st_dev, st.st_ino, (uint64_t)st.st_size,
+		(uint64_t)st.st_ctim.tv_sec * 1000000000u + (uint64_t)st.st_ctim.tv_nsec };
+}
+
+int file_make_folders(const char *path, unsigned mode)
+{
+	char part[PATH_MAX];
+	size_t len = strlen(path);
+	if (len == 0 || len >= sizeof(part))
+		return -ENAMETOOLONG;
+	memcpy(part, path, len + 1);
+	for (size_t i = 1; i <= len; i++) {
+		if (part[i] != '/' && part[i] != 0)
+			continue;
+		char kept = part[i];
+		part[i] = 0;
+		if (mkdir(part, (mode_t)mode) != 0 && errno != EEXIST)
+			return -errno;
+		part[i] = kept;
+	}
+	return 0;
+}

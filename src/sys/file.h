@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Small files read whole, and what tells that one has changed. */
+#ifndef WAYBILL_SYS_FILE_H
+#define WAYBILL_SYS_FILE_H
+
+#include "buf.h"
+
+/* Opens for reading, close-on-exec, never waiting for a FIFO's writer; negative errno. */
+int file_open(const char *path);
+
+/* Appends the whole file from its start, by position, so that a descriptor that
+ * others share is not moved; -EFBIG past the buffer's limit, -EINVAL for what is no
+ * regular file. */
+int file_read(int fd, struct buf *out);
+int file_read_path(const char *path, struct buf *out);
+
+/* Writes all or fails; for descriptors that block or regular files. */
+int file_write(int fd, struct span bytes);
+
+/* What stat says that changes when a file is edited or replaced. All zero: no file. */
+struct file_stamp {
+	uint64_t device, inode, size, changed_ns;
+};
+struct file_stamp file_stamp_of(const char *path);
+
+/* Makes the folder and those above it; 0 when it exists. */
+int file_make_folders(const char *path, unsigned mode);
+
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Socket calls with their C structures kept inside this file. */
+#include "sock.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define LISTEN_BACKLOG 1024
+#define SOCK_FDS_PER_MESSAGE 8
+
+static int fail(int fd)
+{
+	int error = errno;
+	if (fd >= 0)
+		close(fd);
+	return -error;
+}
+
+static socklen_t to_sockaddr(const struct netaddr *addr, uint16_t port, struct sockaddr_storage *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (addr->family == 4) {
+		struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
+		memcpy(&in.sin_addr, addr->bytes, 4);
+		memcpy(out, &in, sizeof(in));
+		return sizeof(in);
+	}
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	memcpy(&in6.sin6_addr, addr->bytes, 16);
+	memcpy(out, &in6, sizeof(in6));
+	return sizeof(in6);
+}
+
+static void from_sockaddr(const struct sockaddr_storage *from, struct netaddr *out)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	memset(out, 0, sizeof(*out));
+	if (from->ss_family == AF_INET) {
+		out->family = 4;
+		memcpy(out->bytes, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
+	} else if (from->ss_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const void *)from;
+		if (memcmp(&in6->sin6_addr, mapped, sizeof(mapped)) == 0) {
+			out->family = 4;
+			memcpy(out->bytes, (const uint8_t *)&in6->sin6_addr + 12, 4);
+		} else {
+			out->family = 6;
+			memcpy(out->bytes, &in6->sin6_addr, 16);
+		}
+	}
+}
+
+int sock_listen_tcp(const struct netaddr *addr, uint16_t port)
+{
+	struct sockaddr_storage to;
+	socklen_t len = to_sockaddr(addr, port, &to);
+	int on = 1;
+	int fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return fail(fd);
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
+		return fail(fd);
+	if (addr->family == 6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0)
+		return fail(fd);
+	/* Accepted sockets inherit this: replies are small and must not wait for an ACK. */
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0)
+		return fail(fd);
+	if (bind(fd, (struct sockaddr *)&to, len) != 0 || listen(fd, LISTEN_BACKLOG) != 0)
+		return fail(fd);
+	return fd;
+}
+
+static int unix_address(const char *path, struct sockaddr_un *out)
+{
+	size_t len = strlen(path);
+	*out = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (len >= sizeof(out->sun_path))
+		return -ENAMETOOLONG;
+	memcpy(out->sun_path, path, len + 1);
+	return 0;
+}
+
+int sock_connect_unix(const char *path)
+{
+	struct sockaddr_un to;
+	int error = unix_address(path, &to);
+	if (error < 0)
+		return error;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0)
+		return fail(fd);
+	return fd;
+}
+
+int sock_listen_unix(const char *path, unsigned mode)
+{
+	struct sockaddr_un to;
+	int error = unix_address(path, &to);
+	if (error < 0)
+		return error;
+	int other = sock_connect_unix(path);
+	if (other >= 0) {
+		close(other);
+		return -EADDRINUSE;
+	}
+	if (other == -ECONNREFUSED)
+		unlink(path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return fail(fd);
+	mode_t before = umask((mode_t)(~mode & 0777));
+	int bound = bind(fd, (struct sockaddr *)&to, sizeof(to));
+	umask(before);
+	if (bound != 0 || listen(fd, LISTEN_BACKLOG) != 0)
+		return fail(fd);
+	return fd;
+}
+
+int sock_accept(int listener, struct netaddr *peer_out)
+{
+	struct sockaddr_storage from = { 0 };
+	socklen_t len = sizeof(from);
+	int fd = accept4(listener, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	from_sockaddr(&from, peer_out);
+	return fd;
+}
+
+int sock_pair(int fds_out[2])
+{
+	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds_out) == 0 ? 0 : -errno;
+}
+
+ssize_t sock_send(int sock, struct span bytes, int fd)
+{
+	struct iovec iov = { (void *)(uintptr_t)bytes.ptr, bytes.len };
+	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+	if (fd >= 0) {
+		message.msg_control = control;
+		message.msg_controllen = sizeof(control);
+		struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+		head->cmsg_level = SOL_SOCKET;
+		head->cmsg_type = SCM_RIGHTS;
+		head->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(head), &fd, sizeof(int));
+	}
+	ssize_t sent = sendmsg(sock, &message, MSG_NOSIGNAL);
+	return sent >= 0 ? sent : -errno;
+}
+
+static void take_fds(struct cmsghdr *head, struct sock_received *fds_io)
+{
+	size_t count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	for (size_t i = 0; i < count; i++) {
+		int fd;
+		memcpy(&fd, CMSG_DATA(head) + i * sizeof(int), sizeof(int));
+		if (fds_io->fd_count < fds_io->fds_max) {
+			fds_io->fds[fds_io->fd_count++] = fd;
+		} else {
+			close(fd);
+			fds_io->fds_lost = true;
+		}
+	}
+}
+
+ssize_t sock_receive(int sock, uint8_t *bytes, size_t len, struct sock_received *fds_io)
+{
+	struct iovec iov = { bytes, len };
+	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(SOCK_FDS_PER_MESSAGE * sizeof(int))];
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control) };
+	fds_io->fd_count = 0;
+	fds_io->fds_lost = false;
+	ssize_t got = recvmsg(sock, &message, MSG_CMSG_CLOEXEC);
+	if (got < 0)
+		return -errno;
+	for (struct cmsghdr *head = CMSG_FIRSTHDR(&message); head != NULL; head = CMSG_NXTHDR(&message, head))
+		if (head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS)
+			take_fds(head, fds_io);
+	if ((message.msg_flags & MSG_CTRUNC) != 0)
+		fds_io->fds_lost = true;
+	return got;
+}

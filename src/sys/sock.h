@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sockets: listening, accepting, socket pairs, and messages that carry a
+ * descriptor. Every descriptor made here is non-blocking and closed on exec.
+ */
+#ifndef WAYBILL_SYS_SOCK_H
+#define WAYBILL_SYS_SOCK_H
+
+#include <sys/types.h>
+
+#include "netaddr.h"
+
+/* A listening TCP socket, or a negative errno. IPv6 sockets serve IPv6 only. */
+int sock_listen_tcp(const struct netaddr *addr, uint16_t port);
+
+/* A listening UNIX socket at `path` with `mode`; replaces a socket that nobody
+ * listens on, -EADDRINUSE when somebody does. */
+int sock_listen_unix(const char *path, unsigned mode);
+
+/* Connects to a UNIX socket, blocking; negative errno. */
+int sock_connect_unix(const char *path);
+
+/* The next connection, or a negative errno (-EAGAIN: none waiting). The peer's
+ * address is family 0 for a UNIX socket. */
+int sock_accept(int listener, struct netaddr *peer_out);
+
+/* A connected pair of UNIX stream sockets. */
+int sock_pair(int fds_out[2]);
+
+/* Sends at most one descriptor (fd >= 0) with the bytes; bytes sent or negative errno. */
+ssize_t sock_send(int sock, struct span bytes, int fd);
+
+/* Receives bytes and up to `fds_max` descriptors; 0 at the end, negative errno. */
+struct sock_received {
+	int *fds;
+	size_t fds_max;
+	size_t fd_count;
+	bool fds_lost; /* more came than fit: they were closed */
+};
+ssize_t sock_receive(int sock, uint8_t *bytes, size_t len, struct sock_received *fds_io);
+
+#endif
