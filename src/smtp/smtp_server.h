@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The server side of SMTP as a pure state machine: bytes and decisions in,
+ * replies, questions and events out. No socket, no clock, no lookup: the caller
+ * feeds what it read, pulls events until IDLE or CLOSE, sends the output, and
+ * answers questions when it can. RFC 5321, 1870, 2034, 2920, 3030, 6152, 6531, 9422.
+ *
+ * The caller's loop: feed (what was not taken stays with the caller), then next
+ * until IDLE or CLOSE, then send the output; when something was answered, pulled
+ * or sent, feed the rest again. After CLOSE: send the output, close, free.
+ * `now_ms` is milliseconds since 1970 and never goes backwards.
+ */
+#ifndef WAYBILL_SMTP_SMTP_SERVER_H
+#define WAYBILL_SMTP_SMTP_SERVER_H
+
+#include "id128.h"
+#include "netaddr.h"
+#include "reply.h"
+#include "span.h"
+
+struct smtp_server;
+
+struct smtp_server_limits {
+	uint32_t command_bytes_max;       /* a command line with its CRLF */
+	uint32_t recipients_max;          /* accepted recipients of one message */
+	uint32_t bad_commands_max;        /* then 421 and close */
+	uint32_t transactions_max;        /* MAIL commands in one connection */
+	uint32_t received_max;            /* Received fields, then it is a loop */
+	uint32_t line_bytes_max;          /* a line of the content with its CRLF */
+	uint32_t inline_bytes_max;        /* trace field and content kept in memory, then SPILL */
+	uint64_t message_bytes_max;       /* content, without the trace field */
+	uint32_t command_timeout_ms;      /* between two commands */
+	uint32_t data_timeout_ms;         /* between two pieces of content */
+	uint32_t data_rate_bytes_min;     /* content bytes a second; 0: no minimum */
+	uint32_t data_rate_window_ms;     /* averaged over this time */
+};
+
+/* The values of RFC 5321 section 4.5.3 and the house's own. */
+#define SMTP_SERVER_LIMITS_DEFAULT { \
+	.command_bytes_max = 2048, .recipients_max = 1000, .bad_commands_max = 20, \
+	.transactions_max = 1000, .received_max = 100, .line_bytes_max = 65536, \
+	.inline_bytes_max = 256 * 1024, .message_bytes_max = 50 * 1024 * 1024, \
+	.command_timeout_ms = 300000, .data_timeout_ms = 180000, \
+	.data_rate_bytes_min = 100, .data_rate_window_ms = 60000 }
+
+/* Borrowed, shared by many sessions, must outlive them. */
+struct smtp_server_options {
+	struct span hostname;
+	struct smtp_server_limits limits;
+	struct id_source *ids;
+	bool repair_newlines; /* bare CR or LF inside a message: repair instead of refusing */
+	bool starttls;        /* not offered yet */
+};
+
+struct smtp_server_peer {
+	struct netaddr addr;
+	bool trusted; /* may VRFY and EXPN; its bare newlines are repaired */
+	uint64_t now_ms;
+};
+
+/* Made by MAIL, destroyed on every way out of the transaction. The caller reads it
+ * while a question or a CONTENT event names it, and must not keep pointers. */
+struct smtp_transaction {
+	struct id128 id;             /* the message id */
+	struct span sender;          /* mailbox without brackets; empty for <> */
+	const struct span *recipients; /* accepted mailboxes as written; "postmaster" may stand alone */
+	size_t recipient_count;
+	bool smtputf8;               /* asked for with MAIL */
+	bool body_8bit;              /* declared, or found in the content */
+	uint64_t size_declared;      /* 0: not declared */
+	struct span trace;           /* the Received field, to stand before the content; from the first content on */
+	struct span content;         /* inline content; empty when spilled */
+	struct span stored;          /* trace and content in one piece; empty when spilled */
+	uint64_t content_bytes;      /* content without the trace field, spilled or not */
+	uint64_t stored_bytes;       /* trace and content, spilled or not */
+	uint32_t stored_crc32c;      /* of trace and content; final at COMMIT */
+	bool spilled;
+};
+
+enum smtp_question_kind {
+	SMTP_ASK_NONE,
+	SMTP_ASK_RCPT,   /* may this recipient be accepted? */
+	SMTP_ASK_VRFY,   /* trusted peers only */
+	SMTP_ASK_EXPN,   /* trusted peers only */
+	SMTP_ASK_SPILL,  /* the content outgrows memory: have a descriptor ready */
+	SMTP_ASK_COMMIT  /* make the message durable */
+};
+
+struct smtp_server_question {
+	enum smtp_question_kind kind;
+	const struct smtp_transaction *transaction; /* NULL for VRFY and EXPN */
+	struct span address; /* RCPT: the new mailbox; VRFY, EXPN: the argument without brackets */
+};
+
+/*
+ * RCPT: a 2yz key accepts the recipient, any other refuses it. SPILL: a 2yz key
+ * lets CONTENT events follow; any other is the reply after the refused message's
+ * end. COMMIT: message-queued or the refusal. VRFY and EXPN: the key; `verified`
+ * with one line for each of `mailboxes`.
+ */
+struct smtp_server_answer {
+	enum reply_key key;
+	uint32_t seconds;              /* for wordings that name a delay */
+	const struct span *mailboxes;  /* borrowed during the call */
+	size_t mailbox_count;
+};
+
+/* For the log: one for each 4yz or 5yz reply. */
+struct smtp_server_note {
+	enum reply_key key;
+	const char *verb;       /* "RCPT"; "" when no command is to blame */
+	struct span address;    /* mailbox concerned, as received; may be empty */
+	bool has_transaction;
+	struct id128 transaction;
+};
+
+enum smtp_server_event_kind {
+	SMTP_SERVER_IDLE,    /* nothing more to pull */
+	SMTP_SERVER_ASK,     /* once for each question; the session then waits for the answer */
+	SMTP_SERVER_CONTENT, /* bytes for the spilled message's descriptor, in order, trace field first */
+	SMTP_SERVER_DISCARD, /* the spilled message ended without a COMMIT: drop its descriptor */
+	SMTP_SERVER_NOTE,
+	SMTP_SERVER_CLOSE    /* send the output, then close; given again at each call */
+};
+
+/* Spans are valid until the next call that changes the session. */
+struct smtp_server_event {
+	enum smtp_server_event_kind kind;
+	struct smtp_server_question question;
+	struct span content;
+	struct smtp_server_note note;
+};
+
+/* NULL: no memory. The greeting is in the output at once. */
+struct smtp_server *smtp_server_new(const struct smtp_server_options *options,
+	const struct smtp_server_peer *peer);
+
+/* At any state; a spilled message that was not committed is the caller's to drop. */
+void smtp_server_free(struct smtp_server *s);
+
+/*
+ * Returns how many bytes were taken: fewer than given while a question is pending,
+ * while an event waits to be pulled, while SMTP_SERVER_OUTPUT_PAUSE bytes of output
+ * wait to be sent, and after CLOSE.
+ */
+size_t smtp_server_feed(struct smtp_server *s, struct span bytes, uint64_t now_ms);
+
+enum smtp_server_event_kind smtp_server_next(struct smtp_server *s, struct smtp_server_event *event_out);
+
+/* Only while a question is pending. */
+void smtp_server_answer(struct smtp_server *s, const struct smtp_server_answer *answer, uint64_t now_ms);
+
+/* The output never holds more than SMTP_SERVER_OUTPUT_BYTES_MAX; feeding stops much
+ * earlier, and only an EXPN answer can be that long. */
+#define SMTP_SERVER_OUTPUT_PAUSE 8192
+#define SMTP_SERVER_OUTPUT_BYTES_MAX (256 * 1024)
+#define SMTP_SERVER_EXPN_LINES_MAX 500 /* a longer list is answered cannot-verify */
+struct span smtp_server_output(const struct smtp_server *s);
+void smtp_server_output_consume(struct smtp_server *s, size_t len);
+
+/* When to call expire; UINT64_MAX while a question is pending or after CLOSE. */
+uint64_t smtp_server_deadline_ms(const struct smtp_server *s);
+
+/* Ends the session with 421 when its deadline has passed; else does nothing. */
+void smtp_server_expire(struct smtp_server *s, uint64_t now_ms);
+
+/* 421 and close as soon as no content is on its way and no question is pending. */
+void smtp_server_shutdown(struct smtp_server *s, uint64_t now_ms);
+
+/* Forgets the greeting, the transaction and all input: to call at a TLS handshake
+ * (RFC 3207 section 4.2). Not while a question is pending. */
+void smtp_server_tls_started(struct smtp_server *s, uint64_t now_ms);
+
+/* "command", "data", "chunk", "policy", "directory", "queue", "close". */
+const char *smtp_server_waiting_for(const struct smtp_server *s);
+enum smtp_question_kind smtp_server_pending(const struct smtp_server *s);
+
+/* Six characters. */
+struct span smtp_server_session_id(const struct smtp_server *s);
+
+/* The name given with HELO or EHLO; empty before. */
+struct span smtp_server_helo(const struct smtp_server *s);
+
+#endif
