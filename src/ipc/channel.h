@@ -32,6 +32,7 @@ struct channel_message {
 };
 
 struct channel_handlers {
+	enum ipc_role self, peer; /* who speaks at each end; the greeting is held against it */
 	/* A message that is no answer. False: it was malformed or may not come from this
 	 * peer; the channel is closed with that reason. */
 	bool (*message)(void *arg, const struct channel_message *message);
