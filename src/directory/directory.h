@@ -18,9 +18,11 @@
 
 #define DIRECTORY_NAME_BYTES_MAX 255    /* of a local part, without quotes */
 #define DIRECTORY_DOMAIN_BYTES_MAX 255
+#define DIRECTORY_DOMAINS_MAX 100000
 #define DIRECTORY_PROBLEMS_MAX 100      /* written out for one table; the rest is only counted */
 #define DIRECTORY_DEPTH_LIMIT 64        /* over any depth_max of an expansion */
-#define DIRECTORY_BYTES_MAX ((size_t)1 << 30)
+#define DIRECTORY_BYTES_MAX ((size_t)1 << 30)            /* of a table */
+#define DIRECTORY_EXPANSION_BYTES_MAX ((size_t)64 << 20)
 
 struct directory_address {
 	struct span local;
@@ -60,7 +62,8 @@ struct directory_table;
 /*
  * Builds a table; nothing of the source is referenced afterwards. What is wrong
  * in a file is skipped and written to `problems` as lines "FILE:LINE: text".
- * NULL only when memory (or DIRECTORY_BYTES_MAX) is short, or there is no domain.
+ * NULL only when memory (or DIRECTORY_BYTES_MAX) is short, or
+ * with no domain or more than DIRECTORY_DOMAINS_MAX.
  */
 struct directory_table *directory_table_new(const struct directory_source *source, struct buf *problems);
 void directory_table_free(struct directory_table *table);
@@ -87,9 +90,11 @@ struct directory_match {
 /*
  * Looks in this order: the name as an alias, as a user, both again without the
  * subaddress, and postmaster (in any letter case, RFC 5321 section 4.5.1) at its
- * fallback. Never allocates.
+ * fallback. Never allocates. For EXPN the targets are the answer: one level down,
+ * each written by directory_address_write.
  */
-struct directory_match directory_lookup(const struct directory_table *table, struct directory_address address);
+struct directory_match directory_lookup(const struct directory_table *table,
+	struct directory_address address);
 
 /* Whether it is one of the table's domains. */
 bool directory_is_local(const struct directory_table *table, struct span domain);
@@ -106,10 +111,10 @@ enum directory_outcome {
 	DIRECTORY_ALIAS_LOOP,     /* nothing remains but a loop */
 	DIRECTORY_TOO_MANY,       /* over members_max */
 	DIRECTORY_TOO_DEEP,       /* over depth_max */
-	DIRECTORY_NO_MEMORY,      /* the arena is full */
+	DIRECTORY_NO_MEMORY,
 };
 
-/* A final address. Its spans live in the arena or in the table. */
+/* A final address. Its spans belong to the expansion or to the table. */
 struct directory_member {
 	enum directory_kind kind;         /* USER or FOREIGN; among the skipped: UNKNOWN, or ALIAS for a loop */
 	struct directory_address address; /* in full, subaddress included: for Delivered-To and RCPT */
@@ -121,15 +126,18 @@ struct directory_expansion {
 	size_t member_count;
 	const struct directory_member *skipped; /* unknown or looping targets, at most members_max of them */
 	size_t skipped_count;
+	struct arena arena; /* holds them */
 };
 
 /*
  * Expands an address to its final ones, each once, in the order of the files. An
  * alias that names itself while a user of that name exists means that user. On
  * any outcome but EXPANDED, NO_SUCH_USER and ALIAS_LOOP the expansion is empty.
+ * Whatever the outcome, directory_expansion_fini releases it, before the table.
  */
 enum directory_outcome directory_expand(const struct directory_table *table, struct directory_address address,
-	const struct directory_limits *limits, struct arena *arena, struct directory_expansion *expansion_out);
+	const struct directory_limits *limits, struct directory_expansion *expansion_out);
+void directory_expansion_fini(struct directory_expansion *expansion);
 
 /* Appends "local@domain", or the local part alone where there is no domain. */
 void directory_address_write(struct buf *out, struct directory_address address);
@@ -137,6 +145,5 @@ void directory_address_write(struct buf *out, struct directory_address address);
 /* Splits "local@domain" at its last "@" outside quotes; without one the domain is empty. */
 struct directory_address directory_address_split(struct span text);
 
-/* EXPN: the members one level down are match.targets of directory_lookup, written with directory_address_write. */
 
 #endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads the users file line by line, and adds and removes single lines of it. */
+#include "users_file.h"
+
+void users_reader_init(struct users_reader *reader, struct span text)
+{
+	*reader = (struct users_reader){ .lines = { .rest = text } };
+}
+
+/* Whether a mailbox folder can bear the name; the Maildir template refuses the same. */
+static const char *mailbox_name_problem(struct span name)
+{
+	if (name.ptr[0] == '.')
+		return "the name of a mailbox cannot begin with a dot";
+	if (span_find(name, '/') < name.len)
+		return "the name of a mailbox cannot contain \"/\"";
+	return NULL;
+}
+
+static const char *parse_line(struct span line, struct users_item *item)
+{
+	if (line.len > USERS_LINE_BYTES_MAX)
+		return "the line is too long";
+	size_t local_len = directory_local_len(line);
+	struct span rest = span_from(line, local_len);
+	if (local_len == 0 || !directory_name_parse(span_to(line, local_len), &item->name))
+		return "this is not a user name (names with spaces or signs stand in quotes)";
+	if (rest.len > 0 && rest.ptr[0] == '@') {
+		rest = span_from(rest, 1);
+		size_t len = 0;
+		while (len < rest.len && rest.ptr[len] != ':' && rest.ptr[len] != ' ' && rest.ptr[len] != '\t')
+			len++;
+		item->domain = span_to(rest, len);
+		rest = span_from(rest, len);
+		if (!directory_domain_valid(item->domain))
+			return "the domain after \"@\" is malformed";
+	}
+	rest = span_trim(rest);
+	if (rest.len > 0 && rest.ptr[0] != ':')
+		return "one user a line: nothing but \":\" and fields may follow the name";
+	item->fields = span_from(rest, 1);
+	return mailbox_name_problem(directory_name_span(&item->name));
+}
+
+enum users_item_kind users_reader_next(struct users_reader *reader, struct users_item *item_out)
+{
+	struct span line, before = reader->lines.rest;
+	while (directory_lines_next(&reader->lines, &line)) {
+		struct span bare = span_trim(line);
+		*item_out = (struct users_item){ .line = reader->lines.number };
+		item_out->text = span_to(before, before.len - reader->lines.rest.len);
+		before = reader->lines.rest;
+		if (bare.len == 0 || bare.ptr[0] == '#')
+			continue;
+		item_out->problem = parse_line(bare, item_out);
+		return item_out->problem != NULL ? USERS_BAD : USERS_USER;
+	}
+	return USERS_END;
+}
+
+static bool same_user(const struct users_item *item, const struct users_change *change, struct span name)
+{
+	struct span other = directory_name_span(&item->name);
+	if (item->domain.len > 0 && !span_eq_nocase(item->domain, change->address.domain))
+		return false;
+	return change->exact_case ? span_eq(other, name) : span_eq_nocase(other, name);
+}
+
+static bool change_name(const struct users_change *change, struct directory_name *name_out)
+{
+	return directory_name_parse(change->address.local, name_out)
+		&& mailbox_name_problem(directory_name_span(name_out)) == NULL
+		&& (!change->with_domain || directory_domain_valid(change->address.domain));
+}
+
+enum users_edit users_text_add(struct span text, const struct users_change *change, struct buf *new_text)
+{
+	struct directory_name name;
+	struct users_reader reader;
+	struct users_item item;
+	enum users_item_kind kind;
+	if (!change_name(change, &name))
+		return USERS_EDIT_BAD;
+	users_reader_init(&reader, text);
+	while ((kind = users_reader_next(&reader, &item)) != USERS_END)
+		if (kind == USERS_USER && same_user(&item, change, directory_name_span(&name)))
+			return USERS_EDIT_EXISTS;
+
+	buf_add(new_text, text);
+	if (text.len > 0 && text.ptr[text.len - 1] != '\n')
+		buf_add_byte(new_text, '\n');
+	directory_name_write(new_text, directory_name_span(&name));
+	if (change->with_domain) {
+		buf_add_byte(new_text, '@');
+		buf_add(new_text, change->address.domain);
+	}
+	buf_add_byte(new_text, '\n');
+	return USERS_EDIT_DONE;
+}
+
+enum users_edit users_text_remove(struct span text, const struct users_change *change, struct buf *new_text)
+{
+	struct directory_name name;
+	struct users_reader reader;
+	struct users_item item;
+	enum users_item_kind kind;
+	struct span kept = span_to(text, 0);
+	bool found = false;
+	size_t len_before = new_text->len;
+	if (!change_name(change, &name))
+		return USERS_EDIT_BAD;
+	users_reader_init(&reader, text);
+	while ((kind = users_reader_next(&reader, &item)) != USERS_END) {
+		if (kind != USERS_USER || !same_user(&item, change, directory_name_span(&name)))
+			continue;
+		/* All that stands between the last removed line and this one stays. */
+		kept.len = (size_t)(item.text.ptr - kept.ptr);
+		buf_add(new_text, kept);
+		kept.ptr = item.text.ptr + item.text.len;
+		found = true;
+	}
+	if (!found) {
+		new_text->len = len_before;
+		return USERS_EDIT_ABSENT;
+	}
+	buf_add(new_text, span_of(kept.ptr, (size_t)(text.ptr + text.len - kept.ptr)));
+	return USERS_EDIT_DONE;
+}
