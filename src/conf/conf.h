@@ -61,10 +61,10 @@ struct conf_listen {
 struct conf_domain {
 	struct span name; /* A-labels in lower case; unique */
 	uint32_t line;
-	struct span maildir; /* "/path/{domain}/{user}": absolute, holds {user} at least once */
-	struct span users;   /* path of the file */
-	struct span aliases; /* path of the file, or empty */
-	uint32_t maildir_line, users_line, aliases_line;
+	struct span mailboxes; /* "maildir:/path/{domain}/{user}": absolute, with {user} in it */
+	struct span users;     /* path of the file */
+	struct span aliases;   /* path of the file, or empty */
+	uint32_t mailboxes_line, users_line, aliases_line;
 	uint8_t subaddress; /* the character that separates user and detail; 0: none */
 	enum conf_local_parts local_parts;
 };

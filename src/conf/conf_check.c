@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The checks across settings, one small function for each. */
+#include "conf_check.h"
+
+#include "conf_show.h"
+
+#define RFC_COMMAND_TIMEOUT_MS 300000 /* RFC 5321 section 4.5.3.2.7 */
+#define RFC_GIVE_UP_MS 345600000      /* RFC 5321 section 4.5.4.1: 4 days */
+#define SEGMENT_BYTES_STEP 4096
+
+struct checking {
+	const struct conf *conf;
+	struct conf_report *report;
+};
+
+/* Two listeners are one socket, or one of them is the whole family that the other is in. */
+static bool addresses_collide(const struct conf_address *a, const struct conf_address *b)
+{
+	static const struct netaddr any = { 0 };
+	if (a->addr.family == 0 || b->addr.family == 0)
+		return a->addr.family == b->addr.family && span_eq(a->path, b->path);
+	if (a->port != b->port)
+		return false;
+	bool a_any = memcmp(a->addr.bytes, any.bytes, sizeof(any.bytes)) == 0;
+	bool b_any = memcmp(b->addr.bytes, any.bytes, sizeof(any.bytes)) == 0;
+	if ((a_any && a->addr.family == 6) || (b_any && b->addr.family == 6))
+		return true;
+	if (a->addr.family != b->addr.family)
+		return false;
+	return a_any || b_any || memcmp(a->addr.bytes, b->addr.bytes, sizeof(any.bytes)) == 0;
+}
+
+static void address_check(struct checking *c, const struct conf_address *const *earlier, size_t count,
+	const struct conf_address *address)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!addresses_collide(earlier[i], address))
+			continue;
+		struct conf_show mine, other;
+		conf_report_add(c->report, CONF_ERROR, address->line, "address: \"%s\" is taken already by \"%s\" in line %u",
+			conf_show(&mine, address->text), conf_show(&other, earlier[i]->text), earlier[i]->line);
+		return;
+	}
+}
+
+static void addresses_check(struct checking *c)
+{
+	const struct conf_address *earlier[CONF_LISTENS_MAX];
+	size_t count = 0;
+	for (size_t i = 0; i < c->conf->listen_count; i++) {
+		const struct conf_addresses *list = &c->conf->listens[i].addresses;
+		for (size_t j = 0; j < list->count; j++) {
+			address_check(c, earlier, count, &list->items[j]);
+			if (count == CONF_LISTENS_MAX) {
+				conf_report_add(c->report, CONF_ERROR, list->items[j].line,
+					"address: %d addresses of all listeners together are the most", CONF_LISTENS_MAX);
+				return;
+			}
+			earlier[count++] = &list->items[j];
+		}
+	}
+}
+
+static void listens_check(struct checking *c)
+{
+	const struct conf *conf = c->conf;
+	for (size_t i = 1; i < conf->listen_count; i++)
+		for (size_t j = 0; j < i; j++) {
+			const struct conf_listen *late = &conf->listens[i], *early = &conf->listens[j];
+			if (late->name.len == 0 || !span_eq(late->name, early->name))
+				continue;
+			struct conf_show show;
+			conf_report_add(c->report, CONF_ERROR, late->line,
+				"listen \"%s\": there is one of this name already, in line %u",
+				conf_show(&show, late->name), early->line);
+			break;
+		}
+	addresses_check(c);
+}
+
+/* They are sorted by name, then by line. */
+static void domains_check(struct checking *c)
+{
+	const struct conf_domain *domains = c->conf->domains;
+	for (size_t i = 1; i < c->conf->domain_count; i++) {
+		if (domains[i].name.len == 0 || !span_eq(domains[i].name, domains[i - 1].name))
+			continue;
+		struct conf_show show;
+		conf_report_add(c->report, CONF_ERROR, domains[i].line,
+			"domain \"%s\": this domain is there already, in line %u",
+			conf_show(&show, domains[i].name), domains[i - 1].line);
+	}
+}
+
+static void postmaster_check(struct checking *c)
+{
+	const struct conf *conf = c->conf;
+	if (conf->postmaster.len == 0) {
+		if (conf->domain_count > 0)
+			conf_report_add(c->report, CONF_WARNING, 0, "postmaster is not set, so each domain needs a user or "
+				"an alias of this name (RFC 5321 section 4.5.1)");
+		return;
+	}
+	struct conf_show show;
+	size_t at = conf->postmaster.len;
+	while (at > 0 && conf->postmaster.ptr[at - 1] != '@')
+		at--;
+	struct span domain = span_from(conf->postmaster, at);
+	if (conf_domain_find(conf, domain) == NULL)
+		conf_report_add(c->report, CONF_ERROR, conf_line_of(conf, &conf->postmaster),
+			"postmaster: \"%s\" is not a domain here; name a mailbox of one that is",
+			conf_show(&show, domain));
+}
+
+static void trust_check(struct checking *c)
+{
+	for (size_t i = 0; i < c->conf->trust.count; i++)
+		if (c->conf->trust.blocks[i].prefix_bits == 0)
+			conf_report_add(c->report, CONF_WARNING, conf_line_of(c->conf, &c->conf->trust),
+				"trust: a network with the prefix /0 trusts everybody");
+}
+
+static void limits_check(struct checking *c)
+{
+	const struct conf *conf = c->conf;
+	const struct conf_limits *limits = &conf->limits;
+	if (limits->command_timeout_ms < RFC_COMMAND_TIMEOUT_MS)
+		conf_report_add(c->report, CONF_WARNING, conf_line_of(conf, &limits->command_timeout_ms),
+			"command-timeout: RFC 5321 section 4.5.3.2.7 asks for 5m at least");
+	if (limits->connections_per_client_max > limits->connections_max)
+		conf_report_add(c->report, CONF_WARNING, conf_line_of(conf, &limits->connections_per_client_max),
+			"connections-per-client: more than connections allows for all together, so it has no effect");
+}
+
+static void queue_check(struct checking *c)
+{
+	const struct conf *conf = c->conf;
+	const struct conf_queue *queue = &conf->queue;
+	uint32_t give_up_line = conf_line_of(conf, &queue->give_up_after_ms);
+	if (queue->retry.count > 0 && queue->give_up_after_ms < queue->retry.ms[0])
+		conf_report_add(c->report, CONF_ERROR, give_up_line > 0 ? give_up_line : conf_line_of(conf, &queue->retry),
+			"give-up-after: shorter than the first wait of retry, so nothing would be tried twice");
+	else if (queue->give_up_after_ms < RFC_GIVE_UP_MS)
+		conf_report_add(c->report, CONF_WARNING, give_up_line,
+			"give-up-after: RFC 5321 section 4.5.4.1 asks for 4d or 5d at least");
+	if (queue->segment_bytes % SEGMENT_BYTES_STEP != 0)
+		conf_report_add(c->report, CONF_ERROR, conf_line_of(conf, &queue->segment_bytes),
+			"segment-size: not a multiple of 4KiB");
+	if (queue->reserve_bytes < queue->segment_bytes) {
+		uint32_t line = conf_line_of(conf, &queue->reserve_bytes);
+		conf_report_add(c->report, CONF_ERROR, line > 0 ? line : conf_line_of(conf, &queue->segment_bytes),
+			"reserve: smaller than segment-size; it must hold a segment at least");
+	}
+}
+
+void conf_check(const struct conf *conf, struct conf_report *report)
+{
+	struct checking c = { conf, report };
+	listens_check(&c);
+	domains_check(&c);
+	postmaster_check(&c);
+	trust_check(&c);
+	limits_check(&c);
+	queue_check(&c);
+}

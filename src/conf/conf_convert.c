@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One value into one member: by the option's type, with its range. Everything
+ * that the member points to is copied into the conf's arena.
+ */
+#include "address.h"
+#include "conf_bind.h"
+#include "conf_show.h"
+#include "conf_value.h"
+
+#define NAME_BYTES_MAX (ADDRESS_LOCAL_BYTES_MAX + 1 + ADDRESS_DOMAIN_BYTES_MAX)
+
+struct span conf_bind_keep(struct conf_bind *bind, struct span text)
+{
+	static const uint8_t nothing[1];
+	uint8_t *copy = text.len > 0 ? arena_alloc(&bind->conf->arena, text.len + 1) : NULL;
+	if (copy == NULL) {
+		bind->full |= text.len > 0;
+		return span_of(nothing, 0);
+	}
+	memcpy(copy, text.ptr, text.len);
+	return span_of(copy, text.len);
+}
+
+/* `retry: "5minutes" is not a duration; ...` */
+static bool refuse(struct conf_bind *bind, const struct conf_option *option, const struct conf_value *value,
+	const char *why)
+{
+	struct conf_show show;
+	conf_report_add(bind->report, CONF_ERROR, value->line, "%s: \"%s\" %s", option->name,
+		conf_show(&show, value->text), why);
+	return false;
+}
+
+static bool range_check(struct conf_bind *bind, const struct conf_option *option,
+	const struct conf_value *value, uint64_t number)
+{
+	bool small = number < option->min;
+	if (!small && number <= option->max)
+		return true;
+	struct buf why;
+	buf_init(&why, CONF_PROBLEM_BYTES_MAX);
+	buf_add_str(&why, small ? "is too small; the least is " : "is too large; the most is ");
+	conf_option_write_number(option, small ? option->min : option->max, &why);
+	if (small && option->min_source != NULL)
+		buf_addf(&why, " (%s)", option->min_source);
+	const char *text = buf_cstr(&why);
+	refuse(bind, option, value, text != NULL ? text : "is out of range");
+	buf_fini(&why);
+	return false;
+}
+
+static bool number_convert(struct conf_bind *bind, const struct conf_option *option,
+	const struct conf_value *value, uint64_t *number_out)
+{
+	const char *why;
+	bool good;
+	if (option->type == CONF_TYPE_INTEGER)
+		good = conf_value_integer(value->text, number_out, &why);
+	else if (option->type == CONF_TYPE_SIZE)
+		good = conf_value_size(value->text, number_out, &why);
+	else
+		good = conf_value_duration(value->text, number_out, &why);
+	return good ? range_check(bind, option, value, *number_out) : refuse(bind, option, value, why);
+}
+
+static bool choice_convert(struct conf_bind *bind, const struct conf_option *option,
+	const struct conf_value *value, void *field)
+{
+	struct buf why;
+	buf_init(&why, CONF_PROBLEM_BYTES_MAX);
+	buf_add_str(&why, "is not known; write ");
+	struct span word;
+	unsigned n = 0;
+	for (; (word = conf_option_choice(option, n)).len > 0; n++) {
+		if (span_eq(word, value->text))
+			break;
+		if (n > 0)
+			buf_add_str(&why, " or ");
+		buf_add(&why, word);
+	}
+	bool found = word.len > 0;
+	if (found)
+		memcpy(field, &n, sizeof(n)); /* an enum counts from 0 as the choices do */
+	const char *text = buf_cstr(&why);
+	if (!found)
+		refuse(bind, option, value, text != NULL ? text : "is not known");
+	buf_fini(&why);
+	return found;
+}
+_Static_assert(sizeof(enum conf_newline) == sizeof(unsigned), "choices are written as unsigned");
+
+/* The types whose text is rewritten on the way: names with letters beyond ASCII. */
+static bool name_convert(struct conf_bind *bind, const struct conf_option *option,
+	const struct conf_value *value, struct span *field)
+{
+	struct buf name;
+	const char *why;
+	buf_init(&name, NAME_BYTES_MAX);
+	bool good = option->type == CONF_TYPE_HOST ? conf_value_host(value->text, &name, &why)
+		: value->text.len == 0 || conf_value_mailbox(value->text, &name, &why);
+	if (good)
+		*field = conf_bind_keep(bind, buf_span(&name));
+	else
+		refuse(bind, option, value, why);
+	buf_fini(&name);
+	return good;
+}
+
+/* The types whose text is kept, or a part of it. An empty one where the default is empty means "none". */
+static bool text_convert(struct conf_bind *bind, const struct conf_option *option,
+	const struct conf_value *value, struct span *field)
+{
+	const char *why = "";
+	struct span part = { NULL, 0 };
+	bool good = true;
+	bool may_lack = option->fallback != NULL && span_eq(span_str(option->fallback), SPAN("\"\""));
+	if (value->text.len == 0 && may_lack)
+		part = value->text;
+	else if (option->type == CONF_TYPE_ACCOUNT)
+		good = conf_value_account(value->text, &part, &why);
+	else if (option->type == CONF_TYPE_FILE)
+		good = conf_value_file(value->text, &part, &why);
+	else if (option->type == CONF_TYPE_MAILDIR)
+		good = conf_value_maildir(value->text, &part, &why);
+	else
+		good = conf_value_path(value->text, &part, &why);
+	if (good && option->type == CONF_TYPE_SOCKET && part.len > CONF_SOCKET_PATH_MAX) {
+		why = "is too long for a socket; its path may have 107 bytes";
+		good = false;
+	}
+	if (!good)
+		return refuse(bind, option, value, why);
+	*field = conf_bind_keep(bind, part);
+	return true;
+}
+
+static bool item_convert(struct conf_bind *bind, const struct conf_option *option,
+	const struct conf_value *item, void *slot)
+{
+	const char *why;
+	if (option->type == CONF_TYPE_DURATIONS)
+		return number_convert(bind, option, item, slot);
+	if (item->kind != CONF_VALUE_STRING)
+		return refuse(bind, option, item, "must stand in double quotes");
+	if (option->type == CONF_TYPE_NETWORKS)
+		return conf_value_network(item->text, slot, &why) || refuse(bind, option, item, why);
+	struct conf_address *address = slot;
+	if (!conf_value_address(item->text, address, &why))
+		return refuse(bind, option, item, why);
+	address->text = conf_bind_keep(bind, address->text);
+	address->path = conf_bind_keep(bind, address->path);
+	address->line = item->line;
+	return true;
+}
+
+/* All three list members of struct conf are a pointer and a count. */
+struct any_list {
+	const void *items;
+	size_t count;
+};
+_Static_assert(sizeof(struct any_list) == sizeof(struct conf_networks), "lists have one shape");
+_Static_assert(sizeof(struct any_list) == sizeof(struct conf_durations), "lists have one shape");
+_Static_assert(sizeof(struct any_list) == sizeof(struct conf_addresses), "lists have one shape");
+
+static size_t item_bytes(enum conf_type type)
+{
+	if (type == CONF_TYPE_DURATIONS)
+		return sizeof(uint64_t);
+	return type == CONF_TYPE_NETWORKS ? sizeof(struct netblock) : sizeof(struct conf_address);
+}
+
+/* A single value is a list of one. */
+static bool list_convert(struct conf_bind *bind, const struct conf_option *option,
+	const struct conf_value *value, void *field)
+{
+	bool is_list = value->kind == CONF_VALUE_LIST;
+	const struct conf_value *item = is_list ? value->items : value;
+	size_t count = is_list ? value->item_count : 1;
+	if (count > CONF_LIST_ITEMS_MAX || (count == 0 && option->type != CONF_TYPE_NETWORKS)) {
+		conf_report_add(bind->report, CONF_ERROR, value->line, "%s: this list %s", option->name,
+			count == 0 ? "is empty" : "is too long; 1000 values are the most");
+		return false;
+	}
+	size_t each = item_bytes(option->type);
+	uint8_t *slots = arena_alloc(&bind->conf->arena, (count > 0 ? count : 1) * each);
+	if (slots == NULL) {
+		bind->full = true;
+		return false;
+	}
+	bool good = true;
+	for (size_t i = 0; i < count; i++, item = item->next)
+		good &= item_convert(bind, option, item, slots + i * each);
+	struct any_list list = { slots, count };
+	if (good)
+		memcpy(field, &list, sizeof(list));
+	return good;
+}
+
+static bool type_is_list(enum conf_type type)
+{
+	return type == CONF_TYPE_NETWORKS || type == CONF_TYPE_ADDRESSES || type == CONF_TYPE_DURATIONS;
+}
+
+/* Numbers and words may stand bare or in quotes; free text only in quotes. */
+static bool type_is_quoted(enum conf_type type)
+{
+	return type >= CONF_TYPE_HOST && !type_is_list(type);
+}
+
+bool conf_bind_value(struct conf_bind *bind, const struct conf_option *option, const struct conf_value *value,
+	void *field)
+{
+	const char *why;
+	if (type_is_list(option->type))
+		return list_convert(bind, option, value, field);
+	if (value->kind == CONF_VALUE_LIST) {
+		conf_report_add(bind->report, CONF_ERROR, value->line, "%s: one value is wanted, not a list",
+			option->name);
+		return false;
+	}
+	if (type_is_quoted(option->type) && value->kind != CONF_VALUE_STRING)
+		return refuse(bind, option, value, "must stand in double quotes");
+	switch (option->type) {
+	case CONF_TYPE_INTEGER:
+	case CONF_TYPE_SIZE:
+	case CONF_TYPE_DURATION:
+		return number_convert(bind, option, value, field);
+	case CONF_TYPE_BOOL:
+		return conf_value_bool(value->text, field, &why) || refuse(bind, option, value, why);
+	case CONF_TYPE_CHOICE:
+		return choice_convert(bind, option, value, field);
+	case CONF_TYPE_SEPARATOR:
+		return conf_value_separator(value->text, field, &why) || refuse(bind, option, value, why);
+	case CONF_TYPE_HOST:
+	case CONF_TYPE_MAILBOX:
+		return name_convert(bind, option, value, field);
+	default:
+		return text_convert(bind, option, value, field);
+	}
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The option table itself, and its few readers. A setting is here when it works, and not before. */
+#include "conf_options.h"
+
+#define KIB (UINT64_C(1) << 10)
+#define MIB (UINT64_C(1) << 20)
+#define GIB (UINT64_C(1) << 30)
+#define SECOND UINT64_C(1000)
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+
+#define TOP(member) .section = CONF_SECTION_TOP, .offset = offsetof(struct conf, member)
+#define LISTEN(member) .section = CONF_SECTION_LISTEN, .offset = offsetof(struct conf_listen, member)
+#define DOMAIN(member) .section = CONF_SECTION_DOMAIN, .offset = offsetof(struct conf_domain, member)
+#define LIMITS(member) .section = CONF_SECTION_LIMITS, .offset = offsetof(struct conf, limits.member)
+#define QUEUE(member) .section = CONF_SECTION_QUEUE, .offset = offsetof(struct conf, queue.member)
+#define LOG(member) .section = CONF_SECTION_LOG, .offset = offsetof(struct conf, member)
+
+const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
+	[CONF_SECTION_TOP] = { "", NULL, "These stand outside all sections." },
+	[CONF_SECTION_LISTEN] = { "listen", "smtp",
+		"One section for each listener; at least one is required. The title is the listener's name in the log." },
+	[CONF_SECTION_DOMAIN] = { "domain", "example.org",
+		"One section for each domain whose mail is kept here. The title is the domain's name; "
+		"letters beyond ASCII may be written as they are." },
+	[CONF_SECTION_LIMITS] = { "limits", NULL, "How much a client may ask for, and how long it may take." },
+	[CONF_SECTION_QUEUE] = { "queue", NULL, "How mail is kept and when it is tried again." },
+	[CONF_SECTION_LOG] = { "log", NULL, "What the log looks like; it goes to the standard error output." },
+};
+
+const struct conf_option conf_options[] = {
+	{ TOP(hostname), .name = "hostname", .type = CONF_TYPE_HOST, .example = "\"mx.example.org\"",
+	  .text = "The full name of this server, as it greets clients and signs Received fields.",
+	  .reason = "Other servers look it up, so it should be the name that the address's PTR record gives." },
+	{ TOP(data), .name = "data", .type = CONF_TYPE_PATH, .fallback = "\"/var/lib/waybill\"",
+	  .text = "The folder of the queue and of all state.",
+	  .reason = "A reply 250 promises that the message is on this disk." },
+	{ TOP(user), .name = "user", .type = CONF_TYPE_ACCOUNT, .fallback = "\"\"", .example = "\"waybill\"",
+	  .text = "The account that the roles run as when started by root; empty: they stay who they are.",
+	  .reason = "Only binding ports below 1024 needs root." },
+	{ TOP(trust), .name = "trust", .type = CONF_TYPE_NETWORKS, .fallback = "{\"127.0.0.0/8\", \"[::1]\"}",
+	  .text = "The networks whose clients are trusted: limits for strangers do not hold for them, "
+	          "and VRFY and EXPN give them a real answer.",
+	  .reason = "Whoever can connect from these networks is believed, so keep them narrow." },
+	{ TOP(postmaster), .name = "postmaster", .type = CONF_TYPE_MAILBOX, .fallback = "\"\"",
+	  .example = "\"alice@example.org\"",
+	  .text = "The mailbox for mail to <postmaster> and to the postmaster of each domain that has no user or "
+	          "alias of that name.",
+	  .reason = "RFC 5321 section 4.5.1 demands that postmaster is always accepted." },
+	{ TOP(smtpd_processes), .name = "smtpd-processes", .type = CONF_TYPE_INTEGER, .max = 64, .fallback = "0",
+	  .text = "How many processes speak with clients; 0: one for each core.",
+	  .reason = "More are useful only where a limit of descriptors holds for each process." },
+	{ TOP(deliveries), .name = "deliveries", .type = CONF_TYPE_INTEGER, .min = 1, .max = 64, .fallback = "8",
+	  .text = "How many messages are delivered to mailboxes at the same time.",
+	  .reason = "Each one waits for a sync of the disk; a disk takes several at once." },
+	{ TOP(control), .name = "control", .type = CONF_TYPE_SOCKET, .fallback = "\"\"",
+	  .example = "\"/run/waybill/control\"",
+	  .text = "The socket through which the waybill command speaks with the server; empty: control in the data folder.",
+	  .reason = "Who may open it may steer the server." },
+
+	{ LISTEN(addresses), .name = "address", .type = CONF_TYPE_ADDRESSES, .example = "{\"[::]:25\"}",
+	  .text = "Where to listen: one or more of \"192.0.2.1:25\", \"[::]:25\" and \"unix:/path\".",
+	  .reason = "[::] takes IPv4 clients as well, so one address serves both." },
+	{ LISTEN(protocol), .name = "protocol", .type = CONF_TYPE_CHOICE, .choices = "smtp", .fallback = "\"smtp\"",
+	  .text = "What is spoken there.",
+	  .reason = "SMTP is the only protocol so far." },
+	{ LISTEN(bare_newline), .name = "bare-newline", .type = CONF_TYPE_CHOICE, .choices = "refuse repair",
+	  .fallback = "refuse",
+	  .text = "What happens to a stranger's message with a CR or LF that stands alone; those of trusted clients "
+	          "are repaired.",
+	  .reason = "Servers that read such line ends differently let one message pass as two (SMTP smuggling)." },
+
+	{ DOMAIN(mailboxes), .line_offset = offsetof(struct conf_domain, mailboxes_line), .name = "mailboxes",
+	  .type = CONF_TYPE_MAILDIR, .example = "\"maildir:/var/mail/{domain}/{user}\"",
+	  .text = "The Maildir of a user; {user} and {domain} stand for the parts of the address.",
+	  .reason = "The path must contain {user}, so that no two users share a mailbox." },
+	{ DOMAIN(users), .line_offset = offsetof(struct conf_domain, users_line), .name = "users",
+	  .type = CONF_TYPE_FILE, .example = "\"file:/etc/waybill/users\"",
+	  .text = "The file that lists who has a mailbox; it is read again when it changes.",
+	  .reason = "Mail to anybody else is refused at RCPT, so that no bounce is needed later." },
+	{ DOMAIN(aliases), .line_offset = offsetof(struct conf_domain, aliases_line), .name = "aliases",
+	  .type = CONF_TYPE_FILE, .fallback = "\"\"", .example = "\"file:/etc/waybill/aliases\"",
+	  .text = "The file that lists addresses which stand for others; it is read again when it changes.",
+	  .reason = "Without it the domain has no aliases." },
+	{ DOMAIN(subaddress), .name = "subaddress", .type = CONF_TYPE_SEPARATOR, .fallback = "\"+\"",
+	  .text = "The character behind which a user may add a word of their own: alice+news is alice; empty: none.",
+	  .reason = "RFC 5233 describes the custom; change it where user names contain the character." },
+	{ DOMAIN(local_parts), .name = "local-parts", .type = CONF_TYPE_CHOICE, .choices = "fold exact",
+	  .fallback = "fold",
+	  .text = "Whether Alice and alice are the same user (fold) or two (exact).",
+	  .reason = "Senders expect no difference; RFC 5321 section 2.4 leaves it to the receiving server." },
+
+	{ LIMITS(message_bytes_max), .name = "message-size", .type = CONF_TYPE_SIZE, .min = 64 * KIB, .max = 1 * GIB,
+	  .min_source = "RFC 5321 section 4.5.3.1.7", .fallback = "50MiB",
+	  .text = "The largest message that is accepted; it is announced by SIZE.",
+	  .reason = "A larger one is refused before it is sent by clients that declare its size." },
+	{ LIMITS(recipients_max), .name = "recipients", .type = CONF_TYPE_INTEGER, .min = 100, .max = 10000,
+	  .min_source = "RFC 5321 section 4.5.3.1.8", .fallback = "1000",
+	  .text = "The most recipients of one message; further ones get 452 and are sent again by the client.",
+	  .reason = "It bounds the memory of a transaction." },
+	{ LIMITS(connections_max), .name = "connections", .type = CONF_TYPE_INTEGER, .min = 1, .max = 1000000,
+	  .fallback = "10000",
+	  .text = "The most connections at one time, all listeners together.",
+	  .reason = "Each needs a descriptor; see the limit of open files that the server is started with." },
+	{ LIMITS(connections_per_client_max), .name = "connections-per-client", .type = CONF_TYPE_INTEGER,
+	  .max = 1000000, .fallback = "200",
+	  .text = "The most connections at one time from one address that is not trusted; 0: no limit.",
+	  .reason = "One stranger alone should not use up all connections." },
+	{ LIMITS(bad_commands_max), .name = "bad-commands", .type = CONF_TYPE_INTEGER, .min = 1, .max = 1000,
+	  .fallback = "20",
+	  .text = "After how many commands with an error a connection is closed.",
+	  .reason = "Guessing and probing ends; an honest client makes no such number of errors." },
+	{ LIMITS(messages_per_connection_max), .name = "messages-per-connection", .type = CONF_TYPE_INTEGER,
+	  .min = 1, .max = 1000000, .fallback = "1000",
+	  .text = "The most messages in one connection; the client connects again for more.",
+	  .reason = "It is announced by LIMITS MAILMAX (RFC 9422)." },
+	{ LIMITS(received_max), .name = "received", .type = CONF_TYPE_INTEGER, .min = 50, .max = 10000,
+	  .fallback = "100",
+	  .text = "A message with more Received fields than this is refused as a loop.",
+	  .reason = "RFC 5321 section 6.3 names 100 as the usual threshold." },
+	{ LIMITS(command_timeout_ms), .name = "command-timeout", .type = CONF_TYPE_DURATION, .min = 1 * SECOND,
+	  .max = 1 * HOUR, .fallback = "5m",
+	  .text = "How long a client may take for its next command.",
+	  .reason = "RFC 5321 section 4.5.3.2.7 asks for 5 minutes at least." },
+	{ LIMITS(data_timeout_ms), .name = "data-timeout", .type = CONF_TYPE_DURATION, .min = 1 * SECOND,
+	  .max = 1 * HOUR, .fallback = "3m",
+	  .text = "How long a client may pause inside a message's content.",
+	  .reason = "RFC 5321 section 4.5.3.2.5 gives the sending side 3 minutes for a block." },
+	{ LIMITS(data_rate_bytes_min), .name = "data-rate-min", .type = CONF_TYPE_SIZE, .max = 1 * MIB,
+	  .fallback = "100B",
+	  .text = "The least bytes of content in a second, averaged over a minute; 0: no limit.",
+	  .reason = "A client that sends one byte now and then would hold its connection for days." },
+	{ LIMITS(line_bytes_max), .name = "line-length", .type = CONF_TYPE_SIZE, .min = 1000, .max = 1 * MIB,
+	  .min_source = "RFC 5321 section 4.5.3.1.6", .fallback = "64KiB",
+	  .text = "The longest line inside a message.",
+	  .reason = "The RFC allows 1000 bytes; many programs send longer ones, and they do no harm." },
+	{ LIMITS(alias_members_max), .name = "alias-members", .type = CONF_TYPE_INTEGER, .min = 1, .max = 100000,
+	  .fallback = "1000",
+	  .text = "The most mailboxes that one alias may stand for, all its members expanded.",
+	  .reason = "It bounds what one message can become." },
+	{ LIMITS(alias_depth_max), .name = "alias-depth", .type = CONF_TYPE_INTEGER, .min = 1, .max = 64,
+	  .fallback = "20",
+	  .text = "How many aliases may follow one another.",
+	  .reason = "It ends loops that the check for repeated names cannot see." },
+
+	{ QUEUE(retry), .name = "retry", .type = CONF_TYPE_DURATIONS, .min = 1 * SECOND, .max = 7 * DAY,
+	  .fallback = "{\"1m\", \"5m\", \"15m\", \"30m\", \"1h\", \"2h\", \"4h\"}",
+	  .text = "How long to wait after the first, second, third ... attempt that failed for now; "
+	          "the last one repeats.",
+	  .reason = "RFC 5321 section 4.5.4.1: often at first, then seldom." },
+	{ QUEUE(give_up_after_ms), .name = "give-up-after", .type = CONF_TYPE_DURATION, .min = 1 * SECOND,
+	  .max = 30 * DAY, .fallback = "\"5d\"",
+	  .text = "How long a message is tried before it is returned to its sender.",
+	  .reason = "RFC 5321 section 4.5.4.1 asks for 4 to 5 days at least." },
+	{ QUEUE(paused), .name = "paused", .type = CONF_TYPE_BOOL, .fallback = "no",
+	  .text = "Whether mail is accepted and kept, but not delivered.",
+	  .reason = "For repairs; waybill queue resume starts delivery." },
+	{ QUEUE(segment_bytes), .name = "segment-size", .type = CONF_TYPE_SIZE, .min = 1 * MIB, .max = 1 * GIB,
+	  .fallback = "64MiB",
+	  .text = "The size of the files in which messages are kept; a multiple of 4KiB.",
+	  .reason = "They are allocated in advance and used again, which makes a sync cheap." },
+	{ QUEUE(reserve_bytes), .name = "reserve", .type = CONF_TYPE_SIZE, .min = 1 * MIB, .max = 64 * GIB,
+	  .fallback = "128MiB",
+	  .text = "Space that is kept free, so that a full disk stops new mail but not the delivery of what is there; "
+	          "at least one segment.",
+	  .reason = "Recording a delivery needs space before it gives space back." },
+
+	{ LOG(log_format), .name = "format", .type = CONF_TYPE_CHOICE, .choices = "text json", .fallback = "text",
+	  .text = "One line for each event, as key=value or as a JSON object.",
+	  .reason = "JSON is for programs that collect logs." },
+};
+
+const size_t conf_option_count = sizeof(conf_options) / sizeof(conf_options[0]);
+_Static_assert(sizeof(conf_options) / sizeof(conf_options[0]) <= CONF_SETTINGS_MAX, "conf.lines has room for all");
+
+const char *conf_type_text(enum conf_type type)
+{
+	static const char *const texts[CONF_TYPE_COUNT] = {
+		[CONF_TYPE_INTEGER] = "a number",
+		[CONF_TYPE_SIZE] = "a size",
+		[CONF_TYPE_DURATION] = "a duration",
+		[CONF_TYPE_DURATIONS] = "a list of durations",
+		[CONF_TYPE_BOOL] = "`yes` or `no`",
+		[CONF_TYPE_CHOICE] = "a word",
+		[CONF_TYPE_HOST] = "a full host name",
+		[CONF_TYPE_MAILBOX] = "an address of one of the domains here",
+		[CONF_TYPE_PATH] = "an absolute path",
+		[CONF_TYPE_SOCKET] = "an absolute path of up to 107 bytes",
+		[CONF_TYPE_ACCOUNT] = "an account",
+		[CONF_TYPE_NETWORKS] = "a list of networks",
+		[CONF_TYPE_ADDRESSES] = "a list of addresses",
+		[CONF_TYPE_FILE] = "`file:` and an absolute path",
+		[CONF_TYPE_MAILDIR] = "`maildir:` and an absolute path",
+		[CONF_TYPE_SEPARATOR] = "one character or the empty string",
+	};
+	return texts[type];
+}
+
+struct span conf_option_choice(const struct conf_option *option, size_t n)
+{
+	struct span rest = span_str(option->choices);
+	for (; n > 0 && rest.len > 0; n--)
+		rest = span_from(rest, span_find(rest, ' ') + 1);
+	return span_to(rest, span_find(rest, ' '));
+}
+
+struct unit {
+	uint64_t factor;
+	const char *name;
+};
+
+static void number_write(struct buf *out, uint64_t value, const struct unit *units)
+{
+	while (value % units->factor != 0)
+		units++;
+	buf_add_u64(out, value / units->factor);
+	buf_add_str(out, units->name);
+}
+
+void conf_option_write_number(const struct conf_option *option, uint64_t value, struct buf *out)
+{
+	static const struct unit sizes[] = { { GIB, "GiB" }, { MIB, "MiB" }, { KIB, "KiB" }, { 1, "B" } };
+	static const struct unit durations[] = {
+		{ DAY, "d" }, { HOUR, "h" }, { MINUTE, "m" }, { SECOND, "s" }, { 1, "ms" },
+	};
+	static const struct unit none[] = { { 1, "" } };
+	if (value == 0)
+		buf_add_byte(out, '0');
+	else if (option->type == CONF_TYPE_SIZE)
+		number_write(out, value, sizes);
+	else if (option->type == CONF_TYPE_DURATION || option->type == CONF_TYPE_DURATIONS)
+		number_write(out, value, durations);
+	else
+		number_write(out, value, none);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The option table: every section and every setting with its type, range,
+ * default and words for people. The parser's checks, the defaults,
+ * docs/configuration.md and the manual page's list all come from here.
+ */
+#ifndef WAYBILL_CONF_CONF_OPTIONS_H
+#define WAYBILL_CONF_CONF_OPTIONS_H
+
+#include "conf.h"
+
+enum conf_section_id {
+	CONF_SECTION_TOP, CONF_SECTION_LISTEN, CONF_SECTION_DOMAIN, CONF_SECTION_LIMITS, CONF_SECTION_QUEUE,
+	CONF_SECTION_LOG, CONF_SECTION_COUNT,
+};
+
+struct conf_section_form {
+	const char *name;  /* empty for the settings outside all sections */
+	const char *title; /* an example of the title, NULL: has none and stands once at most */
+	const char *text;  /* one sentence */
+};
+
+enum conf_type {
+	CONF_TYPE_INTEGER, CONF_TYPE_SIZE, CONF_TYPE_DURATION, CONF_TYPE_DURATIONS, CONF_TYPE_BOOL, CONF_TYPE_CHOICE,
+	CONF_TYPE_HOST, CONF_TYPE_MAILBOX, CONF_TYPE_PATH, CONF_TYPE_SOCKET, CONF_TYPE_ACCOUNT, CONF_TYPE_NETWORKS,
+	CONF_TYPE_ADDRESSES, CONF_TYPE_FILE, CONF_TYPE_MAILDIR, CONF_TYPE_SEPARATOR, CONF_TYPE_COUNT,
+};
+
+struct conf_option {
+	enum conf_section_id section;
+	const char *name;
+	enum conf_type type;
+	size_t offset;           /* of the member, in the section's struct */
+	size_t line_offset;      /* the same for its line, in structs that stand more than once; 0: not kept */
+	uint64_t min, max;       /* of numbers, in bytes or milliseconds */
+	const char *min_source;  /* who demands the minimum, or NULL */
+	const char *choices;     /* the words of a choice, in the order of its enum, a space between */
+	const char *fallback;    /* the default as it would stand in the file; NULL: the setting is required */
+	const char *example;     /* a value, as it would stand in the file; NULL: the default shows it */
+	const char *text;        /* one sentence: what it does */
+	const char *reason;      /* one sentence: why it is so, or when to change it */
+};
+
+extern const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT];
+extern const struct conf_option conf_options[];
+extern const size_t conf_option_count;
+
+/* What a value of the type is, for people: "a duration such as 5m". */
+const char *conf_type_text(enum conf_type type);
+
+/* The n-th choice of the option; the empty span when there are fewer. */
+struct span conf_option_choice(const struct conf_option *option, size_t n);
+
+/* Writes a number of the option's type as one would in the file: "5m", "64KiB", "100". */
+void conf_option_write_number(const struct conf_option *option, uint64_t value, struct buf *out);
+
+/* Whether the members of this section lie in struct conf itself. */
+static inline bool conf_section_is_once(enum conf_section_id section)
+{
+	return section != CONF_SECTION_LISTEN && section != CONF_SECTION_DOMAIN;
+}
+
+#endif
