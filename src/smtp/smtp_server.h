@@ -68,9 +68,9 @@ struct smtp_transaction {
 	bool smtputf8;               /* asked for with MAIL */
 	bool body_8bit;              /* declared, or found in the content */
 	uint64_t size_declared;      /* 0: not declared */
-	struct span trace;           /* the Received field, to stand before the content; from the first content on */
-	struct span content;         /* inline content; empty when spilled */
-	struct span stored;          /* trace and content in one piece; empty when spilled */
+	struct span trace;           /* at COMMIT: the Received field, to stand before the content; empty when spilled */
+	struct span content;         /* at COMMIT: inline content; empty when spilled */
+	struct span stored;          /* at COMMIT: trace and content in one piece; empty when spilled */
 	uint64_t content_bytes;      /* content without the trace field, spilled or not */
 	uint64_t stored_bytes;       /* trace and content, spilled or not */
 	uint32_t stored_crc32c;      /* of trace and content; final at COMMIT */

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The session's inside, shared by the files of this room. Who does what:
+ * smtp_server.c feeds and hands out events; verbs.c finds the verb and enforces
+ * its flags; verb_*.c are the verbs; content.c moves content; session.c replies,
+ * asks, ends. Invariants (checked by session_check): a question is pending only
+ * in the command phase or, for SPILL and COMMIT, in a content phase; content
+ * phases but a swallowed chunk have a transaction; nothing is taken after close.
+ */
+#ifndef WAYBILL_SMTP_SMTP_SERVER_PRIVATE_H
+#define WAYBILL_SMTP_SMTP_SERVER_PRIVATE_H
+
+#include "smtp_command.h"
+#include "smtp_server.h"
+#include "transaction.h"
+
+#define SESSION_MAGIC 0x534d5450u
+
+enum phase {
+	PHASE_COMMAND,
+	PHASE_DATA,
+	PHASE_CHUNK, /* octets of a BDAT chunk; without a transaction they are dropped */
+	PHASE_CLOSED
+};
+
+enum greeting { GREETING_NONE, GREETING_HELO, GREETING_EHLO };
+
+/* What becomes of the rest of a line that will not be executed. */
+enum line_skip {
+	LINE_KEEP,
+	LINE_TOO_LONG, /* answered when its CRLF comes */
+	LINE_POISONED  /* a bare LF was answered; all up to the next CRLF is dropped */
+};
+
+struct chunk {
+	uint64_t size;
+	uint64_t left;
+	bool last;
+	bool refused;           /* dropped, then answered with `key` */
+	enum reply_key key;
+};
+
+struct pending {
+	enum smtp_question_kind kind;
+	bool pulled;            /* the caller has seen it */
+};
+
+struct smtp_server {
+	uint32_t magic;
+	uint8_t phase;          /* enum phase */
+	uint8_t greeting;       /* enum greeting */
+	uint8_t line_skip;      /* enum line_skip */
+	bool line_cr;           /* the last byte of a skipped line was CR */
+	bool trusted;
+	bool shutting_down;
+	bool note_ready;
+	bool content_ready;     /* transaction->stored waits to be given out */
+	bool content_given;     /* it was; forget it at the next call */
+	bool discard_ready;
+	char session_id[ID_SHORT_LEN];
+	const struct smtp_server_options *options;
+	struct netaddr peer;
+	uint64_t now_ms;
+	uint64_t since_ms;      /* last command, last content or last answer */
+	uint64_t window_start_ms;
+	uint64_t window_bytes;
+	uint64_t swallowed;     /* bytes of the refused message since its refusal */
+	uint32_t bad_commands;
+	uint32_t transactions;
+	const char *verb;       /* of the current or last command, for notes */
+	struct buf line;        /* a partial command line */
+	struct buf output;
+	struct buf helo;
+	struct buf scratch;     /* address of the note or of the question */
+	struct transaction *transaction;
+	struct chunk chunk;
+	struct pending ask;
+	struct smtp_server_note note;
+};
+
+/* session.c */
+
+/* What a reply's wording and its note may need besides the key. */
+struct reply_about {
+	struct span address;  /* for the note; copied */
+	struct span mailbox;
+	uint64_t seconds, octets;
+};
+
+void session_check(const struct smtp_server *s);
+void session_reply(struct smtp_server *s, enum reply_key key);
+void session_reply_about(struct smtp_server *s, enum reply_key key, const struct reply_about *about);
+void session_reply_params(const struct smtp_server *s, struct reply_params *params_out);
+
+/* A reply to a command that broke the protocol; too many of them end the session. */
+void session_reply_bad(struct smtp_server *s, enum reply_key key);
+
+/* Replies, then takes nothing any more. */
+void session_close_with(struct smtp_server *s, enum reply_key key);
+void session_close(struct smtp_server *s);
+void session_ask(struct smtp_server *s, enum smtp_question_kind kind);
+
+/* The way out of a transaction, whatever the reason. */
+void session_transaction_end(struct smtp_server *s);
+
+/* Back to commands after content. */
+void session_command_phase(struct smtp_server *s);
+
+/* A bounded copy that lives until the next event is pulled or the question is answered. */
+struct span session_scratch(struct smtp_server *s, struct span text);
+
+/* verbs.c */
+void verb_run(struct smtp_server *s, struct span line);
+
+/* verb_*.c: each parses its arguments, checks the state and replies or asks. */
+void verb_helo(struct smtp_server *s, struct span argument);
+void verb_ehlo(struct smtp_server *s, struct span argument);
+void verb_mail(struct smtp_server *s, struct span argument);
+void verb_rcpt(struct smtp_server *s, struct span argument);
+void verb_rcpt_answer(struct smtp_server *s, const struct smtp_server_answer *answer);
+void verb_data(struct smtp_server *s, struct span argument);
+void verb_bdat(struct smtp_server *s, struct span argument);
+void verb_vrfy(struct smtp_server *s, struct span argument);
+void verb_expn(struct smtp_server *s, struct span argument);
+void verb_vrfy_answer(struct smtp_server *s, const struct smtp_server_answer *answer);
+void verb_expn_answer(struct smtp_server *s, const struct smtp_server_answer *answer);
+void verb_rset(struct smtp_server *s, struct span argument);
+void verb_noop(struct smtp_server *s, struct span argument);
+void verb_help(struct smtp_server *s, struct span argument);
+void verb_quit(struct smtp_server *s, struct span argument);
+void verb_not_implemented(struct smtp_server *s, struct span argument);
+void verb_foreign(struct smtp_server *s, struct span argument);
+
+/* The end of a chunk: reply or COMMIT. */
+void verb_bdat_chunk_end(struct smtp_server *s);
+
+/* content.c */
+
+/* The smallest inline_bytes_max that the session works with. */
+#define CONTENT_INLINE_BYTES_MIN 8192
+
+/* Writes the trace field and prepares the decoder; false: no memory. */
+bool content_begin(struct smtp_server *s, bool dots);
+size_t content_take_data(struct smtp_server *s, struct span in);
+size_t content_take_chunk(struct smtp_server *s, struct span in);
+
+/* All content is here: refuses it or asks COMMIT. */
+void content_end(struct smtp_server *s);
+void content_spill_answer(struct smtp_server *s, const struct smtp_server_answer *answer);
+void content_commit_answer(struct smtp_server *s, const struct smtp_server_answer *answer);
+
+/* Forgets the content that a CONTENT event gave out. */
+void content_settle(struct smtp_server *s);
+
+/* timers.c */
+
+/* Restarts the clock of the minimum rate. */
+void timers_window_start(struct smtp_server *s);
+
+#endif

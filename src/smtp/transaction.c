@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The transaction object: its memory is one block, one arena for the envelope and one buffer for the content. */
+#include "transaction.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define RECIPIENTS_CAP_FIRST 4
+
+/* What a recipient may take in the arena: its text, its share of an array that grew
+ * by doubling, and the unused end of a block. */
+#define ARENA_BYTES_RECIPIENT 512
+#define ARENA_BYTES_BASE 4096
+
+struct transaction *transaction_new(struct span sender, const struct transaction_limits *limits)
+{
+	struct transaction *t = calloc(1, sizeof(*t));
+	if (t == NULL)
+		return NULL;
+	arena_init(&t->arena, ARENA_BYTES_BASE + limits->recipients_max * ARENA_BYTES_RECIPIENT);
+	buf_init(&t->stored, limits->inline_bytes_max);
+	header_scan_init(&t->header);
+	if (!arena_copy(&t->arena, sender, &t->view.sender)) {
+		transaction_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void transaction_free(struct transaction *t)
+{
+	if (t == NULL)
+		return;
+	arena_reset(&t->arena);
+	buf_fini(&t->stored);
+	free(t);
+}
+
+void transaction_candidate_set(struct transaction *t, struct span mailbox)
+{
+	assert(mailbox.len <= sizeof(t->candidate));
+	memcpy(t->candidate, mailbox.ptr, mailbox.len);
+	t->candidate_len = mailbox.len;
+}
+
+struct span transaction_candidate(const struct transaction *t)
+{
+	return span_of(t->candidate, t->candidate_len);
+}
+
+static bool recipients_grow(struct transaction *t)
+{
+	size_t cap = t->recipients_cap > 0 ? t->recipients_cap * 2 : RECIPIENTS_CAP_FIRST;
+	struct span *grown = arena_alloc(&t->arena, cap * sizeof(*grown));
+	if (grown == NULL)
+		return false;
+	if (t->view.recipient_count > 0)
+		memcpy(grown, t->recipients, t->view.recipient_count * sizeof(*grown));
+	t->recipients = grown;
+	t->recipients_cap = cap;
+	t->view.recipients = grown;
+	return true;
+}
+
+bool transaction_candidate_accept(struct transaction *t)
+{
+	struct span copy;
+	if (t->view.recipient_count == t->recipients_cap && !recipients_grow(t))
+		return false;
+	if (!arena_copy(&t->arena, transaction_candidate(t), &copy))
+		return false;
+	t->recipients[t->view.recipient_count++] = copy;
+	return true;
+}
+
+void transaction_refuse(struct transaction *t, enum reply_key key)
+{
+	if (t->refused)
+		return;
+	t->refused = true;
+	t->refusal = key;
+	buf_release(&t->stored);
+}
+
+void transaction_view_update(struct transaction *t)
+{
+	struct span none = { NULL, 0 };
+	bool kept = !t->view.spilled && !t->refused;
+	t->view.stored = kept ? buf_span(&t->stored) : none;
+	t->view.trace = kept ? span_to(t->view.stored, t->trace_bytes) : none;
+	t->view.content = kept ? span_from(t->view.stored, t->trace_bytes) : none;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One mail transaction (RFC 5321 section 3.3): the envelope and the content that
+ * came so far. Made by MAIL, destroyed by transaction_free and nothing else.
+ * Private to the room; the caller of a session sees only the `view` inside.
+ */
+#ifndef WAYBILL_SMTP_TRANSACTION_H
+#define WAYBILL_SMTP_TRANSACTION_H
+
+#include "address.h"
+#include "arena.h"
+#include "data_decoder.h"
+#include "header.h"
+#include "smtp_server.h"
+#include "trace.h"
+
+struct transaction {
+	struct smtp_transaction view;
+	struct arena arena;      /* sender, recipients */
+	struct span *recipients;
+	size_t recipients_cap;
+	uint8_t candidate[ADDRESS_MAILBOX_BYTES_MAX]; /* the recipient that is asked about */
+	size_t candidate_len;
+	bool rcpt_seen;          /* some RCPT came, whatever became of it */
+
+	struct buf stored;       /* trace and content; after SPILL what was not given out yet */
+	size_t trace_bytes;
+	struct header_scan header;
+	struct data_decoder decoder;
+	bool content_began;
+	bool committing;         /* COMMIT was asked: from then on the queue knows the outcome */
+	bool refused;
+	enum reply_key refusal;
+};
+
+struct transaction_limits {
+	size_t recipients_max;
+	size_t inline_bytes_max;
+};
+
+/* NULL: no memory. `sender` is copied. */
+struct transaction *transaction_new(struct span sender, const struct transaction_limits *limits);
+void transaction_free(struct transaction *t);
+
+/* Keeps the recipient while the question about it is pending. */
+void transaction_candidate_set(struct transaction *t, struct span mailbox);
+struct span transaction_candidate(const struct transaction *t);
+
+/* Adds the candidate to the recipients; false: no memory. */
+bool transaction_candidate_accept(struct transaction *t);
+
+/* Decides that the message will be refused with `key`: the first reason stays. The
+ * content kept so far is given back. */
+void transaction_refuse(struct transaction *t, enum reply_key key);
+
+/* Points view.stored, trace and content at what is kept. */
+void transaction_view_update(struct transaction *t);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* DATA (RFC 5321 section 4.1.1.4): opens the content; what follows is in content.c. */
+#include "smtp_server_private.h"
+
+void verb_data(struct smtp_server *s, struct span argument)
+{
+	struct transaction *t = s->transaction;
+	(void)argument;
+	if (t->view.recipient_count == 0) {
+		if (t->rcpt_seen)
+			session_reply(s, REPLY_NO_VALID_RECIPIENTS);
+		else
+			session_reply_bad(s, REPLY_RECIPIENT_FIRST);
+		return;
+	}
+	if (!content_begin(s, true)) {
+		session_reply(s, REPLY_SESSION_OUT_OF_MEMORY);
+		session_transaction_end(s);
+		return;
+	}
+	session_reply(s, REPLY_DATA_GO_AHEAD);
+	s->phase = PHASE_DATA;
+}

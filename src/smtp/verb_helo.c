@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HELO and EHLO (RFC 5321 section 4.1.1.1). The name is kept for the trace field
+ * and not believed: clients send what they are called at home, so anything that
+ * is one word without the specials of a header is taken. A second greeting ends
+ * the transaction.
+ */
+#include "smtp_server_private.h"
+
+static bool name_acceptable(struct span name)
+{
+	if (name.len == 0 || name.len > ADDRESS_DOMAIN_BYTES_MAX)
+		return false;
+	for (size_t i = 0; i < name.len; i++) {
+		uint8_t c = name.ptr[i];
+		if (c <= 0x20 || c >= 0x7f || strchr("()<>@,;\\\"", c) != NULL)
+			return false;
+	}
+	return true;
+}
+
+/* False when the name was refused. */
+static bool greet(struct smtp_server *s, struct span name, enum greeting greeting)
+{
+	if (!name_acceptable(name)) {
+		session_reply_bad(s, REPLY_HELO_SYNTAX);
+		return false;
+	}
+	session_transaction_end(s);
+	buf_clear(&s->helo);
+	buf_add(&s->helo, name);
+	s->greeting = (uint8_t)greeting;
+	return true;
+}
+
+void verb_helo(struct smtp_server *s, struct span argument)
+{
+	if (greet(s, argument, GREETING_HELO))
+		session_reply(s, REPLY_HELO_OK);
+}
+
+static void add_number_line(struct buf *out, const char *before, uint64_t number)
+{
+	buf_add_str(out, before);
+	buf_add_u64(out, number);
+}
+
+void verb_ehlo(struct smtp_server *s, struct span argument)
+{
+	struct buf *out = &s->output;
+	struct reply_params params;
+	if (!greet(s, argument, GREETING_EHLO))
+		return;
+	session_reply_params(s, &params);
+	reply_write_more(out, REPLY_EHLO_OK, &params);
+	add_number_line(out, "250-PIPELINING\r\n250-SIZE ", s->options->limits.message_bytes_max);
+	buf_add_str(out, "\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n250-CHUNKING");
+	add_number_line(out, "\r\n250 LIMITS RCPTMAX=", s->options->limits.recipients_max);
+	add_number_line(out, " MAILMAX=", s->options->limits.transactions_max);
+	buf_add_str(out, "\r\n");
+}
