@@ -268,6 +268,21 @@ static void check_targets(struct builder *b)
 	}
 }
 
+/* RFC 5321 section 4.5.1: every domain that is served has a postmaster. */
+static void check_postmasters(struct builder *b)
+{
+	for (size_t i = 0; i < b->table->zone_count; i++) {
+		struct span domain = b->table->zones[i].name;
+		struct directory_address address = { SPAN("postmaster"), domain };
+		struct directory_match match = directory_lookup(b->table, address);
+		if (match.kind == DIRECTORY_ALIAS && match.fallback)
+			match = directory_lookup(b->table, match.targets[0]);
+		if (match.kind == DIRECTORY_UNKNOWN)
+			report(b, (struct place){ domain, 0, { NULL, 0 } },
+				"nobody gets postmaster's mail; name a user or an alias \"postmaster\"");
+	}
+}
+
 static bool zone_init(struct builder *b, uint32_t index)
 {
 	struct directory_table *t = b->table;
@@ -308,9 +323,11 @@ static bool build(struct builder *b)
 		read_users(b, i);
 		read_aliases(b, i);
 	}
-	if (!b->no_memory)
-		check_targets(b);
-	return !b->no_memory;
+	if (b->no_memory)
+		return false;
+	check_targets(b);
+	check_postmasters(b);
+	return true;
 }
 
 struct directory_table *directory_table_new(const struct directory_source *source, struct buf *problems)

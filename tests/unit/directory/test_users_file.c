@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The users file: lines whole and cut at every byte, and changes that leave the rest alone. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "users_file.h"
+
+/* Writes the items as "LINE name@domain:fields;" or "LINE BAD;". */
+static void describe(struct span text, struct buf *out)
+{
+	struct users_reader reader;
+	struct users_item item;
+	enum users_item_kind kind;
+	users_reader_init(&reader, text);
+	while ((kind = users_reader_next(&reader, &item)) != USERS_END) {
+		buf_addf(out, "%u ", item.line);
+		if (kind == USERS_BAD) {
+			assert_non_null(item.problem);
+			buf_add_str(out, "BAD;");
+			continue;
+		}
+		buf_add(out, directory_name_span(&item.name));
+		buf_addf(out, "%s%.*s", item.domain.len > 0 ? "@" : "", SPAN_FMT(item.domain));
+		buf_addf(out, "%s%.*s;", item.fields.len > 0 ? ":" : "", SPAN_FMT(item.fields));
+	}
+}
+
+static const struct {
+	const char *name, *text, *items;
+} file_cases[] = {
+	{ "empty", "", "" },
+	{ "plain", "alice\nbob\n", "1 alice;2 bob;" },
+	{ "no last line end", "alice\nbob", "1 alice;2 bob;" },
+	{ "CRLF", "alice\r\nbob\r\n", "1 alice;2 bob;" },
+	{ "comments and blanks", "# who\n\n  # more\n \t\nalice\n", "5 alice;" },
+	{ "indented", "  alice  \n", "1 alice;" },
+	{ "fields", "alice:x:y\nbob:\ncarol : z\n", "1 alice:x:y;2 bob;3 carol: z;" },
+	{ "domains", "alice@example.net\nbob@example.net:x\n", "1 alice@example.net;2 bob@example.net:x;" },
+	{ "quoted", "\"a b\"\n\"c:d\":x\n\"e@f\"@example.net\n", "1 a b;2 c:d:x;3 e@f@example.net;" },
+	{ "utf8", "j\xc3\xb6rg\n", "1 j\xc3\xb6rg;" },
+	{ "bad lines cost only themselves", "a b\nalice\n@x\n\"open\nbob@\ncarol@a..b\n:x\ndave\n",
+		"1 BAD;2 alice;3 BAD;4 BAD;5 BAD;6 BAD;7 BAD;8 dave;" },
+	{ "no mailbox names", ".\n..\n.hidden\na/b\n\"../x\"\nok\n", "1 BAD;2 BAD;3 BAD;4 BAD;5 BAD;6 ok;" },
+	{ "not utf8", "a\xff\nok\n", "1 BAD;2 ok;" },
+};
+
+static void test_lines(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(file_cases) / sizeof(file_cases[0]); i++) {
+		struct buf out;
+		buf_init(&out, 10000);
+		describe(span_str(file_cases[i].text), &out);
+		if (!span_eq(buf_span(&out), span_str(file_cases[i].items)))
+			fail_msg("case %s: %s", file_cases[i].name, buf_cstr(&out));
+		buf_fini(&out);
+	}
+}
+
+/* A cut file gives the same items up to its last whole line; the copy ends where its memory ends. */
+static void test_cut_at_every_byte(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(file_cases) / sizeof(file_cases[0]); i++) {
+		struct span text = span_str(file_cases[i].text);
+		for (size_t cut = 0; cut <= text.len; cut++) {
+			struct buf part, lines;
+			uint8_t *copy = malloc(cut > 0 ? cut : 1);
+			memcpy(copy, text.ptr, cut);
+			size_t whole = cut;
+			while (whole > 0 && text.ptr[whole - 1] != '\n')
+				whole--;
+			buf_init(&part, 10000);
+			buf_init(&lines, 10000);
+			describe(span_of(copy, cut), &part);
+			describe(span_of(copy, whole), &lines);
+			struct span all = span_str(file_cases[i].items);
+			assert_true(part.len >= lines.len && span_eq(span_to(buf_span(&part), lines.len), buf_span(&lines)));
+			assert_true(span_eq(span_to(all, lines.len), buf_span(&lines)));
+			buf_fini(&part);
+			buf_fini(&lines);
+			free(copy);
+		}
+	}
+}
+
+static void test_a_line_over_the_limit_is_reported(void **state)
+{
+	(void)state;
+	struct buf text, out;
+	buf_init(&text, 100000);
+	buf_init(&out, 1000);
+	buf_add_str(&text, "alice:");
+	for (size_t i = 0; i < USERS_LINE_BYTES_MAX; i++)
+		buf_add_byte(&text, 'x');
+	buf_add_str(&text, "\nbob\n");
+	describe(buf_span(&text), &out);
+	assert_string_equal(buf_cstr(&out), "1 BAD;2 bob;");
+	buf_fini(&text);
+	buf_fini(&out);
+}
+
+struct edit_case {
+	const char *name, *text, *local, *domain;
+	bool with_domain, exact;
+	enum users_edit add, remove;
+	const char *added, *removed; /* NULL: nothing */
+};
+
+static const struct edit_case edit_cases[] = {
+	{ "to an empty file", "", "alice", "", false, false, USERS_EDIT_DONE, USERS_EDIT_ABSENT, "alice\n", NULL },
+	{ "last line open", "# who\nbob", "alice", "", false, false, USERS_EDIT_DONE, USERS_EDIT_ABSENT,
+		"# who\nbob\nalice\n", NULL },
+	{ "there", "# who\nalice:x\nbob\n", "alice", "", false, false, USERS_EDIT_EXISTS, USERS_EDIT_DONE,
+		NULL, "# who\nbob\n" },
+	{ "there, folded", "Alice\nbob", "aLICE", "", false, false, USERS_EDIT_EXISTS, USERS_EDIT_DONE, NULL, "bob" },
+	{ "exact", "Alice\n", "alice", "", false, true, USERS_EDIT_DONE, USERS_EDIT_ABSENT, "Alice\nalice\n", NULL },
+	{ "twice", "alice\n#\nalice\n", "alice", "", false, false, USERS_EDIT_EXISTS, USERS_EDIT_DONE, NULL, "#\n" },
+	{ "quoted", "bob\n", "\"a b\"", "", false, false, USERS_EDIT_DONE, USERS_EDIT_ABSENT, "bob\n\"a b\"\n", NULL },
+	{ "quotes that are not needed", "alice\n", "\"alice\"", "", false, false, USERS_EDIT_EXISTS, USERS_EDIT_DONE,
+		NULL, "" },
+	{ "other domain", "alice@a.example\n", "alice", "b.example", true, false, USERS_EDIT_DONE, USERS_EDIT_ABSENT,
+		"alice@a.example\nalice@b.example\n", NULL },
+	{ "same domain", "alice@A.example\nalice@b.example\n", "alice", "a.example", true, false,
+		USERS_EDIT_EXISTS, USERS_EDIT_DONE, NULL, "alice@b.example\n" },
+	{ "bad lines stay", "a b\nalice\n", "alice", "", false, false, USERS_EDIT_EXISTS, USERS_EDIT_DONE, NULL, "a b\n" },
+	{ "no mailbox name", "alice\n", "..", "", false, false, USERS_EDIT_BAD, USERS_EDIT_BAD, NULL, NULL },
+	{ "no name", "alice\n", "a b", "", false, false, USERS_EDIT_BAD, USERS_EDIT_BAD, NULL, NULL },
+	{ "slash", "alice\n", "a/b", "", false, false, USERS_EDIT_BAD, USERS_EDIT_BAD, NULL, NULL },
+	{ "bad domain", "alice\n", "x", "a..b", true, false, USERS_EDIT_BAD, USERS_EDIT_BAD, NULL, NULL },
+};
+
+static void check_edit(const struct edit_case *c, bool add)
+{
+	struct users_change change = { { span_str(c->local), span_str(c->domain) }, c->with_domain, c->exact };
+	struct buf out;
+	buf_init(&out, 10000);
+	enum users_edit got = add ? users_text_add(span_str(c->text), &change, &out)
+		: users_text_remove(span_str(c->text), &change, &out);
+	const char *text = add ? c->added : c->removed;
+	if (got != (add ? c->add : c->remove) || !span_eq(buf_span(&out), span_str(text)))
+		fail_msg("%s, case %s: %d \"%s\"", add ? "add" : "remove", c->name, got, buf_cstr(&out));
+	buf_fini(&out);
+}
+
+static void test_changes_leave_the_rest_alone(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(edit_cases) / sizeof(edit_cases[0]); i++) {
+		check_edit(&edit_cases[i], true);
+		check_edit(&edit_cases[i], false);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_cut_at_every_byte),
+		cmocka_unit_test(test_a_line_over_the_limit_is_reported),
+		cmocka_unit_test(test_changes_leave_the_rest_alone),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
