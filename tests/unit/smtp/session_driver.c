@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The driver; see the header. */
+#include "session_driver.h"
+
+#include <assert.h>
+
+#include "crc32c.h"
+
+#define TRANSCRIPT_BYTES_MAX (64 * 1024 * 1024)
+
+void session_driver_init(struct session_driver *d)
+{
+	*d = (struct session_driver){
+		.options = { .hostname = SPAN("mx.example.org"), .limits = SMTP_SERVER_LIMITS_DEFAULT },
+		.spill_key = REPLY_MAIL_OK,
+		.commit_key = REPLY_MESSAGE_QUEUED,
+		.now_ms = DRIVER_TIME_MS,
+	};
+	buf_init(&d->transcript, TRANSCRIPT_BYTES_MAX);
+	buf_init(&d->replies, TRANSCRIPT_BYTES_MAX);
+	buf_init(&d->content, TRANSCRIPT_BYTES_MAX);
+	buf_init(&d->spilled, TRANSCRIPT_BYTES_MAX);
+}
+
+void session_driver_open(struct session_driver *d, bool trusted)
+{
+	struct smtp_server_peer peer = { .trusted = trusted, .now_ms = d->now_ms };
+	bool parsed = netaddr_parse(SPAN("192.0.2.7"), &peer.addr);
+	assert(parsed);
+	d->ids = (struct id_source){ { 1, 2 } };
+	d->options.ids = &d->ids;
+	d->server = smtp_server_new(&d->options, &peer);
+	assert(d->server != NULL);
+	session_driver_pump(d);
+}
+
+void session_driver_fini(struct session_driver *d)
+{
+	smtp_server_free(d->server);
+	buf_fini(&d->transcript);
+	buf_fini(&d->replies);
+	buf_fini(&d->content);
+	buf_fini(&d->spilled);
+}
+
+static enum reply_key rcpt_key(struct span mailbox)
+{
+	if (span_starts_nocase(mailbox, SPAN("no")))
+		return REPLY_MAILBOX_UNKNOWN;
+	if (span_starts_nocase(mailbox, SPAN("gray")))
+		return REPLY_GREYLISTED;
+	return REPLY_RCPT_OK;
+}
+
+static void answer_expn(struct smtp_server_question q, struct smtp_server_answer *answer)
+{
+	static const struct span members[] = { SPAN("alice@example.org"), SPAN("bob@example.org") };
+	answer->key = REPLY_NOT_A_LIST;
+	if (span_eq_nocase(q.address, SPAN("team"))) {
+		answer->key = REPLY_VERIFIED;
+		answer->mailboxes = members;
+		answer->mailbox_count = 2;
+	}
+}
+
+static void commit_record(struct session_driver *d, const struct smtp_transaction *t)
+{
+	if (t->spilled) {
+		buf_clear(&d->content);
+		buf_add(&d->content, buf_span(&d->spilled));
+	} else {
+		buf_clear(&d->content);
+		buf_add(&d->content, t->trace);
+		buf_add(&d->content, t->content);
+		assert(span_eq(buf_span(&d->content), t->stored));
+	}
+	buf_clear(&d->spilled);
+	assert(t->stored_bytes == d->content.len);
+	assert(t->stored_crc32c == crc32c(0, buf_span(&d->content)));
+	d->commits++;
+	d->crc = t->stored_crc32c;
+	d->body_8bit = t->body_8bit;
+	buf_add_str(&d->transcript, "= ");
+	buf_add(&d->transcript, t->sender);
+	for (size_t i = 0; i < t->recipient_count; i++) {
+		buf_add_byte(&d->transcript, ' ');
+		buf_add(&d->transcript, t->recipients[i]);
+	}
+	buf_add_byte(&d->transcript, '\n');
+	buf_add(&d->transcript, buf_span(&d->content));
+}
+
+static void answer(struct session_driver *d, struct smtp_server_question q)
+{
+	static const char *const names[] = { "none", "rcpt", "vrfy", "expn", "spill", "commit" };
+	struct smtp_server_answer a = { .seconds = 300 };
+	d->questions++;
+	buf_addf(&d->transcript, "? %s %.*s\n", names[q.kind], SPAN_FMT(q.address));
+	if (q.kind == SMTP_ASK_RCPT) {
+		a.key = rcpt_key(q.address);
+	} else if (q.kind == SMTP_ASK_VRFY) {
+		a.key = rcpt_key(q.address) == REPLY_RCPT_OK ? REPLY_VERIFIED : REPLY_VERIFY_UNKNOWN;
+	} else if (q.kind == SMTP_ASK_EXPN) {
+		answer_expn(q, &a);
+	} else if (q.kind == SMTP_ASK_SPILL) {
+		a.key = d->spill_key;
+	} else {
+		commit_record(d, q.transaction);
+		a.key = d->commit_key;
+	}
+	smtp_server_answer(d->server, &a, d->now_ms);
+}
+
+static void output_take(struct session_driver *d)
+{
+	struct span out = smtp_server_output(d->server);
+	struct span rest = out;
+	buf_add(&d->replies, out);
+	while (rest.len > 0) {
+		size_t lf = span_find(rest, '\n');
+		assert(lf < rest.len);
+		buf_add_str(&d->transcript, "> ");
+		buf_add(&d->transcript, span_to(rest, lf + 1));
+		rest = span_from(rest, lf + 1);
+	}
+	smtp_server_output_consume(d->server, out.len);
+}
+
+void session_driver_pump(struct session_driver *d)
+{
+	struct smtp_server_event e;
+	for (;;) {
+		enum smtp_server_event_kind kind = smtp_server_next(d->server, &e);
+		assert(kind == e.kind);
+		if (kind == SMTP_SERVER_IDLE || kind == SMTP_SERVER_CLOSE) {
+			d->closed = kind == SMTP_SERVER_CLOSE;
+			break;
+		}
+		output_take(d);
+		if (kind == SMTP_SERVER_ASK) {
+			answer(d, e.question);
+		} else if (kind == SMTP_SERVER_CONTENT) {
+			buf_add(&d->spilled, e.content);
+		} else if (kind == SMTP_SERVER_DISCARD) {
+			buf_clear(&d->spilled);
+			d->discards++;
+		} else if (kind == SMTP_SERVER_NOTE) {
+			d->notes++;
+			buf_addf(&d->transcript, "! %s %s %.*s\n", reply_entry(e.note.key)->name, e.note.verb,
+				SPAN_FMT(e.note.address));
+		}
+	}
+	output_take(d);
+}
+
+void session_driver_feed(struct session_driver *d, struct span bytes)
+{
+	while (bytes.len > 0 && !d->closed) {
+		size_t taken = smtp_server_feed(d->server, bytes, d->now_ms);
+		bytes = span_from(bytes, taken);
+		session_driver_pump(d);
+	}
+}
+
+void session_driver_feed_cut(struct session_driver *d, struct span bytes, size_t cut)
+{
+	session_driver_feed(d, span_to(bytes, cut));
+	session_driver_feed(d, span_from(bytes, cut));
+}
+
+void session_driver_feed_steps(struct session_driver *d, struct span bytes, size_t step)
+{
+	while (bytes.len > 0) {
+		session_driver_feed(d, span_to(bytes, step));
+		bytes = span_from(bytes, step);
+	}
+}
+
+void session_driver_codes(const struct session_driver *d, struct buf *out)
+{
+	struct span rest = buf_span(&d->replies);
+	while (rest.len > 0) {
+		size_t lf = span_find(rest, '\n');
+		if (rest.len >= 4 && rest.ptr[3] == ' ') {
+			if (out->len > 0)
+				buf_add_byte(out, ' ');
+			buf_add(out, span_to(rest, 3));
+		}
+		rest = span_from(rest, lf + 1);
+	}
+}
