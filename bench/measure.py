@@ -188,6 +188,6 @@ def method(opts):
         "the cheapest way it has, so that a message rests synced in its incoming queue.")
     return (
         "Method: Postfix's smtp-source on the same machine over loopback; \"new\" is one message a connection,\n"
-        f"\"kept\" many. Median of {opts.runs} runs of about {opts.seconds:g} s; the servers take turns, each with a fresh folder on the\n"
-        f"same disk, after one run that is not counted.{held}\n"
+        f"\"kept\" many. Median of {opts.runs} runs of about {opts.seconds:g} s; the servers take turns, each with a fresh\n"
+        f"folder on the same disk, after one run that is not counted.{held}\n"
         "CPU is utime and stime of all processes of a server (the kernel's own threads not counted).\n")

@@ -31,7 +31,8 @@ def filesystem(folder):
 
 def commit(top):
     done = subprocess.run(["git", "-C", top, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True)
-    changed = subprocess.run(["git", "-C", top, "status", "--porcelain", "-uno", "--", "src", "catalogue", "meson.build"],
+    sources = ["src", "catalogue", "meson.build"]
+    changed = subprocess.run(["git", "-C", top, "status", "--porcelain", "-uno", "--", *sources],
                              capture_output=True, text=True)
     return (done.stdout.strip() or "unknown") + (" with changes" if changed.stdout.strip() else "")
 

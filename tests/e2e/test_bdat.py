@@ -42,8 +42,8 @@ def test_chunks_may_be_pipelined_with_everything_else(demo):
     mark = token()
     content = message(mark)
     with demo.client() as c:
-        c.send(b"MAIL FROM:<a@b.test>\r\nRCPT TO:<alice@example.org>\r\n" + chunk(content[:30]) + chunk(content[30:], True)
-               + b"NOOP\r\n")
+        c.send(b"MAIL FROM:<a@b.test>\r\nRCPT TO:<alice@example.org>\r\n" + chunk(content[:30])
+               + chunk(content[30:], True) + b"NOOP\r\n")
         assert c.codes(5) == [250, 250, 250, 250, 250]
     demo.mail("alice", mark)
 
@@ -82,7 +82,8 @@ def test_a_chunk_without_recipients_is_refused_and_its_octets_are_no_commands(de
         c.cmd("HELP").is_(214)
 
 
-@pytest.mark.parametrize("line", ["BDAT", "BDAT x", "BDAT -1", "BDAT 1 FIRST", "BDAT 1 LAST LAST", "BDAT 99999999999999999999999"])
+@pytest.mark.parametrize("line", ["BDAT", "BDAT x", "BDAT -1", "BDAT 1 FIRST", "BDAT 1 LAST LAST",
+                                  "BDAT 99999999999999999999999"])
 def test_a_malformed_bdat_is_refused(demo, line):
     """RFC 3030 section 2; what follows cannot be told from commands, so closing is allowed."""
     with demo.client() as c:
@@ -99,7 +100,7 @@ def test_bytes_that_data_refuses_are_refused_in_chunks_too(demo, body):
 
 def test_a_chunk_over_the_size_limit_is_552_and_the_session_goes_on(server):
     """RFC 3030 section 4.2 with RFC 1870."""
-    s = server(sections={"limits": {"message-size": '"100K"'}})
+    s = server(sections={"limits": {"message-size": '"100KiB"'}})
     with s.client() as c:
         c.begin().send(chunk(b"x" * 70 + b"\r\n" + b"y" * 300_000, last=True)).reply().is_(552, "5.3.4")
         c.cmd("NOOP").is_(250)

@@ -34,9 +34,9 @@ def test_helo_is_answered_in_one_line_without_extensions(demo):
         assert len(c.cmd("HELO client.test").is_(250).lines) == 1
 
 
-@pytest.mark.parametrize("line", ["EHLO", "HELO", "EHLO ", "EHLO two words", "HELO a..b", "EHLO [1.2.3.4", "EHLO [1.2.3]"])
+@pytest.mark.parametrize("line", ["EHLO", "HELO", "EHLO ", "EHLO two words", "HELO a(b)", "EHLO <a>", "EHLO \x01", "EHLO \"a\""])
 def test_a_malformed_greeting_is_501(demo, line):
-    """RFC 5321 section 4.1.1.1: one Domain or address literal."""
+    """RFC 5321 section 4.1.1.1: one word that can stand in a trace field; 4.1.4 forbids to be stricter about names."""
     with demo.raw() as c:
         c.reply()
         assert c.cmd(line).code == 501
@@ -139,12 +139,21 @@ def test_help_is_214_with_and_without_argument(demo):
         assert c.cmd("HELP MAIL").code in (214, 504)
 
 
-@pytest.mark.parametrize("line", ["HELLO", "XYZZY", "MAILFROM:<a@b.test>", "", "\x00", "\xe9", "GET / HTTP/1.1"])
+@pytest.mark.parametrize("line", ["HELLO", "XYZZY", "MAILFROM:<a@b.test>", "", "\x00", "\xe9", "MAI", "QUITX"])
 def test_an_unknown_command_is_500(demo, line):
     """RFC 5321 section 4.2.4."""
     with demo.client() as c:
         c.cmd(line).is_(500)
         c.cmd("NOOP").is_(250)
+
+
+@pytest.mark.parametrize("line", ["GET / HTTP/1.1", "POST /x HTTP/1.1", "PRI * HTTP/2.0"])
+def test_a_browser_is_shown_the_door(demo, line):
+    """RFC 5321 section 7.8: what follows a line of HTTP is no mail; 421 and close."""
+    with demo.raw() as c:
+        c.reply()
+        c.send(line.encode() + b"\r\nHost: x\r\n\r\nMAIL FROM:<a@b.test>\r\n").reply().is_(421)
+        assert c.is_closed()
 
 
 @pytest.mark.parametrize("line", ["TURN", "SEND FROM:<a@b.test>", "ETRN example.org", "AUTH PLAIN", "STARTTLS"])

@@ -41,7 +41,7 @@ def test_an_impossible_size_is_refused(demo, size):
 
 def test_content_over_the_limit_is_552_after_its_end(server):
     """RFC 5321 section 4.5.3.1.7 and 4.2.3; the session goes on."""
-    s = server(sections={"limits": {"message-size": '"100K"'}})
+    s = server(sections={"limits": {"message-size": '"100KiB"'}})
     mark = token()
     with s.client() as c:
         c.begin().data(message(mark, b"x" * 78 + b"\r\n")).is_(250)

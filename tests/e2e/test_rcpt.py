@@ -48,8 +48,8 @@ def test_mail_with_broken_syntax_is_501(demo, line):
         assert c.cmd(line).code == 501
 
 
-@pytest.mark.parametrize("line", ["RCPT", "RCPT TO", "RCPT TO:", "RCPT TO:alice@example.org", "RCPT FROM:<alice@example.org>",
-                                  "RCPT TO:<alice@example.org"])
+@pytest.mark.parametrize("line", ["RCPT", "RCPT TO", "RCPT TO:", "RCPT TO:alice@example.org",
+                                  "RCPT FROM:<alice@example.org>", "RCPT TO:<alice@example.org"])
 def test_rcpt_with_broken_syntax_is_501(demo, line):
     """RFC 5321 section 4.1.1.3."""
     with demo.client() as c:
@@ -97,7 +97,8 @@ def test_an_unknown_mailbox_is_550_5_1_1(demo, address):
 
 
 @pytest.mark.parametrize("source", ["127.0.0.1", "127.0.0.2", "127.0.0.3"])
-@pytest.mark.parametrize("address", ["x@elsewhere.test", "alice@sub.example.org", "alice@[127.0.0.1]", "alice%example.org@x.test"])
+@pytest.mark.parametrize("address", ["x@elsewhere.test", "alice@sub.example.org", "alice@[127.0.0.1]",
+                                     "alice%example.org@x.test"])
 def test_another_domain_is_550_5_7_1_for_everybody(demo, source, address):
     """RFC 5321 section 3.6.1 and 7.9: no open relay."""
     with demo.client(source) as c:

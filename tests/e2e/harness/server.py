@@ -30,6 +30,12 @@ def build_folder():
     raise RuntimeError("no waybilld; set WAYBILL_BUILD or run make")
 
 
+def sanitized():
+    """Whether the programs were built with the address sanitizer, which takes memory and time of its own."""
+    with open(program("waybilld"), "rb") as f:
+        return b"__asan_init" in f.read()
+
+
 def program(name):
     return os.path.join(build_folder(), name)
 
@@ -74,8 +80,12 @@ class Server:
         return self
 
     def is_ready(self):
-        assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.output()}\n{self.log()[-3000:]}"
+        self.must_live()
         return self.greets()
+
+    def must_live(self):
+        code = self.process.poll()
+        assert code is None, f"ended with {code}:\n{self.output()}\n{self.log()[-3000:]}"
 
     def greets(self):
         try:
@@ -86,7 +96,7 @@ class Server:
         except Exception:  # not yet: refused, closed, or still starting
             return False
 
-    def signal(self, number):
+    def send_signal(self, number):
         self.process.send_signal(number)
 
     def wait(self, seconds=STOP_SECONDS_MAX):
@@ -99,7 +109,7 @@ class Server:
         family = self.family()
         try:
             if self.process.poll() is None:
-                self.signal(number)
+                self.send_signal(number)
             code = self.wait(STOP_SECONDS_MAX)
             until(lambda: not any(processes.alive(pid) for pid in family), "every role has ended", 2)
         finally:
@@ -220,7 +230,7 @@ def demo_server(folder, port=None):
 
 class Demo(Server):
     def is_ready(self):
-        assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.output()}\n{self.log()[-3000:]}"
+        self.must_live()
         return any(line.startswith("ready") for line in self.output().splitlines())
 
 

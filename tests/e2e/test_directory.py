@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Users and aliases: files that are read again when they change, and `waybill user`."""
+import os
+import re
+
+from harness.conf import write
+from harness.deadline import until
+from harness.server import message, token
+
+
+def rcpt_code(server, address):
+    with server.client() as c:
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        return c.cmd(f"RCPT TO:<{address}>").code
+
+
+def until_code(server, address, code):
+    until(lambda: rcpt_code(server, address) == code, f"{address} gets {code}", 10)
+
+
+def test_a_user_that_was_added_gets_mail_without_a_restart(server):
+    """The users file is read again when it changes."""
+    s = server()
+    assert rcpt_code(s, "carol@example.org") == 550
+    assert s.tool("user", "add", "carol@example.org").returncode == 0
+    until_code(s, "carol@example.org", 250)
+    mark = token()
+    s.deliver(message(mark), ["carol@example.org"]).is_(250)
+    s.mail("carol", mark)
+    assert s.tool("user", "remove", "carol@example.org").returncode == 0
+    until_code(s, "carol@example.org", 550)
+
+
+def test_user_list_shows_the_users_and_exit_codes_tell(server):
+    """0 done, 1 the answer is no, 2 wrong use."""
+    s = server(start=False)
+    done = s.tool("user", "list")
+    assert done.returncode == 0
+    assert "alice" in done.stdout and "bob" in done.stdout
+    assert s.tool("user", "add", "alice@example.org").returncode == 1
+    assert s.tool("user", "remove", "nobody@example.org").returncode == 1
+    assert s.tool("user", "add", "x@elsewhere.test").returncode != 0
+    assert s.tool("user", "add", "not an address").returncode in (1, 2)
+    assert s.tool("user", "add").returncode == 2
+
+
+def test_comments_and_order_of_the_users_file_survive_a_change(server):
+    """The file belongs to the administrator."""
+    s = server(start=False)
+    path = os.path.join(s.dir, "users")
+    write(path, "# staff\nbob\n\nalice\n")
+    assert s.tool("user", "add", "carol@example.org").returncode == 0
+    with open(path) as f:
+        assert re.match(r"# staff\nbob\n\nalice\ncarol(@example\.org)?\n\Z", f.read())
+
+
+def test_files_edited_in_place_or_replaced_are_read_again(server):
+    """As editors do it: a new file under the old name."""
+    s = server()
+    path = os.path.join(s.dir, "users")
+    write(path + ".new", "alice\nbob\ndave\n")
+    os.rename(path + ".new", path)
+    until_code(s, "dave@example.org", 250)
+    write(path, "alice\nbob\nerin\n")
+    until_code(s, "erin@example.org", 250)
+    until_code(s, "dave@example.org", 550)
+
+
+def test_an_alias_that_was_changed_leads_elsewhere(server):
+    """The aliases file is read again when it changes."""
+    s = server()
+    write(os.path.join(s.dir, "aliases"), "team: bob\nnews: alice\n")
+    until_code(s, "news@example.org", 250)
+    mark = token()
+    s.deliver(message(mark), ["team@example.org", "news@example.org"]).is_(250)
+    s.mail("bob", mark)
+    s.mail("alice", mark)
+
+
+def test_nested_aliases_loops_and_duplicates(server):
+    """RFC 5321 section 3.9.1: each mailbox once, and a loop ends."""
+    s = server(start=False)
+    write(os.path.join(s.dir, "aliases"), "team: alice, bob\nall: team, alice, all, others\nothers: all, bob\n")
+    s.start()
+    mark = token()
+    s.deliver(message(mark), ["all@example.org"]).is_(250)
+    s.mail("alice", mark)
+    s.mail("bob", mark)
+    s.settled()
+    assert len(s.mails("alice", mark)) == 1 and len(s.mails("bob", mark)) == 1
+
+
+def test_a_broken_line_is_reported_and_the_rest_works(server):
+    """File and line stand in the log; the others are served."""
+    s = server(start=False)
+    write(os.path.join(s.dir, "aliases"), "team: alice, bob\nbad: |/bin/sh\n: x\nnews: alice\n")
+    s.start()
+    assert rcpt_code(s, "news@example.org") == 250
+    s.wait_log(r"aliases:[23]\b")
+
+
+def test_postmaster_is_accepted_without_any_user_of_that_name(server):
+    """RFC 5321 section 4.5.1."""
+    s = server()
+    mark = token()
+    s.deliver(message(mark), ["postmaster"]).is_(250)
+    s.mail("alice", mark)
+
+
+def test_a_mailbox_that_cannot_be_written_keeps_the_message_in_the_queue(server):
+    """RFC 5321 section 4.5.4: failure of delivery is not loss; a retry delivers."""
+    s = server(sections={"queue": {"retry": '{"1s"}'}})
+    box = s.maildir("alice")
+    os.makedirs(os.path.dirname(box), exist_ok=True)
+    write(box, "a file where the folder should be")
+    mark = token()
+    s.deliver(message(mark), ["alice@example.org", "bob@example.org"]).is_(250)
+    s.mail("bob", mark)
+    s.wait_log(r"mailbox-(io-error|misconfigured)")
+    assert s.queued() == 1
+    os.unlink(box)
+    s.mail("alice", mark)
+    s.settled()
+    assert len(s.mails("bob", mark)) == 1

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections that wait: their memory and descriptors are bounded and come back."""
+import socket
+import struct
+
+from harness import processes
+from harness.deadline import until
+from harness.raw import Raw
+from harness.server import sanitized
+
+CONNECTIONS = 800
+SANITIZER_KIB = 64  # red zones, quarantine and shadows
+PLAIN_KIB = 4
+
+
+def allowed_kib():
+    return SANITIZER_KIB if sanitized() else PLAIN_KIB
+
+
+def test_an_idle_connection_takes_little_memory_and_gives_it_back(demo):
+    """Design: at most 4 KiB of process memory for an idle connection (more in a sanitizer build)."""
+    pids = demo.roles("smtpd")
+    clients = []
+    try:
+        for _ in range(50):
+            clients.append(demo.client("127.0.0.2"))
+        before = sum(processes.memory_kib(pid) for pid in pids)
+        for _ in range(CONNECTIONS):
+            clients.append(demo.client("127.0.0.2"))
+        grown = sum(processes.memory_kib(pid) for pid in pids) - before
+        assert grown / CONNECTIONS <= allowed_kib(), f"{grown / CONNECTIONS:.1f} KiB for each"
+        assert all(c.cmd("NOOP").code == 250 for c in clients[::50])
+    finally:
+        for c in clients:
+            c.close()
+    until(lambda: all(processes.descriptors(pid) < 60 for pid in pids), "descriptors are given back")
+
+
+def test_clients_that_connect_and_say_nothing_do_no_harm(demo):
+    """Others are served meanwhile."""
+    silent = [Raw(demo.port, "127.0.0.2") for _ in range(300)]
+    try:
+        with demo.client() as c:
+            c.cmd("NOOP").is_(250)
+    finally:
+        for raw in silent:
+            raw.close()
+    with demo.client() as c:
+        c.cmd("NOOP").is_(250)
+
+
+def test_connections_reset_at_every_moment_do_no_harm(demo):
+    """RFC 5321 section 3.8: a connection may break anywhere."""
+    steps = [b"EHLO client.test\r\n", b"MAIL FROM:<a@b.test>\r\n", b"RCPT TO:<alice@example.org>\r\n", b"DATA\r\n",
+             b"half a", b" line\r\n", b".\r\n"]
+    for i in range(70):
+        raw = Raw(demo.port)
+        raw.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        try:
+            raw.send(b"".join(steps[:i % (len(steps) + 1)]))
+        except OSError:
+            pass
+        raw.close()
+    with demo.client() as c:
+        c.cmd("NOOP").is_(250)
+    demo.settled()
