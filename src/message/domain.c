@@ -45,21 +45,23 @@ static bool ascii_name_valid(struct span name)
 }
 
 /*
- * inet_pton is stricter than RFC 5321 in nothing but looser in one thing: there
- * "::" stands for at least two groups of zeros.
+ * inet_pton lets "::" stand for one group; RFC 5321 wants two at least, so no
+ * more than six groups beside it (an IPv4 tail counts for two).
  */
 static bool ipv6_groups_valid(struct span text)
 {
-	size_t groups = 1;
+	size_t groups = 0;
 	bool gap = false;
 	for (size_t i = 0; i < text.len; i++) {
+		bool colon_before = i > 0 && text.ptr[i - 1] == ':';
 		if (text.ptr[i] == ':')
+			gap = gap || colon_before;
+		else if (i == 0 || colon_before)
 			groups++;
-		if (text.ptr[i] == '.')
-			return span_find(span_to(text, i), '.') < i || !gap || groups <= 6;
-		gap = gap || (i > 0 && text.ptr[i] == ':' && text.ptr[i - 1] == ':');
 	}
-	return !gap || groups <= 8;
+	if (span_find(text, '.') < text.len)
+		groups++;
+	return !gap || groups <= 6;
 }
 
 /* Standardized-tag ":" 1*dcontent. No tag but IPv6 is registered; the syntax is kept. */
