@@ -49,7 +49,7 @@ static struct arena_block *block_new(struct arena *a, size_t len)
 void *arena_alloc(struct arena *a, size_t len)
 {
 	size_t align = alignof(max_align_t);
-	if (len > a->max)
+	if (len > a->max || len > PTRDIFF_MAX - sizeof(struct arena_block) - align)
 		return NULL;
 	len = (len + align - 1) / align * align;
 	struct arena_block *block = a->blocks;

@@ -34,7 +34,8 @@ void buf_release(struct buf *b)
 	b->max = max;
 }
 
-uint8_t *buf_reserve(struct buf *b, size_t len)
+/* Room for `len` bytes of content and `spare` bytes behind them that the limit does not count. */
+static uint8_t *room(struct buf *b, size_t len, size_t spare)
 {
 	if (b->failed)
 		return NULL;
@@ -42,12 +43,16 @@ uint8_t *buf_reserve(struct buf *b, size_t len)
 		b->failed = true;
 		return NULL;
 	}
-	if (b->len + len <= b->cap && b->ptr != NULL)
+	size_t whole = b->len + len + spare;
+	if (whole <= b->cap && b->ptr != NULL)
 		return b->ptr + b->len;
 
 	size_t cap = b->cap > 0 ? b->cap : BUF_CAP_FIRST;
-	while (cap < b->len + len)
+	while (cap < whole)
 		cap *= 2;
+	/* No more than can ever be used: the limit bounds the memory as well. */
+	if (cap - 1 > b->max)
+		cap = b->max + 1;
 	uint8_t *grown = realloc(b->ptr, cap);
 	if (grown == NULL) {
 		b->failed = true;
@@ -58,14 +63,19 @@ uint8_t *buf_reserve(struct buf *b, size_t len)
 	return b->ptr + b->len;
 }
 
+uint8_t *buf_reserve(struct buf *b, size_t len)
+{
+	return room(b, len, 0);
+}
+
 void buf_add(struct buf *b, struct span bytes)
 {
 	if (bytes.len == 0)
 		return;
-	uint8_t *room = buf_reserve(b, bytes.len);
-	if (room == NULL)
+	uint8_t *at = room(b, bytes.len, 0);
+	if (at == NULL)
 		return;
-	memcpy(room, bytes.ptr, bytes.len);
+	memcpy(at, bytes.ptr, bytes.len);
 	b->len += bytes.len;
 }
 
@@ -101,9 +111,9 @@ void buf_addf(struct buf *b, const char *format, ...)
 	if (len < 0) {
 		b->failed = true;
 	} else {
-		char *room = (char *)buf_reserve(b, (size_t)len + 1);
-		if (room != NULL) {
-			vsnprintf(room, (size_t)len + 1, format, again);
+		char *at = (char *)room(b, (size_t)len, 1);
+		if (at != NULL) {
+			vsnprintf(at, (size_t)len + 1, format, again);
 			b->len += (size_t)len;
 		}
 	}
@@ -140,7 +150,7 @@ void buf_consume(struct buf *b, size_t len)
 
 const char *buf_cstr(struct buf *b)
 {
-	uint8_t *end = buf_reserve(b, 1);
+	uint8_t *end = room(b, 0, 1);
 	if (end == NULL)
 		return NULL;
 	*end = 0;
