@@ -11,6 +11,8 @@
 #include "reply_table.h"
 #include "utf8.h"
 
+#define CRLF_BYTES 2
+#define SESSION_FRAME_BYTES 5 /* " [s " and "]" */
 
 const struct reply_entry *reply_entry(enum reply_key key)
 {
@@ -29,14 +31,13 @@ bool reply_find(struct span name, enum reply_key *key_out)
 	return false;
 }
 
-/* Where the wording may end: bytes of `out` past which nothing is appended. */
+/* A place to write to that ends: what does not fit, and all after it, is left out. */
 struct limit {
 	struct buf *out;
-	size_t end;
+	size_t end; /* of out->len */
 	bool cut;
 };
 
-/* Appends `s` whole or, when it does not fit, nothing from then on. */
 static void limit_add(struct limit *limit, struct span s)
 {
 	if (limit->cut || limit->out->len + s.len > limit->end) {
@@ -52,11 +53,12 @@ static void value_add(struct limit *limit, struct span value, bool utf8)
 	while (value.len > 0) {
 		uint8_t c = value.ptr[0];
 		size_t len = utf8_char_len(value);
+		/* C1 controls are valid UTF-8 but move a terminal's cursor. */
 		bool c1 = len == 2 && c == 0xc2 && value.ptr[1] < 0xa0;
 		if (len == 1 ? c >= 0x20 && c != 0x7f : len > 1 && utf8 && !c1) {
 			limit_add(limit, span_to(value, len));
 		} else {
-			char escaped[4] = { '\\', 'x', hex[c >> 4], hex[c & 15] };
+			const char escaped[4] = { '\\', 'x', hex[c >> 4], hex[c & 15] };
 			limit_add(limit, span_of(escaped, sizeof(escaped)));
 			len = 1;
 		}
@@ -66,11 +68,13 @@ static void value_add(struct limit *limit, struct span value, bool utf8)
 
 static void number_add(struct limit *limit, uint64_t value)
 {
-	struct buf digits;
-	buf_init(&digits, 32);
-	buf_add_u64(&digits, value);
-	limit_add(limit, buf_span(&digits));
-	buf_fini(&digits);
+	char digits[20];
+	size_t at = sizeof(digits);
+	do {
+		digits[--at] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value > 0);
+	limit_add(limit, span_of(digits + at, sizeof(digits) - at));
 }
 
 /* The generator refuses a wording with any other name. */
@@ -105,35 +109,40 @@ static void wording_add(struct limit *limit, const char *wording, const struct r
 	}
 }
 
+/* The session id as it will be appended; empty for positive replies. Ids are plain ASCII; anything else ends them. */
+static struct span session_suffix(const struct reply_entry *entry, const struct reply_params *params)
+{
+	struct span id = span_to(params->session, entry->code >= 400 ? REPLY_SESSION_BYTES_MAX : 0);
+	size_t len = 0;
+	while (len < id.len && id.ptr[len] > ' ' && id.ptr[len] < 0x7f)
+		len++;
+	return span_to(id, len);
+}
+
+static const struct reply_params no_params;
+
 static void line_write(struct buf *out, enum reply_key key, const struct reply_params *params, char separator)
 {
-	static const struct reply_params none = { 0 };
 	const struct reply_entry *entry = reply_entry(key);
 	if (params == NULL)
-		params = &none;
+		params = &no_params;
+	struct span session = session_suffix(entry, params);
+	size_t tail_bytes = CRLF_BYTES + (session.len > 0 ? session.len + SESSION_FRAME_BYTES : 0);
+	struct limit limit = { .out = out, .end = out->len + REPLY_LINE_BYTES_MAX - tail_bytes };
 
-	struct span session = entry->code >= 400 ? span_to(params->session, REPLY_SESSION_BYTES_MAX) : (struct span){ 0 };
-	struct buf tail;
-	buf_init(&tail, REPLY_LINE_BYTES_MAX);
-	if (session.len > 0) {
-		struct limit all = { .out = &tail, .end = REPLY_LINE_BYTES_MAX };
-		limit_add(&all, SPAN(" [s "));
-		value_add(&all, session, false);
-		limit_add(&all, SPAN("]"));
-	}
-	buf_add_str(&tail, "\r\n");
-
-	size_t start = out->len;
 	buf_add_u64(out, entry->code);
 	buf_add_byte(out, (uint8_t)separator);
 	if (entry->enhanced[0] != '\0') {
 		buf_add_str(out, entry->enhanced);
 		buf_add_byte(out, ' ');
 	}
-	struct limit limit = { .out = out, .end = start + REPLY_LINE_BYTES_MAX - tail.len };
 	wording_add(&limit, entry->wording, params);
-	buf_add(out, buf_span(&tail));
-	buf_fini(&tail);
+	if (session.len > 0) {
+		buf_add_str(out, " [s ");
+		buf_add(out, session);
+		buf_add_byte(out, ']');
+	}
+	buf_add_str(out, "\r\n");
 }
 
 void reply_write(struct buf *out, enum reply_key key, const struct reply_params *params)
@@ -148,7 +157,6 @@ void reply_write_more(struct buf *out, enum reply_key key, const struct reply_pa
 
 void reply_write_text(struct buf *out, enum reply_key key, const struct reply_params *params)
 {
-	static const struct reply_params none = { 0 };
 	struct limit limit = { .out = out, .end = out->len + REPLY_LINE_BYTES_MAX };
-	wording_add(&limit, reply_entry(key)->wording, params != NULL ? params : &none);
+	wording_add(&limit, reply_entry(key)->wording, params != NULL ? params : &no_params);
 }

@@ -17,11 +17,45 @@
 /* Longest session id that is appended to a refusal; what is over it is cut. */
 #define REPLY_SESSION_BYTES_MAX 32
 
+/* What can be explained: an own reply, a basic code, an enhanced code. */
+enum reply_topic_kind { REPLY_TOPIC_KEY, REPLY_TOPIC_CODE, REPLY_TOPIC_ENHANCED };
+
+/* Short phrases that a comparison sets side by side; never empty, but FACT_ANSWERS of an enhanced code. */
+enum reply_fact {
+	REPLY_FACT_ANSWERS,  /* what it is sent in answer to */
+	REPLY_FACT_CONCERNS, /* what is affected */
+	REPLY_FACT_MUST,     /* what the sender must do */
+	REPLY_FACT_KEPT,     /* what the server kept */
+	REPLY_FACT_CHANGE,   /* who can change it */
+	REPLY_FACT_RETRY,    /* whether a retry helps */
+	REPLY_FACT_COUNT
+};
+
+struct reply_relation {
+	const char *name;  /* another topic */
+	const char *apart; /* what sets that one apart: "the server itself failed" */
+};
+
+/* The texts of one entry: UTF-8, one line each, complete sentences unless noted. */
+struct reply_topic {
+	enum reply_topic_kind kind;
+	const char *name;     /* "greylisted", "450" or "4.7.1" */
+	const char *category; /* "4xx transient negative" */
+	const char *title;    /* a few words */
+	const char *gist;     /* a clause that completes "450 means that ..." */
+	const char *description, *when_seen, *fix_sender, *fix_postmaster, *use;
+	const char *source;   /* where it is defined: "RFC 6647" */
+	const char *facts[REPLY_FACT_COUNT];
+	const struct reply_relation *related;
+	size_t related_count;
+};
+
 struct reply_entry {
 	const char *name;     /* the key: "greylisted" */
 	uint16_t code;        /* 450 */
 	const char *enhanced; /* "4.7.1", or "" where the protocol has none (RFC 2034 section 4) */
 	const char *wording;  /* ASCII, with parameters like {seconds} */
+	struct reply_topic topic;
 };
 
 /* What wordings may name; fields that a wording does not name may stay zero. */

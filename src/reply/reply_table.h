@@ -8,4 +8,10 @@
 /* In the order of enum reply_key. */
 extern const struct reply_entry reply_table[REPLY_KEY_COUNT];
 
+/* Basic codes in numeric order, enhanced codes in no order. */
+extern const struct reply_topic reply_codes[];
+extern const size_t reply_codes_count;
+extern const struct reply_topic reply_enhanced[];
+extern const size_t reply_enhanced_count;
+
 #endif
