@@ -55,19 +55,18 @@ static void choices_write(const struct conf_option *option, struct buf *out)
 
 static void option_write(const struct conf_option *option, struct buf *out)
 {
-	buf_addf(out, "\n### `%s`\n\n%s\n%s\n\n", option->name, option->text, option->reason);
+	buf_addf(out, "\n### `%s`\n\n%s %s\n\n- Value: ", option->name, option->text, option->reason);
 	if (option->type == CONF_TYPE_CHOICE)
 		choices_write(option, out);
 	else
 		buf_add_str(out, conf_type_text(option->type));
 	range_write(option, out);
-	if (option->fallback == NULL)
-		buf_add_str(out, "; required");
-	else
-		buf_addf(out, "; default `%s`", option->fallback);
 	if (option->example != NULL)
-		buf_addf(out, "; for example `%s`", option->example);
-	buf_add_str(out, ".\n");
+		buf_addf(out, ", such as `%s`", option->example);
+	if (option->fallback == NULL)
+		buf_add_str(out, "\n- Required\n");
+	else
+		buf_addf(out, "\n- Default: `%s`\n", option->fallback);
 }
 
 static void section_write(enum conf_section_id id, struct buf *out)

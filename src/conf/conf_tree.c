@@ -168,8 +168,6 @@ static void complain_unclosed(struct parser *p)
 /* The current token is the title or the { behind `name`. */
 static void section_begin(struct parser *p, const struct conf_token *name)
 {
-	if (p->open != p->top)
-		complain_unclosed(p);
 	struct conf_section *section = node_new(p, sizeof(*section));
 	if (section == NULL)
 		return;
@@ -182,10 +180,14 @@ static void section_begin(struct parser *p, const struct conf_token *name)
 		section->has_title = true;
 		section->title = title.text;
 	}
-	if (at(p, CONF_TOKEN_OPEN))
-		advance(p);
-	else
-		complain(p, p->last_line, name->text, "a { is missing after the section's title");
+	if (!at(p, CONF_TOKEN_OPEN)) {
+		complain(p, p->last_line, name->text, "an = is missing before the value, or a { after the title");
+		line_skip(p);
+		return;
+	}
+	advance(p);
+	if (p->open != p->top)
+		complain_unclosed(p);
 	*p->section_tail = section;
 	p->section_tail = &section->next;
 	p->open = section;
@@ -238,7 +240,7 @@ static void file_take(struct parser *p)
 		} else {
 			conf_report_add(p->report, CONF_ERROR, p->token.line, "%s",
 				at(p, CONF_TOKEN_BAD) ? p->token.why : "a setting or a section begins with a name");
-			advance(p);
+			p->last_line = p->token.line;
 			line_skip(p);
 		}
 	}

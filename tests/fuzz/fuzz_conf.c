@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The configuration parser on anything. Besides not crashing: the return value,
+ * the struct and the report agree, and an accepted file is accepted again with
+ * the same result when it is parsed a second time.
+ */
+#include <assert.h>
+#include <errno.h>
+
+#include "conf.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Reads whatever an accepted configuration promises. */
+static void conf_use(const struct conf *conf)
+{
+	assert(conf->hostname.len > 0 && conf->hostname.ptr[conf->hostname.len] == 0);
+	assert(conf->data.ptr[0] == '/' && conf->control.ptr[0] == '/');
+	assert(conf->listen_count > 0);
+	for (size_t i = 0; i < conf->listen_count; i++)
+		assert(conf->listens[i].name.len > 0 && conf->listens[i].addresses.count > 0);
+	for (size_t i = 0; i < conf->domain_count; i++) {
+		const struct conf_domain *domain = &conf->domains[i];
+		assert(conf_domain_find(conf, domain->name) == domain);
+		assert(domain->users.ptr[0] == '/' && domain->users.ptr[domain->users.len] == 0);
+	}
+	assert(conf->queue.retry.count > 0 && conf->queue.retry.ms[0] <= conf->queue.give_up_after_ms);
+	assert(conf->limits.recipients_max >= 100);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct conf_report report, again_report;
+	struct conf *conf, *again;
+	struct buf text;
+	int r = conf_parse(span_of(data, size), "fuzz.conf", &conf, &report);
+	assert((r == 0) == (conf != NULL) && (r == 0) == (report.error_count == 0));
+	assert(report.problem_count <= CONF_PROBLEMS_MAX);
+	buf_init(&text, 1u << 20);
+	conf_report_write(&report, &text);
+	assert(!text.failed);
+	for (size_t i = 0; i < text.len; i++)
+		assert(text.ptr[i] == '\n' || text.ptr[i] >= 0x20);
+	buf_fini(&text);
+	if (conf == NULL)
+		return 0;
+
+	conf_use(conf);
+	assert(conf_parse(span_of(data, size), "fuzz.conf", &again, &again_report) == 0);
+	assert(span_eq(conf->hostname, again->hostname) && conf->domain_count == again->domain_count);
+	conf_free(conf);
+	conf_free(again);
+	return 0;
+}

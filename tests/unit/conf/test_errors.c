@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files that are wrong: every message, its line, and what it suggests. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "conf.h"
+
+#define HOST "hostname = \"mx.example.org\"\n"
+#define LISTEN "listen \"smtp\" { address = {\"[::]:25\"} }\n"
+#define BASE HOST LISTEN /* two lines */
+#define DOMAIN(name) "domain \"" name "\" { mailboxes = \"maildir:/m/{user}\" users = \"file:/u\" }\n"
+#define MASTER "postmaster = \"a@b.org\"\n"
+
+struct error_case {
+	const char *text;
+	const char *report; /* all lines of it */
+};
+
+static const struct error_case cases[] = {
+	/* names */
+	{ BASE "greylisting = yes", "c:3: unknown setting \"greylisting\" here\n" },
+	{ HOST "lisen \"smtp\" { address = \"[::]:25\" }",
+	  "c: no listener; write listen \"smtp\" { address = {\"[::]:25\"} }\n"
+	  "c:2: unknown section \"lisen\"; did you mean \"listen\"?\n" },
+	{ BASE "hostnam = \"x\"", "c:3: unknown setting \"hostnam\" here; did you mean \"hostname\"?\n" },
+	{ BASE "limits { recipient = 100 }", "c:3: unknown setting \"recipient\" here; did you mean \"recipients\"?\n" },
+	{ BASE "recipients = 100",
+	  "c:3: unknown setting \"recipients\" here; it belongs into a section \"limits\"\n" },
+	{ BASE "queue { trust = {} }", "c:3: unknown setting \"trust\" here; it stands outside all sections\n" },
+	{ BASE "limits = 5", "c:3: \"limits\" is a section; write limits { ... }\n" },
+	{ BASE "domain = \"a.b\"", "c:3: \"domain\" is a section; write domain \"...\" { ... }\n" },
+	{ BASE "trust { }", "c:3: \"trust\" is a setting, not a section; write trust = ...\n" },
+	{ BASE "zzz { a = 1 b = 2 }", "c:3: unknown section \"zzz\"\n" },
+	{ BASE "wr\x1b[2Jong = 1", "c:3: wr: a control character stands here\n" },
+
+	/* required, doubled, titles */
+	{ "", "c: hostname is missing; write hostname = \"mx.example.org\"\n"
+	      "c: no listener; write listen \"smtp\" { address = {\"[::]:25\"} }\n" },
+	{ HOST "listen \"x\" { }", "c:2: listen \"x\": address is missing; write address = {\"[::]:25\"}\n" },
+	{ BASE MASTER "domain \"b.org\" { users = \"file:/u\" }",
+	  "c:4: domain \"b.org\": mailboxes is missing; write mailboxes = \"maildir:/var/mail/{domain}/{user}\"\n" },
+	{ BASE "\n" HOST, "c:4: hostname: set for the second time; the first is in line 1\n" },
+	{ BASE "limits { }\nlimits { }",
+	  "c:4: limits: this section stands for the second time; the first is in line 3\n" },
+	{ BASE "listen \"smtp\" { address = {\"127.0.0.1:26\"} }",
+	  "c:3: listen \"smtp\": there is one of this name already, in line 2\n" },
+	{ BASE MASTER DOMAIN("b.org") DOMAIN("B.ORG"), "c:5: domain \"b.org\": this domain is there already, in line 4\n" },
+	{ HOST "listen { address = \"[::]:25\" }", "c:2: listen: a title is missing; write listen \"smtp\" { ... }\n" },
+	{ BASE "log \"x\" { }", "c:3: log: this section has no title; write log { ... }\n" },
+	{ HOST "listen \"a b\" { address = \"[::]:25\" }",
+	  "c:2: listen: \"a b\" is not a title; use up to 32 letters, digits, - _ or .\n" },
+	{ BASE MASTER DOMAIN("b.org") DOMAIN("1.2.3.4"),
+	  "c:5: domain: \"1.2.3.4\" is not a domain name; write one like example.org\n" },
+
+	/* values */
+	{ BASE "queue { retry = {\"5minutes\"} }", "c:3: retry: \"5minutes\" is not a duration; write 5m, 2h or 1d\n" },
+	{ BASE "queue {\n retry = {\n\"1m\",\n\"x\",\n\"y\"} }",
+	  "c:6: retry: \"x\" is not a duration; write 5m, 2h or 1d\n"
+	  "c:7: retry: \"y\" is not a duration; write 5m, 2h or 1d\n" },
+	{ BASE "queue { retry = {} }", "c:3: retry: this list is empty\n" },
+	{ BASE "limits { message-size = 63KiB }",
+	  "c:3: message-size: \"63KiB\" is too small; the least is 64KiB (RFC 5321 section 4.5.3.1.7)\n" },
+	{ BASE "limits { message-size = 2GiB }", "c:3: message-size: \"2GiB\" is too large; the most is 1GiB\n" },
+	{ BASE "limits { recipients = 99 }",
+	  "c:3: recipients: \"99\" is too small; the least is 100 (RFC 5321 section 4.5.3.1.8)\n" },
+	{ BASE "limits { line-length = 999 }",
+	  "c:3: line-length: \"999\" is too small; the least is 1000B (RFC 5321 section 4.5.3.1.6)\n" },
+	{ BASE "limits { received = 49 }", "c:3: received: \"49\" is too small; the least is 50\n" },
+	{ BASE "limits { command-timeout = 61m }", "c:3: command-timeout: \"61m\" is too large; the most is 1h\n" },
+	{ BASE "smtpd-processes = 65", "c:3: smtpd-processes: \"65\" is too large; the most is 64\n" },
+	{ BASE "deliveries = 0", "c:3: deliveries: \"0\" is too small; the least is 1\n" },
+	{ BASE "deliveries = many", "c:3: deliveries: \"many\" is not a number\n" },
+	{ BASE "deliveries = {1}", "c:3: deliveries: one value is wanted, not a list\n" },
+	{ BASE "queue { paused = maybe }", "c:3: paused: \"maybe\" is neither yes nor no\n" },
+	{ BASE "queue { segment-size = 5000000 }", "c:3: segment-size: not a multiple of 4KiB\n" },
+	{ BASE "log { format = xml }", "c:3: format: \"xml\" is not known; write text or json\n" },
+	{ BASE "log { format = \"\" }", "c:3: format: \"\" is not known; write text or json\n" },
+	{ BASE "data = /srv/waybill", "c:3: data: \"/srv/waybill\" must stand in double quotes\n" },
+	{ BASE "data = \"srv\"", "c:3: data: \"srv\" is not an absolute path; it must begin with /\n" },
+	{ BASE "trust = {\"10.0.0.1/8\"}",
+	  "c:3: trust: \"10.0.0.1/8\" is not a network: bits after the prefix are set, or the prefix is too long\n" },
+	{ "hostname = \"mx\"\n" LISTEN,
+	  "c:1: hostname: \"mx\" is not a full host name; write one like mx.example.org\n" },
+	{ HOST "listen \"s\" { address = \"localhost:25\" bare-newline = allow }",
+	  "c:2: address: \"localhost:25\" is not an address; write 192.0.2.1:25, [::]:25 or unix:/path\n"
+	  "c:2: bare-newline: \"allow\" is not known; write refuse or repair\n" },
+	{ HOST "listen \"s\" { address = \"[::]:25\" protocol = lmtp }",
+	  "c:2: protocol: \"lmtp\" is not known; write smtp\n" },
+
+	/* contradictions */
+	{ BASE "queue { give-up-after = 30s }",
+	  "c:3: give-up-after: shorter than the first wait of retry, so nothing would be tried twice\n" },
+	{ BASE "queue { retry = \"6d\" }",
+	  "c:3: give-up-after: shorter than the first wait of retry, so nothing would be tried twice\n" },
+	{ BASE "queue { reserve = 1MiB }", "c:3: reserve: smaller than segment-size; it must hold a segment at least\n" },
+	{ BASE "listen \"b\" { address = \"127.0.0.1:25\" }",
+	  "c:3: address: \"127.0.0.1:25\" is taken already by \"[::]:25\" in line 2\n" },
+	{ HOST "listen \"b\" { address = {\"127.0.0.1:25\", \"127.0.0.2:25\", \"0.0.0.0:26\", \"[::1]:26\"} }\n"
+	  "listen \"c\" { address = {\"127.0.0.2:25\", \"unix:/s\", \"unix:/s\"} }",
+	  "c:3: address: \"127.0.0.2:25\" is taken already by \"127.0.0.2:25\" in line 2\n"
+	  "c:3: address: \"unix:/s\" is taken already by \"unix:/s\" in line 3\n" },
+	{ BASE "postmaster = \"a@c.org\"\n" DOMAIN("b.org"),
+	  "c:3: postmaster: \"c.org\" is not a domain here; name a mailbox of one that is\n" },
+
+	/* grammar */
+	{ BASE "data = \"/srv\nuser = \"\"", "c:3: data: a string is not closed: a \" is missing\n" },
+	{ BASE "data = \"/s\\n\"\n", "c:3: data: a backslash in a string is written \\\\\n" },
+	{ BASE "data = \"/a\tb\"", "c:3: data: a control character stands in a string\n" },
+	{ BASE "data = \"/\xff\"", "c:3: data: a string is not valid UTF-8\n" },
+	{ BASE "\xff = 1", "c:3: a word is not valid UTF-8\n" },
+	{ BASE "data =\nuser = \"\"", "c:3: data: a value is missing after =\n" },
+	{ BASE "data = ", "c:3: data: a value is missing after =\n" },
+	{ BASE "data = = 5\nuser = \"\"", "c:3: data: a value is missing after =\n" },
+	{ BASE "data \"/srv\"\nuser = \"\"",
+	  "c:3: data: an = is missing before the value, or a { after the title\n" },
+	{ BASE "log {\n format \"text\"\n}",
+	  "c:4: format: an = is missing before the value, or a { after the title\n" },
+	{ BASE "data\nuser = \"\"", "c:3: data: neither = nor { follows\n" },
+	{ BASE "{ x = 1 }", "c:3: a setting or a section begins with a name\n" },
+	{ BASE "}\n", "c:3: this } closes nothing\n" },
+	{ BASE "log {\nformat = json", "c:3: log: this section is not closed: a } is missing\n" },
+	{ BASE "log {\nformat = json\nqueue { paused = yes }\n}",
+	  "c:3: log: this section is not closed: a } is missing\n" },
+	{ HOST "listen \"smtp {\n address = \"[::]:25\"\n}\n" LISTEN,
+	  "c:2: listen: a string is not closed: a \" is missing\n" },
+	{ BASE "trust = {\"[::1]\" \"127.0.0.1\"}", "c:3: trust: a comma or } is missing in this list\n" },
+	{ BASE "trust = {\"[::1]\"\nuser = \"\"", "c:3: trust: a comma or } is missing in this list\n" },
+	{ BASE "trust = {\"[::1]\", = }\nuser = \"\"", "c:3: trust: a value or } is missing in this list\n" },
+	{ BASE "trust = {,\n\"[::1]\",\n\"127.0.0.1\"\n}\nuser = \"\"",
+	  "c:3: trust: a value or } is missing in this list\n" },
+	{ BASE "trust = {\"[::1]\", {\"127.0.0.1\"}}\nuser = \"-\"",
+	  "c:3: trust: a value or } is missing in this list\n"
+	  "c:4: user: \"-\" is not the name of an account\n" },
+
+	/* all at once, in the order of the lines */
+	{ "log { format = 1 }\nhostnam = 1\nlisten \"\" { }\ndata = 5\n",
+	  "c: hostname is missing; write hostname = \"mx.example.org\"\n"
+	  "c:1: format: \"1\" is not known; write text or json\n"
+	  "c:2: unknown setting \"hostnam\" here; did you mean \"hostname\"?\n"
+	  "c:3: listen: \"\" is not a title; use up to 32 letters, digits, - _ or .\n"
+	  "c:3: listen \"\": address is missing; write address = {\"[::]:25\"}\n"
+	  "c:4: data: \"5\" must stand in double quotes\n" },
+};
+
+static const struct error_case warnings[] = {
+	{ BASE, "" },
+	{ BASE DOMAIN("b.org"), "c: warning: postmaster is not set, so each domain needs a user or an alias of this name "
+	  "(RFC 5321 section 4.5.1)\n" },
+	{ BASE "trust = \"0.0.0.0/0\"", "c:3: warning: trust: a network with the prefix /0 trusts everybody\n" },
+	{ BASE "limits { command-timeout = 1m }",
+	  "c:3: warning: command-timeout: RFC 5321 section 4.5.3.2.7 asks for 5m at least\n" },
+	{ BASE "limits { connections = 10 connections-per-client = 11 }",
+	  "c:3: warning: connections-per-client: more than connections allows for all together, so it has no effect\n" },
+	{ BASE "queue { give-up-after = 2h }",
+	  "c:3: warning: give-up-after: RFC 5321 section 4.5.4.1 asks for 4d or 5d at least\n" },
+};
+
+static void case_run(const struct error_case *one, bool good)
+{
+	struct conf *conf;
+	struct conf_report report;
+	struct buf out;
+	buf_init(&out, 1u << 16);
+	int r = conf_parse(span_str(one->text), "c", &conf, &report);
+	conf_report_write(&report, &out);
+	if (r != (good ? 0 : -EINVAL) || (conf != NULL) != good
+		|| !span_eq(buf_span(&out), span_str(one->report)))
+		fail_msg("gives %d for\n%s\n--- and says\n%.*s--- instead of\n%s", r, one->text,
+			SPAN_FMT(buf_span(&out)), one->report);
+	conf_free(conf);
+	buf_fini(&out);
+}
+
+static void test_errors(void **state)
+{
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		case_run(&cases[i], false);
+	(void)state;
+}
+
+static void test_warnings(void **state)
+{
+	for (size_t i = 0; i < sizeof(warnings) / sizeof(warnings[0]); i++)
+		case_run(&warnings[i], true);
+	(void)state;
+}
+
+/* Whatever a wrong file holds: no cut of it crashes, and the report stays within its bounds. */
+static void test_every_cut_of_wrong_files(void **state)
+{
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (size_t len = 0; len < strlen(cases[i].text); len++) {
+			struct conf *conf;
+			struct conf_report report;
+			int r = conf_parse(span_of(cases[i].text, len), "c", &conf, &report);
+			assert_int_equal(r == 0, report.error_count == 0);
+			conf_free(conf);
+		}
+	(void)state;
+}
+
+static void test_nul_byte_is_refused(void **state)
+{
+	struct conf *conf;
+	struct conf_report report;
+	assert_int_equal(conf_parse(SPAN(BASE "data = \"/a\0b\""), "c", &conf, &report), -EINVAL);
+	assert_int_equal(report.problems[0].line, 3);
+	assert_int_equal(conf_parse(SPAN(BASE "\0"), "c", &conf, &report), -EINVAL);
+	assert_string_equal(report.problems[0].text, "a control character stands here");
+	(void)state;
+}
+
+static void test_fifty_errors_are_kept_and_the_rest_counted(void **state)
+{
+	struct buf text, out;
+	struct conf *conf;
+	struct conf_report report;
+	buf_init(&text, 1u << 16);
+	buf_init(&out, 1u << 16);
+	buf_add_str(&text, BASE "trust = \"[::]/0\"\n");
+	for (int i = 0; i < 70; i++)
+		buf_add_str(&text, "x = 1\n");
+	assert_int_equal(conf_parse(buf_span(&text), "c", &conf, &report), -EINVAL);
+	assert_int_equal(report.error_count, 70);
+	assert_int_equal(report.warning_count, 1);
+	assert_int_equal(report.problem_count, CONF_PROBLEMS_MAX);
+	assert_int_equal(report.problems[0].severity, CONF_ERROR);
+	conf_report_write_summary(&report, &out);
+	assert_true(span_eq(buf_span(&out), SPAN("70 errors and 1 warning.")));
+	buf_clear(&out);
+	conf_report_write(&report, &out);
+	struct span tail = span_from(buf_span(&out), out.len - 16);
+	assert_true(span_eq(tail, SPAN("... and 21 more.")) || span_eq(tail, SPAN(".. and 21 more.\n")));
+	buf_fini(&text);
+	buf_fini(&out);
+	(void)state;
+}
+
+static void test_an_error_takes_the_place_of_a_warning(void **state)
+{
+	struct conf_report report;
+	conf_report_init(&report, "c");
+	conf_report_add(&report, CONF_ERROR, 1, "first");
+	conf_report_add(&report, CONF_WARNING, 2, "warning");
+	for (uint32_t i = 2; i < CONF_PROBLEMS_MAX; i++)
+		conf_report_add(&report, CONF_ERROR, i + 1, "error");
+	conf_report_add(&report, CONF_ERROR, 99, "last");
+	assert_int_equal(report.problem_count, CONF_PROBLEMS_MAX);
+	for (size_t i = 0; i < report.problem_count; i++)
+		assert_int_equal(report.problems[i].severity, CONF_ERROR);
+	assert_string_equal(report.problems[0].text, "first");
+	assert_string_equal(report.problems[CONF_PROBLEMS_MAX - 1].text, "last");
+	(void)state;
+}
+
+static void test_long_problem_is_clipped_at_a_character(void **state)
+{
+	struct conf_report report;
+	char text[1000];
+	memset(text, 'x', sizeof(text));
+	memcpy(text + CONF_PROBLEM_BYTES_MAX - 5, "\xc3\xbc", 2);
+	text[sizeof(text) - 1] = 0;
+	conf_report_init(&report, "c");
+	conf_report_add(&report, CONF_ERROR, 1, "%s", text);
+	size_t len = strlen(report.problems[0].text);
+	assert_int_equal(len, CONF_PROBLEM_BYTES_MAX - 2);
+	assert_string_equal(report.problems[0].text + len - 4, "x...");
+	(void)state;
+}
+
+static void test_too_many_listens_domains_and_items(void **state)
+{
+	struct buf text;
+	struct conf *conf;
+	struct conf_report report;
+	buf_init(&text, CONF_TEXT_BYTES_MAX);
+	buf_add_str(&text, HOST);
+	for (unsigned i = 0; i <= CONF_LISTENS_MAX; i++)
+		buf_addf(&text, "listen \"l%u\" { address = \"127.0.0.1:%u\" }\n", i, i + 1);
+	assert_int_equal(conf_parse(buf_span(&text), "c", &conf, &report), -EINVAL);
+	assert_int_equal(report.error_count, 1);
+	assert_string_equal(report.problems[0].text, "listen: 64 sections are the most");
+	assert_int_equal(report.problems[0].line, 1 + CONF_LISTENS_MAX + 1);
+
+	buf_clear(&text);
+	buf_add_str(&text, HOST "listen \"l\" { address = {");
+	for (unsigned i = 0; i <= CONF_LISTENS_MAX; i++)
+		buf_addf(&text, "\"127.0.0.1:%u\",\n", i + 1);
+	buf_add_str(&text, "} }");
+	assert_int_equal(conf_parse(buf_span(&text), "c", &conf, &report), -EINVAL);
+	assert_int_equal(report.error_count, 1);
+
+	buf_clear(&text);
+	buf_add_str(&text, BASE "trust = {");
+	for (unsigned i = 0; i <= CONF_LIST_ITEMS_MAX; i++)
+		buf_add_str(&text, "\"[::1]\",");
+	buf_add_str(&text, "}");
+	assert_int_equal(conf_parse(buf_span(&text), "c", &conf, &report), -EINVAL);
+	assert_int_equal(report.error_count, 1);
+	buf_fini(&text);
+	(void)state;
+}
+
+/* The most nodes for the fewest bytes: bounded memory, a defined answer, and not slow. */
+static void test_a_file_of_nothing_but_settings_is_bounded(void **state)
+{
+	struct buf text;
+	struct conf *conf;
+	struct conf_report report;
+	buf_init(&text, CONF_TEXT_BYTES_MAX);
+	while (text.len + 4 <= CONF_TEXT_BYTES_MAX)
+		buf_add_str(&text, "a=1 ");
+	int r = conf_parse(buf_span(&text), "c", &conf, &report);
+	assert_true(r == -ENOMEM || r == -EINVAL);
+	assert_null(conf);
+	assert_true(report.error_count > 0);
+	buf_fini(&text);
+	(void)state;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_warnings),
+		cmocka_unit_test(test_every_cut_of_wrong_files),
+		cmocka_unit_test(test_nul_byte_is_refused),
+		cmocka_unit_test(test_fifty_errors_are_kept_and_the_rest_counted),
+		cmocka_unit_test(test_an_error_takes_the_place_of_a_warning),
+		cmocka_unit_test(test_long_problem_is_clipped_at_a_character),
+		cmocka_unit_test(test_too_many_listens_domains_and_items),
+		cmocka_unit_test(test_a_file_of_nothing_but_settings_is_bounded),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
