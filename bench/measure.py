@@ -86,6 +86,10 @@ def run_cell(opts, peers, folder, makers, cell):
                 rates[server.name].append(count / seconds)
                 cpu[server.name] += used
                 sent[server.name] += count
+        for server in running if opts.mode != "maildir" else []:
+            kept, wanted = server.kept(), sent[server.name] + FIRST_COUNT[cell.bytes]
+            if kept is not None and kept != wanted:
+                raise RuntimeError(f"{server.name} acknowledged {wanted} messages and keeps {kept}")
     finally:
         for server in running:
             server.stop()
@@ -184,10 +188,11 @@ def large(opts, peers, folder, makers, disk):
 
 def method(opts):
     held = "" if opts.mode == "maildir" else (
-        " Deliveries are held back: Waybill's queue is paused; Postfix runs without its queue manager,\n"
-        "the cheapest way it has, so that a message rests synced in its incoming queue.")
+        "\nDeliveries are held back: Waybill's queue is paused; Postfix runs without its queue manager, the\n"
+        "cheapest way it has, so that a message rests synced in its incoming queue. Each must keep exactly\n"
+        "the messages that were sent.")
     return (
         "Method: Postfix's smtp-source on the same machine over loopback; \"new\" is one message a connection,\n"
-        f"\"kept\" many. Median of {opts.runs} runs of about {opts.seconds:g} s; the servers take turns, each with a fresh\n"
-        f"folder on the same disk, after one run that is not counted.{held}\n"
+        f"\"kept\" many. Median of {opts.runs} runs of about {opts.seconds:g} s; the servers take turns,\n"
+        f"each with a fresh folder on the same disk, after one run that is not counted.{held}\n"
         "CPU is utime and stime of all processes of a server (the kernel's own threads not counted).\n")

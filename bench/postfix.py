@@ -144,6 +144,9 @@ class Postfix:
     def pid(self):
         return self.process.pid
 
+    def kept(self):
+        return sum(len(names) for _, _, names in os.walk(os.path.join(self.dir, "queue", "incoming")))
+
     def mail_folder(self):
         return os.path.join(self.dir, "mail", "alice", "new")
 

@@ -3,6 +3,7 @@
 
 Modes: "accept" keeps what was accepted and attempts nothing (queue paused), "maildir" delivers.
 """
+import json
 import os
 import signal
 import subprocess
@@ -43,7 +44,7 @@ class Waybill:
         return os.access(os.path.join(build, "waybilld"), os.X_OK)
 
     def tool(self, *args):
-        args = [os.path.join(self.build, "waybill"), args[0], args[1], "-c", self.conf, *args[2:]]
+        args = [os.path.join(self.build, "waybill"), *args, "-c", self.conf]
         done = subprocess.run(args, stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
         if done.returncode != 0:
             raise RuntimeError(f"{args}: {(done.stdout + done.stderr).decode(errors='replace')}")
@@ -63,6 +64,9 @@ class Waybill:
     @property
     def pid(self):
         return self.process.pid
+
+    def kept(self):
+        return json.loads(self.tool("status", "--json"))["queue"]["messages"]
 
     def mail_folder(self):
         return os.path.join(self.dir, "mail", "example.org", "alice", "new")

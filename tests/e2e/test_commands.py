@@ -34,7 +34,8 @@ def test_helo_is_answered_in_one_line_without_extensions(demo):
         assert len(c.cmd("HELO client.test").is_(250).lines) == 1
 
 
-@pytest.mark.parametrize("line", ["EHLO", "HELO", "EHLO ", "EHLO two words", "HELO a(b)", "EHLO <a>", "EHLO \x01", "EHLO \"a\""])
+@pytest.mark.parametrize("line", ["EHLO", "HELO", "EHLO ", "EHLO two words", "HELO a(b)", "EHLO <a>", "EHLO \x01",
+                                  "EHLO \"a\""])
 def test_a_malformed_greeting_is_501(demo, line):
     """RFC 5321 section 4.1.1.1: one word that can stand in a trace field; 4.1.4 forbids to be stricter about names."""
     with demo.raw() as c:

@@ -7,13 +7,14 @@ from harness.raw import Closed
 from harness.server import message, token
 
 ENDS = [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r.\r\n", b"\r\n.\r", b"\n.\r", b"\r.\n", b"\r\n\0.\r\n",
-        b"\r\n.\0\r\n", b"\r\r\n.\r\r\n", b"\r\n.\r\r\n", b"\r\n. \r\n", b"\n\n.\n\n", b"\r\n\x0b.\r\n", b"\xe2\x80\xa8.\xe2\x80\xa8",
-        b"\xc2\x85.\xc2\x85", b"\r\n.\r\x00\n"]
+        b"\r\n.\0\r\n", b"\r\r\n.\r\r\n", b"\r\n.\r\r\n", b"\r\n. \r\n", b"\n\n.\n\n", b"\r\n\x0b.\r\n",
+        b"\xe2\x80\xa8.\xe2\x80\xa8", b"\xc2\x85.\xc2\x85", b"\r\n.\r\x00\n"]
 
 
 def payload(inner, second):
     return (message(inner) + b"first%s"
-            b"MAIL FROM:<forged@example.org>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n" + message(second, b"smuggled\r\n"))
+            b"MAIL FROM:<forged@example.org>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n"
+            + message(second, b"smuggled\r\n"))
 
 
 @pytest.mark.parametrize("source", ["127.0.0.1", "127.0.0.2"])

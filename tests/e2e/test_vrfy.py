@@ -9,7 +9,8 @@ from harness.server import message, token
 
 NAMES = ["alice", "bob", "team", "postmaster", "nobody", "root", "alice@example.org", "<alice@example.org>",
          "nobody@example.org", "<nobody@example.org>", "alice@elsewhere.test", "a" * 60, "ALICE", "alice+news",
-         '"alice"', '"no body"', "<", "<alice@example.org", '"open', "@", "Alice Smith", "%s%n", "../alice", "x' or 1=1"]
+         '"alice"', '"no body"', "<", "<alice@example.org", '"open', "@", "Alice Smith", "%s%n",
+         "../alice", "x' or 1=1"]
 BROKEN = ["", " ", "<>", "al\x01ice", "x" * 300]
 
 
