@@ -26,6 +26,7 @@ FUZZ_INPUT_SECONDS = 10
 FUZZ_RSS_MB = 2048
 E2E_SECONDS_MAX = 600
 LINT_SECONDS_MAX = 60
+DETAIL_LINES_MAX = 300
 SUITES = ("lint", "unit", "fuzz", "e2e")
 
 TAP_LINE = re.compile(r"^(not )?ok\b[ \t]*(\d*)(.*)$")
@@ -276,7 +277,10 @@ def e2e_suite(options, env):
     if code != 0 and result.failed == 0:
         result.fail("pytest: " + ending(code, E2E_SECONDS_MAX))
     if result.failed:
-        result.details.append(output)
+        log = os.path.join(options.build, "e2e.log")
+        with open(log, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(output)
+        result.details.append(f"the whole output is in {log}\n" + tail(output, DETAIL_LINES_MAX))
     return [result]
 
 
