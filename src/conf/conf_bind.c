@@ -128,7 +128,8 @@ static void setting_bind(struct filling *f, const struct conf_setting *setting)
 		return;
 	}
 	f->seen[at] = setting->line;
-	if (conf_bind_value(f->bind, option, &setting->value, f->base + option->offset))
+	bool broken = setting->value.kind == CONF_VALUE_BROKEN;
+	if (!broken && conf_bind_value(f->bind, option, &setting->value, f->base + option->offset))
 		line_keep(f, at, setting->line);
 	else
 		default_bind(f, option);
@@ -261,12 +262,13 @@ static void *sections_alloc(struct conf_bind *bind, const struct conf_section *s
 	return room;
 }
 
-static void listens_bind(struct conf_bind *bind, const struct conf_section *sections)
+static void listens_bind(struct conf_bind *bind, const struct conf_tree *tree)
 {
+	const struct conf_section *sections = tree->sections;
 	struct conf_listen *room = sections_alloc(bind, sections, CONF_SECTION_LISTEN, sizeof(*room));
 	const struct conf_section *s = room != NULL ? section_next(sections, CONF_SECTION_LISTEN) : NULL;
 	bind->conf->listens = room;
-	if (section_next(sections, CONF_SECTION_LISTEN) == NULL)
+	if (section_next(sections, CONF_SECTION_LISTEN) == NULL && !tree->section_lost)
 		conf_report_add(bind->report, CONF_ERROR, 0,
 			"no listener; write listen \"smtp\" { address = {\"[::]:25\"} }");
 	for (; s != NULL; s = section_next(s->next, CONF_SECTION_LISTEN))
@@ -307,6 +309,6 @@ void conf_bind_tree(struct conf_bind *bind, const struct conf_tree *tree)
 	for (unsigned id = CONF_SECTION_TOP + 1; id < CONF_SECTION_COUNT; id++)
 		if (conf_section_is_once((enum conf_section_id)id))
 			once_bind(bind, (enum conf_section_id)id, tree->sections);
-	listens_bind(bind, tree->sections);
+	listens_bind(bind, tree);
 	domains_bind(bind, tree->sections);
 }

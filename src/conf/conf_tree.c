@@ -15,6 +15,7 @@ struct parser {
 	struct conf_report *report;
 	struct conf_section *top, *open; /* outside all sections; where settings go now */
 	struct conf_section **section_tail;
+	bool section_lost;
 	bool forgiving; /* a section was closed for the writer: the next stray } is its own */
 	bool full;
 };
@@ -146,8 +147,10 @@ static void setting_take(struct parser *p, const struct conf_token *name)
 {
 	advance(p);
 	struct conf_setting *setting = node_new(p, sizeof(*setting));
-	if (setting == NULL || !value_take(p, name->text, &setting->value))
+	if (setting == NULL)
 		return;
+	if (!value_take(p, name->text, &setting->value))
+		setting->value.kind = CONF_VALUE_BROKEN;
 	setting->name = name->text;
 	setting->line = name->line;
 	if (p->open->last != NULL)
@@ -215,6 +218,7 @@ static void statement_refuse(struct parser *p, const struct conf_token *name)
 		lost->name = name->text;
 		lost->line = name->line;
 		p->open = lost;
+		p->section_lost = true;
 	}
 }
 
@@ -257,6 +261,7 @@ bool conf_tree_parse(struct span text, struct arena *arena, struct conf_report *
 	conf_lex_init(&p.lex, text);
 	advance(&p);
 	file_take(&p);
+	tree_out->section_lost = p.section_lost;
 	return !p.full;
 }
 

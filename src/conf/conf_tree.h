@@ -17,7 +17,10 @@
 #include "conf_lex.h"
 #include "conf_report.h"
 
-enum conf_value_kind { CONF_VALUE_WORD, CONF_VALUE_STRING, CONF_VALUE_LIST };
+enum conf_value_kind {
+	CONF_VALUE_WORD, CONF_VALUE_STRING, CONF_VALUE_LIST,
+	CONF_VALUE_BROKEN, /* reported; the setting is there, its value is not */
+};
 
 struct conf_value {
 	struct conf_value *next; /* within a list */
@@ -48,6 +51,7 @@ struct conf_section {
 struct conf_tree {
 	struct conf_section top; /* the settings outside all sections */
 	struct conf_section *sections;
+	bool section_lost; /* some section's beginning was broken (reported); it is not in the list */
 };
 
 /*

@@ -110,6 +110,11 @@ static const struct error_case cases[] = {
 
 	/* grammar */
 	{ BASE "data = \"/srv\nuser = \"\"", "c:3: data: a string is not closed: a \" is missing\n" },
+	{ "hostname = \"mx\n" LISTEN, "c:1: hostname: a string is not closed: a \" is missing\n" },
+	{ HOST "listen \"smtp {\n address = \"[::]:25\"\n}\n", "c:2: listen: a string is not closed: a \" is missing\n" },
+	{ HOST "listen \"smtp\" { address = }\n", "c:2: address: a value is missing after =\n" },
+	{ BASE "dat = ", "c:3: dat: a value is missing after =\n"
+	  "c:3: unknown setting \"dat\" here; did you mean \"data\"?\n" },
 	{ BASE "data = \"/s\\n\"\n", "c:3: data: a backslash in a string is written \\\\\n" },
 	{ BASE "data = \"/a\tb\"", "c:3: data: a control character stands in a string\n" },
 	{ BASE "data = \"/\xff\"", "c:3: data: a string is not valid UTF-8\n" },
