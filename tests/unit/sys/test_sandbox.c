@@ -204,12 +204,13 @@ static int try_thread(void)
 	return error != 0 ? error : yes(pthread_join(thread, NULL) == 0 && seen == 1);
 }
 
-/* As root the uid stays, but it means nothing any more. */
+/* As root the uid stays, but it is no more than the owner of its files. */
 static int try_no_capability(void)
 {
-	char status[2048];
-	return yes(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 && told(fchmod(file_fd, 0644)) == (geteuid() == 0 ? 0 : EPERM)
-		&& syscall(SYS_setsockopt, pair_fd[0], SOL_SOCKET, SO_SNDBUFFORCE, status, 4) < 0 && errno == EPERM);
+	int bytes = 1 << 20;
+	if (setsockopt(pair_fd[0], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) == 0)
+		return WRONG;
+	return yes(errno == EPERM && prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0);
 }
 
 static int try_no_core(void)
