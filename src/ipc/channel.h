@@ -28,7 +28,7 @@ struct channel_message {
 	enum ipc_type type;
 	uint32_t request; /* to answer a question with channel_answer */
 	struct span body; /* valid during the call only */
-	int fd;           /* the receiver's to close, or -1 */
+	int fd;           /* the receiver's to close unless it calls the message malformed; or -1 */
 };
 
 struct channel_handlers {

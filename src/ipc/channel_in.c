@@ -73,7 +73,11 @@ static const char *frame_take(struct channel *c, const struct frame *f, struct s
 	}
 	if (channel_type_asks(f->type) && ++c->in_questions > CHANNEL_QUESTIONS_MAX)
 		return "more questions than credits";
-	return c->handlers->message(c->arg, &message) ? NULL : "a malformed or unexpected message";
+	if (c->handlers->message(c->arg, &message))
+		return NULL;
+	if (message.fd >= 0)
+		close(message.fd);
+	return "a malformed or unexpected message";
 }
 
 /* Takes every whole frame from `bytes`; how many bytes that were, or -1 after a failure. */

@@ -58,11 +58,7 @@
 	M(QUEUE_STATUS_ASK, queue_status_ask) \
 	M(QUEUE_STATUS, queue_status) \
 	M(QUEUE_PAUSE_ASK, queue_pause_ask) \
-	M(QUEUE_PAUSED, queue_paused) \
-	M(QUEUE_LIST_ASK, queue_list_ask) \
-	M(QUEUE_LIST, queue_list) \
-	M(QUEUE_RETRY_ASK, queue_retry_ask) \
-	M(QUEUE_RETRIED, queue_retried)
+	M(QUEUE_PAUSED, queue_paused)
 
 #define IPC_FIELDS_GREETING(F) F(u64, schema_hash) F(u8, role)
 
@@ -99,7 +95,7 @@
 #define IPC_FIELDS_VERIFIED(F) F(u16, key) F(list, mailboxes)
 
 /* outcome: enum ipc_expansion; targets: list of mailboxes or addresses */
-#define IPC_FIELDS_EXPAND_ASK(F) F(span, recipient)
+#define IPC_FIELDS_EXPAND_ASK(F) F(span, recipient) F(u8, added) /* by an earlier expansion */
 #define IPC_FIELDS_EXPANDED(F) F(u8, outcome) F(span, domain) F(span, user) F(list, targets)
 
 #define IPC_FIELDS_SUBMIT_ASK(F) \
@@ -120,9 +116,5 @@
 #define IPC_FIELDS_QUEUE_STATUS(F) F(u64, messages) F(u64, recipients) F(u64, bytes) F(u8, paused) F(u64, accepted) F(u64, delivered)
 #define IPC_FIELDS_QUEUE_PAUSE_ASK(F) F(u8, paused)
 #define IPC_FIELDS_QUEUE_PAUSED(F) F(u8, paused)
-#define IPC_FIELDS_QUEUE_LIST_ASK(F) F(u64, cursor) F(u32, count_max)
-#define IPC_FIELDS_QUEUE_LIST(F) F(u64, cursor) F(list, lines) /* one JSON object for each message */
-#define IPC_FIELDS_QUEUE_RETRY_ASK(F) F(u8, reserved)
-#define IPC_FIELDS_QUEUE_RETRIED(F) F(u64, messages)
 
 #endif

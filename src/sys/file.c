@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -90,4 +92,29 @@ int file_make_folders(const char *path, unsigned mode)
 		part[i] = kept;
 	}
 	return 0;
+}
+
+int file_lock(const char *path, int *holder_out)
+{
+	struct buf text;
+	uint64_t holder = 0;
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		int error = -errno;
+		buf_init(&text, 32);
+		if (file_read(fd, &text) == 0)
+			span_to_u64(span_to(buf_span(&text), span_find(buf_span(&text), '\n')), INT_MAX, &holder);
+		*holder_out = (int)holder;
+		buf_fini(&text);
+		close(fd);
+		return error;
+	}
+	int error = ftruncate(fd, 0) == 0 && dprintf(fd, "%d\n", (int)getpid()) > 0 ? 0 : -errno;
+	if (error < 0) {
+		close(fd);
+		return error;
+	}
+	return fd;
 }

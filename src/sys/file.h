@@ -23,6 +23,13 @@ struct file_stamp {
 };
 struct file_stamp file_stamp_of(const char *path);
 
+/*
+ * Takes an exclusive lock on the file, making it, and writes our process id into it.
+ * A descriptor to keep open as long as the lock shall hold, or negative errno;
+ * -EWOULDBLOCK: *holder_out is the process that has it (0: unknown).
+ */
+int file_lock(const char *path, int *holder_out);
+
 /* Makes the folder and those above it; 0 when it exists. */
 int file_make_folders(const char *path, unsigned mode);
 

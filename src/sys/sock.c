@@ -55,6 +55,12 @@ static void from_sockaddr(const struct sockaddr_storage *from, struct netaddr *o
 	}
 }
 
+static bool all_zero(const struct netaddr *addr)
+{
+	static const uint8_t zero[16];
+	return memcmp(addr->bytes, zero, sizeof(zero)) == 0;
+}
+
 int sock_listen_tcp(const struct netaddr *addr, uint16_t port)
 {
 	struct sockaddr_storage to;
@@ -65,7 +71,9 @@ int sock_listen_tcp(const struct netaddr *addr, uint16_t port)
 		return fail(fd);
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
 		return fail(fd);
-	if (addr->family == 6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0)
+	/* [::] serves both families with one socket; any other IPv6 address its own. */
+	int v6only = !all_zero(addr);
+	if (addr->family == 6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only)) != 0)
 		return fail(fd);
 	/* Accepted sockets inherit this: replies are small and must not wait for an ACK. */
 	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0)

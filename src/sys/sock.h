@@ -10,7 +10,8 @@
 
 #include "netaddr.h"
 
-/* A listening TCP socket, or a negative errno. IPv6 sockets serve IPv6 only. */
+/* A listening TCP socket, or a negative errno. "::" serves IPv4
+ * clients too. */
 int sock_listen_tcp(const struct netaddr *addr, uint16_t port);
 
 /* A listening UNIX socket at `path` with `mode`; replaces a socket that nobody

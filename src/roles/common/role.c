@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The common frame of the roles. */
+#include "role.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "child.h"
+
+static bool on_control(void *arg, const struct channel_message *message)
+{
+	struct role *role = arg;
+	if (message->type == IPC_PEER) {
+		struct ipc_peer peer;
+		if (!ipc_get_peer(message->body, &peer) || message->fd < 0 || peer.role >= IPC_ROLE_COUNT)
+			return false;
+		role->ops->peer(role->state, peer.role, peer.index, message->fd);
+		return true;
+	}
+	if (message->type == IPC_STOP) {
+		struct ipc_stop stop;
+		if (!ipc_get_stop(message->body, &stop))
+			return false;
+		role->ops->stop(role->state, stop.grace_ms);
+		return true;
+	}
+	return role->ops->control(role->state, message);
+}
+
+/* Roles die with the supervisor. */
+static void on_control_closed(void *arg, const char *reason)
+{
+	(void)arg;
+	(void)reason;
+	log_flush(NULL);
+	_exit(0);
+}
+
+static void quiet_signals(void)
+{
+	/* The terminal's Ctrl-C and a service manager's SIGTERM reach the whole group: the
+	 * supervisor alone decides, and tells us. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+int role_run(struct role *role, const struct role_ops *ops, void *state, unsigned index)
+{
+	static struct channel_handlers handlers = { .peer = IPC_SUPERVISOR, .message = on_control,
+		.closed = on_control_closed };
+	quiet_signals();
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	log_open(ipc_role_name(ops->self), false);
+	*role = (struct role){ .ops = ops, .state = state, .index = index };
+	handlers.self = ops->self;
+	role->loop = loop_new();
+	if (role->loop == NULL)
+		return EXIT_FAILURE;
+	role->log_hook.fn = log_flush;
+	loop_hook_add(role->loop, &role->log_hook);
+	role->control = channel_open(role->loop, CHILD_CONTROL_FD, &handlers, role);
+	if (role->control == NULL)
+		return EXIT_FAILURE;
+	ops->begin(state);
+	loop_run(role->loop);
+	log_flush(NULL);
+	return 0;
+}
+
+void role_ready(struct role *role, uint32_t generation)
+{
+	struct ipc_ready ready = { .generation = generation };
+	struct buf *out = channel_begin(role->control, IPC_READY, -1);
+	if (out == NULL)
+		return;
+	ipc_put_ready(out, &ready);
+	channel_end(role->control);
+}
+
+void role_fail(struct role *role, const char *format, ...)
+{
+	char text[512];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	struct ipc_failed failed = { .text = span_str(text) };
+	struct buf *out = channel_begin(role->control, IPC_FAILED, -1);
+	if (out != NULL) {
+		ipc_put_failed(out, &failed);
+		channel_end(role->control);
+		channel_flush(role->control);
+	}
+	log_flush(NULL);
+	_exit(EXIT_FAILURE);
+}
+
+void role_end(struct role *role)
+{
+	channel_flush(role->control);
+	loop_stop(role->loop);
+}
+
+void role_confine(struct role *role, struct sandbox *box)
+{
+	char missing[256];
+	if (role->confined)
+		return;
+	box->role = ipc_role_name(role->ops->self);
+	box->parent_pid = getppid();
+	int error = sandbox_enter(box, missing, sizeof(missing));
+	if (error < 0)
+		role_fail(role, "the sandbox could not be entered: %s", strerror(-error));
+	if (missing[0] != 0)
+		log_text(LOG_OPERATOR, "sandbox-incomplete", "%s", missing);
+	role->confined = true;
+}
+
+char *role_strdup(struct span text)
+{
+	char *copy = span_find(text, 0) == text.len ? malloc(text.len + 1) : NULL;
+	if (copy == NULL)
+		return NULL;
+	if (text.len > 0)
+		memcpy(copy, text.ptr, text.len);
+	copy[text.len] = 0;
+	return copy;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What every role but the supervisor has in common: the loop, the log, the control
+ * channel to the supervisor, the sandbox, and the way to end. A role's folder holds
+ * the rest and knows no other role.
+ */
+#ifndef WAYBILL_ROLES_ROLE_H
+#define WAYBILL_ROLES_ROLE_H
+
+#include "channel.h"
+#include "log.h"
+#include "loop.h"
+#include "sandbox.h"
+
+struct role;
+
+struct role_ops {
+	enum ipc_role self;
+	/* The loop is there; nothing was said yet. */
+	void (*begin)(void *state);
+	/* A message of the supervisor: SETUP_*, DOMAIN, TABLE, LISTENER, START. False: not for
+	 * this role, or malformed. START comes last: then the role confines itself (once) and
+	 * says role_ready or role_fail. */
+	bool (*control)(void *state, const struct channel_message *message);
+	/* A channel to another role; the descriptor becomes the role's. */
+	void (*peer)(void *state, enum ipc_role peer, unsigned index, int fd);
+	/* Finish what is under way, then role_end. */
+	void (*stop)(void *state, uint32_t grace_ms);
+};
+
+struct role {
+	const struct role_ops *ops;
+	void *state;
+	struct loop *loop;
+	struct channel *control;
+	unsigned index; /* of several processes of this role */
+	bool confined;
+	struct loop_hook log_hook;
+};
+
+/* Runs the role until role_end or the supervisor is gone. The exit code of the process. */
+int role_run(struct role *role, const struct role_ops *ops, void *state, unsigned index);
+
+void role_ready(struct role *role, uint32_t generation);
+
+/* Tells the supervisor why this role cannot work, and ends. Does not return. */
+void role_fail(struct role *role, const char *format, ...) __attribute__((format(printf, 2, 3), noreturn));
+
+/* Leaves the loop; role_run returns 0. */
+void role_end(struct role *role);
+
+/* Enters the sandbox the first time, does nothing later. Ends the role when that fails. */
+void role_confine(struct role *role, struct sandbox *box);
+
+/* A NUL-terminated copy of a span that has no NUL inside; NULL otherwise or without memory. */
+char *role_strdup(struct span text);
+
+#endif

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The delivery role: puts messages into Maildirs, several at a time on threads,
+ * because each delivery waits for the disk. It can write beneath the mail folders
+ * that the configuration names, and nowhere else; when these change, the supervisor
+ * starts a new process in its place.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "file.h"
+#include "maildir.h"
+#include "reply.h"
+#include "role.h"
+#include "roles.h"
+
+#define DELIVERY_DOMAINS_MAX 10000
+#define DELIVERY_PATHS_MAX 256     /* different mail folders */
+#define MAIL_FOLDER_MODE 0755
+
+struct domain {
+	char *name;
+	char *mailboxes;
+	char *folder; /* the fixed part of the template */
+};
+
+struct delivery_role {
+	struct role role;
+	char *hostname;
+	uint32_t deliveries_max;
+	struct domain *domains;
+	size_t domain_count;
+	struct channel *queue;
+	uint32_t incarnation; /* of the queue that asks */
+	unsigned open;
+	bool stopping;
+};
+
+/* One delivery: the question's bytes, what maildir needs, and the result. */
+struct job {
+	struct delivery_role *owner;
+	uint32_t incarnation;
+	uint32_t request;
+	struct ipc_deliver_ask ask;
+	struct maildir_delivery delivery;
+	struct maildir_result result;
+	struct buf path;
+	const char *refusal; /* a key, when it cannot even be tried */
+	uint8_t body[];
+};
+
+static bool setup(struct delivery_role *d, struct span body)
+{
+	struct ipc_setup_delivery say;
+	if (!ipc_get_setup_delivery(body, &say))
+		return false;
+	free(d->hostname);
+	d->hostname = role_strdup(say.hostname);
+	d->deliveries_max = say.deliveries_max;
+	for (size_t i = 0; i < d->domain_count; i++) {
+		free(d->domains[i].name);
+		free(d->domains[i].mailboxes);
+		free(d->domains[i].folder);
+	}
+	d->domain_count = 0;
+	log_set_json(say.log_json != 0);
+	return d->hostname != NULL;
+}
+
+/* "/var/mail" of "maildir:/var/mail/{domain}/{user}". */
+static char *fixed_folder(struct span mailboxes)
+{
+	struct buf path;
+	size_t base_len = 0;
+	buf_init(&path, MAILDIR_PATH_BYTES_MAX);
+	struct maildir_owner anybody = { SPAN("user"), SPAN("domain.test") };
+	char *folder = NULL;
+	if (maildir_template_expand(mailboxes, anybody, &path, &base_len) == MAILDIR_TEMPLATE_OK)
+		folder = role_strdup(span_to(buf_span(&path), base_len));
+	buf_fini(&path);
+	return folder;
+}
+
+static bool domain_add(struct delivery_role *d, struct span body)
+{
+	struct ipc_domain say;
+	if (!ipc_get_domain(body, &say) || d->domain_count == DELIVERY_DOMAINS_MAX)
+		return false;
+	struct domain *grown = realloc(d->domains, (d->domain_count + 1) * sizeof(*grown));
+	if (grown == NULL)
+		role_fail(&d->role, "out of memory");
+	d->domains = grown;
+	struct domain *domain = &grown[d->domain_count++];
+	*domain = (struct domain){ role_strdup(say.name), role_strdup(say.mailboxes), fixed_folder(say.mailboxes) };
+	return domain->name != NULL && domain->mailboxes != NULL && domain->folder != NULL;
+}
+
+static size_t add_path(struct sandbox_path *paths, size_t count, const char *folder)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(paths[i].path, folder) == 0)
+			return count;
+	if (count == DELIVERY_PATHS_MAX)
+		return count;
+	paths[count] = (struct sandbox_path){ folder, SANDBOX_READ | SANDBOX_WRITE };
+	return count + 1;
+}
+
+static void start(struct delivery_role *d, uint32_t generation)
+{
+	struct sandbox_path paths[DELIVERY_PATHS_MAX];
+	size_t count = 0;
+	if (d->hostname == NULL)
+		role_fail(&d->role, "no settings were said");
+	for (size_t i = 0; i < d->domain_count; i++) {
+		/* Missing folders are made while we still may; one that cannot be is found out again at
+		 * each delivery, and says so there. */
+		int error = file_make_folders(d->domains[i].folder, MAIL_FOLDER_MODE);
+		if (error < 0)
+			log_text(LOG_OPERATOR, "mail-folder", "%s cannot be made: %s", d->domains[i].folder, strerror(-error));
+		else
+			count = add_path(paths, count, d->domains[i].folder);
+	}
+	struct sandbox box = { .paths = paths, .path_count = count, .open_files = true };
+	work_threads(d->deliveries_max);
+	role_confine(&d->role, &box);
+	role_ready(&d->role, generation);
+}
+
+static bool on_control(void *state, const struct channel_message *message)
+{
+	struct delivery_role *d = state;
+	struct ipc_start say;
+	switch (message->type) {
+	case IPC_SETUP_DELIVERY:
+		return setup(d, message->body);
+	case IPC_DOMAIN:
+		return domain_add(d, message->body);
+	case IPC_START:
+		if (!ipc_get_start(message->body, &say))
+			return false;
+		start(d, say.generation);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void run(void *arg)
+{
+	struct job *job = arg;
+	if (job->refusal == NULL)
+		maildir_deliver(&job->delivery, &job->result);
+}
+
+static void answer(struct job *job)
+{
+	struct delivery_role *d = job->owner;
+	enum reply_key key = REPLY_MAILBOX_IO_ERROR;
+	const char *name = job->refusal != NULL ? job->refusal : maildir_outcome_key(job->result.outcome);
+	if (d->queue == NULL || d->incarnation != job->incarnation)
+		return; /* the next queue asks again, and the copy is found */
+	reply_find(span_str(name), &key);
+	struct ipc_deliver_result say = { .key = (uint16_t)key, .text = span_str(job->result.reason) };
+	struct buf *out = channel_answer_begin(d->queue, IPC_DELIVER_RESULT, job->request, -1);
+	if (out == NULL)
+		return;
+	ipc_put_deliver_result(out, &say);
+	channel_end(d->queue);
+}
+
+static void done(void *arg)
+{
+	struct job *job = arg;
+	struct delivery_role *d = job->owner;
+	answer(job);
+	if (job->delivery.content_fd >= 0)
+		close(job->delivery.content_fd);
+	buf_fini(&job->path);
+	free(job);
+	d->open--;
+	if (d->stopping && d->open == 0)
+		role_end(&d->role);
+}
+
+static const char *find_path(const struct delivery_role *d, struct job *job)
+{
+	const struct ipc_deliver_ask *ask = &job->ask;
+	struct maildir_owner owner = { ask->user, ask->domain };
+	for (size_t i = 0; i < d->domain_count; i++) {
+		if (!span_eq(span_str(d->domains[i].name), ask->domain))
+			continue;
+		struct span template = span_str(d->domains[i].mailboxes);
+		if (maildir_template_expand(template, owner, &job->path, &job->delivery.base_len) != MAILDIR_TEMPLATE_OK)
+			return "mailbox-misconfigured";
+		return NULL;
+	}
+	return "mailbox-misconfigured";
+}
+
+static bool on_queue(void *arg, const struct channel_message *message)
+{
+	struct delivery_role *d = arg;
+	struct job *job = message->type == IPC_DELIVER_ASK ? malloc(sizeof(*job) + message->body.len) : NULL;
+	if (job == NULL)
+		return false;
+	*job = (struct job){ .owner = d, .incarnation = d->incarnation, .request = message->request };
+	memcpy(job->body, message->body.ptr, message->body.len);
+	if (!ipc_get_deliver_ask(span_of(job->body, message->body.len), &job->ask)
+	    || (job->ask.large != 0) != (message->fd >= 0)) {
+		free(job);
+		return false;
+	}
+	buf_init(&job->path, MAILDIR_PATH_BYTES_MAX);
+	job->refusal = find_path(d, job);
+	size_t base_len = job->delivery.base_len;
+	job->delivery = (struct maildir_delivery){ .base_fd = -1, .path = buf_span(&job->path), .base_len = base_len,
+		.id = job->ask.id, .recipient = job->ask.recipient, .sender = job->ask.sender,
+		.hostname = span_str(d->hostname), .content = job->ask.content, .content_fd = message->fd,
+		.content_offset = job->ask.offset, .content_bytes = job->ask.bytes, .may_exist = job->ask.attempt > 0 };
+	d->open++;
+	if (work_submit(d->role.loop, run, done, job) < 0) {
+		job->refusal = "mailbox-io-error";
+		done(job);
+	}
+	return true;
+}
+
+static void on_queue_closed(void *arg, const char *reason)
+{
+	struct delivery_role *d = arg;
+	d->queue = NULL;
+	d->incarnation++;
+	log_text(LOG_TRANSIENT, "channel-closed", "queue: %s", reason);
+}
+
+static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
+{
+	static const struct channel_handlers queue = { IPC_DELIVERY, IPC_QUEUE, on_queue, on_queue_closed };
+	struct delivery_role *d = state;
+	(void)index;
+	if (who != IPC_QUEUE) {
+		close(fd);
+		return;
+	}
+	channel_close(d->queue);
+	d->incarnation++;
+	d->queue = channel_open(d->role.loop, fd, &queue, d);
+}
+
+static void on_grace_over(void *arg)
+{
+	struct delivery_role *d = arg;
+	role_end(&d->role);
+}
+
+static void on_stop(void *state, uint32_t grace_ms)
+{
+	struct delivery_role *d = state;
+	d->stopping = true;
+	if (d->open == 0) {
+		role_end(&d->role);
+		return;
+	}
+	struct timer *grace = timer_open(d->role.loop, on_grace_over, d);
+	if (grace != NULL)
+		timer_set(grace, grace_ms);
+}
+
+static void on_begin(void *state)
+{
+	(void)state;
+}
+
+int delivery_main(unsigned index)
+{
+	static const struct role_ops ops = { IPC_DELIVERY, on_begin, on_control, on_peer, on_stop };
+	static struct delivery_role self;
+	return role_run(&self.role, &ops, &self, index);
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The questions that policy answers: may this recipient enter, who is this name, where does its mail go? */
+#include "policy_role.h"
+
+static bool answer_rcpt(struct policy_role *p, const struct channel_message *message)
+{
+	struct ipc_rcpt_ask ask;
+	if (!ipc_get_rcpt_ask(message->body, &ask))
+		return false;
+	struct policy_context context = generation_context(p);
+	struct policy_rcpt rcpt = { .client = ask.client, .trusted = ask.trusted != 0, .helo = ask.helo,
+		.sender = ask.sender, .recipient = ask.recipient, .size = ask.size };
+	struct policy_verdict verdict = policy_rcpt(&context, &rcpt);
+	struct ipc_rcpt_verdict answer = { .key = (uint16_t)verdict.key, .seconds = verdict.seconds };
+	struct buf *out = channel_answer_begin(message->from, IPC_RCPT_VERDICT, message->request, -1);
+	if (out == NULL)
+		return true;
+	ipc_put_rcpt_verdict(out, &answer);
+	channel_end(message->from);
+	return true;
+}
+
+static bool answer_verify(struct policy_role *p, const struct channel_message *message)
+{
+	struct ipc_verify_ask ask;
+	struct buf mailboxes;
+	if (!ipc_get_verify_ask(message->body, &ask))
+		return false;
+	struct policy_context context = generation_context(p);
+	buf_init(&mailboxes, CHANNEL_BODY_BYTES_MAX / 2);
+	struct ipc_verified answer = { .key = (uint16_t)policy_verify(&context, ask.address, ask.expand != 0, &mailboxes) };
+	if (mailboxes.failed)
+		answer.key = REPLY_CANNOT_VERIFY;
+	else
+		answer.mailboxes = buf_span(&mailboxes);
+	struct buf *out = channel_answer_begin(message->from, IPC_VERIFIED, message->request, -1);
+	if (out != NULL) {
+		ipc_put_verified(out, &answer);
+		channel_end(message->from);
+	}
+	buf_fini(&mailboxes);
+	return true;
+}
+
+bool answers_smtpd(void *arg, const struct channel_message *message)
+{
+	struct peer *peer = arg;
+	switch (message->type) {
+	case IPC_RCPT_ASK:
+		return answer_rcpt(peer->owner, message);
+	case IPC_VERIFY_ASK:
+		return answer_verify(peer->owner, message);
+	default:
+		return false;
+	}
+}
+
+/* An expansion until its answer is written: the answer's spans point into it. */
+struct expansion_work {
+	struct ipc_expanded say;
+	struct buf targets;
+	struct directory_expansion expansion;
+	bool expanded;
+	uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
+};
+
+static enum ipc_expansion outcome_of(enum directory_outcome outcome)
+{
+	switch (outcome) {
+	case DIRECTORY_EXPANDED:
+		return IPC_EXPANSION_LIST;
+	case DIRECTORY_NOT_OURS:
+		return IPC_EXPANSION_FOREIGN;
+	case DIRECTORY_NO_SUCH_USER:
+		return IPC_EXPANSION_UNKNOWN;
+	case DIRECTORY_ALIAS_LOOP:
+		return IPC_EXPANSION_LOOP;
+	case DIRECTORY_TOO_MANY:
+	case DIRECTORY_TOO_DEEP:
+		return IPC_EXPANSION_TOO_LARGE;
+	case DIRECTORY_NO_MEMORY:
+		break;
+	}
+	return IPC_EXPANSION_UNAVAILABLE;
+}
+
+static void add_targets(struct buf *targets, const struct directory_expansion *expansion)
+{
+	struct buf text;
+	buf_init(&text, 1024);
+	for (size_t i = 0; i < expansion->member_count; i++) {
+		buf_clear(&text);
+		directory_address_write(&text, expansion->members[i].address);
+		targets->failed |= text.failed;
+		ipc_list_add(targets, buf_span(&text));
+	}
+	buf_fini(&text);
+}
+
+/*
+ * An alias may name itself beside others, when a user of that name exists: the
+ * member that an earlier expansion added is then the mailbox, not the alias again.
+ */
+static bool own_mailbox(const struct directory_expansion *expansion, struct directory_address address,
+	struct ipc_expanded *answer)
+{
+	for (size_t i = 0; i < expansion->member_count; i++) {
+		const struct directory_member *member = &expansion->members[i];
+		if (member->kind != DIRECTORY_USER || !span_eq_nocase(member->address.local, address.local)
+		    || !span_eq_nocase(member->address.domain, address.domain))
+			continue;
+		answer->outcome = IPC_EXPANSION_MAILBOX;
+		answer->domain = member->address.domain;
+		answer->user = member->user;
+		return true;
+	}
+	return false;
+}
+
+static void expand_alias(const struct policy_context *context, struct directory_address address, bool added,
+	struct expansion_work *w)
+{
+	struct ipc_expanded *say = &w->say;
+	say->outcome = outcome_of(directory_expand(context->directory, address, &context->expansion, &w->expansion));
+	w->expanded = true;
+	if (say->outcome == IPC_EXPANSION_UNKNOWN && policy_domain_unavailable(context, address.domain))
+		say->outcome = IPC_EXPANSION_UNAVAILABLE;
+	/* postmaster's mail waits until somebody is named to read it. */
+	if (say->outcome == IPC_EXPANSION_UNKNOWN && span_eq_nocase(address.local, SPAN("postmaster")))
+		say->outcome = IPC_EXPANSION_UNAVAILABLE;
+	if (say->outcome == IPC_EXPANSION_LIST && !(added && own_mailbox(&w->expansion, address, say)))
+		add_targets(&w->targets, &w->expansion);
+}
+
+/* Where a recipient's mail goes as of now: a mailbox, or a list that takes its place. */
+static void expand(const struct policy_context *context, const struct ipc_expand_ask *ask, struct expansion_work *w)
+{
+	struct directory_address address;
+	w->say.outcome = IPC_EXPANSION_UNAVAILABLE;
+	if (context->directory == NULL)
+		return;
+	if (!policy_address(ask->recipient, w->domain_text, &address)) {
+		w->say.outcome = IPC_EXPANSION_UNKNOWN;
+		return;
+	}
+	struct directory_match match = directory_lookup(context->directory, address);
+	if (match.kind == DIRECTORY_USER && !match.fallback) {
+		w->say.outcome = IPC_EXPANSION_MAILBOX;
+		w->say.domain = match.domain;
+		w->say.user = match.user;
+		return;
+	}
+	expand_alias(context, address, ask->added != 0, w);
+}
+
+bool answers_queue(void *arg, const struct channel_message *message)
+{
+	struct peer *peer = arg;
+	struct ipc_expand_ask ask;
+	struct expansion_work w = { 0 };
+	if (message->type != IPC_EXPAND_ASK || !ipc_get_expand_ask(message->body, &ask))
+		return false;
+	struct policy_context context = generation_context(peer->owner);
+	buf_init(&w.targets, CHANNEL_BODY_BYTES_MAX / 2);
+	expand(&context, &ask, &w);
+	if (w.targets.failed)
+		w.say.outcome = IPC_EXPANSION_TOO_LARGE;
+	else
+		w.say.targets = buf_span(&w.targets);
+	struct buf *out = channel_answer_begin(message->from, IPC_EXPANDED, message->request, -1);
+	if (out != NULL) {
+		ipc_put_expanded(out, &w.say);
+		channel_end(message->from);
+	}
+	buf_fini(&w.targets);
+	if (w.expanded)
+		directory_expansion_fini(&w.expansion);
+	return true;
+}

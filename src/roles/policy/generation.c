@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Each configuration, and each change of a users or aliases file, comes from the
+ * supervisor whole (SETUP, DOMAIN, TABLE with a descriptor, START); the new
+ * directory is built on a thread and takes the old one's place at once.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "file.h"
+#include "policy_role.h"
+
+#define POLICY_DOMAINS_MAX 10000
+#define POLICY_FILE_BYTES_MAX (256u << 20)
+
+/* A domain as it was said, with its files as they were read. */
+struct domain {
+	char *name;
+	uint8_t subaddress;
+	bool exact_case;
+	char *paths[2];      /* users, aliases */
+	int fds[2];
+	struct buf texts[2];
+	bool unavailable;
+};
+
+/* One generation of the directory: said, then built, then used. */
+struct generation {
+	struct policy_role *owner;
+	uint32_t number;
+	char *postmaster;
+	struct directory_limits limits;
+	struct domain *domains;
+	size_t domain_count;
+	uint64_t hash_key[2];
+	struct directory_table *table;
+	struct span *unavailable;
+	size_t unavailable_count;
+	struct buf problems;
+	bool log_json;
+};
+
+static void generation_free(struct generation *g)
+{
+	if (g == NULL)
+		return;
+	for (size_t i = 0; i < g->domain_count; i++) {
+		struct domain *d = &g->domains[i];
+		for (int kind = 0; kind < 2; kind++) {
+			if (d->fds[kind] >= 0)
+				close(d->fds[kind]);
+			free(d->paths[kind]);
+			buf_fini(&d->texts[kind]);
+		}
+		free(d->name);
+	}
+	directory_table_free(g->table);
+	buf_fini(&g->problems);
+	free(g->unavailable);
+	free(g->domains);
+	free(g->postmaster);
+	free(g);
+}
+
+bool generation_setup(struct policy_role *p, struct span body)
+{
+	struct ipc_setup_policy say;
+	if (!ipc_get_setup_policy(body, &say))
+		return false;
+	generation_free(p->said);
+	struct generation *g = p->said = calloc(1, sizeof(*g));
+	if (g == NULL || (g->postmaster = role_strdup(say.postmaster)) == NULL)
+		role_fail(&p->role, "out of memory");
+	struct id_source chance = clock_id_source();
+	g->owner = p;
+	g->hash_key[0] = id_source_u64(&chance);
+	g->hash_key[1] = id_source_u64(&chance);
+	g->limits = (struct directory_limits){ say.alias_members_max, say.alias_depth_max };
+	g->log_json = say.log_json != 0;
+	buf_init(&g->problems, 65536);
+	return true;
+}
+
+bool generation_domain(struct policy_role *p, struct span body)
+{
+	struct ipc_domain say;
+	struct generation *g = p->said;
+	if (g == NULL || !ipc_get_domain(body, &say) || g->domain_count == POLICY_DOMAINS_MAX)
+		return false;
+	struct domain *grown = realloc(g->domains, (g->domain_count + 1) * sizeof(*grown));
+	if (grown == NULL)
+		role_fail(&p->role, "out of memory");
+	g->domains = grown;
+	grown[g->domain_count] = (struct domain){ .name = role_strdup(say.name), .subaddress = say.subaddress,
+		.exact_case = say.fold == 0, .fds = { -1, -1 } };
+	buf_init(&grown[g->domain_count].texts[0], POLICY_FILE_BYTES_MAX);
+	buf_init(&grown[g->domain_count].texts[1], POLICY_FILE_BYTES_MAX);
+	return grown[g->domain_count++].name != NULL;
+}
+
+/* A TABLE without a descriptor is a file that could not be opened. */
+bool generation_table(struct policy_role *p, const struct channel_message *message)
+{
+	struct ipc_table say;
+	struct generation *g = p->said;
+	if (g == NULL || !ipc_get_table(message->body, &say) || say.aliases > 1)
+		return false;
+	for (size_t i = 0; i < g->domain_count; i++) {
+		struct domain *d = &g->domains[i];
+		if (!span_eq(span_str(d->name), say.domain) || d->paths[say.aliases] != NULL)
+			continue;
+		d->paths[say.aliases] = role_strdup(say.path);
+		d->fds[say.aliases] = message->fd;
+		d->unavailable |= message->fd < 0;
+		return true;
+	}
+	return false;
+}
+
+static void domain_read(struct domain *d)
+{
+	for (int kind = 0; kind < 2; kind++) {
+		if (d->fds[kind] < 0)
+			continue;
+		if (file_read(d->fds[kind], &d->texts[kind]) < 0) {
+			d->unavailable = true;
+			buf_clear(&d->texts[kind]);
+		}
+		close(d->fds[kind]);
+		d->fds[kind] = -1;
+	}
+}
+
+/* On a thread: reads the files and builds the table. */
+static void build(void *arg)
+{
+	struct generation *g = arg;
+	struct directory_domain *domains = calloc(g->domain_count + 1, sizeof(*domains));
+	g->unavailable = calloc(g->domain_count + 1, sizeof(*g->unavailable));
+	if (domains == NULL || g->unavailable == NULL) {
+		free(domains);
+		return;
+	}
+	for (size_t i = 0; i < g->domain_count; i++) {
+		struct domain *d = &g->domains[i];
+		domain_read(d);
+		domains[i] = (struct directory_domain){ .name = span_str(d->name), .subaddress = d->subaddress,
+			.exact_case = d->exact_case,
+			.users = { span_str(d->paths[0]), buf_span(&d->texts[0]) },
+			.aliases = { span_str(d->paths[1]), buf_span(&d->texts[1]) },
+			.postmaster = span_str(g->postmaster) };
+		if (d->unavailable)
+			g->unavailable[g->unavailable_count++] = span_str(d->name);
+	}
+	struct directory_source source = { domains, g->domain_count, { g->hash_key[0], g->hash_key[1] } };
+	g->table = directory_table_new(&source, &g->problems);
+	free(domains);
+	for (size_t i = 0; i < g->domain_count; i++)
+		for (int kind = 0; kind < 2; kind++)
+			buf_release(&g->domains[i].texts[kind]);
+}
+
+static void say_problems(const struct generation *g)
+{
+	struct span rest = buf_span(&g->problems);
+	while (rest.len > 0) {
+		size_t end = span_find(rest, '\n');
+		log_text(LOG_OPERATOR, "directory-problem", "%.*s", SPAN_FMT(span_to(rest, end)));
+		rest = span_from(rest, end + 1);
+	}
+	for (size_t i = 0; i < g->unavailable_count; i++)
+		log_text(LOG_OPERATOR, "directory-unreadable", "a file of %.*s cannot be read; recipients there get %s",
+			SPAN_FMT(g->unavailable[i]), "451 until it can");
+}
+
+static void built(void *arg)
+{
+	struct generation *g = arg;
+	struct policy_role *p = g->owner;
+	log_set_json(g->log_json);
+	say_problems(g);
+	if (g->table != NULL) {
+		struct directory_counts counts = directory_table_counts(g->table);
+		log_text(LOG_INFO, "directory", "%zu users, %zu aliases", counts.users, counts.aliases);
+		generation_free(p->used);
+		p->used = g;
+	} else {
+		log_text(LOG_OPERATOR, "directory-failed", "not enough memory for the directory; the old one stays");
+	}
+	role_ready(&p->role, g->number);
+	if (p->used != g)
+		generation_free(g);
+}
+
+void generation_start(struct policy_role *p, uint32_t number)
+{
+	struct sandbox box = { 0 };
+	struct generation *g = p->said;
+	if (g == NULL)
+		role_fail(&p->role, "no settings were said");
+	role_confine(&p->role, &box);
+	p->said = NULL;
+	g->number = number;
+	if (work_submit(p->role.loop, build, built, g) < 0)
+		role_fail(&p->role, "out of memory");
+}
+
+struct policy_context generation_context(const struct policy_role *p)
+{
+	if (p->used == NULL)
+		return (struct policy_context){ 0 };
+	return (struct policy_context){ p->used->table, p->used->unavailable, p->used->unavailable_count,
+		p->used->limits };
+}

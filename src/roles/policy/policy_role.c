@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The policy role's configuration and channels. */
+#include "policy_role.h"
+
+#include <unistd.h>
+
+#include "roles.h"
+
+static bool on_control(void *state, const struct channel_message *message)
+{
+	struct policy_role *p = state;
+	struct ipc_start say;
+	switch (message->type) {
+	case IPC_SETUP_POLICY:
+		return generation_setup(p, message->body);
+	case IPC_DOMAIN:
+		return generation_domain(p, message->body);
+	case IPC_TABLE:
+		return generation_table(p, message);
+	case IPC_START:
+		if (!ipc_get_start(message->body, &say))
+			return false;
+		generation_start(p, say.generation);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void on_closed(void *arg, const char *reason)
+{
+	struct peer *peer = arg;
+	peer->channel = NULL;
+	log_text(LOG_TRANSIENT, "channel-closed", "%s", reason);
+}
+
+static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
+{
+	static const struct channel_handlers smtpd = { IPC_POLICY, IPC_SMTPD, answers_smtpd, on_closed };
+	static const struct channel_handlers queue = { IPC_POLICY, IPC_QUEUE, answers_queue, on_closed };
+	struct policy_role *p = state;
+	size_t slot = who == IPC_QUEUE ? POLICY_PEERS_MAX - 1 : index;
+	if ((who != IPC_QUEUE && who != IPC_SMTPD) || slot >= POLICY_PEERS_MAX) {
+		close(fd);
+		return;
+	}
+	struct peer *peer = &p->peers[slot];
+	channel_close(peer->channel);
+	peer->owner = p;
+	peer->channel = channel_open(p->role.loop, fd, who == IPC_QUEUE ? &queue : &smtpd, peer);
+}
+
+static void on_stop(void *state, uint32_t grace_ms)
+{
+	struct policy_role *p = state;
+	(void)grace_ms;
+	role_end(&p->role);
+}
+
+static void on_begin(void *state)
+{
+	(void)state;
+	work_threads(1);
+}
+
+int policy_main(unsigned index)
+{
+	static const struct role_ops ops = { IPC_POLICY, on_begin, on_control, on_peer, on_stop };
+	static struct policy_role self;
+	return role_run(&self.role, &ops, &self, index);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The policy role: holds the directory and answers smtpd's and queue's questions
+ * from it. Private to this folder: policy_role.c (configuration, channels),
+ * generation.c (the directory as it is said, built and replaced), answers.c.
+ */
+#ifndef WAYBILL_ROLES_POLICY_ROLE_H
+#define WAYBILL_ROLES_POLICY_ROLE_H
+
+#include "policy.h"
+#include "role.h"
+
+#define POLICY_PEERS_MAX 66 /* every smtpd, and queue */
+
+struct generation;
+
+struct policy_role {
+	struct role role;
+	struct generation *said;  /* being said by the supervisor */
+	struct generation *used;
+	struct peer {
+		struct policy_role *owner;
+		struct channel *channel;
+	} peers[POLICY_PEERS_MAX];
+};
+
+/* generation.c: SETUP_POLICY, DOMAIN and TABLE as they come; false when malformed. */
+bool generation_setup(struct policy_role *p, struct span body);
+bool generation_domain(struct policy_role *p, struct span body);
+bool generation_table(struct policy_role *p, const struct channel_message *message);
+/* All was said: builds on a thread, then replaces the one in use and says ready. */
+void generation_start(struct policy_role *p, uint32_t number);
+/* What checks may look at now; a context without directory before the first one is built. */
+struct policy_context generation_context(const struct policy_role *p);
+
+/* answers.c: handlers of the channels; arg is the struct peer. */
+bool answers_smtpd(void *arg, const struct channel_message *message);
+bool answers_queue(void *arg, const struct channel_message *message);
+
+#endif

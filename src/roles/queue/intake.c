@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What smtpd hands over: finished messages, and requests for a file when one
+ * outgrows memory. smtpd is answered when the store has said what became of it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "queue_role.h"
+#include "reply.h"
+
+/* A message between its arrival and its answer. The body holds what the store borrows. */
+struct submission {
+	struct queue_pending pending;
+	struct queue_peer *peer;
+	uint32_t incarnation;
+	uint32_t request;
+	struct id128 id;
+	size_t bytes;
+	uint8_t body[];
+};
+
+/* So many recipients need no allocation of their own. */
+#define RECIPIENTS_FEW 15
+
+struct spill {
+	struct list link;
+	struct queue_peer *peer;
+	struct id128 id;
+};
+
+static void answer(struct queue_peer *peer, uint32_t request, enum reply_key key, bool unknown)
+{
+	struct ipc_submitted say = { .key = (uint16_t)key, .unknown = unknown };
+	struct buf *out = peer->channel != NULL
+		? channel_answer_begin(peer->channel, IPC_SUBMITTED, request, -1) : NULL;
+	if (out == NULL)
+		return;
+	ipc_put_submitted(out, &say);
+	channel_end(peer->channel);
+}
+
+/* Back pressure: when too much waits for the disk, smtpd's channels are not read. */
+void intake_flow(struct queue_role *q)
+{
+	bool pause = q->intake_bytes > QUEUE_INTAKE_BYTES_MAX;
+	if (pause == q->intake_paused)
+		return;
+	q->intake_paused = pause;
+	for (size_t i = 0; i < QUEUE_SMTPDS_MAX; i++)
+		if (q->smtpds[i].channel != NULL)
+			channel_pause(q->smtpds[i].channel, pause);
+}
+
+static void completed(struct queue_role *q, struct queue_pending *pending, enum spool_outcome outcome)
+{
+	struct submission *s = (struct submission *)pending;
+	enum reply_key key = outcome == SPOOL_DURABLE ? REPLY_MESSAGE_QUEUED
+		: outcome == SPOOL_REFUSED_FULL ? REPLY_DISK_FULL : REPLY_QUEUE_UNAVAILABLE;
+	if (s->peer->incarnation == s->incarnation)
+		answer(s->peer, s->request, key, outcome == SPOOL_UNKNOWN);
+	if (outcome == SPOOL_DURABLE) {
+		q->accepted++;
+		attempts_add(q, &s->id, 0, true);
+	}
+	q->intake_bytes -= s->bytes;
+	intake_flow(q);
+	free(s);
+}
+
+static struct spill *spill_find(struct queue_role *q, const struct queue_peer *peer, const struct id128 *id)
+{
+	for (struct list *at = q->spills.next; at != &q->spills; at = at->next) {
+		struct spill *spill = LIST_ENTRY(at, struct spill, link);
+		if (spill->peer == peer && id128_cmp(&spill->id, id) == 0)
+			return spill;
+	}
+	return NULL;
+}
+
+static void spill_forget(struct queue_role *q, struct spill *spill)
+{
+	list_remove(&spill->link);
+	q->spill_count--;
+	free(spill);
+}
+
+static uint32_t list_count(ipc_list list)
+{
+	struct span item;
+	uint32_t count = 0;
+	while (count <= SPOOL_RECIPIENTS_MAX && ipc_list_next(&list, &item))
+		count++;
+	return count;
+}
+
+static int append_with(struct queue_role *q, struct submission *s, const struct ipc_submit_ask *ask,
+	struct span *recipients)
+{
+	struct spool_message m = { .id = ask->id, .arrival_ms = ask->arrived_ms,
+		.flags = (ask->smtputf8 != 0 ? SPOOL_SMTPUTF8 : 0) | (ask->body_8bit != 0 ? SPOOL_8BITMIME : 0),
+		.sender = ask->sender, .recipients = recipients, .client = ask->client,
+		.helo = ask->helo, .session = ask->session, .trace = ask->trace, .content = ask->content,
+		.large = ask->large != 0, .large_bytes = ask->large_bytes, .large_crc = ask->content_crc };
+	ipc_list rest = ask->recipients;
+	while (ipc_list_next(&rest, &recipients[m.recipient_count]))
+		m.recipient_count++;
+	struct spill *spill = m.large ? spill_find(q, s->peer, &ask->id) : NULL;
+	if (m.large && spill == NULL)
+		return -ENOENT;
+	int error = spool_append(q->spool, &m, (uint64_t)(uintptr_t)&s->pending);
+	if (error == 0 && spill != NULL)
+		spill_forget(q, spill);
+	return error;
+}
+
+static int append(struct queue_role *q, struct submission *s, const struct ipc_submit_ask *ask)
+{
+	struct span few[RECIPIENTS_FEW + 1];
+	uint32_t count = list_count(ask->recipients);
+	if (count <= RECIPIENTS_FEW)
+		return append_with(q, s, ask, few);
+	if (count > SPOOL_RECIPIENTS_MAX)
+		return -EMSGSIZE;
+	/* One more than there are: the list's end is found by asking for the next. */
+	struct span *many = calloc(count + 1, sizeof(*many));
+	if (many == NULL)
+		return -ENOMEM;
+	int error = append_with(q, s, ask, many);
+	free(many);
+	return error;
+}
+
+static bool submit(struct queue_peer *peer, const struct channel_message *message)
+{
+	struct queue_role *q = peer->owner;
+	struct ipc_submit_ask ask;
+	struct submission *s = malloc(sizeof(*s) + message->body.len);
+	if (s == NULL) {
+		answer(peer, message->request, REPLY_QUEUE_UNAVAILABLE, false);
+		return true;
+	}
+	*s = (struct submission){ .pending = { completed }, .peer = peer, .incarnation = peer->incarnation,
+		.request = message->request, .bytes = message->body.len };
+	memcpy(s->body, message->body.ptr, message->body.len);
+	if (!ipc_get_submit_ask(span_of(s->body, message->body.len), &ask)) {
+		free(s);
+		return false;
+	}
+	s->id = ask.id;
+	int error = append(q, s, &ask);
+	if (error == 0) {
+		q->intake_bytes += s->bytes;
+		intake_flow(q);
+		return true;
+	}
+	free(s);
+	/* The id is there already: smtpd asks again what an earlier queue process kept. */
+	enum reply_key key = error == -EEXIST ? REPLY_MESSAGE_QUEUED : REPLY_QUEUE_UNAVAILABLE;
+	answer(peer, message->request, key, false);
+	return true;
+}
+
+static bool spill(struct queue_peer *peer, const struct channel_message *message)
+{
+	struct queue_role *q = peer->owner;
+	struct ipc_spill_ask ask;
+	struct ipc_spill_ready ready = { .key = REPLY_QUEUE_UNAVAILABLE };
+	int fd = -1;
+	if (!ipc_get_spill_ask(message->body, &ask))
+		return false;
+	struct spill *spill = q->spill_count < QUEUE_SPILLS_MAX ? calloc(1, sizeof(*spill)) : NULL;
+	int error = spill != NULL ? spool_large_open(q->spool, &ask.id, &fd) : -ENOMEM;
+	if (error == 0) {
+		*spill = (struct spill){ .peer = peer, .id = ask.id };
+		list_append(&q->spills, &spill->link);
+		q->spill_count++;
+		ready.key = REPLY_CHUNK_OK;
+	} else {
+		free(spill);
+		ready.key = error == -ENOSPC ? REPLY_DISK_FULL : REPLY_QUEUE_UNAVAILABLE;
+	}
+	struct buf *out = channel_answer_begin(peer->channel, IPC_SPILL_READY, message->request, fd);
+	if (out != NULL) {
+		ipc_put_spill_ready(out, &ready);
+		channel_end(peer->channel);
+	}
+	if (fd >= 0)
+		close(fd);
+	return true;
+}
+
+static bool discard(struct queue_peer *peer, const struct channel_message *message)
+{
+	struct ipc_spill_discard say;
+	if (!ipc_get_spill_discard(message->body, &say))
+		return false;
+	struct spill *spill = spill_find(peer->owner, peer, &say.id);
+	if (spill != NULL) {
+		spool_large_discard(peer->owner->spool, &say.id);
+		spill_forget(peer->owner, spill);
+	}
+	return true;
+}
+
+bool intake_message(void *arg, const struct channel_message *message)
+{
+	switch (message->type) {
+	case IPC_SUBMIT_ASK:
+		return submit(arg, message);
+	case IPC_SPILL_ASK:
+		return spill(arg, message);
+	case IPC_SPILL_DISCARD:
+		return discard(arg, message);
+	default:
+		return false;
+	}
+}
+
+/* A smtpd that died leaves its unfinished files to us. */
+void intake_peer_gone(struct queue_peer *peer)
+{
+	struct queue_role *q = peer->owner;
+	struct list *at = q->spills.next;
+	while (at != &q->spills) {
+		struct list *next = at->next;
+		struct spill *spill = LIST_ENTRY(at, struct spill, link);
+		if (spill->peer == peer) {
+			spool_large_discard(q->spool, &spill->id);
+			spill_forget(q, spill);
+		}
+		at = next;
+	}
+}

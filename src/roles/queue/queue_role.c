@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The queue role's configuration, its channels, and the beat of the store: before
+ * each wait, what gathered becomes one job; when the job is done, whoever waits for
+ * it is answered, and the next one begins.
+ */
+#include "queue_role.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "roles.h"
+
+#define LOCK_PATIENCE_MS 5000 /* a predecessor that was killed takes a moment to be gone */
+
+static void job_run(void *arg)
+{
+	spool_job_run(arg);
+}
+
+static void say_notices(struct queue_role *q)
+{
+	const char *notice;
+	while ((notice = spool_notice_next(q->spool)) != NULL)
+		log_text(LOG_OPERATOR, "spool", "%s", notice);
+}
+
+static void job_done(void *arg);
+
+void queue_kick(struct queue_role *q)
+{
+	if (q->spool == NULL || q->job != NULL)
+		return;
+	q->job = spool_job_begin(q->spool);
+	if (q->job == NULL)
+		return;
+	if (work_submit(q->role.loop, job_run, job_done, q) < 0) {
+		/* No thread to be had: blocking is better than losing it. */
+		spool_job_run(q->job);
+		job_done(q);
+	}
+}
+
+static void job_done(void *arg)
+{
+	struct queue_role *q = arg;
+	struct spool_completion done;
+	spool_job_end(q->spool, q->job);
+	q->job = NULL;
+	while (spool_completion_next(q->spool, &done)) {
+		struct queue_pending *pending = (struct queue_pending *)(uintptr_t)done.tag;
+		pending->completed(q, pending, done.outcome);
+	}
+	say_notices(q);
+	attempts_run(q);
+	if (q->stopping && queue_idle(q))
+		role_end(&q->role);
+}
+
+bool queue_idle(const struct queue_role *q)
+{
+	return q->job == NULL && q->intake_bytes == 0 && q->deliveries == 0;
+}
+
+static void before_wait(void *arg)
+{
+	queue_kick(arg);
+}
+
+static void open_spool(struct queue_role *q)
+{
+	struct spool_options options = { .disk = &q->disk, .segment_bytes = q->segment_bytes,
+		.seed = { id_source_u64(&q->chance), id_source_u64(&q->chance) } };
+	uint64_t began_us = clock_mono_us();
+	int error;
+	while ((error = spool_open(&options, &q->spool)) == -EWOULDBLOCK
+	       && clock_mono_us() - began_us < LOCK_PATIENCE_MS * 1000u)
+		usleep(20000);
+	if (error == -EWOULDBLOCK)
+		role_fail(&q->role, "another process has the spool %s", q->folder);
+	if (error < 0)
+		role_fail(&q->role, "the spool %s cannot be opened: %s", q->folder, strerror(-error));
+	say_notices(q);
+	struct spool_counts counts;
+	spool_counts(q->spool, &counts);
+	log_text(LOG_INFO, "spool-open", "%llu messages in %llu ms", (unsigned long long)counts.messages,
+		(unsigned long long)((clock_mono_us() - began_us) / 1000));
+}
+
+static bool waits_take(struct queue_role *q, struct span waits)
+{
+	struct wire_reader r = { .rest = waits };
+	size_t count = 0;
+	while (r.rest.len > 0 && count < QUEUE_RETRY_WAITS_MAX)
+		q->waits_ms[count++] = wire_get_u64(&r);
+	q->plan.waits_ms = q->waits_ms;
+	q->plan.count = count;
+	return wire_done(&r) && count > 0;
+}
+
+static bool setup(struct queue_role *q, struct span body)
+{
+	struct ipc_setup_queue say;
+	if (!ipc_get_setup_queue(body, &say) || !waits_take(q, say.retry_ms))
+		return false;
+	if (q->folder == NULL)
+		q->folder = role_strdup(say.folder);
+	q->plan.give_up_ms = say.give_up_ms;
+	q->deliveries_max = say.deliveries_max;
+	q->segment_bytes = say.segment_bytes;
+	/* A reload does not undo what an operator said by hand since. */
+	if (q->spool == NULL || q->paused_by_file != (say.paused != 0))
+		q->paused = say.paused != 0;
+	q->paused_by_file = say.paused != 0;
+	log_set_json(say.log_json != 0);
+	return q->folder != NULL;
+}
+
+static void start(struct queue_role *q, uint32_t generation)
+{
+	if (q->spool == NULL) {
+		int folder = open(q->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (folder < 0)
+			role_fail(&q->role, "the spool folder %s cannot be opened: %s", q->folder, strerror(errno));
+		disk_real_init(&q->files, folder);
+		q->disk = disk_real_table(&q->files);
+		struct sandbox_path path = { q->folder, SANDBOX_READ | SANDBOX_WRITE };
+		struct sandbox box = { .paths = &path, .path_count = 1, .open_files = true };
+		role_confine(&q->role, &box);
+		open_spool(q);
+		attempts_recover(q);
+		loop_hook_add(q->role.loop, &q->job_hook);
+	}
+	attempts_run(q);
+	role_ready(&q->role, generation);
+}
+
+static bool on_control(void *state, const struct channel_message *message)
+{
+	struct queue_role *q = state;
+	struct ipc_start say;
+	switch (message->type) {
+	case IPC_SETUP_QUEUE:
+		return setup(q, message->body);
+	case IPC_START:
+		if (q->folder == NULL || !ipc_get_start(message->body, &say))
+			return false;
+		start(q, say.generation);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool on_unasked(void *arg, const struct channel_message *message)
+{
+	(void)arg;
+	(void)message;
+	return false;
+}
+
+static void on_closed(void *arg, const char *reason)
+{
+	struct queue_peer *peer = arg;
+	peer->channel = NULL;
+	peer->incarnation++;
+	log_text(LOG_TRANSIENT, "channel-closed", "%s", reason);
+	intake_peer_gone(peer);
+}
+
+static const struct channel_handlers smtpd_handlers = { IPC_QUEUE, IPC_SMTPD, intake_message, on_closed };
+static const struct channel_handlers policy_handlers = { IPC_QUEUE, IPC_POLICY, on_unasked, on_closed };
+static const struct channel_handlers delivery_handlers = { IPC_QUEUE, IPC_DELIVERY, on_unasked, on_closed };
+static const struct channel_handlers console_handlers = { IPC_QUEUE, IPC_CONSOLE, inspect_message, on_closed };
+
+static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
+{
+	struct queue_role *q = state;
+	struct queue_peer *peer = NULL;
+	const struct channel_handlers *handlers = NULL;
+	if (who == IPC_SMTPD && index < QUEUE_SMTPDS_MAX) {
+		peer = &q->smtpds[index];
+		handlers = &smtpd_handlers;
+	} else if (who == IPC_POLICY) {
+		peer = &q->policy;
+		handlers = &policy_handlers;
+	} else if (who == IPC_DELIVERY) {
+		peer = &q->delivery;
+		handlers = &delivery_handlers;
+	} else if (who == IPC_CONSOLE) {
+		peer = &q->console;
+		handlers = &console_handlers;
+	} else {
+		close(fd);
+		return;
+	}
+	struct channel *before = peer->channel;
+	peer->owner = q;
+	peer->channel = NULL;
+	peer->incarnation++;
+	channel_close(before);
+	if (before != NULL)
+		intake_peer_gone(peer);
+	peer->channel = channel_open(q->role.loop, fd, handlers, peer);
+	if (peer->channel != NULL && who == IPC_SMTPD && q->intake_paused)
+		channel_pause(peer->channel, true);
+	if (q->spool != NULL)
+		attempts_run(q);
+}
+
+static void on_grace_over(void *arg)
+{
+	struct queue_role *q = arg;
+	role_end(&q->role);
+}
+
+/* What smtpd handed over is made durable, deliveries under way are recorded; then the end. */
+static void on_stop(void *state, uint32_t grace_ms)
+{
+	struct queue_role *q = state;
+	q->stopping = true;
+	if (q->spool == NULL || queue_idle(q)) {
+		role_end(&q->role);
+		return;
+	}
+	struct timer *grace = timer_open(q->role.loop, on_grace_over, q);
+	if (grace != NULL)
+		timer_set(grace, grace_ms);
+}
+
+static void on_due(void *arg)
+{
+	attempts_run(arg);
+}
+
+static void on_begin(void *state)
+{
+	struct queue_role *q = state;
+	work_threads(1); /* one job is in flight at a time */
+	q->due_timer = timer_open(q->role.loop, on_due, q);
+	if (q->due_timer == NULL)
+		role_fail(&q->role, "out of memory");
+}
+
+int queue_main(unsigned index)
+{
+	static const struct role_ops ops = { IPC_QUEUE, on_begin, on_control, on_peer, on_stop };
+	static struct queue_role self;
+	struct queue_role *q = &self;
+	q->chance = clock_id_source();
+	q->job_hook = (struct loop_hook){ .fn = before_wait, .arg = q };
+	list_init(&q->job_hook.link);
+	list_init(&q->spills);
+	list_init(&q->attempts);
+	schedule_init(&q->schedule);
+	int code = role_run(&q->role, &ops, q, index);
+	if (q->spool != NULL && q->job == NULL)
+		spool_close(q->spool);
+	return code;
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The questions of a session and where they go: recipients and names to policy,
+ * large contents and finished messages to the queue. An answer that does not come
+ * is a temporary failure, with one exception: a message that the queue may have made
+ * durable is never called refused. When the queue went away in that moment, the
+ * message is offered to its successor under the same id, which knows whether it is
+ * there already; when no answer comes at all, the client gets none either.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "smtpd.h"
+
+/* Answers the session; the caller pumps, or is inside the pump already. */
+static void tell(struct smtpd_conn *conn, const struct smtp_server_answer *answer)
+{
+	smtp_server_answer(conn->session, answer, clock_unix_ms());
+}
+
+/* An answer arrived from another role, maybe after the client left. */
+static void arrived(struct smtpd_conn *conn, const struct smtp_server_answer *answer)
+{
+	conn->asking = false;
+	if (conn->fd < 0) {
+		smtpd_conn_close(conn, "");
+		return;
+	}
+	tell(conn, answer);
+	smtpd_conn_pump(conn);
+}
+
+static enum reply_key key_of(uint16_t key, enum reply_key otherwise)
+{
+	return key < REPLY_KEY_COUNT ? (enum reply_key)key : otherwise;
+}
+
+static void on_verdict(void *arg, const struct channel_message *message)
+{
+	struct ipc_rcpt_verdict verdict = { .key = REPLY_POLICY_UNAVAILABLE };
+	if (message != NULL)
+		ipc_get_rcpt_verdict(message->body, &verdict);
+	arrived(arg, &(struct smtp_server_answer){ .key = key_of(verdict.key, REPLY_POLICY_UNAVAILABLE),
+		.seconds = verdict.seconds });
+}
+
+static void ask_rcpt(struct smtpd_conn *conn, const struct smtp_server_question *q)
+{
+	struct ipc_rcpt_ask ask = { .client = conn->peer, .trusted = conn->trusted,
+		.helo = smtp_server_helo(conn->session), .sender = q->transaction->sender,
+		.recipient = q->address, .size = q->transaction->size_declared };
+	struct channel_question question = { IPC_RCPT_ASK, -1, SMTPD_ASK_TIMEOUT_MS, on_verdict, conn };
+	struct buf *out = conn->smtpd->policy != NULL ? channel_ask(conn->smtpd->policy, &question) : NULL;
+	if (out == NULL) {
+		tell(conn, &(struct smtp_server_answer){ .key = REPLY_POLICY_UNAVAILABLE });
+		return;
+	}
+	conn->asking = true;
+	ipc_put_rcpt_ask(out, &ask);
+	channel_end(conn->smtpd->policy);
+}
+
+static void on_verified(void *arg, const struct channel_message *message)
+{
+	struct span lines[SMTP_SERVER_EXPN_LINES_MAX];
+	struct ipc_verified verified = { .key = REPLY_POLICY_UNAVAILABLE };
+	struct smtp_server_answer answer = { .mailboxes = lines };
+	if (message != NULL)
+		ipc_get_verified(message->body, &verified);
+	answer.key = key_of(verified.key, REPLY_POLICY_UNAVAILABLE);
+	while (answer.mailbox_count < SMTP_SERVER_EXPN_LINES_MAX
+	       && ipc_list_next(&verified.mailboxes, &lines[answer.mailbox_count]))
+		answer.mailbox_count++;
+	arrived(arg, &answer);
+}
+
+static void ask_verify(struct smtpd_conn *conn, const struct smtp_server_question *q)
+{
+	struct ipc_verify_ask ask = { .expand = q->kind == SMTP_ASK_EXPN, .address = q->address };
+	struct channel_question question = { IPC_VERIFY_ASK, -1, SMTPD_ASK_TIMEOUT_MS, on_verified, conn };
+	struct buf *out = conn->smtpd->policy != NULL ? channel_ask(conn->smtpd->policy, &question) : NULL;
+	if (out == NULL) {
+		tell(conn, &(struct smtp_server_answer){ .key = REPLY_POLICY_UNAVAILABLE });
+		return;
+	}
+	conn->asking = true;
+	ipc_put_verify_ask(out, &ask);
+	channel_end(conn->smtpd->policy);
+}
+
+static void on_spill(void *arg, const struct channel_message *message)
+{
+	struct smtpd_conn *conn = arg;
+	struct ipc_spill_ready ready = { .key = REPLY_QUEUE_UNAVAILABLE };
+	if (message != NULL)
+		ipc_get_spill_ready(message->body, &ready);
+	enum reply_key key = key_of(ready.key, REPLY_QUEUE_UNAVAILABLE);
+	if (message != NULL && message->fd >= 0 && conn->spill_fd < 0) {
+		conn->spill_fd = message->fd;
+		conn->spill_at = ready.offset;
+		conn->spill_failed = false;
+	} else if (message != NULL && message->fd >= 0) {
+		close(message->fd);
+	}
+	/* A yes without its descriptor is no yes. */
+	if (reply_entry(key)->code < 300 && conn->spill_fd < 0)
+		key = REPLY_QUEUE_UNAVAILABLE;
+	arrived(conn, &(struct smtp_server_answer){ .key = key });
+}
+
+static void ask_spill(struct smtpd_conn *conn, const struct smtp_server_question *q)
+{
+	struct ipc_spill_ask ask = { .id = q->transaction->id };
+	struct channel_question question = { IPC_SPILL_ASK, -1, SMTPD_ASK_TIMEOUT_MS, on_spill, conn };
+	struct buf *out = conn->smtpd->queue != NULL ? channel_ask(conn->smtpd->queue, &question) : NULL;
+	if (out == NULL) {
+		tell(conn, &(struct smtp_server_answer){ .key = REPLY_QUEUE_UNAVAILABLE });
+		return;
+	}
+	conn->asking = true;
+	conn->message_id = q->transaction->id;
+	ipc_put_spill_ask(out, &ask);
+	channel_end(conn->smtpd->queue);
+}
+
+void smtpd_spill_write(struct smtpd_conn *conn, struct span content)
+{
+	while (content.len > 0 && !conn->spill_failed) {
+		ssize_t wrote = pwrite(conn->spill_fd, content.ptr, content.len, (off_t)conn->spill_at);
+		if (wrote < 0 && errno == EINTR)
+			continue;
+		if (wrote <= 0) {
+			conn->spill_failed = true;
+			return;
+		}
+		conn->spill_at += (uint64_t)wrote;
+		content = span_from(content, (size_t)wrote);
+	}
+}
+
+static void spill_close(struct smtpd_conn *conn)
+{
+	if (conn->spill_fd >= 0)
+		close(conn->spill_fd);
+	conn->spill_fd = -1;
+}
+
+void smtpd_spill_drop(struct smtpd_conn *conn)
+{
+	struct channel *queue = conn->smtpd->queue;
+	if (conn->spill_fd < 0)
+		return;
+	spill_close(conn);
+	struct ipc_spill_discard discard = { .id = conn->message_id };
+	struct buf *out = queue != NULL ? channel_begin(queue, IPC_SPILL_DISCARD, -1) : NULL;
+	if (out == NULL)
+		return; /* a queue that is gone forgets unfinished files by itself */
+	ipc_put_spill_discard(out, &discard);
+	channel_end(queue);
+}
+
+static void log_accepted(const struct smtpd_conn *conn, enum reply_key key)
+{
+	const struct smtp_transaction *t = conn->committing;
+	struct log_line line;
+	struct buf peer;
+	buf_init(&peer, 64);
+	netaddr_write(&peer, &conn->peer);
+	log_begin(&line, LOG_INFO, key == REPLY_MESSAGE_QUEUED ? "accepted" : "not-accepted");
+	log_id(&line, "m", &conn->message_id);
+	log_span(&line, "s", smtp_server_session_id(conn->session));
+	log_span(&line, "client", buf_span(&peer));
+	log_span(&line, "from", t->sender);
+	log_u64(&line, "rcpts", t->recipient_count);
+	log_u64(&line, "bytes", t->stored_bytes);
+	log_u64(&line, "sync_us", clock_mono_us() - conn->asked_us);
+	log_str(&line, "key", reply_entry(key)->name);
+	log_end(&line);
+	buf_fini(&peer);
+}
+
+/* The queue can say neither yes nor no: any answer might be a lie, so there is none. */
+static void unknown(struct smtpd_conn *conn)
+{
+	conn->asking = false;
+	conn->resubmit = false;
+	spill_close(conn);
+	struct log_line line;
+	log_begin(&line, LOG_OPERATOR, "outcome-unknown");
+	log_id(&line, "m", &conn->message_id);
+	log_str(&line, "text", "the queue did not say whether it kept the message; the client is left without an answer");
+	log_end(&line);
+	smtpd_conn_close(conn, "the outcome is unknown");
+}
+
+static void committed(struct smtpd_conn *conn, enum reply_key key)
+{
+	log_accepted(conn, key);
+	spill_close(conn);
+	arrived(conn, &(struct smtp_server_answer){ .key = key });
+}
+
+static void on_submitted(void *arg, const struct channel_message *message)
+{
+	struct smtpd_conn *conn = arg;
+	struct ipc_submitted submitted = { .key = REPLY_QUEUE_UNAVAILABLE };
+	if (message == NULL) {
+		/* No successor will be asked by a client that has left. */
+		conn->resubmit = conn->fd >= 0 && conn->asking;
+		if (!conn->resubmit)
+			unknown(conn);
+		else if (conn->smtpd->queue != NULL)
+			smtpd_ask_resubmit(conn);
+		return;
+	}
+	ipc_get_submitted(message->body, &submitted);
+	if (submitted.unknown != 0)
+		unknown(conn);
+	else
+		committed(conn, key_of(submitted.key, REPLY_QUEUE_UNAVAILABLE));
+}
+
+/* False: it could not be offered to a queue now. */
+static bool submit(struct smtpd_conn *conn)
+{
+	const struct smtp_transaction *t = conn->committing;
+	struct channel *queue = conn->smtpd->queue;
+	struct channel_question question = { IPC_SUBMIT_ASK, -1, SMTPD_ASK_TIMEOUT_MS, on_submitted, conn };
+	struct buf *out = queue != NULL ? channel_ask(queue, &question) : NULL;
+	if (out == NULL)
+		return false;
+	struct buf list, peer;
+	buf_init(&list, CHANNEL_BODY_BYTES_MAX);
+	buf_init(&peer, 64);
+	for (size_t i = 0; i < t->recipient_count; i++)
+		ipc_list_add(&list, t->recipients[i]);
+	netaddr_write(&peer, &conn->peer);
+	struct ipc_submit_ask ask = { .id = t->id, .arrived_ms = clock_unix_ms(), .sender = t->sender,
+		.recipients = buf_span(&list), .smtputf8 = t->smtputf8, .body_8bit = t->body_8bit,
+		.client = buf_span(&peer), .helo = smtp_server_helo(conn->session),
+		.session = smtp_server_session_id(conn->session), .large = t->spilled,
+		.large_bytes = t->spilled ? t->stored_bytes : 0, .content_crc = t->stored_crc32c,
+		.content = t->stored };
+	ipc_put_submit_ask(out, &ask);
+	out->failed |= list.failed;
+	channel_end(queue);
+	buf_fini(&list);
+	buf_fini(&peer);
+	return true;
+}
+
+void smtpd_ask_resubmit(struct smtpd_conn *conn)
+{
+	conn->resubmit = false;
+	if (!submit(conn))
+		conn->resubmit = true;
+}
+
+/* No queue came back in time to ask. */
+void smtpd_ask_give_up(struct smtpd_conn *conn)
+{
+	unknown(conn);
+}
+
+static void ask_commit(struct smtpd_conn *conn, const struct smtp_server_question *q)
+{
+	conn->committing = q->transaction;
+	conn->message_id = q->transaction->id;
+	conn->asked_us = clock_mono_us();
+	enum reply_key refusal = conn->spill_failed && q->transaction->spilled ? REPLY_DISK_FULL
+		: REPLY_QUEUE_UNAVAILABLE;
+	if (refusal == REPLY_QUEUE_UNAVAILABLE && submit(conn)) {
+		conn->asking = true;
+		return;
+	}
+	/* Nothing left this process, so nothing was kept: the refusal is true. */
+	smtpd_spill_drop(conn);
+	tell(conn, &(struct smtp_server_answer){ .key = refusal });
+}
+
+void smtpd_ask(struct smtpd_conn *conn, const struct smtp_server_question *question)
+{
+	assert(!conn->asking);
+	switch (question->kind) {
+	case SMTP_ASK_RCPT:
+		ask_rcpt(conn, question);
+		break;
+	case SMTP_ASK_VRFY:
+	case SMTP_ASK_EXPN:
+		ask_verify(conn, question);
+		break;
+	case SMTP_ASK_SPILL:
+		ask_spill(conn, question);
+		break;
+	case SMTP_ASK_COMMIT:
+		ask_commit(conn, question);
+		break;
+	case SMTP_ASK_NONE:
+		break;
+	}
+}

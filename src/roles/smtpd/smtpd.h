@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The smtpd role: sockets and timers around the pure SMTP session. One event loop;
+ * it never blocks but for writes of a large message into the page cache. Private
+ * to this folder: smtpd.c (configuration and peers), listen.c (accepting),
+ * conn.c (a connection's bytes), ask.c (its questions).
+ */
+#ifndef WAYBILL_ROLES_SMTPD_H
+#define WAYBILL_ROLES_SMTPD_H
+
+#include "map.h"
+#include "role.h"
+#include "smtp_server.h"
+
+#define SMTPD_LISTENERS_MAX 64
+#define SMTPD_TRUST_MAX 1000
+#define SMTPD_SWEEP_MS 1000          /* how exact time-outs are */
+#define SMTPD_READ_BYTES 65536       /* one read */
+#define SMTPD_HELD_BYTES_MAX 65536   /* input kept while a question is open; then reading stops */
+#define SMTPD_ASK_TIMEOUT_MS 60000
+
+/* One generation of the configuration; sessions keep theirs until they end. */
+struct smtpd_settings {
+	unsigned uses;
+	char *hostname;
+	struct smtp_server_options options[2]; /* [1]: bare newlines are repaired for all */
+	struct netblock trust[SMTPD_TRUST_MAX];
+	size_t trust_count;
+	uint32_t connections_max;
+	uint32_t connections_per_client_max;
+	bool log_json;
+};
+
+struct smtpd_listener {
+	struct smtpd *smtpd;
+	int fd;
+	struct poller *poller;
+	bool repair_newlines;
+	char name[33];
+};
+
+struct smtpd {
+	struct role role;
+	struct id_source ids;
+	uint64_t hash_key[2];
+	struct smtpd_settings *settings;
+	struct smtpd_listener *listeners[SMTPD_LISTENERS_MAX];
+	size_t listener_count;
+	struct smtpd_listener *next_listeners[SMTPD_LISTENERS_MAX]; /* of the configuration that is being said */
+	size_t next_listener_count;
+	struct smtpd_settings *next_settings;
+	struct channel *policy;
+	struct channel *queue;
+	struct list conns;
+	uint32_t conn_count;
+	struct map clients;     /* connections per client address */
+	struct timer *sweep;
+	struct timer *grace;
+	bool stopping;
+	bool accept_held;       /* out of descriptors: accepting waits for the next sweep */
+};
+
+struct smtpd_conn {
+	struct smtpd *smtpd;
+	struct smtpd_settings *settings;
+	struct list link;
+	int fd;                    /* -1: closed, waiting only for an answer */
+	struct poller *poller;
+	unsigned wanted;
+	struct smtp_server *session;
+	struct netaddr peer;
+	bool trusted;
+	bool counted;              /* in `clients` */
+	bool closing;              /* the session said close: output, then the end */
+	bool asking;               /* a question is with another role */
+	bool resubmit;             /* the queue went away with our message: ask the next one */
+	struct buf held;           /* input that the session could not take yet */
+	int spill_fd;              /* -1: none */
+	uint64_t spill_at;
+	bool spill_failed;
+	uint64_t asked_us;
+	struct id128 message_id;   /* of the transaction being asked about */
+	const struct smtp_transaction *committing; /* the session's, while COMMIT is asked */
+};
+
+/* listen.c */
+void smtpd_listener_add(struct smtpd *d, const struct ipc_listener *say, int fd);
+void smtpd_listeners_switch(struct smtpd *d);
+void smtpd_listeners_close(struct smtpd *d);
+void smtpd_listeners_want(struct smtpd *d, bool accepting);
+void smtpd_client_release(struct smtpd *d, const struct netaddr *peer);
+bool smtpd_trusts(const struct smtpd_settings *settings, const struct netaddr *peer);
+void smtpd_settings_unref(struct smtpd_settings *settings);
+
+/* conn.c */
+void smtpd_conn_open(struct smtpd_listener *listener, int fd, const struct netaddr *peer);
+void smtpd_conn_pump(struct smtpd_conn *conn);
+void smtpd_conn_close(struct smtpd_conn *conn, const char *why);
+void smtpd_conn_sweep(struct smtpd_conn *conn, uint64_t now_ms);
+void smtpd_conn_shutdown(struct smtpd_conn *conn);
+
+/* ask.c */
+void smtpd_ask(struct smtpd_conn *conn, const struct smtp_server_question *question);
+void smtpd_ask_resubmit(struct smtpd_conn *conn);
+void smtpd_ask_give_up(struct smtpd_conn *conn);
+void smtpd_spill_write(struct smtpd_conn *conn, struct span content);
+void smtpd_spill_drop(struct smtpd_conn *conn);
+
+#endif

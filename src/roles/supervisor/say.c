@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Each role is told its own slice of the configuration, and nothing else. */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "supervisor.h"
+#include "version.h"
+
+#define SAY(c, NAME, name, message, fd) do { \
+	struct buf *out = channel_begin((c)->channel, IPC_##NAME, (fd)); \
+	if (out != NULL) { \
+		ipc_put_##name(out, (message)); \
+		channel_end((c)->channel); \
+	} \
+} while (0)
+
+static void write_block(struct buf *out, const struct netblock *block)
+{
+	netaddr_write(out, &block->addr);
+	buf_addf(out, "/%u", block->prefix_bits);
+}
+
+static void trust_list(const struct conf *conf, struct buf *list)
+{
+	struct buf text;
+	buf_init(&text, 128);
+	for (size_t i = 0; i < conf->trust.count; i++) {
+		buf_clear(&text);
+		write_block(&text, &conf->trust.blocks[i]);
+		ipc_list_add(list, buf_span(&text));
+	}
+	buf_fini(&text);
+}
+
+static uint8_t log_json(const struct conf *conf)
+{
+	return conf->log_format == CONF_LOG_JSON;
+}
+
+static void say_listeners(struct child_process *c)
+{
+	const struct supervisor *s = c->supervisor;
+	for (size_t i = 0; i < s->listener_count; i++) {
+		struct ipc_listener say = { .name = s->listeners[i].listen->name,
+			.repair_newlines = s->listeners[i].listen->bare_newline == CONF_NEWLINE_REPAIR };
+		SAY(c, LISTENER, listener, &say, s->listeners[i].fd);
+	}
+}
+
+static uint32_t share_of_connections(const struct supervisor *s)
+{
+	uint64_t processes = 0;
+	for (size_t i = 0; i < s->child_count; i++)
+		processes += s->children[i].role == IPC_SMTPD;
+	return (uint32_t)((s->conf->limits.connections_max + processes - 1) / processes);
+}
+
+static void say_smtpd(struct child_process *c, struct span trust)
+{
+	const struct conf *conf = c->supervisor->conf;
+	const struct conf_limits *l = &conf->limits;
+	struct ipc_setup_smtpd say = { .hostname = conf->hostname, .trust = trust, .log_json = log_json(conf),
+		.message_bytes_max = l->message_bytes_max, .recipients_max = (uint32_t)l->recipients_max,
+		.connections_max = share_of_connections(c->supervisor),
+		.connections_per_client_max = (uint32_t)l->connections_per_client_max,
+		.bad_commands_max = (uint32_t)l->bad_commands_max,
+		.transactions_max = (uint32_t)l->messages_per_connection_max,
+		.received_max = (uint32_t)l->received_max, .line_bytes_max = (uint32_t)l->line_bytes_max,
+		.command_timeout_ms = (uint32_t)l->command_timeout_ms,
+		.data_timeout_ms = (uint32_t)l->data_timeout_ms,
+		.data_rate_bytes_min = (uint32_t)l->data_rate_bytes_min };
+	SAY(c, SETUP_SMTPD, setup_smtpd, &say, -1);
+	say_listeners(c);
+}
+
+static void say_domains(struct child_process *c)
+{
+	const struct conf *conf = c->supervisor->conf;
+	for (size_t i = 0; i < conf->domain_count; i++) {
+		const struct conf_domain *d = &conf->domains[i];
+		struct ipc_domain say = { .name = d->name, .mailboxes = d->mailboxes,
+			.subaddress = d->subaddress, .fold = d->local_parts == CONF_LOCAL_FOLD };
+		SAY(c, DOMAIN, domain, &say, -1);
+	}
+}
+
+/* A file that cannot be opened is said as one, without a descriptor: its users are not "unknown". */
+static void say_table(struct child_process *c, const struct conf_domain *d, struct span path, bool aliases)
+{
+	struct ipc_table say = { .domain = d->name, .path = path, .aliases = aliases };
+	if (path.len == 0)
+		return;
+	int fd = file_open((const char *)path.ptr);
+	if (fd < 0)
+		log_text(LOG_OPERATOR, "table-unreadable", "%.*s: %s", SPAN_FMT(path), strerror(-fd));
+	SAY(c, TABLE, table, &say, fd);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void say_policy(struct child_process *c, struct span trust)
+{
+	const struct conf *conf = c->supervisor->conf;
+	struct ipc_setup_policy say = { .hostname = conf->hostname, .trust = trust, .log_json = log_json(conf),
+		.postmaster = conf->postmaster, .alias_members_max = (uint32_t)conf->limits.alias_members_max,
+		.alias_depth_max = (uint32_t)conf->limits.alias_depth_max };
+	SAY(c, SETUP_POLICY, setup_policy, &say, -1);
+	say_domains(c);
+	for (size_t i = 0; i < conf->domain_count; i++) {
+		say_table(c, &conf->domains[i], conf->domains[i].users, false);
+		say_table(c, &conf->domains[i], conf->domains[i].aliases, true);
+		/* Descriptors on their way are bounded: let these leave before more follow. */
+		channel_flush(c->channel);
+	}
+}
+
+static void say_queue(struct child_process *c)
+{
+	const struct conf *conf = c->supervisor->conf;
+	struct buf folder, waits;
+	buf_init(&folder, 4096);
+	buf_init(&waits, 4096);
+	buf_addf(&folder, "%.*s/spool", SPAN_FMT(conf->data));
+	for (size_t i = 0; i < conf->queue.retry.count; i++)
+		wire_put_u64(&waits, conf->queue.retry.ms[i]);
+	struct ipc_setup_queue say = { .hostname = conf->hostname, .log_json = log_json(conf),
+		.folder = buf_span(&folder), .paused = conf->queue.paused,
+		.segment_bytes = conf->queue.segment_bytes, .reserve_bytes = conf->queue.reserve_bytes,
+		.retry_ms = buf_span(&waits), .give_up_ms = conf->queue.give_up_after_ms,
+		.deliveries_max = (uint32_t)conf->deliveries };
+	SAY(c, SETUP_QUEUE, setup_queue, &say, -1);
+	buf_fini(&folder);
+	buf_fini(&waits);
+}
+
+static void say_delivery(struct child_process *c)
+{
+	const struct conf *conf = c->supervisor->conf;
+	struct ipc_setup_delivery say = { .hostname = conf->hostname, .log_json = log_json(conf),
+		.deliveries_max = (uint32_t)conf->deliveries };
+	SAY(c, SETUP_DELIVERY, setup_delivery, &say, -1);
+	say_domains(c);
+}
+
+static void say_console(struct child_process *c)
+{
+	struct ipc_setup_console say = { .log_json = log_json(c->supervisor->conf), .version = span_str(WAYBILL_VERSION) };
+	struct ipc_listener listener = { .name = SPAN("control") };
+	SAY(c, SETUP_CONSOLE, setup_console, &say, -1);
+	SAY(c, LISTENER, listener, &listener, c->supervisor->control_fd);
+}
+
+void say_settings(struct child_process *c)
+{
+	struct ipc_start start = { .generation = c->supervisor->generation };
+	struct buf trust;
+	buf_init(&trust, CHANNEL_BODY_BYTES_MAX / 2);
+	trust_list(c->supervisor->conf, &trust);
+	switch (c->role) {
+	case IPC_SMTPD:
+		say_smtpd(c, buf_span(&trust));
+		break;
+	case IPC_POLICY:
+		say_policy(c, buf_span(&trust));
+		break;
+	case IPC_QUEUE:
+		say_queue(c);
+		break;
+	case IPC_DELIVERY:
+		say_delivery(c);
+		break;
+	case IPC_CONSOLE:
+		say_console(c);
+		break;
+	case IPC_SUPERVISOR:
+	case IPC_ROLE_COUNT:
+		break;
+	}
+	SAY(c, START, start, &start, -1);
+	buf_fini(&trust);
+}

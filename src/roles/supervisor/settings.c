@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Loading and reloading: a configuration takes effect whole or not at all. Listening
+ * sockets that stay in the configuration stay open, so that no connection is refused
+ * meanwhile.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "sock.h"
+#include "supervisor.h"
+
+#define SOCKET_MODE 0666
+
+int settings_load(struct supervisor *s, struct conf **conf_out, struct buf *problems)
+{
+	struct buf text;
+	struct conf_report *report = calloc(1, sizeof(*report));
+	buf_init(&text, CONF_TEXT_BYTES_MAX);
+	int error = report != NULL ? file_read_path(s->conf_path, &text) : -ENOMEM;
+	if (error < 0) {
+		buf_addf(problems, "%s cannot be read: %s\n", s->conf_path, strerror(-error));
+	} else {
+		error = conf_parse(buf_span(&text), s->conf_path, conf_out, report);
+		conf_report_write(report, problems);
+		if (error == -EINVAL) {
+			conf_report_write_summary(report, problems);
+			buf_add_byte(problems, '\n');
+		} else if (error < 0) {
+			buf_addf(problems, "%s: %s\n", s->conf_path, strerror(-error));
+		}
+	}
+	buf_fini(&text);
+	free(report);
+	return error;
+}
+
+static int open_address(const struct conf_address *address)
+{
+	if (address->addr.family != 0)
+		return sock_listen_tcp(&address->addr, address->port);
+	return sock_listen_unix((const char *)address->path.ptr, SOCKET_MODE);
+}
+
+static int find_open(const struct supervisor *s, struct span text)
+{
+	for (size_t i = 0; i < s->listener_count; i++)
+		if (span_eq(s->listeners[i].text, text))
+			return s->listeners[i].fd;
+	return -1;
+}
+
+static bool contains(const struct listener *list, size_t count, int fd)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i].fd == fd)
+			return true;
+	return false;
+}
+
+/* Closes what is in `list` but not in `kept`. */
+static void close_others(const struct listener *list, size_t count, const struct listener *kept, size_t kept_count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!contains(kept, kept_count, list[i].fd))
+			close(list[i].fd);
+}
+
+/* Opens the listeners of `next`, keeping those that are open already. On failure all is as before. */
+int settings_listen(struct supervisor *s, struct conf *next, struct buf *problems)
+{
+	struct listener list[SUPERVISOR_LISTENERS_MAX];
+	size_t count = 0;
+	for (size_t i = 0; i < next->listen_count; i++) {
+		const struct conf_listen *listen = &next->listens[i];
+		for (size_t a = 0; a < listen->addresses.count; a++) {
+			const struct conf_address *address = &listen->addresses.items[a];
+			int fd = find_open(s, address->text);
+			if (fd < 0)
+				fd = open_address(address);
+			if (fd < 0) {
+				buf_addf(problems, "%s:%u: cannot listen on %.*s: %s\n", s->conf_path, address->line,
+					SPAN_FMT(address->text), strerror(-fd));
+				close_others(list, count, s->listeners, s->listener_count);
+				return fd;
+			}
+			list[count++] = (struct listener){ address->text, fd, listen };
+		}
+	}
+	close_others(s->listeners, s->listener_count, list, count);
+	memcpy(s->listeners, list, count * sizeof(list[0]));
+	s->listener_count = count;
+	return 0;
+}
+
+/* What a running server cannot change: said, so that nobody waits for it. */
+static void note_unchanged(const struct conf *now, const struct conf *next, struct buf *text)
+{
+	const struct { const char *name; bool differs; } fixed[] = {
+		{ "data", !span_eq(now->data, next->data) },
+		{ "user", !span_eq(now->user, next->user) },
+		{ "control", !span_eq(now->control, next->control) },
+		{ "smtpd-processes", now->smtpd_processes != next->smtpd_processes },
+		{ "segment-size", now->queue.segment_bytes != next->queue.segment_bytes },
+	};
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+		if (fixed[i].differs)
+			buf_addf(text, "%s: a change takes effect at the next start only\n", fixed[i].name);
+}
+
+static bool mail_folders_differ(const struct conf *now, const struct conf *next)
+{
+	if (now->domain_count != next->domain_count || now->deliveries != next->deliveries)
+		return true;
+	for (size_t i = 0; i < now->domain_count; i++)
+		if (!span_eq(now->domains[i].name, next->domains[i].name)
+		    || !span_eq(now->domains[i].mailboxes, next->domains[i].mailboxes))
+			return true;
+	return false;
+}
+
+bool settings_reload(struct supervisor *s, struct buf *text_out)
+{
+	struct conf *next = NULL;
+	if (settings_load(s, &next, text_out) < 0 || settings_listen(s, next, text_out) < 0) {
+		conf_free(next);
+		buf_add_str(text_out, "The running configuration stays as it was.\n");
+		return false;
+	}
+	struct conf *before = s->conf;
+	note_unchanged(before, next, text_out);
+	bool other_folders = mail_folders_differ(before, next);
+	s->conf = next;
+	s->generation++;
+	settings_watch_begin(s);
+	log_set_json(next->log_format == CONF_LOG_JSON);
+	for (size_t i = 0; i < s->child_count; i++) {
+		struct child_process *c = &s->children[i];
+		/* A sandbox cannot be widened: delivery gets a new process, which starts when the old one ended. */
+		if (c->role == IPC_DELIVERY && other_folders)
+			child_stop(c, SUPERVISOR_STOP_OTHERS_MS);
+		else if (c->channel != NULL)
+			say_settings(c);
+	}
+	conf_free(before);
+	return true;
+}
+
+static struct span watched_path(const struct conf *conf, size_t i)
+{
+	return i % 2 == 0 ? conf->domains[i / 2].users : conf->domains[i / 2].aliases;
+}
+
+static struct file_stamp stamp(const struct conf *conf, size_t i)
+{
+	struct span path = watched_path(conf, i);
+	return path.len > 0 ? file_stamp_of((const char *)path.ptr) : (struct file_stamp){ 0 };
+}
+
+int settings_watch_begin(struct supervisor *s)
+{
+	size_t count = s->conf->domain_count * 2;
+	free(s->watched);
+	s->watched = calloc(count + 1, sizeof(*s->watched));
+	if (s->watched == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		s->watched[i].told = s->watched[i].seen = stamp(s->conf, i);
+	return 0;
+}
+
+static bool same(const struct file_stamp *a, const struct file_stamp *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* Tells policy when a file has changed and then stood still for one look: an editor may be in the
+ * middle of writing it. */
+void settings_watch(struct supervisor *s)
+{
+	bool changed = false, moving = false;
+	if (s->watched == NULL)
+		return;
+	for (size_t i = 0; i < s->conf->domain_count * 2; i++) {
+		struct file_stamp now = stamp(s->conf, i);
+		moving |= !same(&now, &s->watched[i].seen);
+		s->watched[i].seen = now;
+		changed |= !same(&now, &s->watched[i].told);
+	}
+	if (!changed || moving)
+		return;
+	for (size_t i = 0; i < s->conf->domain_count * 2; i++)
+		s->watched[i].told = s->watched[i].seen;
+	log_text(LOG_INFO, "directory-changed", "users or aliases are read again");
+	for (size_t i = 0; i < s->child_count; i++)
+		if (s->children[i].role == IPC_POLICY && s->children[i].channel != NULL)
+			say_settings(&s->children[i]);
+}

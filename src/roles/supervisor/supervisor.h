@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The supervisor: reads the configuration, opens what needs rights, starts the
+ * roles, connects them to each other, and starts again what ends. It parses nothing
+ * from the network. Private to this folder: supervisor.c (start, signals, end),
+ * children.c (processes and their channels), say.c (each role's slice of the
+ * configuration), settings.c (loading, listeners, reload).
+ */
+#ifndef WAYBILL_ROLES_SUPERVISOR_H
+#define WAYBILL_ROLES_SUPERVISOR_H
+
+#include "channel.h"
+#include "child.h"
+#include "conf.h"
+#include "file.h"
+#include "log.h"
+#include "loop.h"
+#include "supervisor_main.h"
+
+#define SUPERVISOR_SMTPDS_MAX 64
+#define SUPERVISOR_CHILDREN_MAX (SUPERVISOR_SMTPDS_MAX + 4)
+#define SUPERVISOR_LISTENERS_MAX CONF_LISTENS_MAX
+#define SUPERVISOR_STOP_SMTPD_MS 2500
+#define SUPERVISOR_STOP_OTHERS_MS 1500
+#define SUPERVISOR_WATCH_MS 500
+
+struct supervisor;
+
+struct child_process {
+	struct supervisor *supervisor;
+	enum ipc_role role;
+	unsigned index;
+	pid_t pid;                 /* 0: not running */
+	struct channel *channel;
+	bool ready;
+	bool ending;               /* was told to stop */
+	unsigned restarts;
+	uint64_t started_us;
+	uint64_t backoff_ms;
+	struct timer *restart_timer;
+};
+
+struct listener {
+	struct span text;   /* as in the configuration that `conf` holds */
+	int fd;
+	const struct conf_listen *listen;
+};
+
+/* A users or aliases file and its state when policy was last told. */
+struct watched {
+	struct file_stamp told, seen;
+};
+
+struct supervisor {
+	struct loop *loop;
+	struct loop_hook log_hook;
+	const char *conf_path;
+	struct conf *conf;
+	struct listener listeners[SUPERVISOR_LISTENERS_MAX];
+	size_t listener_count;
+	int control_fd;
+	int lock_fd;
+	struct child_account account;
+	struct child_process children[SUPERVISOR_CHILDREN_MAX];
+	size_t child_count;
+	uint32_t generation;
+	uint64_t began_us;
+	bool announced;           /* the ready line was printed */
+	int stopping;             /* 0: no; 1: smtpd first; 2: the others */
+	int exit_code;
+	struct timer *stop_timer;
+	struct timer *watch_timer;
+	struct watched *watched;  /* two for each domain: users, aliases */
+};
+
+/* supervisor.c */
+
+void supervisor_stop(struct supervisor *s, int exit_code);
+void supervisor_child_ready(struct supervisor *s);
+void supervisor_child_ended(struct supervisor *s);
+
+/* children.c */
+void children_plan(struct supervisor *s);
+void child_launch(struct child_process *c);
+void child_stop(struct child_process *c, uint32_t grace_ms);
+void children_kill(struct supervisor *s);
+
+/* say.c */
+void say_settings(struct child_process *c);
+
+/* settings.c */
+int settings_load(struct supervisor *s, struct conf **conf_out, struct buf *problems);
+int settings_listen(struct supervisor *s, struct conf *next, struct buf *problems);
+bool settings_reload(struct supervisor *s, struct buf *text_out);
+void settings_watch(struct supervisor *s);
+int settings_watch_begin(struct supervisor *s);
+
+#endif
