@@ -155,7 +155,8 @@ static void print_address(FILE *out, struct span name, struct span domain)
 }
 
 /* Says what came of it; gives the exit code. */
-static int tell(const struct cli_users *users, enum cli_user_verb verb, struct span local, enum users_edit edit)
+static int tell(const struct cli_users *users, enum cli_user_verb verb, struct span local,
+	enum users_edit edit)
 {
 	static const char *const texts[] = {
 		[USERS_EDIT_DONE] = "", [USERS_EDIT_EXISTS] = " is there already; nothing was changed",

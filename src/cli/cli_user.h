@@ -34,7 +34,8 @@ enum cli_user_verb {
  */
 int cli_user_change(const struct cli_users *users, enum cli_user_verb verb, struct span local);
 
-/* Prints the addresses of the domain's users, one a line, in the order of the file. 0, or 1 when it cannot be read. */
+/* Prints the addresses of the domain's users, one a line, in the order of the file.
+ * Gives the exit code: 0, or 1 when the file cannot be read. */
 int cli_user_list(const struct cli_users *users);
 
 /*

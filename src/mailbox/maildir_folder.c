@@ -2,7 +2,9 @@
 /*
  * Walks from the base folder to the Maildir, one component at a time and never
  * through a symbolic link. A folder that is made here is synced into its parent
- * before it is used, because a message in it is durable only if its path is.
+ * before it is used, because a message in it is durable only if its path is. A
+ * delivery that meets a folder which another has just made and not yet synced
+ * relies on the file system's journal: syncing new/ carries what was made earlier.
  */
 #include "maildir_folder.h"
 
