@@ -133,7 +133,8 @@ const char *explain_fact_id(enum reply_fact fact)
 const char *explain_fact_label(enum reply_fact fact)
 {
 	static const char *const labels[] = {
-		"Sent in answer to", "It is about", "The sender must", "The server kept", "Who can change it", "A retry helps?",
+		"Sent in answer to", "It is about", "The sender must",
+		"The server kept", "Who can change it", "A retry helps?",
 	};
 	return labels[fact];
 }
@@ -157,7 +158,10 @@ bool explain_row(const struct explain_subject pair[2], unsigned index, struct ex
 		row.values[1] = told_apart(a, b->name);
 	} else {
 		enum reply_fact fact = (enum reply_fact)(index - 1);
-		row = (struct explain_row){ explain_fact_id(fact), explain_fact_label(fact), { a->facts[fact], b->facts[fact] }, false };
+		row.id = explain_fact_id(fact);
+		row.label = explain_fact_label(fact);
+		row.values[0] = a->facts[fact];
+		row.values[1] = b->facts[fact];
 	}
 	if (row.values[0] == NULL || row.values[1] == NULL || row.values[0][0] == '\0' || row.values[1][0] == '\0')
 		return false;
@@ -183,7 +187,8 @@ static void subject_add(struct buf *out, const struct explain_subject *subject)
 	if (entry == NULL)
 		buf_addf(out, "%s (%s)", subject->name, subject->topic->title);
 	else
-		buf_addf(out, "%s (%u%s%s)", subject->name, entry->code, entry->enhanced[0] != '\0' ? " " : "", entry->enhanced);
+		buf_addf(out, "%s (%u%s%s)", subject->name, entry->code,
+			entry->enhanced[0] != '\0' ? " " : "", entry->enhanced);
 }
 
 void explain_summary(struct buf *out, const struct explain_subject pair[2])

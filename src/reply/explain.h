@@ -14,7 +14,7 @@
 #define EXPLAIN_WIDTH_MIN 40
 #define EXPLAIN_WIDTH_MAX 110
 
-/* One thing to explain; topic->name differs from name where a code is explained through its class and subject. */
+/* One thing to explain. An unregistered code is explained by the topic of its class and subject, so names may differ. */
 struct explain_subject {
 	const struct reply_topic *topic;
 	char name[EXPLAIN_NAME_BYTES_MAX + 1];

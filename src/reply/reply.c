@@ -109,7 +109,7 @@ static void wording_add(struct limit *limit, const char *wording, const struct r
 	}
 }
 
-/* The session id as it will be appended; empty for positive replies. Ids are plain ASCII; anything else ends them. */
+/* The session id as it is appended, to refusals only. Ids are plain ASCII; anything else ends them. */
 static struct span session_suffix(const struct reply_entry *entry, const struct reply_params *params)
 {
 	struct span id = span_to(params->session, entry->code >= 400 ? REPLY_SESSION_BYTES_MAX : 0);

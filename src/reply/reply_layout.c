@@ -91,13 +91,6 @@ void layout_words(struct layout *layout, const char *text, enum layout_look look
 	}
 }
 
-void layout_join(struct layout *layout, const char *text)
-{
-	if (layout->column + layout_text_width(text) <= layout->width)
-		layout->open = false;
-	layout_words(layout, text, LAYOUT_PLAIN);
-}
-
 void layout_tab(struct layout *layout, unsigned column)
 {
 	if (layout->column > column)

@@ -26,9 +26,6 @@ unsigned layout_text_width(const char *text);
 /* Sets the words of `text`, breaking lines before words that do not fit. */
 void layout_words(struct layout *layout, const char *text, enum layout_look look);
 
-/* Appends `text` to the last word: punctuation that must not stand alone. Up to the width, else on a new line. */
-void layout_join(struct layout *layout, const char *text);
-
 /* Fills with spaces up to `column`, or begins a new line there when that is passed. */
 void layout_tab(struct layout *layout, unsigned column);
 
