@@ -72,7 +72,8 @@ static void complain_unknown_setting(struct filling *f, const struct conf_settin
 	const char *name = conf_show(&show, setting->name);
 	enum conf_section_id section = section_find(setting->name);
 	enum conf_section_id home = option_find_home(setting->name);
-	const char *nearest = report->error_count < CONF_PROBLEMS_MAX ? setting_nearest(f->id, setting->name) : NULL;
+	bool kept = report->error_count < CONF_PROBLEMS_MAX;
+	const char *nearest = kept ? setting_nearest(f->id, setting->name) : NULL;
 	if (section < CONF_SECTION_COUNT)
 		conf_report_add(report, CONF_ERROR, setting->line, "\"%s\" is a section; write %s%s { ... }", name,
 			name, conf_section_forms[section].title != NULL ? " \"...\"" : "");
@@ -169,7 +170,8 @@ static void complain_unknown_section(struct conf_bind *bind, const struct conf_s
 	struct conf_show show;
 	const char *name = conf_show(&show, section->name);
 	enum conf_section_id home = option_find_home(section->name);
-	const char *nearest = bind->report->error_count < CONF_PROBLEMS_MAX ? section_nearest(section->name) : NULL;
+	bool kept = bind->report->error_count < CONF_PROBLEMS_MAX;
+	const char *nearest = kept ? section_nearest(section->name) : NULL;
 	if (home < CONF_SECTION_COUNT)
 		conf_report_add(bind->report, CONF_ERROR, section->line,
 			"\"%s\" is a setting, not a section; write %s = ...", name, name);
@@ -188,8 +190,8 @@ static void title_check(struct conf_bind *bind, enum conf_section_id id, const s
 		conf_report_add(bind->report, CONF_ERROR, section->line,
 			"%s: a title is missing; write %s \"%s\" { ... }", form->name, form->name, form->title);
 	if (form->title == NULL && section->has_title)
-		conf_report_add(bind->report, CONF_ERROR, section->line, "%s: this section has no title; write %s { ... }",
-			form->name, form->name);
+		conf_report_add(bind->report, CONF_ERROR, section->line,
+			"%s: this section has no title; write %s { ... }", form->name, form->name);
 }
 
 static const struct conf_section *section_next(const struct conf_section *from, enum conf_section_id id)
@@ -217,7 +219,9 @@ static void listen_bind(struct conf_bind *bind, const struct conf_section *secti
 	const char *why;
 	struct conf_show show;
 	struct span name = { NULL, 0 };
-	struct filling f = { .bind = bind, .id = CONF_SECTION_LISTEN, .section = section, .base = (uint8_t *)listen };
+	struct filling f = {
+		.bind = bind, .id = CONF_SECTION_LISTEN, .section = section, .base = (uint8_t *)listen,
+	};
 	if (section->has_title && !conf_value_label(section->title, &name, &why))
 		conf_report_add(bind->report, CONF_ERROR, section->line, "listen: \"%s\" %s",
 			conf_show(&show, section->title), why);
@@ -231,7 +235,9 @@ static void domain_bind(struct conf_bind *bind, const struct conf_section *secti
 	const char *why;
 	struct conf_show show;
 	struct buf name;
-	struct filling f = { .bind = bind, .id = CONF_SECTION_DOMAIN, .section = section, .base = (uint8_t *)domain };
+	struct filling f = {
+		.bind = bind, .id = CONF_SECTION_DOMAIN, .section = section, .base = (uint8_t *)domain,
+	};
 	buf_init(&name, ADDRESS_DOMAIN_BYTES_MAX);
 	bool good = !section->has_title || conf_value_domain(section->title, &name, &why);
 	if (!good)

@@ -37,7 +37,8 @@ static void address_check(struct checking *c, const struct conf_address *const *
 		if (!addresses_collide(earlier[i], address))
 			continue;
 		struct conf_show mine, other;
-		conf_report_add(c->report, CONF_ERROR, address->line, "address: \"%s\" is taken already by \"%s\" in line %u",
+		conf_report_add(c->report, CONF_ERROR, address->line,
+			"address: \"%s\" is taken already by \"%s\" in line %u",
 			conf_show(&mine, address->text), conf_show(&other, earlier[i]->text), earlier[i]->line);
 		return;
 	}
@@ -97,8 +98,8 @@ static void postmaster_check(struct checking *c)
 	const struct conf *conf = c->conf;
 	if (conf->postmaster.len == 0) {
 		if (conf->domain_count > 0)
-			conf_report_add(c->report, CONF_WARNING, 0, "postmaster is not set, so each domain needs a user or "
-				"an alias of this name (RFC 5321 section 4.5.1)");
+			conf_report_add(c->report, CONF_WARNING, 0, "postmaster is not set, so each domain "
+				"needs a user or an alias of this name (RFC 5321 section 4.5.1)");
 		return;
 	}
 	struct conf_show show;
@@ -138,7 +139,8 @@ static void queue_check(struct checking *c)
 	const struct conf_queue *queue = &conf->queue;
 	uint32_t give_up_line = conf_line_of(conf, &queue->give_up_after_ms);
 	if (queue->retry.count > 0 && queue->give_up_after_ms < queue->retry.ms[0])
-		conf_report_add(c->report, CONF_ERROR, give_up_line > 0 ? give_up_line : conf_line_of(conf, &queue->retry),
+		conf_report_add(c->report, CONF_ERROR,
+			give_up_line > 0 ? give_up_line : conf_line_of(conf, &queue->retry),
 			"give-up-after: shorter than the first wait of retry, so nothing would be tried twice");
 	else if (queue->give_up_after_ms < RFC_GIVE_UP_MS)
 		conf_report_add(c->report, CONF_WARNING, give_up_line,

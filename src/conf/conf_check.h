@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What no setting alone can say: contradictions between settings (errors), and what is allowed but unwise (warnings). */
+/*
+ * What no setting alone can say: contradictions between settings (errors), and
+ * what is allowed but unwise (warnings).
+ */
 #ifndef WAYBILL_CONF_CONF_CHECK_H
 #define WAYBILL_CONF_CONF_CHECK_H
 

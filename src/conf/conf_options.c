@@ -20,7 +20,8 @@
 const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 	[CONF_SECTION_TOP] = { "", NULL, "These stand outside all sections." },
 	[CONF_SECTION_LISTEN] = { "listen", "smtp",
-		"One section for each listener; at least one is required. The title is the listener's name in the log." },
+		"One section for each listener; at least one is required. "
+		"The title is the listener's name in the log." },
 	[CONF_SECTION_DOMAIN] = { "domain", "example.org",
 		"One section for each domain whose mail is kept here. The title is the domain's name; "
 		"letters beyond ASCII may be written as they are." },
@@ -56,7 +57,8 @@ const struct conf_option conf_options[] = {
 	  .reason = "Each one waits for a sync of the disk; a disk takes several at once." },
 	{ TOP(control), .name = "control", .type = CONF_TYPE_SOCKET, .fallback = "\"\"",
 	  .example = "\"/run/waybill/control\"",
-	  .text = "The socket through which the waybill command speaks with the server; empty: control in the data folder.",
+	  .text = "The socket through which the waybill command speaks with the server; "
+	          "empty: control in the data folder.",
 	  .reason = "Who may open it may steer the server." },
 
 	{ LISTEN(addresses), .name = "address", .type = CONF_TYPE_ADDRESSES, .example = "{\"[::]:25\"}",
@@ -84,7 +86,8 @@ const struct conf_option conf_options[] = {
 	  .text = "The file that lists addresses which stand for others; it is read again when it changes.",
 	  .reason = "Without it the domain has no aliases." },
 	{ DOMAIN(subaddress), .name = "subaddress", .type = CONF_TYPE_SEPARATOR, .fallback = "\"+\"",
-	  .text = "The character behind which a user may add a word of their own: alice+news is alice; empty: none.",
+	  .text = "The character behind which a user may add a word of their own: "
+	          "alice+news is alice; empty: none.",
 	  .reason = "RFC 5233 describes the custom; change it where user names contain the character." },
 	{ DOMAIN(local_parts), .name = "local-parts", .type = CONF_TYPE_CHOICE, .choices = "fold exact",
 	  .fallback = "fold",
@@ -162,8 +165,8 @@ const struct conf_option conf_options[] = {
 	  .reason = "They are allocated in advance and used again, which makes a sync cheap." },
 	{ QUEUE(reserve_bytes), .name = "reserve", .type = CONF_TYPE_SIZE, .min = 1 * MIB, .max = 64 * GIB,
 	  .fallback = "128MiB",
-	  .text = "Space that is kept free, so that a full disk stops new mail but not the delivery of what is there; "
-	          "at least one segment.",
+	  .text = "Space that is kept free, so that a full disk stops new mail but not the delivery "
+	          "of what is there; at least one segment.",
 	  .reason = "Recording a delivery needs space before it gives space back." },
 
 	{ LOG(log_format), .name = "format", .type = CONF_TYPE_CHOICE, .choices = "text json", .fallback = "text",
@@ -172,7 +175,7 @@ const struct conf_option conf_options[] = {
 };
 
 const size_t conf_option_count = sizeof(conf_options) / sizeof(conf_options[0]);
-_Static_assert(sizeof(conf_options) / sizeof(conf_options[0]) <= CONF_SETTINGS_MAX, "conf.lines has room for all");
+_Static_assert(sizeof(conf_options) / sizeof(conf_options[0]) <= CONF_SETTINGS_MAX, "conf.lines has room");
 
 const char *conf_type_text(enum conf_type type)
 {

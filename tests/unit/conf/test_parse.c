@@ -317,7 +317,8 @@ static void test_ten_thousand_domains_are_read(void **state)
 	assert_false(text.failed);
 	struct conf *conf = parse_good(buf_span(&text));
 	assert_int_equal(conf->domain_count, CONF_DOMAINS_MAX);
-	assert_non_null(conf_domain_find(conf, SPAN("d9999.example")));
+	for (size_t i = 0; i < conf->domain_count; i++)
+		assert_ptr_equal(conf_domain_find(conf, conf->domains[i].name), &conf->domains[i]);
 	conf_free(conf);
 	buf_fini(&text);
 	(void)state;
@@ -349,6 +350,46 @@ static void test_defaults_written_out_are_the_defaults(void **state)
 	conf_free(written);
 	conf_free(plain);
 	buf_fini(&text);
+	(void)state;
+}
+
+/* Whether the value is in range; that it may contradict another setting does not matter here. */
+static bool number_accepted(const struct conf_option *option, uint64_t value)
+{
+	struct buf text;
+	struct conf *conf;
+	struct conf_report report;
+	bool in_section = option->section != CONF_SECTION_TOP;
+	bool is_time = option->type == CONF_TYPE_DURATION || option->type == CONF_TYPE_DURATIONS;
+	buf_init(&text, 1u << 12);
+	buf_addf(&text, MINIMAL "%s %s %s = %llu%s %s\n", conf_section_forms[option->section].name,
+		in_section ? "{" : "", option->name, (unsigned long long)value, is_time ? "ms" : "",
+		in_section ? "}" : "");
+	int r = conf_parse(buf_span(&text), "bounds", &conf, &report);
+	bool ranged = false;
+	for (size_t i = 0; i < report.problem_count; i++)
+		ranged |= strstr(report.problems[i].text, "is too ") != NULL;
+	assert_true(r == 0 || r == -EINVAL);
+	conf_free(conf);
+	buf_fini(&text);
+	return !ranged;
+}
+
+static void test_bounds_of_every_number(void **state)
+{
+	size_t numbers = 0;
+	for (size_t i = 0; i < conf_option_count; i++) {
+		const struct conf_option *option = &conf_options[i];
+		if (option->max == 0)
+			continue;
+		numbers++;
+		if (!number_accepted(option, option->min) || !number_accepted(option, option->max))
+			fail_msg("%s: a bound is refused", option->name);
+		if ((option->min > 0 && number_accepted(option, option->min - 1))
+			|| number_accepted(option, option->max + 1))
+			fail_msg("%s: more than its range is accepted", option->name);
+	}
+	assert_true(numbers >= 15);
 	(void)state;
 }
 
@@ -411,6 +452,7 @@ int main(void)
 		cmocka_unit_test(test_file_over_the_limit_is_refused),
 		cmocka_unit_test(test_ten_thousand_domains_are_read),
 		cmocka_unit_test(test_defaults_written_out_are_the_defaults),
+		cmocka_unit_test(test_bounds_of_every_number),
 		cmocka_unit_test(test_reference_page_is_current),
 		cmocka_unit_test(test_manual_page_lists_every_setting),
 	};
