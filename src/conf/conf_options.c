@@ -46,8 +46,8 @@ const struct conf_option conf_options[] = {
 	  .reason = "Whoever can connect from these networks is believed, so keep them narrow." },
 	{ TOP(postmaster), .name = "postmaster", .type = CONF_TYPE_MAILBOX, .fallback = "\"\"",
 	  .example = "\"alice@example.org\"",
-	  .text = "The mailbox for mail to postmaster without a domain, and to the postmaster of each domain that has no user or "
-	          "alias of that name.",
+	  .text = "The mailbox for mail to postmaster without a domain, and to the postmaster of each domain "
+	          "that has no user or alias of that name.",
 	  .reason = "RFC 5321 section 4.5.1 demands that postmaster is always accepted." },
 	{ TOP(smtpd_processes), .name = "smtpd-processes", .type = CONF_TYPE_INTEGER, .max = 64, .fallback = "0",
 	  .text = "How many processes speak with clients; 0: one for each core.",
