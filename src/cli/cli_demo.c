@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * waybill demo: writes a small configuration, says what to try, and becomes
+ * waybilld, so that the process that was started is the one to signal.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "file.h"
+#include "version.h"
+
+#define DEMO_PORT_DEFAULT 2525
+#define DEMO_PORT_MAX 65532 /* three more belong to it */
+
+struct demo {
+	const char *dir;           /* as the user wrote it */
+	char path[PATH_MAX];       /* absolute */
+	char conf_path[PATH_MAX + 16];
+	unsigned port;
+	bool port_given;
+};
+
+static const char conf_text[] =
+	"# The demo's configuration. Change it and run: waybill reload -c %1$s/waybill.conf\n"
+	"hostname = \"mx.example.org\"\n"
+	"data     = \"%1$s/data\"\n"
+	"\n"
+	"# Clients from here are trusted: they may ask VRFY and EXPN. All others are strangers.\n"
+	"trust = {\"127.0.0.2\"}\n"
+	"\n"
+	"listen \"smtp\" {\n"
+	"    address = {\"127.0.0.1:%2$u\"}\n"
+	"}\n"
+	"\n"
+	"domain \"example.org\" {\n"
+	"    mailboxes = \"maildir:%1$s/mail/{domain}/{user}\"\n"
+	"    users     = \"file:%1$s/users\"\n"
+	"    aliases   = \"file:%1$s/aliases\"\n"
+	"}\n"
+	"\n"
+	"queue {\n"
+	"    retry = {\"10s\", \"30s\", \"1m\", \"5m\"}\n"
+	"}\n";
+static const char users_text[] =
+	"# One user a line. Add one with: waybill user add carol@example.org -c %1$s/waybill.conf\n"
+	"alice\n"
+	"bob\n";
+static const char aliases_text[] =
+	"# name: targets\n"
+	"team: alice, bob\n"
+	"postmaster: alice\n";
+
+static int usage(FILE *out, int code)
+{
+	fprintf(out, "usage: waybill demo [--dir DIR] [--port N]\n"
+		"Starts a mail server on 127.0.0.1 to play with; everything it keeps is below DIR (./demo).\n"
+		"N is the SMTP port (%d).\n", DEMO_PORT_DEFAULT);
+	return code;
+}
+
+static int complain(const char *path, int error)
+{
+	fprintf(stderr, "waybill: %s: %s\n", path, strerror(-error));
+	return CLI_NO;
+}
+
+/* Writes the file unless it exists: what the user changed stays. */
+static int write_new(const char *path, struct span text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return errno == EEXIST ? 0 : -errno;
+	int error = file_write(fd, text);
+	close(fd);
+	return error;
+}
+
+static int write_files(struct demo *d)
+{
+	char path[PATH_MAX + 16];
+	struct buf text;
+	int error = file_make_folders(d->dir, 0755);
+	if (error < 0 || realpath(d->dir, d->path) == NULL)
+		return complain(d->dir, error < 0 ? error : -errno);
+	snprintf(d->conf_path, sizeof(d->conf_path), "%s/waybill.conf", d->path);
+	buf_init(&text, 65536);
+	buf_addf(&text, conf_text, d->path, d->port);
+	error = write_new(d->conf_path, buf_span(&text));
+	buf_clear(&text);
+	buf_addf(&text, users_text, d->path);
+	snprintf(path, sizeof(path), "%s/users", d->path);
+	error = error < 0 ? error : write_new(path, buf_span(&text));
+	buf_fini(&text);
+	snprintf(path, sizeof(path), "%s/aliases", d->path);
+	error = error < 0 ? error : write_new(path, span_str(aliases_text));
+	return error < 0 ? complain(d->path, error) : CLI_DONE;
+}
+
+/* Somebody else's server in the same folder: say so before anything else is printed. */
+static int check_free(const struct conf *conf)
+{
+	char path[PATH_MAX];
+	int holder = 0;
+	const char *data = (const char *)conf->data.ptr;
+	snprintf(path, sizeof(path), "%s/waybilld.lock", data);
+	if (file_make_folders(data, 0700) < 0)
+		return CLI_DONE; /* waybilld says why */
+	int fd = file_lock(path, &holder);
+	if (fd == -EWOULDBLOCK) {
+		fprintf(stderr, "waybill: this folder is in use by another demo (process %d); stop that one, or use another --dir\n",
+			holder);
+		return CLI_NO;
+	}
+	if (fd >= 0)
+		close(fd);
+	return CLI_DONE;
+}
+
+static void banner(const struct demo *d, const struct conf *conf)
+{
+	struct span smtp = conf->listens[0].addresses.items[0].text;
+	size_t colon = span_find(smtp, ':');
+	printf("waybill " WAYBILL_VERSION " demo in %s  (everything it keeps is below that folder)\n", d->dir);
+	printf("  SMTP          %.*s    strangers; from 127.0.0.2: trusted\n", SPAN_FMT(smtp));
+	printf("  mailboxes     alice@example.org, bob@example.org, team@example.org (both)\n");
+	printf("                they are Maildirs below %s/mail/example.org\n", d->dir);
+	printf("Try:\n");
+	printf("  swaks -s %.*s -t alice@example.org\n", SPAN_FMT(smtp));
+	printf("  printf 'VRFY alice\\r\\nQUIT\\r\\n' | nc %.*s %.*s\n", SPAN_FMT(span_to(smtp, colon)),
+		SPAN_FMT(span_from(smtp, colon + 1)));
+	printf("  build/waybill explain 252 450\n");
+	if (d->port_given) {
+		char wanted[32];
+		snprintf(wanted, sizeof(wanted), ":%u", d->port);
+		if (!span_eq(span_from(smtp, colon), span_str(wanted)))
+			printf("Note: %s was there already and says where to listen; --port %u has no effect.\n",
+				d->conf_path, d->port);
+	}
+	fflush(stdout);
+}
+
+/* waybilld stands beside this program, or in ../sbin once installed. */
+static int become_server(const struct demo *d)
+{
+	char self[PATH_MAX], path[PATH_MAX + 32];
+	char *argv[] = { "waybilld", "-c", (char *)(uintptr_t)d->conf_path, NULL };
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	if (len > 0) {
+		self[len] = 0;
+		char *slash = strrchr(self, '/');
+		*slash = 0;
+		snprintf(path, sizeof(path), "%s/waybilld", self);
+		execv(path, argv);
+		snprintf(path, sizeof(path), "%s/../sbin/waybilld", self);
+		execv(path, argv);
+	}
+	execvp("waybilld", argv);
+	return complain("waybilld", -errno);
+}
+
+static int read_options(int argc, char **argv, struct demo *d)
+{
+	static const struct option options[] = {
+		{ "dir", required_argument, NULL, 'd' },
+		{ "port", required_argument, NULL, 'p' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	int option;
+	uint64_t port = DEMO_PORT_DEFAULT;
+	optind = 0;
+	while ((option = getopt_long(argc, argv, "d:p:h", options, NULL)) != -1) {
+		if (option == 'd') {
+			d->dir = optarg;
+		} else if (option == 'p') {
+			d->port_given = true;
+			if (!span_to_u64(span_str(optarg), DEMO_PORT_MAX, &port) || port == 0) {
+				fprintf(stderr, "waybill: --port takes a number from 1 to %d\n", DEMO_PORT_MAX);
+				return CLI_USAGE;
+			}
+		} else {
+			usage(option == 'h' ? stdout : stderr, 0);
+			return option == 'h' ? -1 : CLI_USAGE;
+		}
+	}
+	d->port = (unsigned)port;
+	return optind == argc ? CLI_DONE : usage(stderr, CLI_USAGE);
+}
+
+int cli_demo(int argc, char **argv)
+{
+	struct demo d = { .dir = "./demo" };
+	int code = read_options(argc, argv, &d);
+	if (code != CLI_DONE)
+		return code < 0 ? CLI_DONE : code;
+	code = write_files(&d);
+	if (code != CLI_DONE)
+		return code;
+	struct conf *conf = cli_conf_load(d.conf_path);
+	if (conf == NULL)
+		return CLI_NO;
+	code = check_free(conf);
+	if (code == CLI_DONE)
+		banner(&d, conf);
+	conf_free(conf);
+	return code == CLI_DONE ? become_server(&d) : code;
+}
