@@ -117,6 +117,18 @@ bool address_domain_valid(struct span text)
 	return address_domain_ascii(text, ascii) > 0;
 }
 
+/* What is ASCII in a name must be of letters, digits, hyphens and dots before any
+ * mapping: libidn2 lets some controls vanish. */
+static bool ascii_part_valid(struct span name)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		uint8_t c = name.ptr[i];
+		if (c < 0x80 && !let_dig(c) && c != '-' && c != '.')
+			return false;
+	}
+	return true;
+}
+
 static size_t lower_copy(struct span s, uint8_t *out)
 {
 	for (size_t i = 0; i < s.len; i++)
@@ -132,7 +144,7 @@ size_t address_domain_ascii(struct span domain, uint8_t out[static ADDRESS_DOMAI
 		return 0;
 	if (span_is_ascii(domain))
 		return lower_copy(domain, out);
-	if (!utf8_valid(domain) || span_find(domain, 0) < domain.len)
+	if (!utf8_valid(domain) || !ascii_part_valid(domain))
 		return 0;
 
 	memcpy(copy, domain.ptr, domain.len);

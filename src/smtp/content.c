@@ -64,38 +64,58 @@ bool content_begin(struct smtp_server *s, bool dots)
 	return !t->stored.failed;
 }
 
-/* Accounts for the content that the decoder appended behind `before`. */
-static void content_account(struct transaction *t, size_t before)
+/*
+ * Accounts for the content that the decoder appended behind `before`. The header
+ * is looked at within the size limit only, so that the reason for a refusal does
+ * not depend on the pieces in which the content came.
+ */
+static void content_account(const struct smtp_server *s, struct transaction *t, size_t before)
 {
+	uint64_t bytes_max = s->options->limits.message_bytes_max;
 	struct span added = span_of(t->stored.ptr + before, t->stored.len - before);
 	if (added.len == 0)
 		return;
+	if (!header_scan_done(&t->header) && t->view.content_bytes < bytes_max) {
+		uint64_t rest = bytes_max - t->view.content_bytes;
+		header_scan_feed(&t->header, rest < added.len ? span_to(added, (size_t)rest) : added);
+	}
 	t->view.content_bytes += added.len;
 	t->view.stored_bytes += added.len;
 	t->view.stored_crc32c = crc32c(t->view.stored_crc32c, added);
-	if (!header_scan_done(&t->header))
-		header_scan_feed(&t->header, added);
 }
 
-/* Whether what was found so far decides against the message. */
+/* What the decoder found and may not be: the worst of it, or REPLY_MESSAGE_QUEUED. */
+static enum reply_key found_refusal(const struct transaction *t)
+{
+	uint8_t found = t->decoder.found;
+	if ((found & DATA_BARE_NEWLINE) != 0 && !t->decoder.repair)
+		return REPLY_BARE_NEWLINE;
+	if ((found & DATA_NUL) != 0)
+		return REPLY_NUL_IN_MESSAGE;
+	return (found & DATA_LINE_TOO_LONG) != 0 ? REPLY_MESSAGE_LINE_TOO_LONG : REPLY_MESSAGE_QUEUED;
+}
+
+enum reply_key content_refusal(const struct transaction *t)
+{
+	enum reply_key found = found_refusal(t);
+	return found != REPLY_MESSAGE_QUEUED ? found : t->refusal;
+}
+
+/* Whether what came so far decides against the message. */
 static void content_judge(const struct smtp_server *s, struct transaction *t)
 {
 	const struct smtp_server_limits *limits = &s->options->limits;
-	uint8_t found = t->decoder.found;
-	if ((found & DATA_8BIT) != 0)
+	enum reply_key found = found_refusal(t);
+	if ((t->decoder.found & DATA_8BIT) != 0)
 		t->view.body_8bit = true;
-	if (t->stored.failed)
+	if (found != REPLY_MESSAGE_QUEUED)
+		transaction_refuse(t, found);
+	else if (t->stored.failed)
 		transaction_refuse(t, REPLY_SESSION_OUT_OF_MEMORY);
-	else if ((found & DATA_BARE_NEWLINE) != 0 && !t->decoder.repair)
-		transaction_refuse(t, REPLY_BARE_NEWLINE);
-	else if ((found & DATA_NUL) != 0)
-		transaction_refuse(t, REPLY_NUL_IN_MESSAGE);
-	else if ((found & DATA_LINE_TOO_LONG) != 0)
-		transaction_refuse(t, REPLY_MESSAGE_LINE_TOO_LONG);
-	else if (t->view.content_bytes > limits->message_bytes_max)
-		transaction_refuse(t, REPLY_MESSAGE_TOO_LARGE);
 	else if (t->header.received_count > limits->received_max)
 		transaction_refuse(t, REPLY_MAIL_LOOP);
+	else if (t->view.content_bytes > limits->message_bytes_max)
+		transaction_refuse(t, REPLY_MESSAGE_TOO_LARGE);
 }
 
 /* How much input the kept content has room for, whatever the decoder makes of it. */
@@ -110,22 +130,29 @@ static size_t content_room(const struct transaction *t)
 	return room > DATA_DECODER_HELD_MAX ? room - DATA_DECODER_HELD_MAX : 0;
 }
 
-/* Counts what is read in vain; the bound ends the session. */
-static void swallow(struct smtp_server *s, size_t len, enum reply_key key)
+/* How much more of a message may be read once it is refused. */
+static uint64_t swallow_room(const struct smtp_server *s)
 {
-	s->swallowed += len;
-	if (s->swallowed <= s->options->limits.message_bytes_max + SWALLOW_BYTES_EXTRA)
-		return;
+	uint64_t max = 2 * s->options->limits.message_bytes_max + SWALLOW_BYTES_EXTRA;
+	return max > s->content_read ? max - s->content_read : 0;
+}
+
+/* Its end is not in sight: the only way out is to close. */
+static void swallow_give_up(struct smtp_server *s, enum reply_key key)
+{
 	session_close_with(s, key == REPLY_BARE_NEWLINE ? REPLY_BARE_NEWLINE_LOST_SYNC : key);
 }
 
 static size_t content_drop(struct smtp_server *s, struct span in, bool *ended_out)
 {
 	struct transaction *t = s->transaction;
-	size_t taken = data_decode(&t->decoder, in, NULL, ended_out);
-	if (!*ended_out)
-		swallow(s, taken, t->refusal);
-	return taken;
+	uint64_t room = swallow_room(s);
+	*ended_out = false;
+	if (room == 0) {
+		swallow_give_up(s, content_refusal(t));
+		return 0;
+	}
+	return data_decode(&t->decoder, room < in.len ? span_to(in, (size_t)room) : in, NULL, ended_out);
 }
 
 static size_t content_keep(struct smtp_server *s, struct span in, bool *ended_out)
@@ -142,16 +169,22 @@ static size_t content_keep(struct smtp_server *s, struct span in, bool *ended_ou
 	}
 	size_t before = t->stored.len;
 	size_t taken = data_decode(&t->decoder, span_to(in, room), &t->stored, ended_out);
-	content_account(t, before);
+	content_account(s, t, before);
 	content_judge(s, t);
 	return taken;
+}
+
+static void content_count(struct smtp_server *s, size_t taken)
+{
+	s->content_read += taken;
+	s->window_bytes += taken;
+	s->since_ms = s->now_ms;
 }
 
 static size_t content_take(struct smtp_server *s, struct span in, bool *ended_out)
 {
 	size_t taken = s->transaction->refused ? content_drop(s, in, ended_out) : content_keep(s, in, ended_out);
-	s->window_bytes += taken;
-	s->since_ms = s->now_ms;
+	content_count(s, taken);
 	return taken;
 }
 
@@ -164,20 +197,23 @@ size_t content_take_data(struct smtp_server *s, struct span in)
 	return taken;
 }
 
+/* Octets of a chunk that was refused before it came. */
+static size_t chunk_drop(struct smtp_server *s, struct span in)
+{
+	uint64_t room = swallow_room(s);
+	size_t taken = room < in.len ? (size_t)room : in.len;
+	content_count(s, taken);
+	if (room == 0)
+		swallow_give_up(s, s->chunk.key);
+	return taken;
+}
+
 size_t content_take_chunk(struct smtp_server *s, struct span in)
 {
 	bool ended;
-	size_t taken;
 	if (in.len > s->chunk.left)
 		in = span_to(in, (size_t)s->chunk.left);
-	if (s->chunk.refused) {
-		taken = in.len;
-		s->window_bytes += taken;
-		s->since_ms = s->now_ms;
-		swallow(s, taken, s->chunk.key);
-	} else {
-		taken = content_take(s, in, &ended);
-	}
+	size_t taken = s->chunk.refused ? chunk_drop(s, in) : content_take(s, in, &ended);
 	if (s->phase == PHASE_CLOSED)
 		return taken;
 	s->chunk.left -= taken;
@@ -192,12 +228,12 @@ void content_end(struct smtp_server *s)
 	if (!t->decoder.dots && !t->refused) {
 		size_t before = t->stored.len;
 		data_decoder_finish(&t->decoder, &t->stored);
-		content_account(t, before);
+		content_account(s, t, before);
 		content_judge(s, t);
 	}
 	if (t->refused) {
 		session_command_phase(s);
-		session_reply(s, t->refusal);
+		session_reply(s, content_refusal(t));
 		session_transaction_end(s);
 		return;
 	}

@@ -131,5 +131,5 @@ void session_command_phase(struct smtp_server *s)
 	s->phase = PHASE_COMMAND;
 	s->since_ms = s->now_ms;
 	s->chunk = (struct chunk){ 0 };
-	s->swallowed = 0;
+	s->content_read = 0;
 }

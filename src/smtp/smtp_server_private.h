@@ -64,7 +64,7 @@ struct smtp_server {
 	uint64_t since_ms;      /* last command, last content or last answer */
 	uint64_t window_start_ms;
 	uint64_t window_bytes;
-	uint64_t swallowed;     /* bytes of the refused message since its refusal */
+	uint64_t content_read;  /* octets read since DATA, or since BDAT */
 	uint32_t bad_commands;
 	uint32_t transactions;
 	const char *verb;       /* of the current or last command, for notes */
@@ -143,6 +143,9 @@ void verb_bdat_chunk_end(struct smtp_server *s);
 bool content_begin(struct smtp_server *s, bool dots);
 size_t content_take_data(struct smtp_server *s, struct span in);
 size_t content_take_chunk(struct smtp_server *s, struct span in);
+
+/* Why the message is refused, whatever was found last: the same for all ways of cutting it. */
+enum reply_key content_refusal(const struct transaction *t);
 
 /* All content is here: refuses it or asks COMMIT. */
 void content_end(struct smtp_server *s);

@@ -85,7 +85,7 @@ void verb_bdat_chunk_end(struct smtp_server *s)
 	if (s->chunk.refused) {
 		chunk_refuse(s, s->chunk.key);
 	} else if (t->refused) {
-		chunk_refuse(s, t->refusal);
+		chunk_refuse(s, content_refusal(t));
 	} else if (s->chunk.last) {
 		content_end(s);
 	} else {

@@ -60,6 +60,7 @@ static const struct path_case paths[] = {
 	BAD("<a@[]>"), BAD("<a@[x]>"), BAD("<a@[IPv6:1.2.3.4]>"), BAD("<a@[::1]>"), BAD("<a@b@c>"), BAD("<\"a@b>"),
 	BAD("<\"a\"b@c>"), BAD("<a@b\0>"), BAD("<a\0@b>"), BAD("<\xc3@b>"), BAD("<a@\xc3>"), BAD("<\xc2\x80@b>"),
 	BAD("<@a:>"), BAD("<@a,:b@c>"), BAD("<@a b@c>"), BAD("<@a:@b:c@d>"), BAD("<post>"), BAD("<postmaster@>"), BAD(""),
+	BAD("<a@b\xc3\xbc\x11" "cher.test>"), BAD("<a@b\xc3\xbc_cher.test>"),
 	BAD("<a@\xe2\x92\x88.test>"), BAD("<\r\n@b>"), BAD("< a@b>"), BAD("<a@b >"),
 	{ .text = SPAN("<postmaster>"), .kind = ADDRESS_REVERSE },
 	{ .text = SPAN("<> SIZE=1"), .len = 2, .local = "", .domain = "", .null_path = true, .kind = ADDRESS_REVERSE },

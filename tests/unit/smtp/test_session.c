@@ -99,6 +99,7 @@ static const struct session_case cases[] = {
 		"220 250 250 250 250 503 503 503 250 250 250"),
 	CASE("undeclared 8-bit", OPEN "\xc3\xa9\r\n.\r\n", OPENED " 250", .commits = 1, .body = "\xc3\xa9\r\n"),
 	CASE("NUL", OPEN "a\0b\r\n.\r\n", OPENED " 554"),
+	CASE("one reason, however it is cut", OPEN "a\0b\nc\r\n.\r\n", OPENED " 554"),
 	/* Smuggling: none of these ends the data; none becomes a command. */
 	CASE("LF.LF", OPEN "a\n.\nQUIT\r\n.\r\nNOOP\r\n", OPENED " 554 250"),
 	CASE("LF.CRLF", OPEN "a\n.\r\nQUIT\r\n.\r\nNOOP\r\n", OPENED " 554 250"),

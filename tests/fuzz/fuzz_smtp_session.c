@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whole sessions: the first byte chooses trust and the pieces in which the rest
+ * is fed; answers follow from what is asked. The session's own invariants and
+ * the checks here must hold: the output is whole lines, its size and the state
+ * stay within bounds, and cutting changes nothing.
+ */
+#include <assert.h>
+
+#include "crc32c.h"
+#include "smtp_server.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define OUTPUT_MAX (4 << 20)
+
+static enum reply_key answer_key(const struct smtp_server_question *q)
+{
+	static const enum reply_key rcpt[] = { REPLY_RCPT_OK, REPLY_RCPT_OK, REPLY_MAILBOX_UNKNOWN, REPLY_GREYLISTED };
+	static const enum reply_key commit[] = { REPLY_MESSAGE_QUEUED, REPLY_DISK_FULL };
+	switch (q->kind) {
+	case SMTP_ASK_RCPT:
+		return rcpt[q->address.len % 4];
+	case SMTP_ASK_VRFY:
+	case SMTP_ASK_EXPN:
+		return q->address.len % 2 ? REPLY_VERIFIED : REPLY_VERIFY_UNKNOWN;
+	case SMTP_ASK_SPILL:
+		return q->transaction->stored_bytes % 3 ? REPLY_MAIL_OK : REPLY_DISK_FULL;
+	default:
+		return commit[q->transaction->content_bytes % 5 == 4];
+	}
+}
+
+static void commit_check(const struct smtp_transaction *t)
+{
+	assert(t->recipient_count > 0);
+	assert(t->stored_bytes >= t->content_bytes);
+	if (!t->spilled) {
+		assert(t->stored.len == t->stored_bytes && t->content.len == t->content_bytes);
+		assert(crc32c(0, t->stored) == t->stored_crc32c);
+	}
+	for (size_t i = 0; i + 1 < t->content.len; i++)
+		assert((t->content.ptr[i] == '\r') == (t->content.ptr[i + 1] == '\n'));
+}
+
+static bool pump(struct smtp_server *s, struct buf *output)
+{
+	struct smtp_server_event e;
+	enum smtp_server_event_kind kind;
+	while ((kind = smtp_server_next(s, &e)) != SMTP_SERVER_IDLE && kind != SMTP_SERVER_CLOSE) {
+		if (kind != SMTP_SERVER_ASK)
+			continue;
+		if (e.question.kind == SMTP_ASK_COMMIT)
+			commit_check(e.question.transaction);
+		struct smtp_server_answer a = { .key = answer_key(&e.question), .seconds = 5 };
+		smtp_server_answer(s, &a, 1000);
+	}
+	struct span out = smtp_server_output(s);
+	assert(out.len == 0 || out.ptr[out.len - 1] == '\n');
+	buf_add(output, out);
+	smtp_server_output_consume(s, out.len);
+	return kind != SMTP_SERVER_CLOSE;
+}
+
+static void run(struct span in, bool trusted, size_t step, struct buf *output)
+{
+	struct id_source ids = { { 1, 2 } };
+	struct smtp_server_options options = {
+		.hostname = SPAN("mx"), .limits = SMTP_SERVER_LIMITS_DEFAULT, .ids = &ids
+	};
+	struct smtp_server_peer peer = { .trusted = trusted, .now_ms = 1000 };
+	options.limits.inline_bytes_max = 8192;
+	options.limits.message_bytes_max = 20000;
+	options.limits.line_bytes_max = 3000;
+	struct smtp_server *s = smtp_server_new(&options, &peer);
+	bool open = s != NULL && pump(s, output);
+	while (in.len > 0 && open) {
+		struct span piece = span_to(in, step);
+		size_t taken = smtp_server_feed(s, piece, 1000);
+		assert(taken <= piece.len);
+		open = pump(s, output);
+		in = span_from(in, taken);
+	}
+	smtp_server_free(s);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct buf whole, cut;
+	if (size == 0)
+		return 0;
+	struct span in = span_of(data + 1, size - 1);
+	buf_init(&whole, OUTPUT_MAX);
+	buf_init(&cut, OUTPUT_MAX);
+	run(in, data[0] & 1, SIZE_MAX, &whole);
+	run(in, data[0] & 1, 1 + data[0] / 2, &cut);
+	assert(span_eq(buf_span(&whole), buf_span(&cut)));
+	buf_fini(&whole);
+	buf_fini(&cut);
+	return 0;
+}
