@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Start-up. The folder is read as hostile input: names that are not ours are left
+ * alone, and nothing that is wrong in one file keeps another from being read.
+ *
+ *  1. Take the lock, list the folder, read the heads of all segments.
+ *  2. Read the journals, oldest first, for what is dead or void in segments.
+ *  3. Read the segments: what is not dead or void lives.
+ *  4. Read the journals again for what became of recipients.
+ *  5. Remove large files that belong to nothing (unless something was damaged).
+ *  6. Write a new journal and remove the old ones; close segments left open.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "spool_private.h"
+
+#define JOURNALS_MAX 64u
+#define LARGE_BYTES_MAX (64u * 1024 * 1024)
+
+struct folder {
+	struct spool *s;
+	bool slots[SEGMENTS_MAX];
+	uint64_t journals[JOURNALS_MAX]; /* ascending once sorted */
+	uint32_t journal_count;
+	struct buf large;
+	bool too_many;
+};
+
+static bool hex_number(const char *text, size_t digits, uint64_t *value_out)
+{
+	uint64_t value = 0;
+	size_t i;
+	for (i = 0; i < digits && text[i] != '\0'; i++) {
+		const char *alphabet = "0123456789abcdef", *at = strchr(alphabet, text[i]);
+		if (at == NULL)
+			return false;
+		value = value << 4 | (uint64_t)(at - alphabet);
+	}
+	*value_out = value;
+	return i == digits && text[i] == '\0';
+}
+
+static bool name_begins(const char *name, const char *prefix, const char **rest_out)
+{
+	size_t len = strlen(prefix);
+	*rest_out = name + len;
+	return strncmp(name, prefix, len) == 0;
+}
+
+static bool note_name(void *arg, const char *name)
+{
+	struct folder *f = arg;
+	const char *rest;
+	uint64_t number;
+	struct id128 id;
+	if (name_begins(name, "segment-", &rest) && hex_number(rest, 8, &number)) {
+		if (number < SEGMENTS_MAX)
+			f->slots[number] = true;
+		else
+			f->too_many = true;
+	} else if (name_begins(name, "journal-", &rest) && hex_number(rest, 16, &number)) {
+		if (f->journal_count < JOURNALS_MAX)
+			f->journals[f->journal_count++] = number;
+		else
+			f->too_many = true;
+	} else if (name_begins(name, LARGE_NAME_PREFIX, &rest) && id128_parse(span_str(rest), &id)) {
+		buf_add(&f->large, span_of(&id, sizeof(id)));
+	} else if (strcmp(name, RESERVE_NAME) == 0) {
+		f->s->reserve.present = true;
+	}
+	return true;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+	return left < right ? -1 : left > right;
+}
+
+static int read_heads(struct folder *f)
+{
+	for (uint32_t slot = 0; slot < SEGMENTS_MAX; slot++) {
+		int rc = f->slots[slot] ? recover_head(f->s, slot) : 0;
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static void apply_segment_entry(void *arg, const struct journal_entry *entry)
+{
+	if (entry->type == JOURNAL_SEGMENT)
+		segment_apply(arg, entry);
+}
+
+static void apply_message_entry(void *arg, const struct journal_entry *entry)
+{
+	if (entry->type != JOURNAL_SEGMENT)
+		index_apply(arg, entry);
+}
+
+/* 1: its checkpoint is whole, 0: it is not, or an error that ends the start. */
+static int read_journal(struct spool *s, uint64_t number, journal_entry_fn each, uint32_t *damaged_out)
+{
+	char name[DISK_NAME_MAX];
+	journal_name(name, number);
+	struct journal_scan scan = { .disk = s->disk };
+	scan.file = s->disk->ops->open(s->disk->ctx, name, DISK_OPEN_READ);
+	if (scan.file < 0)
+		return scan.file;
+	int rc = journal_scan(&scan, each, s);
+	s->disk->ops->close(s->disk->ctx, scan.file);
+	*damaged_out = scan.damaged_out;
+	if (rc == -EILSEQ || rc == -EIO)
+		return 0;
+	return rc < 0 ? rc : scan.complete_out;
+}
+
+/* All journals in order: an older one that was not removed yet says nothing that a newer one
+ * does not correct. */
+static int read_journals(struct folder *f, journal_entry_fn each, bool report)
+{
+	int complete = 1;
+	for (uint32_t i = 0; i < f->journal_count; i++) {
+		uint32_t damaged = 0;
+		complete = read_journal(f->s, f->journals[i], each, &damaged);
+		if (complete < 0)
+			return complete;
+		if (damaged > 0 && report) {
+			f->s->counts.damaged += damaged;
+			spool_notice(f->s, "journal %llu: %u damaged frames; some results are lost, "
+				"those recipients are tried again", (unsigned long long)f->journals[i], damaged);
+		}
+	}
+	if (complete == 0 && report) {
+		f->s->counts.damaged++;
+		spool_notice(f->s, "the newest journal is damaged; recipients that were settled may be tried again");
+	}
+	return 0;
+}
+
+static int read_segments(struct folder *f)
+{
+	struct spool *s = f->s;
+	for (uint32_t i = 0; i < s->slot_count; i++) {
+		int rc = s->segments[i] != NULL ? recover_segment(s, s->segments[i]) : 0;
+		if (rc < 0)
+			return rc;
+	}
+	if (s->counts.messages > 0 && f->journal_count == 0) {
+		s->counts.damaged++;
+		spool_notice(s, "there is no journal: everything is tried again");
+	}
+	return 0;
+}
+
+static int compare_messages(const void *a, const void *b)
+{
+	const struct message *left = *(struct message *const *)a, *right = *(struct message *const *)b;
+	if (left->arrival_ms != right->arrival_ms)
+		return left->arrival_ms < right->arrival_ms ? -1 : 1;
+	return id128_cmp(&left->id, &right->id);
+}
+
+/* Segments are used in any order; the walk over messages shall begin with the oldest. */
+static int sort_messages(struct spool *s)
+{
+	size_t count = s->counts.messages, at = 0;
+	struct message **all = malloc((count + 1) * sizeof(struct message *));
+	if (all == NULL)
+		return -ENOMEM;
+	for (struct list *l = s->messages.next; l != &s->messages; l = l->next)
+		all[at++] = LIST_ENTRY(l, struct message, link);
+	qsort(all, at, sizeof(struct message *), compare_messages);
+	list_init(&s->messages);
+	for (size_t i = 0; i < at; i++)
+		list_append(&s->messages, &all[i]->link);
+	free(all);
+	return 0;
+}
+
+static void check_large(struct folder *f)
+{
+	struct spool *s = f->s;
+	uint32_t kept = 0;
+	for (size_t at = 0; at < f->large.len; at += sizeof(struct id128)) {
+		struct id128 id;
+		memcpy(&id, f->large.ptr + at, sizeof(id));
+		const struct message *m = index_find(s, &id);
+		if (m != NULL && m->live && m->large)
+			continue;
+		kept++;
+		if (s->counts.damaged == 0)
+			buf_add(&s->unlinks, span_of(&id, sizeof(id)));
+	}
+	if (kept > 0 && s->counts.damaged > 0)
+		spool_notice(s, "%u large files belong to no message; kept because of the damage", kept);
+}
+
+/* The first jobs write the new journal; without one nothing may begin. */
+static int begin_journal(struct folder *f)
+{
+	struct spool *s = f->s;
+	struct spool_job *job;
+	for (uint32_t i = 0; i < f->journal_count; i++) {
+		if (f->journals[i] > s->journal_number_last)
+			s->journal_number_last = f->journals[i];
+	}
+	s->journal_oldest = f->journal_count > 0 ? f->journals[0] : 0;
+	s->retire_hint = true;
+	while (s->journal.file < 0 && (job = spool_job_begin(s)) != NULL) {
+		spool_job_run(job);
+		spool_job_end(s, job);
+	}
+	return s->journal.file >= 0 ? 0 : s->checkpoint_error != 0 ? s->checkpoint_error : -ENOMEM;
+}
+
+static int recover_folder(struct folder *f)
+{
+	struct spool *s = f->s;
+	int rc = s->disk->ops->list(s->disk->ctx, note_name, f);
+	if (rc == 0 && (f->too_many || f->large.failed))
+		rc = -EOVERFLOW;
+	if (rc < 0)
+		return rc;
+	qsort(f->journals, f->journal_count, sizeof(f->journals[0]), compare_numbers);
+	rc = read_heads(f);
+	if (rc == 0)
+		rc = read_journals(f, apply_segment_entry, true);
+	if (rc == 0)
+		rc = read_segments(f);
+	if (rc == 0)
+		rc = sort_messages(s);
+	if (rc == 0)
+		rc = read_journals(f, apply_message_entry, false);
+	if (rc < 0)
+		return rc;
+	buf_clear(&s->unlinks); /* of messages that were dead before; the next step finds them */
+	check_large(f);
+	if (s->options.read_only)
+		return 0;
+	rc = begin_journal(f);
+	if (rc == 0)
+		recover_seals(s);
+	return rc;
+}
+
+int spool_recover(struct spool *s)
+{
+	int rc = s->disk->ops->lock(s->disk->ctx, !s->options.read_only);
+	if (rc < 0)
+		return rc;
+	struct folder *f = calloc(1, sizeof(*f));
+	if (f == NULL)
+		return -ENOMEM;
+	f->s = s;
+	buf_init(&f->large, LARGE_BYTES_MAX);
+	rc = recover_folder(f);
+	buf_fini(&f->large);
+	free(f);
+	return rc;
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Start-up, the segments: their heads, the records that are found in them, what is
+ * damaged, and the closing of those that a crash left open. Nothing is written to a
+ * segment but index and foot, and these only when its journal is safe.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "spool_private.h"
+
+#define ASIDE_BLOCK_BYTES (64u * 1024)
+#define SEGMENT_UNITS_MIN 4
+
+/* A head that cannot be read: the foot may know the generation. */
+static int head_from_foot(const struct disk *disk, int file, struct segment_head *head)
+{
+	uint8_t unit[SPOOL_UNIT];
+	struct segment_foot foot;
+	uint64_t offset = ((uint64_t)head->units - 1) * SPOOL_UNIT;
+	if (disk->ops->read(disk->ctx, file, unit, sizeof(unit), offset) != (int64_t)sizeof(unit))
+		return -EILSEQ;
+	if (!segment_foot_decode(span_of(unit, sizeof(unit)), &foot) || foot.slot != head->slot)
+		return -EILSEQ;
+	head->generation = foot.generation;
+	return 0;
+}
+
+static int read_head(const struct disk *disk, int file, uint32_t slot, struct segment_head *head_out)
+{
+	uint8_t unit[SPOOL_UNIT] = { 0 };
+	struct segment_head head;
+	int64_t size = disk->ops->size(disk->ctx, file);
+	if (size < 0)
+		return (int)size;
+	*head_out = (struct segment_head){ .slot = slot };
+	head_out->units = (uint64_t)size / SPOOL_UNIT < UINT32_MAX ? (uint32_t)((uint64_t)size / SPOOL_UNIT) : UINT32_MAX - 1;
+	if (head_out->units < SEGMENT_UNITS_MIN)
+		return -EILSEQ;
+	disk->ops->read(disk->ctx, file, unit, sizeof(unit), 0);
+	int rc = segment_head_decode(span_of(unit, sizeof(unit)), &head);
+	if (rc == -EPROTO)
+		return rc;
+	if (rc < 0 || head.slot != slot || head.units > head_out->units)
+		return head_from_foot(disk, file, head_out);
+	*head_out = head;
+	return 0;
+}
+
+/* Reads the head of one segment and enters it; one that cannot be read is kept and not used. */
+int recover_head(struct spool *s, uint32_t slot)
+{
+	char name[DISK_NAME_MAX];
+	struct segment_head head;
+	segment_name(name, slot);
+	int file = s->disk->ops->open(s->disk->ctx, name, DISK_OPEN_READ);
+	if (file < 0)
+		return file;
+	int rc = read_head(s->disk, file, slot, &head);
+	s->disk->ops->close(s->disk->ctx, file);
+	if (rc < 0 && rc != -EILSEQ)
+		return rc;
+	if (rc == -EILSEQ && head.units < SEGMENT_UNITS_MIN)
+		head.units = SEGMENT_UNITS_MIN;
+	struct segment *g = segments_add(s, &head);
+	if (g == NULL)
+		return -ENOMEM;
+	if (rc == -EILSEQ) {
+		g->hold = g->failed = true;
+		g->phase = SEGMENT_FAILED;
+		s->counts.damaged++;
+		spool_notice(s, "%s has no readable head: nothing in it can be used, the file is kept", name);
+	}
+	return 0;
+}
+
+static int copy_range(struct spool *s, int from, int to, const struct segment_event *event)
+{
+	uint8_t *block = malloc(ASIDE_BLOCK_BYTES);
+	if (block == NULL)
+		return -ENOMEM;
+	uint64_t at = 0, bytes = (uint64_t)event->units * SPOOL_UNIT, start = (uint64_t)event->unit * SPOOL_UNIT;
+	int rc = 0;
+	while (at < bytes && rc == 0) {
+		size_t len = bytes - at < ASIDE_BLOCK_BYTES ? (size_t)(bytes - at) : ASIDE_BLOCK_BYTES;
+		int64_t got = s->disk->ops->read(s->disk->ctx, from, block, len, start + at);
+		if (got == 0)
+			break;
+		struct iovec piece = { block, got > 0 ? (size_t)got : len };
+		if (got > 0)
+			rc = s->disk->ops->write(s->disk->ctx, to, &piece, 1, at);
+		at += piece.iov_len;
+	}
+	free(block);
+	return rc == 0 ? s->disk->ops->sync(s->disk->ctx, to) : rc;
+}
+
+/* Copies damaged units into a file of their own: after that their place may be used again. */
+static int set_aside(struct spool *s, int file, const struct segment *g, const struct segment_event *event)
+{
+	char name[DISK_NAME_MAX];
+	snprintf(name, sizeof(name), "aside-%08x-%08x-%016llx", g->head.slot, event->unit,
+		(unsigned long long)g->head.generation);
+	int to = s->disk->ops->open(s->disk->ctx, name, DISK_OPEN_CREATE);
+	if (to == -EEXIST)
+		return 0;
+	if (to < 0)
+		return to;
+	int rc = copy_range(s, file, to, event);
+	s->disk->ops->close(s->disk->ctx, to);
+	if (rc == 0)
+		rc = s->disk->ops->sync_names(s->disk->ctx);
+	if (rc < 0)
+		s->disk->ops->unlink(s->disk->ctx, name);
+	return rc;
+}
+
+struct finder {
+	struct spool *s;
+	struct segment *g;
+	int file;
+	int error;
+};
+
+static void found_damage(struct finder *f, const struct segment_event *event)
+{
+	char id[ID128_TEXT_LEN + 1] = "unknown";
+	struct segment *g = f->g;
+	if (event->record.head.len > 0)
+		id128_write(&event->record.id, id);
+	f->s->counts.damaged++;
+	bool kept = f->s->options.read_only || set_aside(f->s, f->file, g, event) < 0;
+	if (kept)
+		g->hold = true;
+	else
+		segment_mark_dead(g, event->unit);
+	spool_notice(f->s, "segment %08x, units %u to %u: damaged (message %.26s), %s", g->head.slot, event->unit,
+		event->unit + event->units - 1, id, kept ? "left where it is" : "set aside in its own file");
+}
+
+static bool found_record(struct finder *f, const struct segment_event *event)
+{
+	struct spool *s = f->s;
+	const struct record *r = &event->record;
+	if (index_find(s, &r->id) != NULL) {
+		segment_mark_dead(f->g, event->unit);
+		return true;
+	}
+	struct message *m = index_add(s, &r->id);
+	if (m == NULL) {
+		f->error = -ENOMEM;
+		return false;
+	}
+	m->slot = f->g->head.slot;
+	m->unit = event->unit;
+	m->arrival_ms = r->arrival_ms;
+	m->bytes = r->content_bytes + r->large_bytes;
+	m->record_bytes = (uint32_t)record_bytes(r);
+	m->accepted_count = r->recipient_count;
+	m->large = r->large;
+	index_make_live(s, m);
+	segment_index_add(&f->g->index, event->unit, r->head);
+	f->g->record_count++;
+	return true;
+}
+
+static bool found(void *arg, const struct segment_event *event)
+{
+	struct finder *f = arg;
+	if (event->kind == SEGMENT_RECORD)
+		return found_record(f, event);
+	if (event->kind == SEGMENT_DAMAGED) {
+		found_damage(f, event);
+	} else {
+		f->s->counts.torn++;
+		segment_mark_dead(f->g, event->unit);
+	}
+	return true;
+}
+
+/* Enters what lives in a segment; afterwards it is empty, sealed, failed, or to be sealed. */
+int recover_segment(struct spool *s, struct segment *g)
+{
+	char name[DISK_NAME_MAX];
+	if (g->hold)
+		return 0;
+	if (g->limit == 0) {
+		g->phase = SEGMENT_EMPTY;
+		return 0;
+	}
+	segment_name(name, g->head.slot);
+	struct segment_scan scan = { .disk = s->disk, .head = g->head, .limit = g->limit, .dead = g->dead };
+	scan.whole = s->options.read_only;
+	scan.file = s->disk->ops->open(s->disk->ctx, name, DISK_OPEN_READ);
+	if (scan.file < 0)
+		return scan.file;
+	struct finder f = { .s = s, .g = g, .file = scan.file };
+	int rc = segment_scan(&scan, found, &f);
+	s->disk->ops->close(s->disk->ctx, scan.file);
+	g->failed = g->limit != SEGMENT_NO_LIMIT;
+	g->phase = g->failed ? SEGMENT_FAILED : SEGMENT_SEALED;
+	g->end_unit = scan.end_unit_out;
+	g->seal_due = !scan.sealed_out && !g->failed && g->live_count > 0;
+	if (!g->seal_due)
+		buf_release(&g->index);
+	return rc < 0 ? rc : f.error;
+}
+
+static int write_seal(struct spool *s, struct segment *g)
+{
+	char name[DISK_NAME_MAX];
+	struct seal seal = { .head = g->head, .end_unit = g->end_unit, .record_count = g->record_count };
+	if (g->index.failed || !segment_fits(&g->head, g->end_unit, g->index.len, 0, 0))
+		return -ENOSPC;
+	seal.index = buf_span(&g->index);
+	segment_name(name, g->head.slot);
+	seal.file = s->disk->ops->open(s->disk->ctx, name, DISK_OPEN_WRITE);
+	if (seal.file < 0)
+		return seal.file;
+	int rc = seal_write(s->disk, &seal);
+	s->disk->ops->close(s->disk->ctx, seal.file);
+	return rc;
+}
+
+void recover_seals(struct spool *s)
+{
+	for (uint32_t i = 0; i < s->slot_count; i++) {
+		struct segment *g = s->segments[i];
+		if (g == NULL || !g->seal_due)
+			continue;
+		g->seal_due = false;
+		if (write_seal(s, g) < 0) {
+			g->limit = g->end_unit;
+			g->failed = true;
+			g->phase = SEGMENT_FAILED;
+		}
+		buf_release(&g->index);
+	}
+}
