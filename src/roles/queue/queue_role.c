@@ -18,7 +18,8 @@
 
 static void job_run(void *arg)
 {
-	spool_job_run(arg);
+	const struct queue_role *q = arg;
+	spool_job_run(q->job);
 }
 
 static void say_notices(struct queue_role *q)
