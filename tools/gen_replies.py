@@ -257,6 +257,11 @@ def markdown(text):
     return re.sub(r"([<>*_|])", r"\\\1", text)
 
 
+def docs_heading(topic):
+    repeats = topic["name"].replace("-", " ") == topic["title"].lower()
+    return topic["name"] if repeats else f"{topic['name']} {topic['title']}"
+
+
 def docs_link(catalogue, name):
     if name in catalogue.listed:
         return f"[{name}](#{anchor(catalogue.listed[name])})"
@@ -282,7 +287,7 @@ def docs_topic(catalogue, topic):
 def docs(catalogue, written):
     parts = [("Waybill's own replies", catalogue.replies.values()), ("Basic codes", catalogue.codes.values()),
              ("Enhanced codes", [t for name, t in catalogue.enhanced.items() if name in written])]
-    catalogue.listed = {t["name"]: f"{t['name']} {t['title']}" for _, topics in parts for t in topics}
+    catalogue.listed = {t["name"]: docs_heading(t) for _, topics in parts for t in topics}
     lines = [DOCS_HEAD]
     for heading, topics in parts:
         lines += [f"## {heading}", ""]

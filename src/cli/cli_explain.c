@@ -28,6 +28,7 @@ static const char help[] =
 	"  450              a basic reply code\n"
 	"  4.2.2            an enhanced status code\n"
 	"  mailbox-locked   a key of Waybill's own replies, as the log shows it\n"
+	"  '450 4.2.0 ...'  a reply as it came; its codes are explained, not yet its words\n"
 	"\n"
 	"  --json           the same for programs\n"
 	"  --help           this text\n"
@@ -122,7 +123,8 @@ static int answer(const struct request *request)
 {
 	struct explain_subject subjects[NAMES_MAX];
 	for (int i = 0; i < request->name_count; i++) {
-		if (!explain_find(span_str(request->names[i]), &subjects[i]))
+		struct span name = span_str(request->names[i]);
+		if (!explain_find(name, &subjects[i]) && !explain_find_in_reply(name, &subjects[i]))
 			return unknown(request->names[i]);
 	}
 	struct buf out;

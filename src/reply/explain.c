@@ -36,7 +36,7 @@ static const struct reply_topic *topic_named(struct span name)
 	return NULL;
 }
 
-/* "4.7.99" is explained as "4.7.0"; false when it does not have the form of an enhanced code. */
+/* "4.7.99" is explained as "4.7.0"; NULL when it does not have the form of an enhanced code. */
 static const struct reply_topic *topic_of_subject(struct span name)
 {
 	if (name.len < 5 || name.ptr[1] != '.' || name.ptr[3] != '.')
@@ -63,6 +63,20 @@ bool explain_find(struct span name, struct explain_subject *subject_out)
 	subject_out->topic = topic;
 	snprintf(subject_out->name, sizeof(subject_out->name), "%.*s", SPAN_FMT(name));
 	return true;
+}
+
+bool explain_find_in_reply(struct span line, struct explain_subject *subject_out)
+{
+	uint64_t code;
+	line = span_trim(line);
+	if (line.len < 4 || !span_to_u64(span_to(line, 3), 599, &code) || (line.ptr[3] != ' ' && line.ptr[3] != '-'))
+		return false;
+	struct span rest = span_trim(span_from(line, 4));
+	struct span second = span_to(rest, span_find(rest, ' '));
+	bool enhanced = second.len >= 5 && second.ptr[0] == line.ptr[0] && explain_find(second, subject_out);
+	if (enhanced && subject_out->topic->kind == REPLY_TOPIC_ENHANCED)
+		return true;
+	return explain_find(span_to(line, 3), subject_out);
 }
 
 static unsigned min3(unsigned a, unsigned b, unsigned c)

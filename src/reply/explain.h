@@ -14,7 +14,7 @@
 #define EXPLAIN_WIDTH_MIN 40
 #define EXPLAIN_WIDTH_MAX 110
 
-/* One thing to explain. An unregistered code is explained by the topic of its class and subject, so names may differ. */
+/* One thing to explain. An unregistered code is explained by its class and subject, whose name differs. */
 struct explain_subject {
 	const struct reply_topic *topic;
 	char name[EXPLAIN_NAME_BYTES_MAX + 1];
@@ -27,6 +27,12 @@ struct explain_style {
 
 /* Finds a basic code, an enhanced code of class 2, 4 or 5, or a key, in either letter case. */
 bool explain_find(struct span name, struct explain_subject *subject_out);
+
+/*
+ * The most exact code that a reply line begins with: its enhanced code, else its
+ * basic code. The text behind them is not looked at.
+ */
+bool explain_find_in_reply(struct span line, struct explain_subject *subject_out);
 
 /* The known name that is most like `name`; never NULL. */
 const char *explain_nearest(struct span name);

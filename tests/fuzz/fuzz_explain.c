@@ -31,6 +31,8 @@ static void check_explain(struct span text, unsigned width)
 	size_t cut = span_find(text, '\n');
 	bool first = explain_find(span_to(text, cut), &pair[0]), second = explain_find(span_from(text, cut + 1), &pair[1]);
 	assert(explain_nearest(text) != NULL);
+	struct explain_subject of_reply;
+	explain_find_in_reply(text, &of_reply);
 	struct buf out;
 	buf_init(&out, EXPLAIN_BYTES_MAX);
 	if (first && second) {

@@ -67,6 +67,7 @@ static void test_exit_codes_and_streams(void **state)
 		{ { "450" }, 0, "450 Mailbox unavailable", NULL },
 		{ { "4.2.2" }, 0, "4.2.2 Mailbox full", NULL },
 		{ { "mailbox-locked" }, 0, "450 4.2.0 Mailbox is in use", NULL },
+		{ { "450 4.2.0 <u@example.net>: Greylisted" }, 0, "4.2.0 Mailbox in the way", NULL },
 		{ { "252", "450" }, 0, "Key differences", NULL },
 		{ { "450", "450" }, 0, "the same reply", NULL },
 		{ { "--json", "450" }, 0, "{\"name\":\"450\"", NULL },

@@ -114,6 +114,39 @@ static void test_names_are_found(void **state)
 	}
 }
 
+static void test_codes_are_found_in_replies(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *line, *found_as; /* NULL: not a reply */
+	} cases[] = {
+		{ "450 4.2.0 <u@example.net>: Recipient address rejected: Greylisted", "4.2.0" },
+		{ "250-mx.example.org", "250" },
+		{ "550-5.1.1 No such user", "5.1.1" },
+		{ "550 5.7.99 something", "5.7.99" },
+		{ "550 4.2.2 the classes differ", "550" },
+		{ "451 greylisted", "451" },
+		{ "421 ", NULL },
+		{ "470 unknown", NULL },
+		{ "450", NULL },
+		{ "450x y", NULL },
+		{ "", NULL },
+		{ "abc def", NULL },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct explain_subject subject = { 0 };
+		bool found = explain_find_in_reply(span_str(cases[i].line), &subject);
+		if (found != (cases[i].found_as != NULL) || (found && strcmp(subject.name, cases[i].found_as) != 0))
+			fail_msg("\"%s\": found as \"%s\"", cases[i].line, subject.name);
+		for (size_t cut = 0; cut < strlen(cases[i].line); cut++) {
+			char *torn = malloc(cut + 1);
+			memcpy(torn, cases[i].line, cut);
+			explain_find_in_reply(span_of(torn, cut), &subject);
+			free(torn);
+		}
+	}
+}
+
 static void test_unregistered_codes_say_so(void **state)
 {
 	(void)state;
@@ -345,6 +378,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_450_says_what_matters, begin, end),
 		cmocka_unit_test_setup_teardown(test_252_and_450_are_set_side_by_side, begin, end),
 		cmocka_unit_test(test_names_are_found),
+		cmocka_unit_test(test_codes_are_found_in_replies),
 		cmocka_unit_test_setup_teardown(test_unregistered_codes_say_so, begin, end),
 		cmocka_unit_test(test_nearest_names),
 		cmocka_unit_test_setup_teardown(test_every_pair_fits_every_width, begin, end),
