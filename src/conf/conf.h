@@ -91,7 +91,6 @@ struct conf_queue {
 	uint64_t give_up_after_ms;
 	bool paused;
 	uint64_t segment_bytes;
-	uint64_t reserve_bytes;
 };
 
 #define CONF_SETTINGS_MAX 64

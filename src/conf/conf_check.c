@@ -148,11 +148,6 @@ static void queue_check(struct checking *c)
 	if (queue->segment_bytes % SEGMENT_BYTES_STEP != 0)
 		conf_report_add(c->report, CONF_ERROR, conf_line_of(conf, &queue->segment_bytes),
 			"segment-size: not a multiple of 4KiB");
-	if (queue->reserve_bytes < queue->segment_bytes) {
-		uint32_t line = conf_line_of(conf, &queue->reserve_bytes);
-		conf_report_add(c->report, CONF_ERROR, line > 0 ? line : conf_line_of(conf, &queue->segment_bytes),
-			"reserve: smaller than segment-size; it must hold a segment at least");
-	}
 }
 
 void conf_check(const struct conf *conf, struct conf_report *report)

@@ -70,7 +70,7 @@
 #define IPC_FIELDS_SETUP_POLICY(F) \
 	F(span, hostname) F(list, trust) F(u8, log_json) F(span, postmaster) F(u32, alias_members_max) F(u32, alias_depth_max)
 #define IPC_FIELDS_SETUP_QUEUE(F) \
-	F(span, hostname) F(u8, log_json) F(span, folder) F(u8, paused) F(u64, segment_bytes) F(u64, reserve_bytes) \
+	F(span, hostname) F(u8, log_json) F(span, folder) F(u8, paused) F(u64, segment_bytes) \
 	F(span, retry_ms) /* u64 each */ F(u64, give_up_ms) F(u32, deliveries_max)
 #define IPC_FIELDS_SETUP_DELIVERY(F) F(span, hostname) F(u8, log_json) F(u32, deliveries_max)
 #define IPC_FIELDS_SETUP_CONSOLE(F) F(u8, log_json) F(span, version)

@@ -9,7 +9,7 @@ from harness.deadline import until
 from harness.server import message, token
 
 MIB = 1 << 20
-SMALL = {"queue": {"paused": "yes", "segment-size": '"2MiB"', "reserve": '"4MiB"'}}
+SMALL = {"queue": {"paused": "yes", "segment-size": '"2MiB"'}}
 
 
 @pytest.fixture

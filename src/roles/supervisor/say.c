@@ -126,7 +126,7 @@ static void say_queue(struct child_process *c)
 		wire_put_u64(&waits, conf->queue.retry.ms[i]);
 	struct ipc_setup_queue say = { .hostname = conf->hostname, .log_json = log_json(conf),
 		.folder = buf_span(&folder), .paused = conf->queue.paused,
-		.segment_bytes = conf->queue.segment_bytes, .reserve_bytes = conf->queue.reserve_bytes,
+		.segment_bytes = conf->queue.segment_bytes,
 		.retry_ms = buf_span(&waits), .give_up_ms = conf->queue.give_up_after_ms,
 		.deliveries_max = (uint32_t)conf->deliveries };
 	SAY(c, SETUP_QUEUE, setup_queue, &say, -1);

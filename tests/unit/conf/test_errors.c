@@ -98,7 +98,6 @@ static const struct error_case cases[] = {
 	  "c:3: give-up-after: shorter than the first wait of retry, so nothing would be tried twice\n" },
 	{ BASE "queue { retry = \"6d\" }",
 	  "c:3: give-up-after: shorter than the first wait of retry, so nothing would be tried twice\n" },
-	{ BASE "queue { reserve = 1MiB }", "c:3: reserve: smaller than segment-size; it must hold a segment at least\n" },
 	{ BASE "listen \"b\" { address = \"127.0.0.1:25\" }",
 	  "c:3: address: \"127.0.0.1:25\" is taken already by \"[::]:25\" in line 2\n" },
 	{ HOST "listen \"b\" { address = {\"127.0.0.1:25\", \"127.0.0.2:25\", \"0.0.0.0:26\", \"[::1]:26\"} }\n"

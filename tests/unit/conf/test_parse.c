@@ -46,7 +46,7 @@ static const char full[] =
 	"    bad-commands = 5 messages-per-connection = 7 received = 50 command-timeout = 10m data-timeout = \"1m\"\n"
 	"    data-rate-min = 0 line-length = 1000 alias-members = 9 alias-depth = 3\n"
 	"}\n"
-	"queue { retry = {\"10s\", 1m} give-up-after = 5d paused = yes segment-size = 1MiB reserve = 2MiB }\n"
+	"queue { retry = {\"10s\", 1m} give-up-after = 5d paused = yes segment-size = 1MiB }\n"
 	"log { format = json }\n";
 
 static struct conf *parse_good(struct span text)
@@ -78,7 +78,7 @@ static void test_minimal_file_has_all_defaults(void **state)
 	expect_text(conf->postmaster, "");
 	assert_int_equal(conf->trust.count, 2);
 	assert_int_equal(conf->smtpd_processes, 0);
-	assert_int_equal(conf->deliveries, 8);
+	assert_int_equal(conf->deliveries, 16);
 	assert_int_equal(conf->listen_count, 1);
 	assert_int_equal(conf->listens[0].protocol, CONF_PROTOCOL_SMTP);
 	assert_int_equal(conf->listens[0].bare_newline, CONF_NEWLINE_REFUSE);
@@ -88,7 +88,7 @@ static void test_minimal_file_has_all_defaults(void **state)
 	assert_int_equal(conf->limits.connections_max, 10000);
 	assert_int_equal(conf->limits.connections_per_client_max, 200);
 	assert_int_equal(conf->limits.bad_commands_max, 20);
-	assert_int_equal(conf->limits.messages_per_connection_max, 1000);
+	assert_int_equal(conf->limits.messages_per_connection_max, 100000);
 	assert_int_equal(conf->limits.received_max, 100);
 	assert_int_equal(conf->limits.command_timeout_ms, 300000);
 	assert_int_equal(conf->limits.data_timeout_ms, 180000);
@@ -102,7 +102,6 @@ static void test_minimal_file_has_all_defaults(void **state)
 	assert_int_equal(conf->queue.give_up_after_ms, 432000000);
 	assert_false(conf->queue.paused);
 	assert_int_equal(conf->queue.segment_bytes, 64u << 20);
-	assert_int_equal(conf->queue.reserve_bytes, 128u << 20);
 	assert_int_equal(conf->log_format, CONF_LOG_TEXT);
 	conf_free(conf);
 	(void)state;
@@ -175,7 +174,6 @@ static void test_full_file_limits_and_queue(void **state)
 	assert_int_equal(conf->queue.give_up_after_ms, 432000000);
 	assert_true(conf->queue.paused);
 	assert_int_equal(conf->queue.segment_bytes, 1u << 20);
-	assert_int_equal(conf->queue.reserve_bytes, 2u << 20);
 	conf_free(conf);
 	(void)state;
 }
@@ -344,7 +342,6 @@ static void test_defaults_written_out_are_the_defaults(void **state)
 	struct conf *written = parse_good(buf_span(&text));
 	struct conf *plain = parse_good(SPAN(MINIMAL));
 	assert_memory_equal(&written->limits, &plain->limits, sizeof(plain->limits));
-	assert_int_equal(written->queue.reserve_bytes, plain->queue.reserve_bytes);
 	assert_int_equal(written->queue.retry.count, plain->queue.retry.count);
 	assert_true(conf_line_of(written, &written->queue.paused) > 0);
 	conf_free(written);
