@@ -32,15 +32,16 @@ struct id128 id128_next(struct id_source *source, uint64_t now_ms)
 
 void id128_write(const struct id128 *id, char text_out[static ID128_TEXT_LEN])
 {
-	/* 130 bits: two zero bits, then the 128. */
-	for (int i = 0; i < ID128_TEXT_LEN; i++) {
-		unsigned value = 0;
-		for (int bit = 0; bit < 5; bit++) {
-			int at = i * 5 + bit - 2;
-			unsigned one = at < 0 ? 0 : (id->bytes[at / 8] >> (7 - at % 8)) & 1u;
-			value = value << 1 | one;
-		}
-		text_out[i] = alphabet[value];
+	uint64_t high = 0, low = 0;
+	for (int i = 0; i < 8; i++) {
+		high = high << 8 | id->bytes[i];
+		low = low << 8 | id->bytes[8 + i];
+	}
+	/* From the end, five bits each; the first digit has only three. */
+	for (int i = ID128_TEXT_LEN; i-- > 0;) {
+		text_out[i] = alphabet[low & 31];
+		low = low >> 5 | high << 59;
+		high >>= 5;
 	}
 }
 

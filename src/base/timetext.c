@@ -41,14 +41,29 @@ static struct civil civil_of(uint64_t unix_ms)
 	return c;
 }
 
+static void add_two_digits(struct buf *out, char before, unsigned value)
+{
+	char text[3] = { before, (char)('0' + value / 10), (char)('0' + value % 10) };
+	buf_add(out, span_of(text, sizeof(text)));
+}
+
 void timetext_mail(struct buf *out, uint64_t unix_ms)
 {
 	static const char weekdays[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
 	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
 		"Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
 	struct civil c = civil_of(unix_ms);
-	buf_addf(out, "%s, %u %s %u %02u:%02u:%02u +0000", weekdays[c.weekday], c.day,
-		months[c.month - 1], c.year, c.hour, c.minute, c.second);
+	buf_add_str(out, weekdays[c.weekday]);
+	buf_add(out, SPAN(", "));
+	buf_add_u64(out, c.day);
+	buf_add_byte(out, ' ');
+	buf_add_str(out, months[c.month - 1]);
+	buf_add_byte(out, ' ');
+	buf_add_u64(out, c.year);
+	add_two_digits(out, ' ', c.hour);
+	add_two_digits(out, ':', c.minute);
+	add_two_digits(out, ':', c.second);
+	buf_add(out, SPAN(" +0000"));
 }
 
 void timetext_log(struct buf *out, uint64_t unix_ms)
