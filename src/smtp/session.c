@@ -70,7 +70,7 @@ void session_reply_about(struct smtp_server *s, enum reply_key key, const struct
 	params.mailbox = about->mailbox;
 	params.seconds = about->seconds;
 	params.octets = about->octets;
-	if (s->transaction != NULL) {
+	if (s->transaction != NULL && key == REPLY_MESSAGE_QUEUED) {
 		id128_write(&s->transaction->view.id, id);
 		params.id = span_of(id, sizeof(id));
 	}
