@@ -43,7 +43,8 @@ bench: build  ## Measure against Postfix on this machine; writes bench/RESULTS.m
 	@exec bench/run
 
 docs: build  ## Make the generated pages again: docs/replies.md, docs/configuration.md
-	@$(NINJA) -C build docs
+	@$(QUIET) $(NINJA) -C build docs-configuration
+	@$(PYTHON) tools/gen_replies.py catalogue/replies.toml --docs docs/replies.md
 
 install: build  ## Install below DESTDIR= with PREFIX=/usr/local
 	@$(MESON) configure build --prefix "$(PREFIX)" --sysconfdir /etc --localstatedir /var
