@@ -36,6 +36,10 @@ struct smtp_server *smtp_server_new(const struct smtp_server_options *options,
 	buf_init(&s->helo, ADDRESS_DOMAIN_BYTES_MAX);
 	buf_init(&s->scratch, ADDRESS_PATH_BYTES_MAX);
 	session_reply(s, REPLY_SERVICE_READY);
+	if (s->output.failed) {
+		smtp_server_free(s);
+		return NULL;
+	}
 	return s;
 }
 
