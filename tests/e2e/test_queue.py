@@ -61,17 +61,6 @@ def test_status_of_a_server_that_does_not_run_says_so(server):
     assert done.stderr.strip()
 
 
-def test_the_queue_is_listed(server):
-    """Each message with its id; JSON for scripts."""
-    s, marks = paused(server, 3)
-    done = s.tool("queue")
-    assert done.returncode == 0, done.stderr
-    assert "3" in done.stdout
-    done = s.tool("queue", "list", "--json")
-    assert done.returncode == 0, done.stderr
-    assert len(re.findall(r"\b[0-9a-z]{26}\b", done.stdout)) >= 3
-
-
 def test_spool_check_works_offline_and_finds_nothing_wrong(server):
     """Exit code 0 for a sound spool, running server or not."""
     s, marks = paused(server)
