@@ -147,31 +147,32 @@ static size_t content_drop(struct smtp_server *s, struct span in, bool *ended_ou
 {
 	struct transaction *t = s->transaction;
 	uint64_t room = swallow_room(s);
-	*ended_out = false;
-	if (room == 0) {
-		swallow_give_up(s, content_refusal(t));
-		return 0;
-	}
 	return data_decode(&t->decoder, room < in.len ? span_to(in, (size_t)room) : in, NULL, ended_out);
 }
 
 static size_t content_keep(struct smtp_server *s, struct span in, bool *ended_out)
 {
 	struct transaction *t = s->transaction;
-	size_t room = content_room(t);
-	*ended_out = false;
-	if (room == 0) {
-		if (t->view.spilled)
-			s->content_ready = true;
-		else
-			session_ask(s, SMTP_ASK_SPILL);
-		return 0;
-	}
 	size_t before = t->stored.len;
+	size_t room = content_room(t);
+	assert(room > 0);
 	size_t taken = data_decode(&t->decoder, span_to(in, room), &t->stored, ended_out);
 	content_account(s, t, before);
 	content_judge(s, t);
 	return taken;
+}
+
+void content_room_check(struct smtp_server *s)
+{
+	struct transaction *t = s->transaction;
+	if (t->refused && swallow_room(s) == 0)
+		swallow_give_up(s, content_refusal(t));
+	else if (t->refused || content_room(t) > 0)
+		return;
+	else if (t->view.spilled)
+		s->content_ready = true;
+	else
+		session_ask(s, SMTP_ASK_SPILL);
 }
 
 static void content_count(struct smtp_server *s, size_t taken)
@@ -194,6 +195,8 @@ size_t content_take_data(struct smtp_server *s, struct span in)
 	size_t taken = content_take(s, in, &ended);
 	if (ended)
 		content_end(s);
+	else
+		content_room_check(s);
 	return taken;
 }
 
@@ -203,7 +206,7 @@ static size_t chunk_drop(struct smtp_server *s, struct span in)
 	uint64_t room = swallow_room(s);
 	size_t taken = room < in.len ? (size_t)room : in.len;
 	content_count(s, taken);
-	if (room == 0)
+	if (swallow_room(s) == 0)
 		swallow_give_up(s, s->chunk.key);
 	return taken;
 }
@@ -219,6 +222,8 @@ size_t content_take_chunk(struct smtp_server *s, struct span in)
 	s->chunk.left -= taken;
 	if (s->chunk.left == 0)
 		verb_bdat_chunk_end(s);
+	else if (!s->chunk.refused)
+		content_room_check(s);
 	return taken;
 }
 

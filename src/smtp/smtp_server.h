@@ -103,7 +103,7 @@ void smtp_server_free(struct smtp_server *s);
 /*
  * Returns how many bytes were taken: fewer than given while a question is pending,
  * while an event waits to be pulled, while SMTP_SERVER_OUTPUT_PAUSE bytes of output
- * wait to be sent, and after CLOSE.
+ * wait to be sent, and after CLOSE. With all pulled and sent it takes at least one.
  */
 size_t smtp_server_feed(struct smtp_server *s, struct span bytes, uint64_t now_ms);
 

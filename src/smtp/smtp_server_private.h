@@ -144,6 +144,10 @@ bool content_begin(struct smtp_server *s, bool dots);
 size_t content_take_data(struct smtp_server *s, struct span in);
 size_t content_take_chunk(struct smtp_server *s, struct span in);
 
+/* The content goes on: when there is no room for it, says so at once, so that a feed
+ * that takes nothing never leaves an event behind. */
+void content_room_check(struct smtp_server *s);
+
 /* Why the message is refused, whatever was found last: the same for all ways of cutting it. */
 enum reply_key content_refusal(const struct transaction *t);
 

@@ -59,6 +59,8 @@ void verb_bdat(struct smtp_server *s, struct span argument)
 	s->phase = PHASE_CHUNK;
 	if (s->chunk.left == 0)
 		verb_bdat_chunk_end(s);
+	else if (!s->chunk.refused)
+		content_room_check(s);
 }
 
 static bool sequence_error(enum reply_key key)

@@ -77,7 +77,7 @@ static void run(struct span in, bool trusted, size_t step, struct buf *output)
 	while (in.len > 0 && open) {
 		struct span piece = span_to(in, step);
 		size_t taken = smtp_server_feed(s, piece, 1000);
-		assert(taken <= piece.len);
+		assert(taken > 0 && taken <= piece.len); /* all was pulled and sent */
 		open = pump(s, output);
 		in = span_from(in, taken);
 	}

@@ -157,6 +157,7 @@ void session_driver_feed(struct session_driver *d, struct span bytes)
 {
 	while (bytes.len > 0 && !d->closed) {
 		size_t taken = smtp_server_feed(d->server, bytes, d->now_ms);
+		assert(taken > 0); /* all was pulled and sent */
 		bytes = span_from(bytes, taken);
 		session_driver_pump(d);
 	}
