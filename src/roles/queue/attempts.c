@@ -89,7 +89,7 @@ static void attempt_end(struct attempt *a)
 	if (a->soon && at < soon)
 		at = soon;
 	if (at != UINT64_MAX)
-		attempts_add(q, &a->view.entry.id, at, false);
+		attempts_add(q, &a->view.entry.id, at, a->fresh && !a->soon);
 	list_remove(&a->link);
 	q->attempt_count--;
 	spool_view_fini(&a->view);
@@ -197,7 +197,8 @@ static void deliver(struct try *t, const struct ipc_expanded *where)
 	int fd = view->entry.large ? spool_content_open(q->spool, &view->entry.id) : -1;
 	struct ipc_deliver_ask ask = { .id = view->entry.id, .sender = view->sender,
 		.recipient = view->recipients[t->recipient].address, .domain = where->domain, .user = where->user,
-		.attempt = a->fresh ? 0 : 1, .large = view->entry.large, .bytes = view->large_bytes,
+		/* Only the very first try of a recipient can be sure that it left no copy before. */
+		.attempt = a->fresh && view->recipients[t->recipient].attempts == 0 ? 0 : 1, .large = view->entry.large, .bytes = view->large_bytes,
 		.content = view->entry.large ? (struct span){ NULL, 0 } : view->content };
 	struct channel_question question = { IPC_DELIVER_ASK, fd, QUEUE_ASK_TIMEOUT_MS, on_delivered, t };
 	bool openable = !view->entry.large || fd >= 0;
@@ -378,6 +379,7 @@ void attempts_recover(struct queue_role *q)
 		uint64_t at = next_due(q, &entry.id);
 		if (at != UINT64_MAX)
 			attempts_add(q, &entry.id, at, false);
+		recent_add(q, &entry.id, entry.arrival_ms);
 	}
 	spool_cursor_close(q->spool, cursor);
 }

@@ -14,6 +14,7 @@
 /* A message between its arrival and its answer. The body holds what the store borrows. */
 struct submission {
 	struct queue_pending pending;
+	struct list link;
 	struct queue_peer *peer;
 	uint32_t incarnation;
 	uint32_t request;
@@ -67,6 +68,7 @@ static void completed(struct queue_role *q, struct queue_pending *pending, enum 
 	}
 	q->intake_bytes -= s->bytes;
 	intake_flow(q);
+	list_remove(&s->link);
 	free(s);
 }
 
@@ -108,8 +110,9 @@ static int append_with(struct queue_role *q, struct submission *s, const struct 
 	while (ipc_list_next(&rest, &recipients[m.recipient_count]))
 		m.recipient_count++;
 	struct spill *spill = m.large ? spill_find(q, s->peer, &ask->id) : NULL;
+	struct spool_entry entry;
 	if (m.large && spill == NULL)
-		return -ENOENT;
+		return spool_find(q->spool, &ask->id, &entry) ? -EEXIST : -ENOENT;
 	int error = spool_append(q->spool, &m, (uint64_t)(uintptr_t)&s->pending);
 	if (error == 0 && spill != NULL)
 		spill_forget(q, spill);
@@ -133,6 +136,28 @@ static int append(struct queue_role *q, struct submission *s, const struct ipc_s
 	return error;
 }
 
+static bool under_way(struct queue_role *q, const struct id128 *id)
+{
+	for (struct list *at = q->submissions.next; at != &q->submissions; at = at->next)
+		if (id128_cmp(&LIST_ENTRY(at, struct submission, link)->id, id) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * What to say of a message that the store did not take. smtpd offers a message again
+ * when it got no answer: one that is there, or was there when this process began, is
+ * kept; one whose batch is still being written is neither kept nor refused.
+ */
+static void answer_refused(struct queue_peer *peer, uint32_t request, const struct id128 *id, int error)
+{
+	struct queue_role *q = peer->owner;
+	if (error != -EEXIST)
+		answer(peer, request, REPLY_QUEUE_UNAVAILABLE, false);
+	else
+		answer(peer, request, REPLY_MESSAGE_QUEUED, under_way(q, id));
+}
+
 static bool submit(struct queue_peer *peer, const struct channel_message *message)
 {
 	struct queue_role *q = peer->owner;
@@ -150,16 +175,16 @@ static bool submit(struct queue_peer *peer, const struct channel_message *messag
 		return false;
 	}
 	s->id = ask.id;
-	int error = append(q, s, &ask);
+	list_init(&s->link);
+	int error = recent_known(q, &ask.id) ? -EEXIST : append(q, s, &ask);
 	if (error == 0) {
+		list_append(&q->submissions, &s->link);
 		q->intake_bytes += s->bytes;
 		intake_flow(q);
 		return true;
 	}
+	answer_refused(peer, message->request, &s->id, error);
 	free(s);
-	/* The id is there already: smtpd asks again what an earlier queue process kept. */
-	enum reply_key key = error == -EEXIST ? REPLY_MESSAGE_QUEUED : REPLY_QUEUE_UNAVAILABLE;
-	answer(peer, message->request, key, false);
 	return true;
 }
 

@@ -133,6 +133,7 @@ static void start(struct queue_role *q, uint32_t generation)
 		role_confine(&q->role, &box);
 		open_spool(q);
 		attempts_recover(q);
+		recent_forget_later(q);
 		loop_hook_add(q->role.loop, &q->job_hook);
 	}
 	attempts_run(q);
@@ -255,6 +256,8 @@ int queue_main(unsigned index)
 	q->job_hook = (struct loop_hook){ .fn = before_wait, .arg = q };
 	list_init(&q->job_hook.link);
 	list_init(&q->spills);
+	list_init(&q->submissions);
+	map_init(&q->recent);
 	list_init(&q->attempts);
 	schedule_init(&q->schedule);
 	int code = role_run(&q->role, &ops, q, index);

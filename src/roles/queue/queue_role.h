@@ -2,16 +2,17 @@
 /*
  * The queue role: owner of the spool. Private to this folder: queue_role.c
  * (configuration, peers, the store's jobs), intake.c (what smtpd hands over),
- * attempts.c (due messages on their way to delivery), inspect.c (the console's
- * questions).
+ * recent.c (what it may hand over twice), attempts.c (due messages on their way to
+ * delivery), inspect.c (the console's questions).
  *
- * A message becomes durable in queue_role.c: jobs_kick begins a batch, its job runs
- * on a thread, and intake_completed answers smtpd only after that.
+ * A message becomes durable in queue_role.c: queue_kick begins a batch, its job runs
+ * on a thread, and job_done completes it, which is when smtpd is answered.
  */
 #ifndef WAYBILL_ROLES_QUEUE_ROLE_H
 #define WAYBILL_ROLES_QUEUE_ROLE_H
 
 #include "disk_real.h"
+#include "map.h"
 #include "role.h"
 #include "schedule.h"
 #include "spool_read.h"
@@ -48,6 +49,8 @@ struct queue_role {
 	struct queue_peer policy, delivery, console;
 	size_t intake_bytes;
 	bool intake_paused;
+	struct list submissions;   /* handed to the store and not completed */
+	struct map recent;         /* recent.c */
 	struct list spills;        /* large messages that are being received */
 	size_t spill_count;
 
@@ -74,6 +77,11 @@ bool queue_idle(const struct queue_role *q);
 bool intake_message(void *arg, const struct channel_message *message);
 void intake_peer_gone(struct queue_peer *peer);
 void intake_flow(struct queue_role *q);
+
+/* recent.c */
+void recent_add(struct queue_role *q, const struct id128 *id, uint64_t arrival_ms);
+bool recent_known(const struct queue_role *q, const struct id128 *id);
+void recent_forget_later(struct queue_role *q);
 
 /* attempts.c */
 void attempts_recover(struct queue_role *q);

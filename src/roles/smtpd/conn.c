@@ -155,7 +155,12 @@ void smtpd_conn_pump(struct smtpd_conn *conn)
 		smtpd_conn_close(conn, "done");
 		return;
 	}
-	bool full = conn->held.len >= SMTPD_HELD_BYTES_MAX;
+	/* A client may close its sending half and still read; nothing half received counts. */
+	if (conn->eof && !conn->asking && !unsent && conn->held.len == 0) {
+		smtpd_conn_close(conn, "the client left");
+		return;
+	}
+	bool full = conn->eof || conn->held.len >= SMTPD_HELD_BYTES_MAX;
 	bool stuck = unsent && conn->held.len > 0;
 	want(conn, (full || stuck || conn->closing ? 0 : POLLER_READ) | (unsent ? POLLER_WRITE : 0));
 }
@@ -173,10 +178,11 @@ static void receive(struct smtpd_conn *conn)
 	ssize_t got = read(conn->fd, bytes, conn->held.len > 0 || conn->asking ? room : sizeof(bytes));
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (got <= 0) {
-		smtpd_conn_close(conn, got == 0 ? "the client left" : "the connection broke");
+	if (got < 0) {
+		smtpd_conn_close(conn, "the connection broke");
 		return;
 	}
+	conn->eof = got == 0;
 	struct span input = span_of(bytes, (size_t)got);
 	uint64_t now_ms = clock_unix_ms();
 	while (input.len > 0 && conn->held.len == 0 && !conn->asking && !conn->closing) {

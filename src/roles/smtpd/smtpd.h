@@ -72,6 +72,7 @@ struct smtpd_conn {
 	bool trusted;
 	bool counted;              /* in `clients` */
 	bool closing;              /* the session said close: output, then the end */
+	bool eof;                  /* the client sends no more; what it sent is still answered */
 	bool asking;               /* a question is with another role */
 	bool resubmit;             /* the queue went away with our message: ask the next one */
 	struct buf held;           /* input that the session could not take yet */
