@@ -15,6 +15,9 @@ static struct {
 	const char *role;
 	bool json;
 	struct buf out;
+	struct buf spare;  /* the memory of the last line, for the next */
+	struct buf stamp;  /* the time as text, made once for each millisecond */
+	uint64_t stamp_ms;
 	uint64_t dropped;
 } self = { .role = "waybill", .out = { .max = LOG_BUFFER_BYTES_MAX } };
 
@@ -60,10 +63,9 @@ static void add_quoted(struct buf *out, struct span value)
 
 static void add_key(struct log_line *line, const char *key)
 {
-	if (self.json)
-		buf_addf(&line->text, ",\"%s\":", key);
-	else
-		buf_addf(&line->text, " %s=", key);
+	buf_add_str(&line->text, self.json ? ",\"" : " ");
+	buf_add_str(&line->text, key);
+	buf_add_str(&line->text, self.json ? "\":" : "=");
 }
 
 void log_span(struct log_line *line, const char *key, struct span value)
@@ -95,9 +97,19 @@ void log_id(struct log_line *line, const char *key, const struct id128 *id)
 
 void log_begin(struct log_line *line, enum log_severity severity, const char *event)
 {
-	buf_init(&line->text, LOG_LINE_BYTES_MAX);
+	uint64_t now_ms = clock_unix_ms();
+	if (self.stamp_ms != now_ms || self.stamp.max == 0) {
+		self.stamp.max = LOG_LINE_BYTES_MAX;
+		buf_clear(&self.stamp);
+		timetext_log(&self.stamp, now_ms);
+		self.stamp_ms = now_ms;
+	}
+	line->text = self.spare;
+	line->text.max = LOG_LINE_BYTES_MAX;
+	buf_clear(&line->text);
+	self.spare = (struct buf){ 0 };
 	buf_add_str(&line->text, self.json ? "{\"t\":\"" : "t=");
-	timetext_log(&line->text, clock_unix_ms());
+	buf_add(&line->text, buf_span(&self.stamp));
 	if (self.json)
 		buf_addf(&line->text, "\",\"role\":\"%s\",\"ev\":\"%s\"", self.role, event);
 	else
@@ -115,7 +127,8 @@ void log_end(struct log_line *line)
 		self.dropped++;
 	else
 		buf_add(&self.out, buf_span(&line->text));
-	buf_fini(&line->text);
+	buf_fini(&self.spare);
+	self.spare = line->text;
 }
 
 void log_text(enum log_severity severity, const char *event, const char *format, ...)
