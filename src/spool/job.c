@@ -14,8 +14,8 @@
 
 static bool work_due(const struct spool *s)
 {
-	bool settles = !journal_frame_empty(&s->settle) && s->journal.file >= 0;
-	if (!list_empty(&s->appends) || settles || s->unlinks.len > 0 || checkpoint_due(s))
+	bool journaled = s->journal.file >= 0 && (!journal_frame_empty(&s->settle) || s->unlinks.len > 0);
+	if (!list_empty(&s->appends) || journaled || checkpoint_due(s))
 		return true;
 	if (s->seal_wanted && s->active != NULL)
 		return true;
@@ -126,14 +126,19 @@ static void plan_settle(struct spool *s, struct spool_job *job)
 		return;
 	if (s->retire_hint)
 		retire_plan(s, &s->settle.bytes);
+	journal_frame_fini(&job->settle);
+	buf_fini(&job->settle_tags);
 	job->settle = s->settle;
 	job->settle_tags = s->settle_tags;
 	journal_frame_init(&s->settle);
 	buf_init(&s->settle_tags, SETTLE_TAG_BYTES_MAX);
 }
 
+/* Not without a journal: at start-up what killed them may have been read from memory only. */
 static void plan_unlinks(struct spool *s, struct spool_job *job)
 {
+	if (s->journal.file < 0)
+		return;
 	size_t len = s->unlinks.len < UNLINK_BYTES_MAX ? s->unlinks.len : UNLINK_BYTES_MAX;
 	buf_add(&job->unlinks, span_to(buf_span(&s->unlinks), len));
 	if (!job->unlinks.failed)
@@ -310,7 +315,8 @@ static void end_append(struct spool *s, struct append *a, struct segment *g)
 		a->message->unit = a->unit;
 		index_make_live(s, a->message);
 	} else {
-		if (a->large)
+		/* Of an unknown one the next start decides. */
+		if (a->large && a->outcome != SPOOL_UNKNOWN)
 			buf_add(&s->unlinks, span_of(&a->id, sizeof(a->id)));
 		index_free_message(s, a->message);
 	}

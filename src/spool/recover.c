@@ -4,9 +4,9 @@
  * alone, and nothing that is wrong in one file keeps another from being read.
  *
  *  1. Take the lock, list the folder, read the heads of all segments.
- *  2. Read the journals, oldest first, for what is dead or void in segments.
+ *  2. Read the newest whole journal for what is dead or void in segments.
  *  3. Read the segments: what is not dead or void lives.
- *  4. Read the journals again for what became of recipients.
+ *  4. Read the journal again for what became of recipients.
  *  5. Remove large files that belong to nothing (unless something was damaged).
  *  6. Write a new journal and remove the old ones; close segments left open.
  */
@@ -24,6 +24,7 @@ struct folder {
 	bool slots[SEGMENTS_MAX];
 	uint64_t journals[JOURNALS_MAX]; /* ascending once sorted */
 	uint32_t journal_count;
+	uint32_t journal_used; /* index + 1; 0: none counts */
 	struct buf large;
 	bool too_many;
 };
@@ -118,27 +119,41 @@ static int read_journal(struct spool *s, uint64_t number, journal_entry_fn each,
 	return rc < 0 ? rc : scan.complete_out;
 }
 
-/* All journals in order: an older one that was not removed yet says nothing that a newer one
- * does not correct. */
-static int read_journals(struct folder *f, journal_entry_fn each, bool report)
+/*
+ * The journal that counts is the newest whose checkpoint is whole. An older one is
+ * never read beside it: it may end in a result that was refused when the file failed,
+ * and was replaced by another later.
+ */
+static int read_newest_journal(struct folder *f)
 {
-	int complete = 1;
-	for (uint32_t i = 0; i < f->journal_count; i++) {
+	struct spool *s = f->s;
+	for (uint32_t i = f->journal_count; i > 0; i--) {
 		uint32_t damaged = 0;
-		complete = read_journal(f->s, f->journals[i], each, &damaged);
+		int complete = read_journal(s, f->journals[i - 1], apply_segment_entry, &damaged);
 		if (complete < 0)
 			return complete;
-		if (damaged > 0 && report) {
-			f->s->counts.damaged += damaged;
-			spool_notice(f->s, "journal %llu: %u damaged frames; some results are lost, "
-				"those recipients are tried again", (unsigned long long)f->journals[i], damaged);
+		s->counts.damaged += damaged;
+		if (damaged > 0)
+			spool_notice(s, "journal %llu: %u damaged frames; recipients whose results were in them are tried again",
+				(unsigned long long)f->journals[i - 1], damaged);
+		if (complete > 0) {
+			f->journal_used = i;
+			return 0;
 		}
-	}
-	if (complete == 0 && report) {
-		f->s->counts.damaged++;
-		spool_notice(f->s, "the newest journal is damaged; recipients that were settled may be tried again");
+		s->counts.damaged++;
+		spool_notice(s, "journal %llu has no whole checkpoint and does not count",
+			(unsigned long long)f->journals[i - 1]);
 	}
 	return 0;
+}
+
+static int read_results(struct folder *f)
+{
+	uint32_t damaged;
+	if (f->journal_used == 0)
+		return 0;
+	int rc = read_journal(f->s, f->journals[f->journal_used - 1], apply_message_entry, &damaged);
+	return rc < 0 ? rc : 0;
 }
 
 static int read_segments(struct folder *f)
@@ -149,9 +164,9 @@ static int read_segments(struct folder *f)
 		if (rc < 0)
 			return rc;
 	}
-	if (s->counts.messages > 0 && f->journal_count == 0) {
+	if (s->counts.messages > 0 && f->journal_used == 0) {
 		s->counts.damaged++;
-		spool_notice(s, "there is no journal: everything is tried again");
+		spool_notice(s, "no journal counts: every recipient is tried again");
 	}
 	return 0;
 }
@@ -228,13 +243,13 @@ static int recover_folder(struct folder *f)
 	qsort(f->journals, f->journal_count, sizeof(f->journals[0]), compare_numbers);
 	rc = read_heads(f);
 	if (rc == 0)
-		rc = read_journals(f, apply_segment_entry, true);
+		rc = read_newest_journal(f);
 	if (rc == 0)
 		rc = read_segments(f);
 	if (rc == 0)
 		rc = sort_messages(s);
 	if (rc == 0)
-		rc = read_journals(f, apply_message_entry, false);
+		rc = read_results(f);
 	if (rc < 0)
 		return rc;
 	buf_clear(&s->unlinks); /* of messages that were dead before; the next step finds them */

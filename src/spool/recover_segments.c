@@ -10,7 +10,7 @@
 
 #include "spool_private.h"
 
-#define ASIDE_BLOCK_BYTES (64u * 1024)
+#define COPY_BLOCK_BYTES (64u * 1024)
 #define SEGMENT_UNITS_MIN 4
 
 /* A head that cannot be read: the foot may know the generation. */
@@ -77,13 +77,13 @@ int recover_head(struct spool *s, uint32_t slot)
 
 static int copy_range(struct spool *s, int from, int to, const struct segment_event *event)
 {
-	uint8_t *block = malloc(ASIDE_BLOCK_BYTES);
+	uint8_t *block = malloc(COPY_BLOCK_BYTES);
 	if (block == NULL)
 		return -ENOMEM;
 	uint64_t at = 0, bytes = (uint64_t)event->units * SPOOL_UNIT, start = (uint64_t)event->unit * SPOOL_UNIT;
 	int rc = 0;
 	while (at < bytes && rc == 0) {
-		size_t len = bytes - at < ASIDE_BLOCK_BYTES ? (size_t)(bytes - at) : ASIDE_BLOCK_BYTES;
+		size_t len = bytes - at < COPY_BLOCK_BYTES ? (size_t)(bytes - at) : COPY_BLOCK_BYTES;
 		int64_t got = s->disk->ops->read(s->disk->ctx, from, block, len, start + at);
 		if (got == 0)
 			break;
@@ -201,10 +201,38 @@ int recover_segment(struct spool *s, struct segment *g)
 	g->failed = g->limit != SEGMENT_NO_LIMIT;
 	g->phase = g->failed ? SEGMENT_FAILED : SEGMENT_SEALED;
 	g->end_unit = scan.end_unit_out;
+	g->durable_unit = scan.durable_unit_out;
 	g->seal_due = !scan.sealed_out && !g->failed && g->live_count > 0;
 	if (!g->seal_due)
 		buf_release(&g->index);
 	return rc < 0 ? rc : f.error;
+}
+
+static int rewrite_range(struct spool *s, int file, uint64_t from, uint64_t to)
+{
+	uint8_t *block = malloc(COPY_BLOCK_BYTES);
+	int rc = block != NULL ? 0 : -ENOMEM;
+	while (rc == 0 && from < to) {
+		size_t len = to - from < COPY_BLOCK_BYTES ? (size_t)(to - from) : COPY_BLOCK_BYTES;
+		int64_t got = s->disk->ops->read(s->disk->ctx, file, block, len, from);
+		struct iovec piece = { block, len };
+		rc = got == (int64_t)len ? s->disk->ops->write(s->disk->ctx, file, &piece, 1, from) : -EIO;
+		from += len;
+	}
+	free(block);
+	return rc;
+}
+
+/*
+ * A sync of the last batch may have failed just before the process died. Then its
+ * records are read from memory as if they were well, and syncing them again says
+ * yes and does nothing. So they are written again, with the head, before that sync.
+ */
+static int rewrite_last_batch(struct spool *s, int file, const struct segment *g)
+{
+	uint64_t from = (uint64_t)g->durable_unit * SPOOL_UNIT, to = (uint64_t)g->end_unit * SPOOL_UNIT;
+	int rc = rewrite_range(s, file, 0, SPOOL_UNIT);
+	return rc == 0 ? rewrite_range(s, file, from, to) : rc;
 }
 
 static int write_seal(struct spool *s, struct segment *g)
@@ -218,15 +246,37 @@ static int write_seal(struct spool *s, struct segment *g)
 	seal.file = s->disk->ops->open(s->disk->ctx, name, DISK_OPEN_WRITE);
 	if (seal.file < 0)
 		return seal.file;
-	int rc = seal_write(s->disk, &seal);
+	int rc = rewrite_last_batch(s, seal.file, g);
+	if (rc == 0)
+		rc = seal_write(s->disk, &seal);
 	s->disk->ops->close(s->disk->ctx, seal.file);
 	return rc;
+}
+
+/* Makes sure that this use's head is on the disk, where the journal still knows of an earlier
+ * use; where that fails the segment is not used again. */
+static void confirm_head(struct spool *s, struct segment *g)
+{
+	char name[DISK_NAME_MAX];
+	segment_name(name, g->head.slot);
+	int file = s->disk->ops->open(s->disk->ctx, name, DISK_OPEN_WRITE);
+	int rc = file >= 0 ? rewrite_range(s, file, 0, SPOOL_UNIT) : file;
+	if (rc == 0)
+		rc = s->disk->ops->sync(s->disk->ctx, file);
+	if (file >= 0)
+		s->disk->ops->close(s->disk->ctx, file);
+	if (rc == 0)
+		g->generation_before = 0;
+	else
+		g->failed = true;
 }
 
 void recover_seals(struct spool *s)
 {
 	for (uint32_t i = 0; i < s->slot_count; i++) {
 		struct segment *g = s->segments[i];
+		if (g != NULL && g->generation_before != 0 && !g->hold)
+			confirm_head(s, g);
 		if (g == NULL || !g->seal_due)
 			continue;
 		g->seal_due = false;

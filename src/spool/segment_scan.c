@@ -196,6 +196,7 @@ static int walk_segment(struct walk *w)
 	}
 	buf_fini(&w->marks);
 	buf_fini(&w->window);
+	w->scan->durable_unit_out = w->durable_unit;
 	return rc > 0 ? 0 : rc;
 }
 
@@ -254,6 +255,7 @@ int segment_scan(struct segment_scan *scan, segment_event_fn each, void *arg)
 	struct segment_foot foot;
 	scan->sealed_out = read_foot(scan, &foot);
 	scan->end_unit_out = scan->sealed_out ? foot.end_unit : SEGMENT_FIRST_UNIT;
+	scan->durable_unit_out = scan->end_unit_out;
 	if (scan->sealed_out && !scan->whole) {
 		struct buf index;
 		buf_init(&index, SEGMENT_INDEX_BYTES_MAX);

@@ -88,8 +88,15 @@ void segment_snapshot(const struct segment *g, struct buf *body)
 void segment_apply(struct spool *s, const struct journal_entry *entry)
 {
 	struct segment *g = entry->slot < SEGMENTS_MAX ? s->segments[entry->slot] : NULL;
-	if (g == NULL || g->head.generation != entry->generation)
+	if (g == NULL)
 		return;
+	/* An earlier use that was retired. Was the head of this use only read from memory, a crash
+	 * may still bring that one back. */
+	if (g->head.generation != entry->generation) {
+		if (entry->limit == 0)
+			g->generation_before = entry->generation;
+		return;
+	}
 	if (entry->limit < g->limit)
 		g->limit = entry->limit;
 	for (size_t i = 0; i < entry->text.len && i < g->head.units / 8 + 1; i++)

@@ -85,6 +85,7 @@ struct segment {
 	struct buf index;     /* while active */
 	uint8_t *dead;        /* a bit for each unit */
 	uint64_t generation_before; /* until the head of this use is durable the disk may show that one; or 0 */
+	uint32_t durable_unit; /* with seal_due: what stands behind may be in the machine's memory only */
 	bool seal_due;        /* closed by a restart: index and foot are still to be written */
 	bool failed;          /* never written again; given back to the disk when nothing in it lives */
 	bool hold;            /* has damage that nobody has dealt with: neither copied nor used again */

@@ -67,6 +67,7 @@ struct segment_scan {
 	bool whole;           /* check everything: read each record and its content, trust no index */
 	bool sealed_out;      /* it has a valid foot */
 	uint32_t end_unit_out; /* behind the last record found */
+	uint32_t durable_unit_out; /* all before was synced for certain */
 };
 
 /* Reads all records of a segment: from its index if it is sealed, else by walking. 0, or the
