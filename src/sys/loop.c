@@ -43,15 +43,25 @@ struct work {
 	void *arg;
 };
 
+static void hook_move(struct list *to, struct list *member)
+{
+	list_remove(member);
+	list_append(to, member);
+}
+
 static void on_prepare(uv_prepare_t *handle)
 {
 	struct loop *loop = handle->data;
-	struct list *at = loop->hooks.next;
-	while (at != &loop->hooks) {
-		struct list *next = at->next;
-		struct loop_hook *hook = LIST_ENTRY(at, struct loop_hook, link);
+	struct list turn;
+	/* A hook may remove any hook, itself too: those of this turn wait in a list of their own,
+	 * so that no place in a list is remembered while one runs. */
+	list_init(&turn);
+	while (!list_empty(&loop->hooks))
+		hook_move(&turn, loop->hooks.next);
+	while (!list_empty(&turn)) {
+		struct loop_hook *hook = LIST_ENTRY(turn.next, struct loop_hook, link);
+		hook_move(&loop->hooks, &hook->link);
 		hook->fn(hook->arg);
-		at = next;
 	}
 }
 
@@ -101,7 +111,9 @@ void loop_free(struct loop *loop)
 	if (loop == NULL)
 		return;
 	uv_walk(&loop->uv, close_left, loop);
-	uv_run(&loop->uv, UV_RUN_DEFAULT);
+	/* Again when a stop was still pending: the first run only takes notice of it. */
+	if (uv_run(&loop->uv, UV_RUN_DEFAULT) != 0)
+		uv_run(&loop->uv, UV_RUN_DEFAULT);
 	int left = uv_loop_close(&loop->uv);
 	assert(left == 0);
 	free(loop);

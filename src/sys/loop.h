@@ -55,7 +55,8 @@ void timer_close(struct timer *t);
 
 /* --- before each wait --- */
 
-/* Members live in the caller's memory; a hook may add or remove itself. */
+/* Members live in the caller's memory; a hook may add and remove any, itself too. One that is added
+ * by a hook runs from the next turn on. */
 struct loop_hook {
 	struct list link;
 	void (*fn)(void *arg);
