@@ -176,20 +176,6 @@ struct buf *channel_ask(struct channel *c, const struct channel_question *questi
 	return out;
 }
 
-void channel_end(struct channel *c)
-{
-	assert(c->frame_at != CHANNEL_NO_FRAME);
-	size_t body = c->out.len - c->frame_at - CHANNEL_HEAD_BYTES;
-	/* A body over the limit is our own bug, not the peer's. */
-	assert(c->out.failed || body <= CHANNEL_BODY_BYTES_MAX);
-	if (!c->out.failed)
-		for (int i = 0; i < 4; i++)
-			c->out.ptr[c->frame_at + (size_t)i] = (uint8_t)(body >> (8 * i));
-	c->frame_at = CHANNEL_NO_FRAME;
-	if (c->out.len - c->out_at >= OUT_SEND_NOW_BYTES)
-		channel_out_send(c);
-}
-
 /* Forgets what was sent; a large buffer that became empty goes back to the allocator. */
 static void out_compact(struct channel *c)
 {
@@ -226,37 +212,76 @@ static ssize_t send_some(struct channel *c)
 	return sent;
 }
 
-void channel_out_send(struct channel *c)
+static void watch(struct channel *c)
 {
-	if (c->closed || c->frame_at != CHANNEL_NO_FRAME)
-		return;
-	if (c->out.failed) {
-		channel_fail(c, "out of memory for frames");
-		return;
-	}
+	poller_want(c->poller, (c->paused ? 0 : POLLER_READ) | (c->out.len > 0 ? POLLER_WRITE : 0));
+}
+
+/* Sends what the socket takes. NULL, or why the channel is of no use any more. */
+static const char *send_gathered(struct channel *c)
+{
+	if (c->out.failed)
+		return "out of memory for frames";
 	while (c->out_at < c->out.len) {
 		ssize_t sent = send_some(c);
 		if (sent == -EINTR)
 			continue;
 		if (sent == -EAGAIN)
 			break;
-		if (sent <= 0) {
-			channel_fail(c, "the peer is gone");
-			return;
-		}
+		if (sent <= 0)
+			return "the peer is gone";
 		c->out_at += (size_t)sent;
 	}
 	out_compact(c);
-	c->wanted = (c->paused ? 0 : POLLER_READ) | (c->out.len > 0 ? POLLER_WRITE : 0);
-	poller_want(c->poller, c->wanted);
+	watch(c);
+	return NULL;
+}
+
+/* Takes back a frame whose body grew over the limit (what it was made of may come from another
+ * peer); a question is answered with NULL at the next sweep. */
+static void frame_drop(struct channel *c)
+{
+	struct wire_reader r = { .rest = span_from(buf_span(&c->out), c->frame_at + sizeof(uint32_t)) };
+	unsigned type = wire_get_u16(&r);
+	unsigned flags = wire_get_u16(&r);
+	uint32_t request = wire_get_u32(&r);
+	if ((flags & CHANNEL_FLAG_FD) != 0)
+		close(c->out_fds[--c->out_fd_count].fd);
+	if ((flags & CHANNEL_FLAG_ANSWER) == 0 && channel_type_asks(type))
+		channel_question_expire(c, request);
+	c->out.len = c->frame_at;
+}
+
+void channel_end(struct channel *c)
+{
+	assert(c->frame_at != CHANNEL_NO_FRAME);
+	size_t body = c->out.len - c->frame_at - CHANNEL_HEAD_BYTES;
+	if (!c->out.failed && body > CHANNEL_BODY_BYTES_MAX)
+		frame_drop(c);
+	else if (!c->out.failed)
+		for (int i = 0; i < 4; i++)
+			c->out.ptr[c->frame_at + (size_t)i] = (uint8_t)(body >> (8 * i));
+	c->frame_at = CHANNEL_NO_FRAME;
+	/* A failure shows again before the loop waits: here the caller is amid its own work,
+	 * and handlers must not run. */
+	if (c->out.len - c->out_at >= OUT_SEND_NOW_BYTES)
+		send_gathered(c);
+}
+
+void channel_out_send(struct channel *c)
+{
+	if (c->closed || c->frame_at != CHANNEL_NO_FRAME)
+		return;
+	const char *wrong = send_gathered(c);
+	if (wrong != NULL)
+		channel_fail(c, wrong);
 }
 
 void channel_pause(struct channel *c, bool paused)
 {
 	c->paused = paused;
-	channel_enter(c);
-	channel_out_send(c);
-	channel_leave(c);
+	if (!c->closed)
+		watch(c);
 }
 
 void channel_flush(struct channel *c)

@@ -50,7 +50,8 @@ void channel_close(struct channel *c);
 /*
  * Begins a frame and gives the buffer to put the body in (ipc_put_NAME), then ends
  * it. NULL: the channel is gone or full; nothing was begun. Do not interleave.
- * `fd` is duplicated, or -1.
+ * `fd` is duplicated, or -1. A body over CHANNEL_BODY_BYTES_MAX is not sent; if it was a
+ * question, its answer is NULL. No handler runs before these return.
  */
 struct buf *channel_begin(struct channel *c, enum ipc_type type, int fd);
 void channel_end(struct channel *c);

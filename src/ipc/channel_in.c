@@ -64,6 +64,10 @@ static const char *frame_take(struct channel *c, const struct frame *f, struct s
 			return "a descriptor was announced and did not come";
 		message.fd = fd_take(c);
 	}
+	if (message.fd >= 0 && !ipc_type_carries_fd(f->type)) {
+		close(message.fd);
+		return "a descriptor with a message that has none";
+	}
 	if ((f->flags & CHANNEL_FLAG_ANSWER) != 0) {
 		if (channel_question_answered(c, &message))
 			return NULL;
@@ -112,11 +116,12 @@ static bool receive_once(struct channel *c)
 	ssize_t got = room != NULL ? sock_receive(c->fd, room, CHANNEL_IN_STEP_BYTES, &fds) : -ENOMEM;
 	if (got == -EAGAIN || got == -EINTR)
 		return false;
+	/* Ours from now on, whatever comes of the bytes. */
+	c->in_fd_count += fds.fd_count;
 	if (got <= 0 || fds.fds_lost) {
-		channel_fail(c, got == 0 ? "the peer closed it" : "receiving failed");
+		channel_fail(c, got == 0 ? "the peer closed it" : got < 0 ? "receiving failed" : "too many descriptors");
 		return false;
 	}
-	c->in_fd_count += fds.fd_count;
 	struct span bytes = span_of(shared, (size_t)got);
 	if (tail) {
 		c->in.len += (size_t)got;
@@ -129,6 +134,10 @@ static bool receive_once(struct channel *c)
 		buf_consume(&c->in, (size_t)done);
 	else
 		buf_add(&c->in, span_from(bytes, (size_t)done));
+	if (c->in.len == 0 && c->in_fd_count > 0) {
+		channel_fail(c, "a descriptor came unannounced");
+		return false;
+	}
 	if (c->in.len == 0 && c->in.cap > 0)
 		buf_release(&c->in);
 	return got == (ssize_t)CHANNEL_IN_STEP_BYTES && !c->paused;

@@ -37,7 +37,6 @@ struct channel {
 	bool closed;
 	bool greeted;
 	bool paused;
-	unsigned wanted;
 
 	struct buf out;
 	size_t out_at;   /* sent so far */
@@ -69,6 +68,8 @@ void channel_questions_fini(struct channel *c);
 void channel_questions_abandon(struct channel *c);
 bool channel_question_add(struct channel *c, const struct channel_question *question, uint32_t *request_out);
 void channel_question_drop(struct channel *c, uint32_t request);
+/* Gives up waiting: NULL comes at the next sweep. */
+void channel_question_expire(struct channel *c, uint32_t request);
 
 /* Hands the answer to who asked. False: no such question waits, or the type is wrong. */
 bool channel_question_answered(struct channel *c, const struct channel_message *answer);

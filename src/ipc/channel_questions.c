@@ -134,6 +134,11 @@ void channel_question_drop(struct channel *c, uint32_t request)
 	slot_release(c, request & (CHANNEL_QUESTIONS_MAX - 1));
 }
 
+void channel_question_expire(struct channel *c, uint32_t request)
+{
+	c->waiting[request & (CHANNEL_QUESTIONS_MAX - 1)].deadline_ms = 0;
+}
+
 bool channel_question_answered(struct channel *c, const struct channel_message *answer)
 {
 	uint32_t slot = answer->request & (CHANNEL_QUESTIONS_MAX - 1);

@@ -57,6 +57,9 @@ const char *ipc_type_name(unsigned type);
 const char *ipc_role_name(unsigned role);
 uint64_t ipc_schema_hash(void);
 
+/* Whether a descriptor may come with the message. */
+bool ipc_type_carries_fd(unsigned type);
+
 /* Checks any body against the message's schema, for fuzzing and for logs. */
 bool ipc_body_valid(unsigned type, struct span body);
 

@@ -86,6 +86,18 @@ const char *ipc_type_name(unsigned type)
 	return type < IPC_TYPE_COUNT ? names[type] : "?";
 }
 
+bool ipc_type_carries_fd(unsigned type)
+{
+	switch (type) {
+#define FD_CASE(NAME) case IPC_##NAME:
+		IPC_FD_MESSAGES(FD_CASE)
+#undef FD_CASE
+		return true;
+	default:
+		return false;
+	}
+}
+
 const char *ipc_role_name(unsigned role)
 {
 	static const char *const names[] = { "supervisor", "smtpd", "policy", "queue", "delivery", "console" };

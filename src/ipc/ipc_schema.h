@@ -60,6 +60,10 @@
 	M(QUEUE_PAUSE_ASK, queue_pause_ask) \
 	M(QUEUE_PAUSED, queue_paused)
 
+/* The messages that a descriptor may come with; with any other it is malformed, so that a
+ * neighbour cannot fill our table of descriptors with what nobody closes. */
+#define IPC_FD_MESSAGES(M) M(TABLE) M(LISTENER) M(PEER) M(SPILL_READY) M(DELIVER_ASK)
+
 #define IPC_FIELDS_GREETING(F) F(u64, schema_hash) F(u8, role)
 
 #define IPC_FIELDS_SETUP_SMTPD(F) \
