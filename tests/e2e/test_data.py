@@ -46,11 +46,25 @@ def test_content_over_the_limit_is_552_after_its_end(server):
     with s.client() as c:
         c.begin().data(message(mark, b"x" * 78 + b"\r\n")).is_(250)
         c.begin().data(message(token(), (b"y" * 78 + b"\r\n") * 2000)).is_(552, "5.3.4")
-        c.begin().data(message(token(), (b"z" * 78 + b"\r\n") * 20000)).is_(552, "5.3.4")
+        c.begin().data(message(token(), (b"z" * 78 + b"\r\n") * 10000)).is_(552, "5.3.4")
         c.cmd("NOOP").is_(250)
     s.mail("alice", mark)
     s.settled()
     assert not s.mails("alice", b"yyyy") and not s.mails("alice", b"zzzz")
+
+
+def test_content_far_over_the_limit_ends_the_session(server):
+    """RFC 5321 section 7.8: what is read only to be dropped has its bound; then the reply, and the end."""
+    s = server(sections={"limits": {"message-size": '"100KiB"'}})
+    with s.client() as c:
+        c.begin().cmd("DATA").is_(354)
+        try:
+            for _ in range(200):
+                c.send(b"y" * 62 + b"\r\n" + (b"z" * 62 + b"\r\n") * 1023)
+            raise AssertionError("13 MB were read for a message of at most 100 KiB")
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+    assert s.greets()
 
 
 def test_lines_of_60_kib_are_delivered(demo):

@@ -24,6 +24,16 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(folder)], check=False)
 
 
+def fill(path):
+    """Takes all space that is left."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        while True:
+            os.write(fd, b"b" * 65536)
+    except OSError:
+        os.close(fd)
+
+
 def fill_until_refused(s, body):
     """Sends until a refusal; the marks of the acknowledged and the refusal."""
     marks = []
@@ -97,13 +107,7 @@ def test_another_program_that_fills_the_disk_delays_mail_only(server, small_disk
     kept = token("kept")
     s.deliver(message(kept), source="127.0.0.2").is_(250)
     ballast = small_disk / "ballast"
-    with open(ballast, "wb") as f:
-        try:
-            while True:
-                f.write(b"b" * 65536)
-                f.flush()
-        except OSError:
-            pass
+    fill(ballast)
     marks, refusal = fill_until_refused(s, (b"z" * 76 + b"\r\n") * 400)
     refusal.is_(452, "4.3.1")
     ballast.unlink()
