@@ -162,8 +162,8 @@ static void on_reloaded(void *arg, const struct channel_message *message)
 	if (message == NULL || !ipc_get_reloaded(message->body, &said))
 		reply_error(c, "the supervisor does not answer");
 	else
-		reply(c, json_pack("{s:b, s:s%}", "ok", said.ok != 0, said.ok != 0 ? "text" : "error",
-			(const char *)said.text.ptr, said.text.len));
+		reply(c, json_pack("{s:b, s:o}", "ok", said.ok != 0, said.ok != 0 ? "text" : "error",
+			json_stringn(said.text.len > 0 ? (const char *)said.text.ptr : "", said.text.len)));
 }
 
 static struct buf *ask(struct client *c, struct channel *of, enum ipc_type type, channel_answer_fn *fn)

@@ -279,6 +279,15 @@ static void on_expanded(void *arg, const struct channel_message *message)
 	settle_key(t, REPLY_DIRECTORY_UNAVAILABLE, (struct span){ NULL, 0 });
 }
 
+/* A client may name somebody twice; the message goes there once. */
+static bool named_before(const struct spool_view *view, uint32_t recipient)
+{
+	for (uint32_t i = 0; i < recipient; i++)
+		if (span_eq(view->recipients[i].address, view->recipients[recipient].address))
+			return true;
+	return false;
+}
+
 static void try_begin(struct attempt *a, uint32_t recipient)
 {
 	struct queue_role *q = a->owner;
@@ -290,6 +299,12 @@ static void try_begin(struct attempt *a, uint32_t recipient)
 	}
 	*t = (struct try){ .attempt = a, .recipient = recipient };
 	a->open++;
+	if (r->attempts == 0 && named_before(&a->view, recipient)) {
+		struct spool_result same = { .state = SPOOL_EXPANDED, .retry_at_ms = SPOOL_NEVER,
+			.reason = SPAN("named before") };
+		settle(t, &same, "expanded");
+		return;
+	}
 	struct spool_recipient in_index = { 0 };
 	/* Only recipients that an expansion added have their address in the index. */
 	bool added = spool_recipient_find(q->spool, &a->view.entry.id, recipient, &in_index) && in_index.address.len > 0;
