@@ -18,6 +18,7 @@
 #include "reply.h"
 
 #define ATTEMPTS_MAX 256         /* messages under way at once */
+#define ADDED_BYTES_MAX (4u << 20) /* beyond, an address may get two copies rather than none */
 #define SOON_MS 1000             /* after a neighbour died, or the store could not record a result */
 #define UNREADABLE_AGAIN_MS 3600000
 #define DELIVERIES_QUEUED_FACTOR 4 /* so many for each of delivery's threads, to keep them busy */
@@ -29,6 +30,7 @@ struct attempt {
 	uint32_t next;         /* the recipient to begin next */
 	unsigned open;         /* recipients asked about or being settled */
 	bool fresh;
+	struct buf added;      /* addresses that this attempt's expansions added: a list */
 	bool soon;             /* something was left unsettled: again after SOON_MS */
 	uint64_t now_ms;
 };
@@ -93,6 +95,7 @@ static void attempt_end(struct attempt *a)
 	list_remove(&a->link);
 	q->attempt_count--;
 	spool_view_fini(&a->view);
+	buf_fini(&a->added);
 	free(a);
 	attempts_run(q);
 }
@@ -214,10 +217,22 @@ static void deliver(struct try *t, const struct ipc_expanded *where)
 		close(fd);
 }
 
-static bool known(const struct spool_view *view, uint32_t except, struct span address)
+/*
+ * Whether this address gets the message through another recipient. Those that are
+ * named like the one being replaced do not count: an alias may name itself.
+ */
+static bool reached_otherwise(const struct try *t, struct span address)
 {
+	const struct spool_view *view = &t->attempt->view;
+	struct span own = view->recipients[t->recipient].address;
+	struct span item;
+	ipc_list added = buf_span(&t->attempt->added);
+	while (ipc_list_next(&added, &item))
+		if (span_eq_nocase(item, address))
+			return true;
 	for (uint32_t i = 0; i < view->entry.recipient_count; i++)
-		if (i != except && span_eq_nocase(view->recipients[i].address, address))
+		if (!span_eq_nocase(view->recipients[i].address, own)
+		    && span_eq_nocase(view->recipients[i].address, address))
 			return true;
 	return false;
 }
@@ -225,7 +240,6 @@ static bool known(const struct spool_view *view, uint32_t except, struct span ad
 /* An alias's members take the recipient's place; who gets the message anyway is not added again. */
 static void replace(struct try *t, ipc_list targets)
 {
-	const struct spool_view *view = &t->attempt->view;
 	struct spool_result r = { .state = SPOOL_EXPANDED, .retry_at_ms = SPOOL_NEVER };
 	ipc_list rest = targets;
 	struct span item;
@@ -237,9 +251,12 @@ static void replace(struct try *t, ipc_list targets)
 		left_open(t);
 		return;
 	}
-	while (ipc_list_next(&targets, &item))
-		if (!known(view, t->recipient, item))
-			added[r.added_count++] = item;
+	while (ipc_list_next(&targets, &item)) {
+		if (reached_otherwise(t, item))
+			continue;
+		added[r.added_count++] = item;
+		ipc_list_add(&t->attempt->added, item);
+	}
 	r.added = added;
 	settle(t, &r, "expanded");
 	free(added);
@@ -357,6 +374,7 @@ static void attempt_begin(struct queue_role *q, const struct schedule_entry *ent
 		return;
 	}
 	a->owner = q;
+	buf_init(&a->added, ADDED_BYTES_MAX);
 	a->fresh = entry->fresh;
 	a->now_ms = clock_unix_ms();
 	list_append(&q->attempts, &a->link);
