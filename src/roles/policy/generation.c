@@ -188,6 +188,7 @@ static void built(void *arg)
 	} else {
 		log_text(LOG_OPERATOR, "directory-failed", "not enough memory for the directory; the old one stays");
 	}
+	policy_built(p);
 	role_ready(&p->role, g->number);
 	if (p->used != g)
 		generation_free(g);

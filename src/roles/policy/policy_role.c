@@ -48,6 +48,19 @@ static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 	channel_close(peer->channel);
 	peer->owner = p;
 	peer->channel = channel_open(p->role.loop, fd, who == IPC_QUEUE ? &queue : &smtpd, peer);
+	/* Until the directory is there, questions wait: "unknown" and "later" would both be untrue. */
+	if (peer->channel != NULL && !p->built)
+		channel_pause(peer->channel, true);
+}
+
+void policy_built(struct policy_role *p)
+{
+	if (p->built)
+		return;
+	p->built = true;
+	for (size_t i = 0; i < POLICY_PEERS_MAX; i++)
+		if (p->peers[i].channel != NULL)
+			channel_pause(p->peers[i].channel, false);
 }
 
 static void on_stop(void *state, uint32_t grace_ms)

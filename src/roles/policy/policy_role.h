@@ -18,11 +18,15 @@ struct policy_role {
 	struct role role;
 	struct generation *said;  /* being said by the supervisor */
 	struct generation *used;
+	bool built;               /* the first directory was built, or could not be */
 	struct peer {
 		struct policy_role *owner;
 		struct channel *channel;
 	} peers[POLICY_PEERS_MAX];
 };
+
+/* policy_role.c: from now on questions are answered. */
+void policy_built(struct policy_role *p);
 
 /* generation.c: SETUP_POLICY, DOMAIN and TABLE as they come; false when malformed. */
 bool generation_setup(struct policy_role *p, struct span body);
