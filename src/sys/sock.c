@@ -93,16 +93,36 @@ static int unix_address(const char *path, struct sockaddr_un *out)
 	return 0;
 }
 
-int sock_connect_unix(const char *path)
+static int unix_connect(const char *path, int flags)
 {
 	struct sockaddr_un to;
 	int error = unix_address(path, &to);
 	if (error < 0)
 		return error;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0)
 		return fail(fd);
 	return fd;
+}
+
+int sock_connect_unix(const char *path)
+{
+	return unix_connect(path, 0);
+}
+
+/* Whether a process listens there: -EADDRINUSE, also when its backlog is full. A socket that
+ * nobody listens on is removed; any other kind of file stays, and is in the way at bind. */
+static int unix_make_way(const char *path)
+{
+	struct stat st;
+	int other = unix_connect(path, SOCK_NONBLOCK);
+	if (other >= 0)
+		close(other);
+	if (other >= 0 || other == -EAGAIN)
+		return -EADDRINUSE;
+	if (other == -ECONNREFUSED && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+		unlink(path);
+	return 0;
 }
 
 int sock_listen_unix(const char *path, unsigned mode)
@@ -111,13 +131,9 @@ int sock_listen_unix(const char *path, unsigned mode)
 	int error = unix_address(path, &to);
 	if (error < 0)
 		return error;
-	int other = sock_connect_unix(path);
-	if (other >= 0) {
-		close(other);
-		return -EADDRINUSE;
-	}
-	if (other == -ECONNREFUSED)
-		unlink(path);
+	error = unix_make_way(path);
+	if (error < 0)
+		return error;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return fail(fd);

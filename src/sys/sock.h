@@ -15,7 +15,7 @@
 int sock_listen_tcp(const struct netaddr *addr, uint16_t port);
 
 /* A listening UNIX socket at `path` with `mode`; replaces a socket that nobody
- * listens on, -EADDRINUSE when somebody does. */
+ * listens on, -EADDRINUSE when somebody does or another kind of file is there. */
 int sock_listen_unix(const char *path, unsigned mode);
 
 /* Connects to a UNIX socket, blocking; negative errno. */
