@@ -78,6 +78,7 @@ struct file_stamp file_stamp_of(const char *path)
 int file_make_folders(const char *path, unsigned mode)
 {
 	char part[PATH_MAX];
+	struct stat st;
 	size_t len = strlen(path);
 	if (len == 0 || len >= sizeof(part))
 		return -ENAMETOOLONG;
@@ -91,7 +92,8 @@ int file_make_folders(const char *path, unsigned mode)
 			return -errno;
 		part[i] = kept;
 	}
-	return 0;
+	/* What "exists" may be a file, or a link to nowhere. */
+	return stat(part, &st) == 0 && S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }
 
 int file_lock(const char *path, int *holder_out)

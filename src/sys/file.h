@@ -30,7 +30,7 @@ struct file_stamp file_stamp_of(const char *path);
  */
 int file_lock(const char *path, int *holder_out);
 
-/* Makes the folder and those above it; 0 when it exists. */
+/* Makes the folder and those above it; 0 when it exists, -ENOTDIR when it is something else. */
 int file_make_folders(const char *path, unsigned mode);
 
 #endif
