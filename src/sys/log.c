@@ -50,7 +50,7 @@ static void add_quoted(struct buf *out, struct span value)
 	struct buf safe;
 	buf_init(&safe, LOG_LINE_BYTES_MAX);
 	/* Escaped first, so that a peer's bytes can neither end a line nor paint a terminal. */
-	buf_add_escaped(&safe, span_to(value, LOG_LINE_BYTES_MAX / 8));
+	buf_add_escaped(&safe, value);
 	buf_add_byte(out, '"');
 	for (size_t i = 0; i < safe.len; i++) {
 		if (safe.ptr[i] == '"' || (safe.ptr[i] == '\\' && self.json))
@@ -71,6 +71,7 @@ static void add_key(struct log_line *line, const char *key)
 void log_span(struct log_line *line, const char *key, struct span value)
 {
 	add_key(line, key);
+	value = span_to(value, LOG_VALUE_BYTES_MAX);
 	if (!self.json && plain(value))
 		buf_add(&line->text, value);
 	else
@@ -157,7 +158,7 @@ static void say_dropped(void)
 void log_flush(void *unused)
 {
 	(void)unused;
-	if (self.out.len == 0)
+	if (self.out.len == 0 && self.dropped == 0)
 		return;
 	size_t done = 0;
 	while (done < self.out.len) {

@@ -18,7 +18,8 @@
 /* Named for the reader: what the operator must fix, what we must fix, what passes, what happened. */
 enum log_severity { LOG_INFO, LOG_TRANSIENT, LOG_OPERATOR, LOG_BUG };
 
-#define LOG_LINE_BYTES_MAX 2048
+#define LOG_VALUE_BYTES_MAX 256 /* of a text value, before escaping; longer ones are cut */
+#define LOG_LINE_BYTES_MAX 8192 /* five such values fit, whatever their bytes become */
 
 struct log_line {
 	struct buf text;
