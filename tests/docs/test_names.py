@@ -18,7 +18,7 @@ PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/ARCHITECTURE.md",
 TOUR = "docs/ARCHITECTURE.md"
 CONFORMANCE = "docs/conformance.md"
 FOLDERS = ("bench/", "catalogue/", "docs/", "packaging/", "src/", "tests/", "tools/")
-LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 TEST = re.compile(r"^tests/[\w/]+\.(?:c|py)::\w+$")
 # Words in code that are no names of the source.
