@@ -42,7 +42,7 @@ PURE = ["reply", "message", "smtp", "spool", "queue", "conf"]
 KNOWS = {"base": set(), "sys": {"base"}}
 KNOWS.update({room: {"base", *PURE[:at]} for at, room in enumerate(PURE)})
 # The parts of roles that every role may use.
-ROLES_SHARED = {"common", ""}
+ROLES_SHARED = {"common", ""}  # and main, which lies beside them, knows them all
 
 # What a pure room and base never need: system calls, clocks, threads, logs.
 IMPURE_HEADERS = re.compile(
@@ -244,8 +244,8 @@ def check_layers(lint, path, lines, headers):
         if its_room not in knows:
             lint.complain(path, number, f"{room} may not know {its_room} ({name}); it knows "
                           f"{', '.join(sorted(knows - {room})) or 'nothing'}")
-        elif its_room == "roles" and room == "roles" and its_part not in ROLES_SHARED | {part}:
-            lint.complain(path, number, f"role {part or 'main'} includes role {its_part} ({name}); share through ipc")
+        elif room == "roles" == its_room and part and its_part not in ROLES_SHARED | {part}:
+            lint.complain(path, number, f"role {part} includes role {its_part} ({name}); share through ipc")
 
 
 # ---- the tests -------------------------------------------------------------------
