@@ -5,7 +5,7 @@
  * it whatever the job itself records. Messages first, segments last: a message that
  * dies on the way is dead either by its results or by its segment's bit.
  */
-#include <stdlib.h>
+#include <errno.h>
 
 #include "spool_private.h"
 
@@ -20,7 +20,7 @@ bool checkpoint_due(const struct spool *s)
 		return false;
 	uint64_t grown = s->journal.end - s->checkpoint_bytes;
 	bool big = grown > s->options.journal_bytes && grown > s->checkpoint_bytes;
-	return s->journal.file < 0 || big;
+	return s->journal.file < 0 || (big && s->checkpoint_wait == 0);
 }
 
 static void begin(struct spool *s, struct spool_job *job)
@@ -96,11 +96,14 @@ void checkpoint_done(struct spool *s, struct spool_job *job)
 		return;
 	s->next = job->next;
 	if (job->checkpoint_error != 0) {
-		spool_notice(s, "the journal could not be rewritten: %s", strerror(-job->checkpoint_error));
+		if (job->checkpoint_error != s->checkpoint_error)
+			spool_notice(s, "the journal could not be rewritten: %s", strerror(-job->checkpoint_error));
+		s->checkpoint_wait = CHECKPOINT_WAIT_JOBS;
 		s->checkpoint_error = job->checkpoint_error;
 		close_file(s, &s->next);
 		leave(s);
 		s->held = true;
+		s->starved |= job->checkpoint_error == -ENOSPC;
 		job->journal_failed |= job->names_unknown && s->journal.file >= 0;
 		return;
 	}
@@ -112,5 +115,6 @@ void checkpoint_done(struct spool *s, struct spool_job *job)
 	s->journal_oldest = s->journal.number;
 	s->checkpoint_bytes = s->journal.end;
 	job->journal_failed = false;
+	s->checkpoint_error = 0;
 	leave(s);
 }

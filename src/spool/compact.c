@@ -117,7 +117,7 @@ struct segment *remove_due(const struct spool *s)
 		empty++;
 		last = g;
 	}
-	return empty > s->options.spare_segments_max ? last : NULL;
+	return empty > s->options.spare_segments_max || s->starved ? last : NULL;
 }
 
 /* The rest runs in the job's thread. */

@@ -154,6 +154,8 @@ static struct spool_job *new_job(struct spool *s)
 	job->used_place = -1;
 	job->journal = s->journal;
 	job->journal_oldest = s->journal_oldest;
+	job->journal_step = s->options.journal_bytes / JOURNAL_STEPS / SPOOL_UNIT * SPOOL_UNIT + SPOOL_UNIT;
+	s->checkpoint_wait -= s->checkpoint_wait > 0;
 	job->next = s->next;
 	job->reserve = s->reserve;
 	list_init(&job->appends);
@@ -213,6 +215,8 @@ static void unlink_large(struct spool_job *job)
 
 void spool_job_run(struct spool_job *job)
 {
+	if (job->remove_wanted)
+		job->remove_error = remove_segment(job);
 	if (job->seal.wanted && job->seal.error == 0)
 		job->seal.error = seal_write(job->disk, &job->seal);
 	job_collect_copies(job);
@@ -220,8 +224,6 @@ void spool_job_run(struct spool_job *job)
 	job_settle(job);
 	job_checkpoint(job);
 	unlink_large(job);
-	if (job->remove_wanted)
-		job->remove_error = remove_segment(job);
 }
 
 /* The segment as its place has become. */
@@ -352,6 +354,7 @@ static void end_settles(struct spool *s, struct spool_job *job)
 	retire_done(s, durable);
 	complete_settles(s, &job->settle_tags, job->settle_outcome);
 	s->held |= !durable;
+	s->starved |= job->settle_outcome == SPOOL_REFUSED_FULL;
 	if (job->journal_failed) {
 		spool_notice(s, "journal %llu was closed after a failed write", (unsigned long long)s->journal.number);
 		s->disk->ops->close(s->disk->ctx, s->journal.file);
@@ -375,6 +378,7 @@ static void end_removal(struct spool *s, const struct spool_job *job)
 		segments_free(s, g);
 	else
 		g->phase = SEGMENT_REMOVED;
+	s->starved = false;
 }
 
 static void end_notices(struct spool *s, const struct spool_job *job)
@@ -405,6 +409,7 @@ void spool_job_end(struct spool *s, struct spool_job *job)
 	s->reserve.present = job->reserve.present;
 	s->journal.end = job->journal.end;
 	s->journal.allocated = job->journal.allocated;
+	end_removal(s, job);
 	end_seal(s, job);
 	for (int i = 0; i < job->place_count; i++)
 		end_place(s, job, i);
@@ -412,7 +417,6 @@ void spool_job_end(struct spool *s, struct spool_job *job)
 	end_settles(s, job);
 	end_appends(s, job);
 	compact_finish(s, job);
-	end_removal(s, job);
 	end_notices(s, job);
 	free_job(job);
 }

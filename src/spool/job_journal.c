@@ -58,7 +58,7 @@ static int take_space(struct spool_job *job, struct journal_file *j, uint64_t le
 {
 	if (j->end + len <= j->allocated)
 		return 0;
-	uint64_t want = (j->end + len + JOURNAL_STEP_BYTES - 1) / JOURNAL_STEP_BYTES * JOURNAL_STEP_BYTES;
+	uint64_t want = (j->end + len + job->journal_step - 1) / job->journal_step * job->journal_step;
 	int rc = job_allocate(job, j->file, want, true);
 	if (rc == 0)
 		j->allocated = want;

@@ -228,6 +228,8 @@ static int begin_journal(struct folder *f)
 	while (s->journal.file < 0 && (job = spool_job_begin(s)) != NULL) {
 		spool_job_run(job);
 		spool_job_end(s, job);
+		if (s->starved && remove_due(s) != NULL)
+			s->held = false;
 	}
 	return s->journal.file >= 0 ? 0 : s->checkpoint_error != 0 ? s->checkpoint_error : -ENOMEM;
 }
@@ -252,14 +254,16 @@ static int recover_folder(struct folder *f)
 		rc = read_results(f);
 	if (rc < 0)
 		return rc;
+	recover_dead_duplicates(s);
 	buf_clear(&s->unlinks); /* of messages that were dead before; the next step finds them */
 	check_large(f);
 	if (s->options.read_only)
 		return 0;
 	rc = begin_journal(f);
-	if (rc == 0)
-		recover_seals(s);
-	return rc;
+	if (rc < 0)
+		return rc;
+	recover_seals(s);
+	return recover_duplicates(s);
 }
 
 int spool_recover(struct spool *s)

@@ -34,8 +34,9 @@ static int read_head(const struct disk *disk, int file, uint32_t slot, struct se
 	int64_t size = disk->ops->size(disk->ctx, file);
 	if (size < 0)
 		return (int)size;
+	uint64_t units = (uint64_t)size / SPOOL_UNIT;
 	*head_out = (struct segment_head){ .slot = slot };
-	head_out->units = (uint64_t)size / SPOOL_UNIT < UINT32_MAX ? (uint32_t)((uint64_t)size / SPOOL_UNIT) : UINT32_MAX - 1;
+	head_out->units = units < UINT32_MAX ? (uint32_t)units : UINT32_MAX - 1;
 	if (head_out->units < SEGMENT_UNITS_MIN)
 		return -EILSEQ;
 	disk->ops->read(disk->ctx, file, unit, sizeof(unit), 0);
@@ -143,9 +144,13 @@ static bool found_record(struct finder *f, const struct segment_event *event)
 {
 	struct spool *s = f->s;
 	const struct record *r = &event->record;
+	segment_index_add(&f->g->index, event->unit, r->head);
+	f->g->record_count++;
 	if (index_find(s, &r->id) != NULL) {
-		segment_mark_dead(f->g, event->unit);
-		return true;
+		struct duplicate duplicate = { r->id, f->g->head.slot, event->unit };
+		buf_add(&s->duplicates, span_of(&duplicate, sizeof(duplicate)));
+		f->error = s->duplicates.failed ? -ENOMEM : 0;
+		return f->error == 0;
 	}
 	struct message *m = index_add(s, &r->id);
 	if (m == NULL) {
@@ -160,8 +165,6 @@ static bool found_record(struct finder *f, const struct segment_event *event)
 	m->accepted_count = r->recipient_count;
 	m->large = r->large;
 	index_make_live(s, m);
-	segment_index_add(&f->g->index, event->unit, r->head);
-	f->g->record_count++;
 	return true;
 }
 
@@ -202,7 +205,7 @@ int recover_segment(struct spool *s, struct segment *g)
 	g->phase = g->failed ? SEGMENT_FAILED : SEGMENT_SEALED;
 	g->end_unit = scan.end_unit_out;
 	g->durable_unit = scan.durable_unit_out;
-	g->seal_due = !scan.sealed_out && !g->failed && g->live_count > 0;
+	g->seal_due = !scan.sealed_out && !g->failed && g->record_count > 0;
 	if (!g->seal_due)
 		buf_release(&g->index);
 	return rc < 0 ? rc : f.error;
@@ -280,11 +283,62 @@ void recover_seals(struct spool *s)
 		if (g == NULL || !g->seal_due)
 			continue;
 		g->seal_due = false;
-		if (write_seal(s, g) < 0) {
+		if (write_seal(s, g) == 0) {
+			g->durable_unit = g->end_unit;
+		} else {
 			g->limit = g->end_unit;
 			g->failed = true;
 			g->phase = SEGMENT_FAILED;
 		}
 		buf_release(&g->index);
 	}
+}
+
+static void move_message(struct spool *s, struct message *m, const struct duplicate *to)
+{
+	struct segment *from = s->segments[m->slot], *g = s->segments[to->slot];
+	uint32_t units = spool_units(m->record_bytes);
+	from->live_count--;
+	from->live_units -= units;
+	segment_mark_dead(from, m->unit);
+	g->live_count++;
+	g->live_units += units;
+	m->slot = to->slot;
+	m->unit = to->unit;
+}
+
+/* Before the checkpoint: a second record of a message that is dead is dead too. */
+void recover_dead_duplicates(struct spool *s)
+{
+	for (size_t at = 0; at < s->duplicates.len; at += sizeof(struct duplicate)) {
+		struct duplicate d;
+		memcpy(&d, s->duplicates.ptr + at, sizeof(d));
+		if (index_find(s, &d.id) == NULL)
+			segment_mark_dead(s->segments[d.slot], d.unit);
+	}
+}
+
+/*
+ * Of two records of one message keep one that is on the disk for certain: the other
+ * may be what a failed write left in the machine's memory. When neither is certain
+ * the disk fails right now, and nothing may begin.
+ */
+int recover_duplicates(struct spool *s)
+{
+	for (size_t at = 0; at < s->duplicates.len; at += sizeof(struct duplicate)) {
+		struct duplicate d;
+		memcpy(&d, s->duplicates.ptr + at, sizeof(d));
+		struct segment *g = s->segments[d.slot];
+		struct message *m = index_find(s, &d.id);
+		bool kept_certain = m == NULL || m->unit < s->segments[m->slot]->durable_unit;
+		if (kept_certain)
+			segment_mark_dead(g, d.unit);
+		else if (d.unit < g->durable_unit)
+			move_message(s, m, &d);
+		else
+			return -EIO;
+	}
+	buf_release(&s->duplicates);
+	s->retire_hint = true;
+	return 0;
 }

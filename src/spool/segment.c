@@ -59,8 +59,12 @@
  * none is, look at each following unit. What is invalid or has wrong content
  * before the last batch's first unit is damage (it had been synced): report it, set
  * it aside. From there on it is a write that never finished: drop it. Leave out
- * what the journal calls void or dead. Of two records with one id one is a
- * copy that was made to win back space: either will do.
+ * what the journal calls void or dead. Of two records with one id one is a copy,
+ * made to win back space or after a failed write: keep one that was certainly synced.
+ *
+ * What is read after a crash of the process alone may be in the machine's memory and
+ * not on the disk, if a sync had failed before. So the last batch of an unsealed
+ * segment is written again and synced before anything relies on it.
  */
 #include "spool_segment.h"
 

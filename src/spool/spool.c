@@ -252,6 +252,7 @@ static struct spool *new_spool(const struct spool_options *options)
 	buf_init(&s->settle_tags, TAG_BYTES_MAX);
 	buf_init(&s->completions, COMPLETION_BYTES_MAX);
 	buf_init(&s->unlinks, TAG_BYTES_MAX);
+	buf_init(&s->duplicates, TAG_BYTES_MAX);
 	s->journal.file = s->next.file = -1;
 	return s;
 }
@@ -281,6 +282,7 @@ static void free_spool(struct spool *s)
 	buf_fini(&s->settle_tags);
 	buf_fini(&s->completions);
 	buf_fini(&s->unlinks);
+	buf_fini(&s->duplicates);
 	free(s);
 }
 

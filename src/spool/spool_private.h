@@ -18,7 +18,8 @@
 #define SEGMENTS_MAX 4096u           /* slots; with the default size 256 GiB */
 #define SEGMENT_BYTES_DEFAULT (64u * 1024 * 1024)
 #define JOURNAL_BYTES_DEFAULT (8u * 1024 * 1024)
-#define JOURNAL_STEP_BYTES (256u * 1024) /* space is taken in such steps */
+#define JOURNAL_STEPS 8u             /* space is taken in such parts of journal_bytes */
+#define CHECKPOINT_WAIT_JOBS 64u     /* after a failure, while the old journal still serves */
 #define BATCH_BYTES_DEFAULT (8u * 1024 * 1024)
 #define BATCH_COUNT_MAX 2048u
 #define SPARE_SEGMENTS_DEFAULT 4u
@@ -85,7 +86,7 @@ struct segment {
 	struct buf index;     /* while active */
 	uint8_t *dead;        /* a bit for each unit */
 	uint64_t generation_before; /* until the head of this use is durable the disk may show that one; or 0 */
-	uint32_t durable_unit; /* with seal_due: what stands behind may be in the machine's memory only */
+	uint32_t durable_unit; /* after a restart: what stands behind may be in the machine's memory only */
 	bool seal_due;        /* closed by a restart: index and foot are still to be written */
 	bool failed;          /* never written again; given back to the disk when nothing in it lives */
 	bool hold;            /* has damage that nobody has dealt with: neither copied nor used again */
@@ -176,6 +177,7 @@ struct spool_job {
 	struct journal_frame voids;
 	enum checkpoint_phase checkpoint;
 	bool checkpoint_start, checkpoint_finish;
+	uint64_t journal_step;
 	uint64_t journal_oldest; /* numbers from here on may be on the disk */
 	int checkpoint_error;
 	bool names_unknown;
@@ -187,6 +189,13 @@ struct spool_job {
 	int remove_error;
 	struct reserve reserve;
 	struct buf notices;      /* lines */
+};
+
+/* A second record of a live message. */
+struct duplicate {
+	struct id128 id;
+	uint32_t slot;
+	uint32_t unit;
 };
 
 struct spool_cursor {
@@ -218,12 +227,15 @@ struct spool {
 	bool retire_hint;           /* a segment may have lost its last live record */
 	bool seal_wanted;           /* closing */
 	int checkpoint_error;
+	uint32_t checkpoint_wait;   /* jobs until it is tried again */
 	struct journal_file next;
 	struct spool_cursor *checkpoint_cursor;
 	uint32_t checkpoint_slot;
 	struct buf unlinks;
 	uint32_t large_open_count;
 	struct reserve reserve;
+	bool starved;               /* no space for the journal: an empty segment is given up for it */
+	struct buf duplicates;      /* during recovery: struct duplicate */
 	struct spool_job *job;
 	struct buf completions;
 	size_t completion_at;
@@ -296,6 +308,8 @@ int spool_recover(struct spool *s);
 int recover_head(struct spool *s, uint32_t slot);
 int recover_segment(struct spool *s, struct segment *g);
 void recover_seals(struct spool *s);
+void recover_dead_duplicates(struct spool *s);
+int recover_duplicates(struct spool *s);
 
 /* read.c */
 int64_t segment_read(const struct spool *s, const struct segment *g, void *to, size_t len, uint64_t offset);
