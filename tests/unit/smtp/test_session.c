@@ -218,7 +218,7 @@ static void test_ehlo_lists_extensions(void **state)
 	session_driver_init(&d);
 	session_driver_open(&d, false);
 	expect_reply(&d, "EHLO x\r\n", "250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE 52428800\r\n"
-		"250-8BITMIME\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n"
+		"250-EXPN\r\n250-HELP\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n"
 		"250 LIMITS RCPTMAX=1000 MAILMAX=1000\r\n");
 	session_driver_fini(&d);
 }
