@@ -43,7 +43,7 @@ static int fd_take(struct channel *c)
 static const char *greeting_take(struct channel *c, const struct frame *f, struct span body)
 {
 	struct ipc_greeting greeting;
-	if (f->type != IPC_GREETING || !ipc_get_greeting(body, &greeting))
+	if (f->type != IPC_GREETING || f->flags != 0 || !ipc_get_greeting(body, &greeting))
 		return "no greeting";
 	if (greeting.schema_hash != ipc_schema_hash())
 		return "another build is at the other end";
@@ -91,7 +91,7 @@ static ssize_t frames_take(struct channel *c, struct span bytes)
 	while (!c->closed && bytes.len - done >= CHANNEL_HEAD_BYTES) {
 		struct frame f = frame_head(span_from(bytes, done));
 		const char *wrong = NULL;
-		if (f.body_bytes > CHANNEL_BODY_BYTES_MAX || f.type >= IPC_TYPE_COUNT)
+		if (f.body_bytes > CHANNEL_BODY_BYTES_MAX || f.type >= IPC_TYPE_COUNT || (f.flags & ~CHANNEL_FLAGS) != 0)
 			wrong = "a malformed frame";
 		else if (bytes.len - done - CHANNEL_HEAD_BYTES < f.body_bytes)
 			break;

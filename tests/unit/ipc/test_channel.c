@@ -54,6 +54,12 @@ static void put_answer_first(struct buf *out)
 	raw_frame_put(out, &(struct raw_frame){ .type = IPC_SUBMITTED, .flags = FRAME_ANSWER, .body = SPAN("\0\0\0") });
 }
 
+static void put_greeting_as_answer(struct buf *out)
+{
+	put_greeting(out);
+	out->ptr[6] = FRAME_ANSWER;
+}
+
 static void put_garbage(struct buf *out)
 {
 	buf_add(out, SPAN("EHLO client.test\r\nMAIL FROM:<>\r\n"));
@@ -74,6 +80,7 @@ static void test_a_wrong_greeting_closes_with_its_reason(void **state)
 		{ "an empty greeting", put_empty_greeting, "no greeting" },
 		{ "a cut greeting", put_greeting_cut, "no greeting" },
 		{ "an answer first", put_answer_first, "no greeting" },
+		{ "a greeting as an answer", put_greeting_as_answer, "no greeting" },
 		{ "another protocol", put_garbage, "a malformed frame" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -111,6 +118,8 @@ static void test_a_malformed_frame_closes_with_its_reason(void **state)
 	} cases[] = {
 		{ "a type out of range", 0, { .type = IPC_TYPE_COUNT }, 0, "a malformed frame" },
 		{ "the greatest type", 0, { .type = 65535 }, 0, "a malformed frame" },
+		{ "a flag out of range", 16, { .type = IPC_SPILL_DISCARD, .flags = 4, .body = SPAN("0123456789abcdef") }, 0,
+			"a malformed frame" },
 		{ "a body over the limit", CHANNEL_BODY_BYTES_MAX + 1, { .type = IPC_SUBMIT_ASK }, 0, "a malformed frame" },
 		{ "the greatest body", UINT32_MAX, { .type = IPC_SUBMIT_ASK }, 0, "a malformed frame" },
 		{ "an answer to nothing", 3, { .type = IPC_SUBMITTED, .flags = FRAME_ANSWER, .body = SPAN("\0\0\0") }, 0,
