@@ -34,6 +34,11 @@ struct dsn_event {
 	uint8_t notify;        /* DSN_NOTIFY_ flags, 0: not given */
 };
 
+struct dsn_events {
+	const struct dsn_event *list;
+	size_t count;
+};
+
 enum dsn_reader {
 	DSN_READER_SENDER,
 	DSN_READER_POSTMASTER
@@ -48,10 +53,6 @@ bool dsn_policy_due(const struct dsn_policy *policy, const struct dsn_message_fa
  * in order, into picked_out (room for `count`). Returns how many: one report tells
  * them all, none is due for 0.
  */
-struct dsn_events {
-	const struct dsn_event *list;
-	size_t count;
-};
 size_t dsn_policy_pick(const struct dsn_policy *policy, const struct dsn_message_facts *message,
 	struct dsn_events events, enum dsn_reader reader, size_t *picked_out);
 
@@ -68,11 +69,5 @@ size_t dsn_delay_told(const struct dsn_policy *policy, uint64_t arrival_ms, uint
  * NEVER stays.
  */
 uint8_t dsn_notify_after_expansion(uint8_t notify, size_t members);
-
-/*
- * The NOTIFY words to pass to a next hop that announces DSN: those of RCPT. 0 says:
- * leave the parameter out.
- */
-uint8_t dsn_notify_pass_on(uint8_t notify);
 
 #endif

@@ -16,7 +16,7 @@
 #define DSN_READ_VALUE_BYTES_MAX 4096     /* of one value; the rest is left out */
 #define DSN_READ_DEPTH_MAX 8              /* of multiparts */
 #define DSN_READ_PARTS_MAX 256
-#define DSN_READ_ARENA_BYTES (4u << 20)   /* a limit for the arena that every bounce fits into */
+#define DSN_READ_ARENA_BYTES (8u << 20)   /* a limit for the arena that every bounce fits into */
 
 enum dsn_read_action {
 	DSN_READ_UNKNOWN, /* no Action field, or an unknown word */
