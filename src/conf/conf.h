@@ -13,8 +13,8 @@
 #define WAYBILL_CONF_CONF_H
 
 #include "arena.h"
+#include "conf_relay.h"
 #include "conf_report.h"
-#include "netaddr.h"
 
 #define CONF_TEXT_BYTES_MAX (4u << 20)  /* of one configuration file */
 #define CONF_LISTENS_MAX 64             /* listen sections, and addresses of them all */
@@ -26,11 +26,6 @@ struct conf_networks {
 	size_t count;
 };
 
-struct conf_durations {
-	const uint64_t *ms;
-	size_t count;
-};
-
 /* Where to listen. "[::]:25" takes IPv4 clients too (a socket for both families). */
 struct conf_address {
 	struct span text;    /* as written */
@@ -38,11 +33,6 @@ struct conf_address {
 	uint16_t port;
 	struct span path;    /* absolute, fits into sockaddr_un */
 	uint32_t line;
-};
-
-struct conf_addresses {
-	const struct conf_address *items;
-	size_t count;
 };
 
 enum conf_protocol { CONF_PROTOCOL_SMTP };
@@ -61,10 +51,11 @@ struct conf_listen {
 struct conf_domain {
 	struct span name; /* A-labels in lower case; unique */
 	uint32_t line;
-	struct span mailboxes; /* "maildir:/path/{domain}/{user}": absolute, with {user} in it */
-	struct span users;     /* path of the file */
+	struct span mailboxes; /* "maildir:/path/{domain}/{user}": absolute, with {user} in it; empty: see via */
+	struct conf_hops via;  /* where the domain is kept, never "mx"; count 0 exactly when mailboxes is set */
+	struct span users;     /* path of the file; empty, only with via: every recipient is accepted */
 	struct span aliases;   /* path of the file, or empty */
-	uint32_t mailboxes_line, users_line, aliases_line;
+	uint32_t mailboxes_line, via_line, users_line, aliases_line;
 	uint8_t subaddress; /* the character that separates user and detail; 0: none */
 	enum conf_local_parts local_parts;
 };
@@ -89,6 +80,8 @@ struct conf_limits {
 struct conf_queue {
 	struct conf_durations retry; /* waits before attempt 2, 3 ...; the last one repeats */
 	uint64_t give_up_after_ms;
+	uint64_t bounces_give_up_after_ms; /* the null sender's; unless set, never longer than the other */
+	uint64_t relay_connections_max;    /* outgoing, of all destinations together */
 	bool paused;
 	uint64_t segment_bytes;
 };
@@ -108,8 +101,13 @@ struct conf {
 	size_t listen_count;
 	const struct conf_domain *domains; /* sorted by name */
 	size_t domain_count;
+	const struct conf_route *routes; /* sorted by pattern */
+	size_t route_count;
+	struct conf_route route_default; /* where no route says otherwise */
 	struct conf_limits limits;
 	struct conf_queue queue;
+	struct conf_dns dns;
+	struct conf_bounce bounce;
 	enum conf_log_format log_format;
 
 	uint32_t lines[CONF_SETTINGS_MAX]; /* for conf_line_of */
@@ -128,7 +126,7 @@ void conf_free(struct conf *conf);
 /*
  * The line in which a setting stands, 0 when it has its default. `field` is the
  * address of the member of `conf`, for example &conf->trust or
- * &conf->limits.recipients_max; listens and domains keep their lines themselves.
+ * &conf->limits.recipients_max; listens, domains and routes keep theirs themselves.
  */
 uint32_t conf_line_of(const struct conf *conf, const void *field);
 
@@ -137,6 +135,14 @@ bool conf_trusts(const struct conf *conf, const struct netaddr *client);
 
 /* The domain of this name (A-labels, in either letter case), or NULL. */
 const struct conf_domain *conf_domain_find(const struct conf *conf, struct span name);
+
+/*
+ * Where the control socket is, read from a text that may be wrong elsewhere:
+ * what `control` says, else DATA/control, wherever in the file the two stand.
+ * False when one that counts cannot be read. Agrees with conf_parse on what that
+ * accepts.
+ */
+bool conf_find_control(struct span text, struct buf *path_out);
 
 /* All settings as a page in Markdown: docs/configuration.md is exactly this. */
 void conf_write_reference(struct buf *out);
