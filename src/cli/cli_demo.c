@@ -116,8 +116,8 @@ static int check_free(const struct conf *conf)
 		return CLI_DONE; /* waybilld says why */
 	int fd = file_lock(path, &holder);
 	if (fd == -EWOULDBLOCK) {
-		fprintf(stderr, "waybill: this folder is in use by another demo (process %d); stop that one, or use another --dir\n",
-			holder);
+		fprintf(stderr, "waybill: this folder is in use by another demo (process %d); "
+			"stop that one, or use another --dir\n", holder);
 		return CLI_NO;
 	}
 	if (fd >= 0)

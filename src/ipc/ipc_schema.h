@@ -72,7 +72,8 @@
 	F(u32, bad_commands_max) F(u32, transactions_max) F(u32, received_max) F(u32, line_bytes_max) \
 	F(u32, command_timeout_ms) F(u32, data_timeout_ms) F(u32, data_rate_bytes_min)
 #define IPC_FIELDS_SETUP_POLICY(F) \
-	F(span, hostname) F(list, trust) F(u8, log_json) F(span, postmaster) F(u32, alias_members_max) F(u32, alias_depth_max)
+	F(span, hostname) F(list, trust) F(u8, log_json) F(span, postmaster) \
+	F(u32, alias_members_max) F(u32, alias_depth_max)
 #define IPC_FIELDS_SETUP_QUEUE(F) \
 	F(span, hostname) F(u8, log_json) F(span, folder) F(u8, paused) F(u64, segment_bytes) \
 	F(span, retry_ms) /* u64 each */ F(u64, give_up_ms) F(u32, deliveries_max)
@@ -117,7 +118,8 @@
 #define IPC_FIELDS_DELIVER_RESULT(F) F(u16, key) F(span, text)
 
 #define IPC_FIELDS_QUEUE_STATUS_ASK(F) F(u8, reserved)
-#define IPC_FIELDS_QUEUE_STATUS(F) F(u64, messages) F(u64, recipients) F(u64, bytes) F(u8, paused) F(u64, accepted) F(u64, delivered)
+#define IPC_FIELDS_QUEUE_STATUS(F) F(u64, messages) F(u64, recipients) F(u64, bytes) F(u8, paused) \
+	F(u64, accepted) F(u64, delivered)
 #define IPC_FIELDS_QUEUE_PAUSE_ASK(F) F(u8, paused)
 #define IPC_FIELDS_QUEUE_PAUSED(F) F(u8, paused)
 

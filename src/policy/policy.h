@@ -46,7 +46,8 @@ struct policy_verdict {
 	const char *check; /* which check decided */
 };
 
-typedef struct policy_verdict policy_rcpt_check_fn(const struct policy_context *context, const struct policy_rcpt *rcpt);
+typedef struct policy_verdict policy_rcpt_check_fn(const struct policy_context *context,
+	const struct policy_rcpt *rcpt);
 
 /* Asks the checks in their order; what none decides is accepted. */
 struct policy_verdict policy_rcpt(const struct policy_context *context, struct policy_rcpt *rcpt);
@@ -55,7 +56,8 @@ struct policy_verdict policy_rcpt(const struct policy_context *context, struct p
  * VRFY (expand false) and EXPN for a trusted client: `verified` and the mailboxes
  * appended as a list of spans to `mailboxes` (each with a u32 length), or the refusal.
  */
-enum reply_key policy_verify(const struct policy_context *context, struct span argument, bool expand, struct buf *mailboxes);
+enum reply_key policy_verify(const struct policy_context *context, struct span argument, bool expand,
+	struct buf *mailboxes);
 
 /* Makes local part and lower-case ASCII domain of an address as it was written; false when it has none.
  * The domain is written to `domain_text`. */

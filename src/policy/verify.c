@@ -23,7 +23,8 @@ static void add_mailbox(struct buf *mailboxes, struct directory_address address)
 	buf_fini(&text);
 }
 
-enum reply_key policy_verify(const struct policy_context *context, struct span argument, bool expand, struct buf *mailboxes)
+enum reply_key policy_verify(const struct policy_context *context, struct span argument, bool expand,
+	struct buf *mailboxes)
 {
 	uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
 	struct directory_address address;

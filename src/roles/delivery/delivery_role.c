@@ -26,12 +26,19 @@ struct domain {
 	char *folder; /* the fixed part of the template */
 };
 
-struct delivery_role {
-	struct role role;
+/* One generation of the configuration; jobs keep theirs until they end. */
+struct settings {
+	unsigned uses;
 	char *hostname;
 	uint32_t deliveries_max;
 	struct domain *domains;
 	size_t domain_count;
+};
+
+struct delivery_role {
+	struct role role;
+	struct settings *settings;
+	struct settings *next;  /* being said; it counts from START on */
 	struct channel *queue;
 	uint32_t incarnation; /* of the queue that asks */
 	unsigned open;
@@ -41,6 +48,7 @@ struct delivery_role {
 /* One delivery: the question's bytes, what maildir needs, and the result. */
 struct job {
 	struct delivery_role *owner;
+	struct settings *settings;
 	uint32_t incarnation;
 	uint32_t request;
 	struct ipc_deliver_ask ask;
@@ -51,22 +59,33 @@ struct job {
 	uint8_t body[];
 };
 
+static void settings_unref(struct settings *s)
+{
+	if (s == NULL || --s->uses > 0)
+		return;
+	for (size_t i = 0; i < s->domain_count; i++) {
+		free(s->domains[i].name);
+		free(s->domains[i].mailboxes);
+		free(s->domains[i].folder);
+	}
+	free(s->domains);
+	free(s->hostname);
+	free(s);
+}
+
 static bool setup(struct delivery_role *d, struct span body)
 {
 	struct ipc_setup_delivery say;
-	if (!ipc_get_setup_delivery(body, &say))
+	struct settings *s = calloc(1, sizeof(*s));
+	if (s == NULL || !ipc_get_setup_delivery(body, &say)) {
+		free(s);
 		return false;
-	free(d->hostname);
-	d->hostname = role_strdup(say.hostname);
-	d->deliveries_max = say.deliveries_max;
-	for (size_t i = 0; i < d->domain_count; i++) {
-		free(d->domains[i].name);
-		free(d->domains[i].mailboxes);
-		free(d->domains[i].folder);
 	}
-	d->domain_count = 0;
+	*s = (struct settings){ .uses = 1, .hostname = role_strdup(say.hostname), .deliveries_max = say.deliveries_max };
+	settings_unref(d->next);
+	d->next = s;
 	log_set_json(say.log_json != 0);
-	return d->hostname != NULL;
+	return s->hostname != NULL;
 }
 
 /* "/var/mail" of "maildir:/var/mail/{domain}/{user}". */
@@ -86,13 +105,14 @@ static char *fixed_folder(struct span mailboxes)
 static bool domain_add(struct delivery_role *d, struct span body)
 {
 	struct ipc_domain say;
-	if (!ipc_get_domain(body, &say) || d->domain_count == DELIVERY_DOMAINS_MAX)
+	struct settings *s = d->next;
+	if (s == NULL || !ipc_get_domain(body, &say) || s->domain_count == DELIVERY_DOMAINS_MAX)
 		return false;
-	struct domain *grown = realloc(d->domains, (d->domain_count + 1) * sizeof(*grown));
+	struct domain *grown = realloc(s->domains, (s->domain_count + 1) * sizeof(*grown));
 	if (grown == NULL)
 		role_fail(&d->role, "out of memory");
-	d->domains = grown;
-	struct domain *domain = &grown[d->domain_count++];
+	s->domains = grown;
+	struct domain *domain = &grown[s->domain_count++];
 	*domain = (struct domain){ role_strdup(say.name), role_strdup(say.mailboxes), fixed_folder(say.mailboxes) };
 	return domain->name != NULL && domain->mailboxes != NULL && domain->folder != NULL;
 }
@@ -112,20 +132,25 @@ static void start(struct delivery_role *d, uint32_t generation)
 {
 	struct sandbox_path paths[DELIVERY_PATHS_MAX];
 	size_t count = 0;
-	if (d->hostname == NULL)
+	const struct settings *s = d->next;
+	if (s == NULL)
 		role_fail(&d->role, "no settings were said");
-	for (size_t i = 0; i < d->domain_count; i++) {
+	for (size_t i = 0; i < s->domain_count; i++) {
 		/* Missing folders are made while we still may; one that cannot be is found out again at
 		 * each delivery, and says so there. */
-		int error = file_make_folders(d->domains[i].folder, MAIL_FOLDER_MODE);
+		const char *folder = s->domains[i].folder;
+		int error = file_make_folders(folder, MAIL_FOLDER_MODE);
 		if (error < 0)
-			log_text(LOG_OPERATOR, "mail-folder", "%s cannot be made: %s", d->domains[i].folder, strerror(-error));
+			log_text(LOG_OPERATOR, "mail-folder", "%s cannot be made: %s", folder, strerror(-error));
 		else
-			count = add_path(paths, count, d->domains[i].folder);
+			count = add_path(paths, count, folder);
 	}
 	struct sandbox box = { .paths = paths, .path_count = count, .open_files = true };
-	work_threads(d->deliveries_max);
+	work_threads(s->deliveries_max);
 	role_confine(&d->role, &box);
+	settings_unref(d->settings);
+	d->settings = d->next;
+	d->next = NULL;
 	role_ready(&d->role, generation);
 }
 
@@ -179,20 +204,22 @@ static void done(void *arg)
 	if (job->delivery.content_fd >= 0)
 		close(job->delivery.content_fd);
 	buf_fini(&job->path);
+	settings_unref(job->settings);
 	free(job);
 	d->open--;
 	if (d->stopping && d->open == 0)
 		role_end(&d->role);
 }
 
-static const char *find_path(const struct delivery_role *d, struct job *job)
+static const char *find_path(struct job *job)
 {
 	const struct ipc_deliver_ask *ask = &job->ask;
+	const struct settings *s = job->settings;
 	struct maildir_owner owner = { ask->user, ask->domain };
-	for (size_t i = 0; i < d->domain_count; i++) {
-		if (!span_eq(span_str(d->domains[i].name), ask->domain))
+	for (size_t i = 0; i < s->domain_count; i++) {
+		if (!span_eq(span_str(s->domains[i].name), ask->domain))
 			continue;
-		struct span template = span_str(d->domains[i].mailboxes);
+		struct span template = span_str(s->domains[i].mailboxes);
 		if (maildir_template_expand(template, owner, &job->path, &job->delivery.base_len) != MAILDIR_TEMPLATE_OK)
 			return "mailbox-misconfigured";
 		return NULL;
@@ -203,7 +230,8 @@ static const char *find_path(const struct delivery_role *d, struct job *job)
 static bool on_queue(void *arg, const struct channel_message *message)
 {
 	struct delivery_role *d = arg;
-	struct job *job = message->type == IPC_DELIVER_ASK ? malloc(sizeof(*job) + message->body.len) : NULL;
+	bool ask = message->type == IPC_DELIVER_ASK && d->settings != NULL;
+	struct job *job = ask ? malloc(sizeof(*job) + message->body.len) : NULL;
 	if (job == NULL)
 		return false;
 	*job = (struct job){ .owner = d, .incarnation = d->incarnation, .request = message->request };
@@ -214,11 +242,13 @@ static bool on_queue(void *arg, const struct channel_message *message)
 		return false;
 	}
 	buf_init(&job->path, MAILDIR_PATH_BYTES_MAX);
-	job->refusal = find_path(d, job);
+	job->settings = d->settings;
+	job->settings->uses++;
+	job->refusal = find_path(job);
 	size_t base_len = job->delivery.base_len;
 	job->delivery = (struct maildir_delivery){ .base_fd = -1, .path = buf_span(&job->path), .base_len = base_len,
 		.id = job->ask.id, .recipient = job->ask.recipient, .sender = job->ask.sender,
-		.hostname = span_str(d->hostname), .content = job->ask.content, .content_fd = message->fd,
+		.hostname = span_str(job->settings->hostname), .content = job->ask.content, .content_fd = message->fd,
 		.content_offset = job->ask.offset, .content_bytes = job->ask.bytes, .may_exist = job->ask.attempt > 0 };
 	d->open++;
 	if (work_submit(d->role.loop, run, done, job) < 0) {

@@ -318,7 +318,8 @@ static void try_begin(struct attempt *a, uint32_t recipient)
 	a->open++;
 	struct spool_recipient in_index = { 0 };
 	/* Only recipients that an expansion added have their address in the index. */
-	bool added = spool_recipient_find(q->spool, &a->view.entry.id, recipient, &in_index) && in_index.address.len > 0;
+	bool added = spool_recipient_find(q->spool, &a->view.entry.id, recipient, &in_index)
+		&& in_index.address.len > 0;
 	if (!added && r->attempts == 0 && named_before(&a->view, recipient)) {
 		struct spool_result same = { .state = SPOOL_EXPANDED, .retry_at_ms = SPOOL_NEVER,
 			.reason = SPAN("named before") };

@@ -19,6 +19,9 @@
 
 #define DATA_MODE 0700
 #define CONTROL_MODE 0600
+#define LISTEN_PATIENCE_MS 2000
+#define LISTEN_AGAIN_US 50000
+#define STOP_AGAIN_US 1000000 /* a second signal that comes later than this means "at once" */
 
 static int complain(const char *what, const char *path, int error)
 {
@@ -52,8 +55,8 @@ static int take_data(struct supervisor *s)
 	snprintf(path, sizeof(path), "%s/waybilld.lock", data);
 	s->lock_fd = file_lock(path, &holder);
 	if (s->lock_fd == -EWOULDBLOCK)
-		fprintf(stderr, "waybilld: %s is in use by another waybilld (process %d); stop that one, or use another folder\n",
-			data, holder);
+		fprintf(stderr, "waybilld: %s is in use by another waybilld (process %d); "
+			"stop that one, or use another folder\n", data, holder);
 	else if (s->lock_fd < 0)
 		complain("cannot lock", path, s->lock_fd);
 	return s->lock_fd < 0 ? s->lock_fd : 0;
@@ -68,6 +71,32 @@ static int take_account(struct supervisor *s)
 	return error < 0 ? complain("there is no user", name, error) : 0;
 }
 
+static int listen_once(struct supervisor *s, struct buf *problems)
+{
+	const char *control = (const char *)s->conf->control.ptr;
+	int error = settings_listen(s, s->conf, problems);
+	if (error < 0)
+		return error;
+	s->control_fd = sock_listen_unix(control, CONTROL_MODE);
+	if (s->control_fd < 0)
+		buf_addf(problems, "waybilld: cannot listen on %s: %s\n", control, strerror(-s->control_fd));
+	return s->control_fd < 0 ? s->control_fd : 0;
+}
+
+/* The roles of a supervisor that was killed hold its sockets for a moment longer. */
+static int listen_patiently(struct supervisor *s, struct buf *problems)
+{
+	size_t before = problems->len;
+	uint64_t began_us = clock_mono_us();
+	int error;
+	while ((error = listen_once(s, problems)) == -EADDRINUSE
+	       && clock_mono_us() - began_us < LISTEN_PATIENCE_MS * 1000u) {
+		problems->len = before;
+		usleep(LISTEN_AGAIN_US);
+	}
+	return error;
+}
+
 static int prepare(struct supervisor *s)
 {
 	struct buf problems;
@@ -78,13 +107,9 @@ static int prepare(struct supervisor *s)
 	if (error == 0)
 		error = take_data(s);
 	if (error == 0)
-		error = settings_listen(s, s->conf, &problems);
-	if (error == 0) {
-		s->control_fd = sock_listen_unix((const char *)s->conf->control.ptr, CONTROL_MODE);
-		if (s->control_fd < 0)
-			error = complain("cannot listen on", (const char *)s->conf->control.ptr, s->control_fd);
-	}
-	fwrite(problems.ptr, 1, problems.len, stderr);
+		error = listen_patiently(s, &problems);
+	if (problems.len > 0)
+		fwrite(problems.ptr, 1, problems.len, stderr);
 	buf_fini(&problems);
 	return error;
 }
@@ -145,10 +170,13 @@ void supervisor_child_ended(struct supervisor *s)
 void supervisor_stop(struct supervisor *s, int exit_code)
 {
 	if (s->stopping != 0) {
-		children_kill(s);
+		/* A signal to the whole process group may come twice. */
+		if (clock_mono_us() - s->stopping_us > STOP_AGAIN_US)
+			children_kill(s);
 		return;
 	}
 	s->stopping = 1;
+	s->stopping_us = clock_mono_us();
 	s->exit_code = exit_code;
 	log_text(LOG_INFO, "stopping", "sessions end, what was accepted stays");
 	notify_send("STOPPING=1");

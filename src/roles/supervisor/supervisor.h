@@ -67,6 +67,7 @@ struct supervisor {
 	uint64_t began_us;
 	bool announced;           /* the ready line was printed */
 	int stopping;             /* 0: no; 1: smtpd first; 2: the others */
+	uint64_t stopping_us;     /* since when */
 	int exit_code;
 	struct timer *stop_timer;
 	struct timer *watch_timer;
