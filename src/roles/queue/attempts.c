@@ -201,7 +201,8 @@ static void deliver(struct try *t, const struct ipc_expanded *where)
 	struct ipc_deliver_ask ask = { .id = view->entry.id, .sender = view->sender,
 		.recipient = view->recipients[t->recipient].address, .domain = where->domain, .user = where->user,
 		/* Only the very first try of a recipient can be sure that it left no copy before. */
-		.attempt = a->fresh && view->recipients[t->recipient].attempts == 0 ? 0 : 1, .large = view->entry.large, .bytes = view->large_bytes,
+		.attempt = a->fresh && view->recipients[t->recipient].attempts == 0 ? 0 : 1,
+		.large = view->entry.large, .bytes = view->large_bytes,
 		.content = view->entry.large ? (struct span){ NULL, 0 } : view->content };
 	struct channel_question question = { IPC_DELIVER_ASK, fd, QUEUE_ASK_TIMEOUT_MS, on_delivered, t };
 	bool openable = !view->entry.large || fd >= 0;
