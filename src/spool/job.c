@@ -66,6 +66,7 @@ static bool add_place(struct spool *s, struct spool_job *job, bool copies)
 	place->head.slot = create ? unused : slot;
 	place->head.generation = spool_chance(s);
 	place->head.units = units;
+	place->written_unit = create ? 0 : s->segments[slot]->written_unit;
 	return true;
 }
 
@@ -88,7 +89,8 @@ static void plan_places(struct spool *s, struct spool_job *job, const struct app
 	size_t head_bytes = first != NULL ? first->head.len : 0;
 	bool fits = g != NULL && segment_fits(&g->head, g->end_unit, g->index.len, bytes, head_bytes);
 	if (fits && !g->index.failed && !s->seal_wanted)
-		job->places[job->place_count++] = (struct place){ .head = g->head, .file = g->file, .end_unit = g->end_unit };
+		job->places[job->place_count++] = (struct place){ .head = g->head, .file = g->file, .end_unit = g->end_unit,
+			.written_unit = g->written_unit };
 	else if (g != NULL)
 		plan_seal(s, job);
 	while (job->place_count < PLACES_MAX && (first != NULL || compact_due(s))) {
@@ -287,6 +289,7 @@ static void end_place(struct spool *s, const struct spool_job *job, int index)
 	if (place->fresh)
 		g = begin_segment(s, place);
 	g->file = place->file;
+	g->written_unit = place->written_unit;
 	if (used) {
 		g->generation_before = 0;
 		s->active = g;

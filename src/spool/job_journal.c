@@ -11,6 +11,8 @@
 
 #include "spool_private.h"
 
+static uint8_t zeroes[64 * 1024];
+
 void job_notice(struct spool_job *job, const char *format, ...)
 {
 	char line[NOTICE_BYTES];
@@ -60,6 +62,11 @@ static int take_space(struct spool_job *job, struct journal_file *j, uint64_t le
 		return 0;
 	uint64_t want = (j->end + len + job->journal_step - 1) / job->journal_step * job->journal_step;
 	int rc = job_allocate(job, j->file, want, true);
+	/* Written once, so that syncing a frame changes no metadata. */
+	for (uint64_t at = j->allocated; rc == 0 && at < want; at += sizeof(zeroes)) {
+		struct iovec piece = { zeroes, want - at < sizeof(zeroes) ? (size_t)(want - at) : sizeof(zeroes) };
+		rc = job->disk->ops->write(job->disk->ctx, j->file, &piece, 1, at);
+	}
 	if (rc == 0)
 		j->allocated = want;
 	return rc;

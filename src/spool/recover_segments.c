@@ -190,6 +190,7 @@ int recover_segment(struct spool *s, struct segment *g)
 		return 0;
 	if (g->limit == 0) {
 		g->phase = SEGMENT_EMPTY;
+		g->written_unit = g->head.units;
 		return 0;
 	}
 	segment_name(name, g->head.slot);
@@ -204,6 +205,7 @@ int recover_segment(struct spool *s, struct segment *g)
 	g->failed = g->limit != SEGMENT_NO_LIMIT;
 	g->phase = g->failed ? SEGMENT_FAILED : SEGMENT_SEALED;
 	g->end_unit = scan.end_unit_out;
+	g->written_unit = g->head.units; /* nearly */
 	g->durable_unit = scan.durable_unit_out;
 	g->seal_due = !scan.sealed_out && !g->failed && g->record_count > 0;
 	if (!g->seal_due)

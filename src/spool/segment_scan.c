@@ -228,10 +228,12 @@ static void tell_index(const struct segment_scan *scan, struct span index, segme
 		struct span head = wire_get_span(&r);
 		if (r.bad)
 			return;
-		if (event.unit >= scan->head.units || event.unit >= scan->limit || unit_marked(scan->dead, event.unit))
+		if (event.unit < SEGMENT_FIRST_UNIT || event.unit >= scan->end_unit_out || event.unit >= scan->limit ||
+			unit_marked(scan->dead, event.unit))
 			continue;
 		bool valid = record_decode(head, &event.record) &&
-			event.record.place.generation == scan->head.generation && event.record.place.unit == event.unit;
+			event.record.place.generation == scan->head.generation && event.record.place.unit == event.unit &&
+			event.unit + (uint64_t)spool_units(record_bytes(&event.record)) <= scan->end_unit_out;
 		event.units = valid ? spool_units(record_bytes(&event.record)) : 1;
 		if (!valid)
 			event.kind = SEGMENT_DAMAGED;

@@ -80,6 +80,7 @@ struct segment {
 	int file;             /* open only while active */
 	uint32_t end_unit;    /* behind the last durable record */
 	uint32_t limit;       /* void from here on */
+	uint32_t written_unit; /* as in struct place */
 	uint32_t live_count;
 	uint64_t live_units;
 	uint32_t record_count;
@@ -134,6 +135,7 @@ struct place {
 	struct segment_head head;
 	int file;             /* -1: to be opened or created */
 	uint32_t end_unit;
+	uint32_t written_unit; /* all before was written at some time: syncing it again changes no metadata */
 	bool create;
 	bool fresh;           /* its head is to be written with the batch */
 	bool tried;           /* something may have been written */
