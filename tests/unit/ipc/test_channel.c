@@ -128,8 +128,10 @@ static void test_a_malformed_frame_closes_with_its_reason(void **state)
 			.body = SPAN("\0\0\0") }, 1, "a descriptor with a message that has none" },
 		{ "a descriptor that did not come", 0, { .type = IPC_PEER, .flags = FRAME_FD }, 0,
 			"a descriptor was announced and did not come" },
-		{ "a descriptor unannounced", 0, { .type = IPC_START }, 1, "a descriptor came unannounced" },
-		{ "two descriptors for one", 0, { .type = IPC_PEER, .flags = FRAME_FD }, 2, "a descriptor came unannounced" },
+		{ "a descriptor unannounced", 4, { .type = IPC_START, .body = SPAN("\0\0\0\0") }, 1, "a descriptor came unannounced" },
+		{ "two descriptors for one", 2, { .type = IPC_PEER, .flags = FRAME_FD, .body = SPAN("\1\2") }, 2, "a descriptor came unannounced" },
+		{ "a body of another message", 4, { .type = IPC_SPILL_DISCARD, .body = SPAN("\0\0\0\0") }, 0,
+			"a malformed or unexpected message" },
 		{ "a message that has no descriptor", 0, { .type = IPC_SUBMIT_ASK, .flags = FRAME_FD }, 1,
 			"a descriptor with a message that has none" },
 		{ "a descriptor with half a frame", 50, { .type = IPC_PEER, .flags = FRAME_FD }, 1, NULL },
@@ -248,7 +250,7 @@ static void test_descriptors_without_a_frame_are_bounded(void **state)
 	world_fini(&w);
 }
 
-/* Greeting, a question, an empty body and a long one. */
+/* Greeting, a question, a short body and a longer one. */
 static void put_stream(struct buf *out)
 {
 	struct buf body;
@@ -258,7 +260,7 @@ static void put_stream(struct buf *out)
 	ipc_put_submit_ask(&body, &ask);
 	put_greeting(out);
 	raw_frame_put(out, &(struct raw_frame){ .type = IPC_SUBMIT_ASK, .request = 5, .body = buf_span(&body) });
-	raw_frame_put(out, &(struct raw_frame){ .type = IPC_STOP });
+	raw_frame_put(out, &(struct raw_frame){ .type = IPC_STOP, .body = SPAN("\1\2\3\4") });
 	raw_frame_put(out, &(struct raw_frame){ .type = IPC_SPILL_DISCARD, .body = id_body() });
 	buf_fini(&body);
 }
@@ -266,7 +268,7 @@ static void put_stream(struct buf *out)
 static void expect_stream(const struct end *e, struct span stream, size_t cut)
 {
 	struct span first = span_from(stream, 9 + 2 * FRAME_HEAD_BYTES);
-	size_t first_bytes = stream.len - 9 - 4 * FRAME_HEAD_BYTES - 16;
+	size_t first_bytes = stream.len - 9 - 4 * FRAME_HEAD_BYTES - 4 - 16;
 	if (e->closed_count != 0 || e->heard_count != 3)
 		fail_msg("cut at %zu: %u heard, closed %u times", cut, e->heard_count, e->closed_count);
 	assert_int_equal(e->heard[0].type, IPC_SUBMIT_ASK);
@@ -274,7 +276,7 @@ static void expect_stream(const struct end *e, struct span stream, size_t cut)
 	assert_int_equal(e->heard[0].body_bytes, first_bytes);
 	assert_int_equal(e->heard[0].body_hash, body_hash(span_to(first, first_bytes)));
 	assert_int_equal(e->heard[1].type, IPC_STOP);
-	assert_int_equal(e->heard[1].body_bytes, 0);
+	assert_int_equal(e->heard[1].body_hash, body_hash(SPAN("\1\2\3\4")));
 	assert_int_equal(e->heard[2].body_hash, body_hash(id_body()));
 }
 
@@ -318,8 +320,8 @@ static void test_the_largest_body_arrives(void **state)
 	ends_open(&queue, &smtpd, &w);
 	for (size_t less = 0; less < 2; less++) {
 		uint8_t *bytes = calloc(1, CHANNEL_BODY_BYTES_MAX);
-		struct buf *out = channel_begin(smtpd.channel, IPC_SPILL_DISCARD, -1);
-		buf_add(out, span_of(bytes, CHANNEL_BODY_BYTES_MAX - less));
+		struct buf *out = channel_begin(smtpd.channel, IPC_FAILED, -1);
+		wire_put_span(out, span_of(bytes, CHANNEL_BODY_BYTES_MAX - sizeof(uint32_t) - less));
 		channel_end(smtpd.channel);
 		free(bytes);
 	}
