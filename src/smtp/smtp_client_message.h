@@ -101,6 +101,7 @@ enum smtp_client_cause {
 	/* What this next hop cannot take; always FAILED, with a fitting enhanced code. */
 	SMTP_CAUSE_TOO_LARGE,        /* 5.3.4 */
 	SMTP_CAUSE_ADDRESS_UTF8,     /* 5.6.7: the address needs SMTPUTF8 */
+	SMTP_CAUSE_ADDRESS_SYNTAX,   /* 5.1.3: the address is none; nothing of it is ever sent */
 	SMTP_CAUSE_HEADER_UTF8,      /* 5.6.9: the header needs SMTPUTF8 */
 	SMTP_CAUSE_HEADER_8BIT,      /* 5.6.3: header bytes that cannot be encoded */
 	SMTP_CAUSE_SIGNED,           /* 5.6.3: converting would break a signature or a cipher text */

@@ -35,7 +35,6 @@ struct smtp_reply_parser {
 	uint16_t lines;
 	uint32_t line_bytes; /* of the line that is being read */
 	uint8_t digits[4];   /* its code and the byte behind it */
-	bool last;           /* no hyphen in it */
 	bool bad;
 	bool done;
 	bool truncated;
