@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each role with settings, and a proof that it works: `works` uses fresh channels each time."""
+import json
+import os
+import socket
+import time
+
+from role_ipc import Role, items, keys_read
+
+SETUPS = {}
+
+
+class Made:
+    """A role under test. `peers`: who may talk to it, with the messages that each may send."""
+    peers = {}
+
+    def __init__(self, program, name):
+        self.role = Role(program, name)
+        self.keys = keys_read(program)
+        self.number = 0
+        self.setup()
+        self.role.start()
+
+    def path(self, name):
+        return os.path.join(self.role.folder, name)
+
+    def fresh_id(self):
+        self.number += 1
+        return int(time.time() * 1000).to_bytes(6, "big") + os.urandom(6) + self.number.to_bytes(4, "big")
+
+    def close(self):
+        self.role.destroy()
+
+
+def setup_of(name):
+    def note(made_class):
+        SETUPS[name] = made_class
+        return made_class
+    return note
+
+
+def make(program, name):
+    return SETUPS[name](program, name)
+
+
+@setup_of("policy")
+class Policy(Made):
+    peers = {"smtpd": {"RCPT_ASK", "VERIFY_ASK"}, "queue": {"EXPAND_ASK"}}
+
+    def setup(self):
+        control = self.role.control
+        control.send("SETUP_POLICY", hostname="mx.example.org", alias_members_max=100, alias_depth_max=10)
+        control.send("DOMAIN", name="example.org", mailboxes="maildir:/nowhere/{domain}/{user}", subaddress=ord("+"), fold=1)
+        for name, text, aliases in (("users", "alice\nbob\n", 0), ("aliases", "team: alice, bob\nloop: loop\n", 1)):
+            with open(self.path(name), "w", encoding="utf-8") as file:
+                file.write(text)
+            with open(self.path(name), "rb") as file:
+                control.send("TABLE", fd=file.fileno(), domain="example.org", path=self.path(name), aliases=aliases)
+
+    def works(self):
+        smtpd, queue = self.role.peer("smtpd"), self.role.peer("queue")
+        verdict = smtpd.ask("RCPT_ASK", recipient="alice@example.org", sender="x@y.test")
+        assert verdict["key"] == self.keys["RCPT_OK"], verdict
+        verdict = smtpd.ask("RCPT_ASK", recipient="nobody@example.org", sender="x@y.test")
+        assert verdict["key"] == self.keys["MAILBOX_UNKNOWN"], verdict
+        where = queue.ask("EXPAND_ASK", recipient="team@example.org")
+        assert items(where["targets"]) == [b"alice@example.org", b"bob@example.org"], where
+        smtpd.close()
+        queue.close()
+
+
+@setup_of("queue")
+class Queue(Made):
+    peers = {"smtpd": {"SUBMIT_ASK", "SPILL_ASK", "SPILL_DISCARD"}, "console": {"QUEUE_STATUS_ASK", "QUEUE_PAUSE_ASK"},
+             "policy": set(), "delivery": set()}
+
+    def setup(self):
+        os.mkdir(self.path("spool"))
+        self.role.control.send("SETUP_QUEUE", hostname="mx.example.org", folder=self.path("spool"),
+                               segment_bytes=4 << 20, retry_ms=(60000).to_bytes(8, "little"),
+                               give_up_ms=432000000, deliveries_max=8)
+
+    def submit(self, smtpd, **values):
+        given = {"id": self.fresh_id(), "arrived_ms": int(time.time() * 1000), "sender": "x@y.test",
+                 "recipients": ["alice@example.org"], "content": "Subject: x\r\n\r\nx\r\n", **values}
+        return smtpd.ask("SUBMIT_ASK", **given)
+
+    def status(self):
+        console = self.role.peer("console")
+        status = console.ask("QUEUE_STATUS_ASK")
+        console.close()
+        return status
+
+    def works(self):
+        """A message comes in and goes out; others that are waiting are let go on the way."""
+        smtpd, policy, delivery = self.role.peer("smtpd"), self.role.peer("policy"), self.role.peer("delivery")
+        console = self.role.peer("console")
+        console.ask("QUEUE_PAUSE_ASK", paused=0)
+        mark = os.urandom(8).hex()
+        answer = self.submit(smtpd, content=f"Subject: {mark}\r\n\r\nx\r\n")
+        assert answer == {"key": self.keys["MESSAGE_QUEUED"], "unknown": 0}, answer
+        while not self.hand_on(policy, delivery, mark.encode()):
+            pass
+        # Messages behind it: when they are durable, the results before them are recorded.
+        console.ask("QUEUE_PAUSE_ASK", paused=1)
+        for _ in range(5):
+            assert self.submit(smtpd)["key"] == self.keys["MESSAGE_QUEUED"]
+        for channel in (smtpd, policy, delivery, console):
+            channel.close()
+
+    def hand_on(self, policy, delivery, mark):
+        request, asked = policy.expect("EXPAND_ASK")
+        # Left from what was tried before: nobody there.
+        user = b"alice" if asked["recipient"] == b"alice@example.org" else b""
+        outcome = 0 if user else 2
+        policy.send("EXPANDED", request, answer=True, outcome=outcome, domain="example.org", user=user)
+        if not user:
+            return False
+        request, asked = delivery.expect("DELIVER_ASK")
+        assert (asked["user"], asked["domain"]) == (b"alice", b"example.org"), asked
+        delivery.send("DELIVER_RESULT", request, answer=True, key=self.keys["DELIVERED"])
+        return mark in asked["content"]
+
+
+@setup_of("delivery")
+class Delivery(Made):
+    peers = {"queue": {"DELIVER_ASK"}}
+
+    def setup(self):
+        control = self.role.control
+        control.send("SETUP_DELIVERY", hostname="mx.example.org", deliveries_max=4)
+        os.makedirs(self.path("mail"))
+        control.send("DOMAIN", name="example.org", mailboxes=f"maildir:{self.path('mail')}/{{domain}}/{{user}}")
+
+    def files(self):
+        return sorted(os.path.relpath(os.path.join(folder, name), self.role.folder)
+                      for folder, _, names in os.walk(self.role.folder) for name in names if name != "log")
+
+    def text(self, name):
+        with open(self.path(name), encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def works(self):
+        queue = self.role.peer("queue")
+        mark = os.urandom(8).hex()
+        result = queue.ask("DELIVER_ASK", id=self.fresh_id(), sender="x@y.test", recipient="alice@example.org",
+                           domain="example.org", user="alice", content=f"Subject: {mark}\r\n\r\nx\r\n")
+        assert result["key"] == self.keys["DELIVERED"], result
+        assert any(mark in self.text(name) for name in self.files() if "/alice/new/" in name)
+        queue.close()
+
+
+@setup_of("console")
+class Console(Made):
+    peers = {"queue": set()}
+
+    def setup(self):
+        control = self.role.control
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(self.path("control"))
+        listener.listen(8)
+        listener.setblocking(False)
+        control.send("SETUP_CONSOLE", version="0")
+        control.send("LISTENER", fd=listener.fileno(), name="control")
+        listener.close()
+
+    def client(self, word):
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        client.settimeout(20)
+        client.connect(self.path("control"))
+        client.sendall(word + b"\n")
+        return client
+
+    @staticmethod
+    def reply(client):
+        with client, client.makefile("rb") as file:
+            return json.loads(file.read())
+
+    def works(self):
+        queue = self.role.peer("queue")
+        client = self.client(b"status")
+        request, _ = queue.expect("QUEUE_STATUS_ASK")
+        queue.send("QUEUE_STATUS", request, answer=True, messages=3)
+        request, _ = self.role.control.expect("ROLES_ASK")
+        self.role.control.send("ROLES", request, answer=True, lines=['{"role":"queue"}'])
+        reply = self.reply(client)
+        assert reply["ok"] and reply["queue"]["messages"] == 3 and reply["roles"] == [{"role": "queue"}], reply
+        queue.close()
+
+
+@setup_of("smtpd")
+class Smtpd(Made):
+    peers = {"policy": set(), "queue": set()}
+
+    def setup(self):
+        control = self.role.control
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+        listener.setblocking(False)
+        self.port = listener.getsockname()[1]
+        control.send("SETUP_SMTPD", hostname="mx.example.org", trust=["127.0.0.2/32"], message_bytes_max=10 << 20,
+                     recipients_max=100, connections_max=1000, connections_per_client_max=1000, bad_commands_max=20,
+                     transactions_max=1000, received_max=100, line_bytes_max=65536, command_timeout_ms=60000,
+                     data_timeout_ms=60000)
+        control.send("LISTENER", fd=listener.fileno(), name="smtp")
+        listener.close()
+
+    def session(self, source="127.0.0.1"):
+        """A client that has said EHLO."""
+        client = Client(source, self.port)
+        assert client.reply().startswith("220 ")
+        client.say("EHLO client.test")
+        return client
+
+    def to_rcpt(self, policy, client):
+        """MAIL is accepted; the number of policy's question about the recipient."""
+        assert client.say("MAIL FROM:<x@y.test>").startswith("250")
+        client.send(b"RCPT TO:<alice@example.org>\r\n")
+        return policy.expect("RCPT_ASK")[0]
+
+    def to_data(self, policy, client):
+        request = self.to_rcpt(policy, client)
+        policy.send("RCPT_VERDICT", request, answer=True, key=self.keys["RCPT_OK"])
+        assert client.reply().startswith("250")
+        assert client.say("DATA").startswith("354")
+
+    def works(self):
+        policy, queue = self.role.peer("policy"), self.role.peer("queue")
+        client = self.session()
+        self.to_data(policy, client)
+        client.send(b"Subject: x\r\n\r\nx\r\n.\r\n")
+        request, asked = queue.expect("SUBMIT_ASK")
+        assert items(asked["recipients"]) == [b"alice@example.org"], asked
+        queue.send("SUBMITTED", request, answer=True, key=self.keys["MESSAGE_QUEUED"])
+        assert client.reply().startswith("250 2.0.0"), "not queued"
+        assert client.say("QUIT").startswith("221")
+        for channel in (policy, queue, client):
+            channel.close()
+
+
+class Client:
+    """A client that reads whole replies."""
+
+    def __init__(self, source, port):
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout=20, source_address=(source, 0))
+        self.file = self.sock.makefile("rb")
+
+    def send(self, data):
+        self.sock.sendall(data)
+
+    def reply(self):
+        """The last line of the next reply; empty when the connection ended."""
+        while True:
+            line = self.file.readline().decode("utf-8", "backslashreplace")
+            if line[3:4] != "-":
+                return line
+
+    def say(self, line):
+        self.send(line.encode() + b"\r\n")
+        return self.reply()
+
+    def close(self):
+        self.file.close()
+        self.sock.close()
