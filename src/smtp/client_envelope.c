@@ -11,10 +11,6 @@
 #include "client_private.h"
 #include "utf8.h"
 
-/* RFC 3461 section 4.2 and 4.4: what is longer is left out. */
-#define ORCPT_BYTES_MAX 500
-#define ENVID_BYTES_MAX 100
-
 void client_envelope_begin(struct smtp_client *c)
 {
 	for (size_t i = 0; i < c->message->recipient_count; i++)
@@ -75,10 +71,10 @@ static void mail_write(struct smtp_client *c)
 		buf_add(&c->output, SPAN(" BODY=8BITMIME"));
 	if (c->content.utf8)
 		buf_add(&c->output, SPAN(" SMTPUTF8"));
-	if (c->extensions.dsn && m->ret != SMTP_RET_NONE)
-		buf_add_str(&c->output, m->ret == SMTP_RET_FULL ? " RET=FULL" : " RET=HDRS");
+	if (c->extensions.dsn && m->ret != DSN_RET_UNSET)
+		buf_add_str(&c->output, m->ret == DSN_RET_FULL ? " RET=FULL" : " RET=HDRS");
 	if (c->extensions.dsn)
-		value_write(c, SPAN(" ENVID="), m->envid, ENVID_BYTES_MAX);
+		value_write(c, SPAN(" ENVID="), m->envid, DSN_ENVID_BYTES_MAX);
 	buf_add(&c->output, SPAN("\r\n"));
 }
 
@@ -86,12 +82,12 @@ static void notify_write(struct smtp_client *c, uint8_t notify)
 {
 	static const char *const names[] = { "SUCCESS", "FAILURE", "DELAY" };
 	const char *before = " NOTIFY=";
-	if ((notify & SMTP_NOTIFY_NEVER) != 0) {
+	if ((notify & DSN_NOTIFY_NEVER) != 0) {
 		buf_add(&c->output, SPAN(" NOTIFY=NEVER"));
 		return;
 	}
 	for (size_t i = 0; i < 3; i++) {
-		if ((notify & (SMTP_NOTIFY_SUCCESS << i)) == 0)
+		if ((notify & (DSN_NOTIFY_SUCCESS << i)) == 0)
 			continue;
 		buf_add_str(&c->output, before);
 		buf_add_str(&c->output, names[i]);
@@ -106,7 +102,7 @@ static void rcpt_write(struct smtp_client *c, const struct smtp_client_recipient
 	buf_add_byte(&c->output, '>');
 	if (c->extensions.dsn) {
 		notify_write(c, r->notify);
-		value_write(c, SPAN(" ORCPT="), r->orcpt, ORCPT_BYTES_MAX);
+		value_write(c, SPAN(" ORCPT="), r->orcpt, DSN_ORCPT_BYTES_MAX);
 	}
 	buf_add(&c->output, SPAN("\r\n"));
 }

@@ -7,6 +7,7 @@
 #define WAYBILL_SMTP_SMTP_CLIENT_MESSAGE_H
 
 #include "content_facts.h"
+#include "dsn_params.h"
 #include "smtp_reply.h"
 
 enum smtp_client_tls {
@@ -38,19 +39,10 @@ struct smtp_client_options {
 
 #define SMTP_CLIENT_OPTIONS_DEFAULT { .timeouts = SMTP_CLIENT_TIMEOUTS_DEFAULT, .recipients_max = 100 }
 
-enum {
-	SMTP_NOTIFY_NEVER = 1, /* alone */
-	SMTP_NOTIFY_SUCCESS = 2,
-	SMTP_NOTIFY_FAILURE = 4,
-	SMTP_NOTIFY_DELAY = 8
-};
-
-enum smtp_ret { SMTP_RET_NONE, SMTP_RET_FULL, SMTP_RET_HDRS };
-
 struct smtp_client_recipient {
 	struct span mailbox; /* without brackets; UTF-8 is allowed; "postmaster" may stand alone */
 	struct span orcpt;   /* as it came on the wire: addr-type ";" xtext; empty: none */
-	uint8_t notify;      /* SMTP_NOTIFY_*; 0: not given */
+	uint8_t notify;      /* DSN_NOTIFY_*; 0: not given */
 };
 
 /* Borrowed with all it points to, from begin until MESSAGE_DONE was pulled. */
@@ -60,7 +52,7 @@ struct smtp_client_message {
 	size_t recipient_count;            /* 1 to SMTP_CLIENT_RECIPIENTS_MAX */
 	bool smtputf8;                     /* it came with SMTPUTF8 */
 	bool binary;                       /* it came with BODY=BINARYMIME: every octet is data */
-	enum smtp_ret ret;
+	enum dsn_ret ret;
 	struct span envid;                 /* xtext, as it came; empty: none */
 	const struct content_facts *facts; /* NULL: the client reads the content once more to find them */
 };
