@@ -25,6 +25,13 @@ struct cli_options {
 /* Reads the configuration; prints why and gives NULL when it cannot be used. */
 struct conf *cli_conf_load(const char *path);
 
+/*
+ * Gives the path of the control socket, also when the file has errors elsewhere: a
+ * server that runs with an older version of it can still be asked. Prints why and
+ * gives false when the file does not say where the socket is.
+ */
+bool cli_control_path(const char *conf_path, struct buf *path_out);
+
 /* The subcommands; argv[0] is the subcommand's name. Each gives the exit code. */
 int cli_demo(int argc, char **argv);
 int cli_status(const struct cli_options *options);

@@ -17,6 +17,7 @@
 
 #define ANSWER_BYTES_MAX (4u << 20)
 #define ANSWER_PATIENCE_S 30
+#define SOCKET_PATH_BYTES_MAX 128 /* more than any socket's path has */
 
 static int no_server(const char *path, int error)
 {
@@ -46,14 +47,16 @@ static int receive(int fd, struct buf *answer)
 /* Sends the word; the parsed answer, or NULL with *exit_out set and the reason printed. */
 static json_t *ask(const struct cli_options *options, const char *word, int *exit_out)
 {
-	struct conf *conf = cli_conf_load(options->conf_path);
 	*exit_out = CLI_NO;
-	if (conf == NULL)
+	struct buf text, socket_path;
+	buf_init(&socket_path, SOCKET_PATH_BYTES_MAX);
+	const char *path = cli_control_path(options->conf_path, &socket_path) ? buf_cstr(&socket_path) : NULL;
+	if (path == NULL) {
+		buf_fini(&socket_path);
 		return NULL;
-	const char *path = (const char *)conf->control.ptr;
+	}
 	struct timeval patience = { .tv_sec = ANSWER_PATIENCE_S };
 	json_t *answer = NULL;
-	struct buf text;
 	buf_init(&text, ANSWER_BYTES_MAX);
 	int fd = sock_connect_unix(path);
 	int error = fd < 0 ? fd : 0;
@@ -69,7 +72,7 @@ static json_t *ask(const struct cli_options *options, const char *word, int *exi
 	if (answer == NULL)
 		*exit_out = no_server(path, error < 0 ? error : -EPROTO);
 	buf_fini(&text);
-	conf_free(conf);
+	buf_fini(&socket_path);
 	return answer;
 }
 

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The way through the room: text, tree, struct, checks; and the few questions to a finished struct. */
+/* The way through the room: text, tree, struct, checks; and where each setting stands. */
 #include "conf.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
-#include "address.h"
 #include "conf_bind.h"
 #include "conf_check.h"
 #include "conf_value.h"
@@ -35,6 +34,15 @@ static void control_fill(struct conf_bind *bind)
 	buf_fini(&path);
 }
 
+/* A bounce is not tried longer than the mail that it is about, unless the file says so. */
+static void bounces_fill(struct conf *conf)
+{
+	struct conf_queue *queue = &conf->queue;
+	bool set = conf_line_of(conf, &queue->bounces_give_up_after_ms) > 0;
+	if (!set && queue->bounces_give_up_after_ms > queue->give_up_after_ms)
+		queue->bounces_give_up_after_ms = queue->give_up_after_ms;
+}
+
 /* Fills the conf; false when memory is short. */
 static bool conf_fill(struct conf_bind *bind, struct span text)
 {
@@ -45,6 +53,7 @@ static bool conf_fill(struct conf_bind *bind, struct span text)
 	if (whole) {
 		conf_bind_tree(bind, &tree);
 		control_fill(bind);
+		bounces_fill(bind->conf);
 	}
 	arena_reset(&arena);
 	if (!whole || bind->full)
@@ -96,33 +105,4 @@ uint32_t conf_line_of(const struct conf *conf, const void *field)
 			return conf->lines[i];
 	assert(!"a member of struct conf that is a setting");
 	return 0;
-}
-
-bool conf_trusts(const struct conf *conf, const struct netaddr *client)
-{
-	for (size_t i = 0; i < conf->trust.count; i++)
-		if (netblock_contains(&conf->trust.blocks[i], client))
-			return true;
-	return false;
-}
-
-const struct conf_domain *conf_domain_find(const struct conf *conf, struct span name)
-{
-	uint8_t low[ADDRESS_DOMAIN_BYTES_MAX];
-	if (name.len > sizeof(low))
-		return NULL;
-	for (size_t i = 0; i < name.len; i++)
-		low[i] = byte_lower(name.ptr[i]);
-	size_t from = 0, to = conf->domain_count;
-	while (from < to) {
-		size_t mid = from + (to - from) / 2;
-		int order = span_cmp(span_of(low, name.len), conf->domains[mid].name);
-		if (order == 0)
-			return &conf->domains[mid];
-		if (order < 0)
-			to = mid;
-		else
-			from = mid + 1;
-	}
-	return NULL;
 }

@@ -137,10 +137,9 @@ bool conf_trusts(const struct conf *conf, const struct netaddr *client);
 const struct conf_domain *conf_domain_find(const struct conf *conf, struct span name);
 
 /*
- * Where the control socket is, read from a text that may be wrong elsewhere:
- * what `control` says, else DATA/control, wherever in the file the two stand.
- * False when one that counts cannot be read. Agrees with conf_parse on what that
- * accepts.
+ * Where the control socket is, from a text that may be wrong elsewhere: what
+ * `control` says, else DATA/control, wherever in the file the two stand. False when
+ * one that counts cannot be read. Agrees with conf_parse where that accepts the text.
  */
 bool conf_find_control(struct span text, struct buf *path_out);
 

@@ -2,20 +2,7 @@
 /* Sections and settings by name: what is unknown, doubled or missing is found here. */
 #include "conf_bind.h"
 
-#include <stdlib.h>
-
-#include "address.h"
 #include "conf_show.h"
-#include "conf_value.h"
-
-/* One section being filled: where its members lie, and which settings were seen in which line. */
-struct filling {
-	struct conf_bind *bind;
-	enum conf_section_id id;
-	const struct conf_section *section; /* NULL: it is not in the file */
-	uint8_t *base;
-	uint32_t seen[CONF_SETTINGS_MAX];
-};
 
 /* The section of this name, or COUNT. */
 static enum conf_section_id section_find(struct span name)
@@ -36,13 +23,25 @@ static size_t option_find(enum conf_section_id id, struct span name)
 	return at;
 }
 
-/* The section in which a setting of this name belongs, or COUNT. */
+/* The first section in which a setting of this name belongs, or COUNT. */
 static enum conf_section_id option_find_home(struct span name)
 {
-	for (unsigned id = 0; id < CONF_SECTION_COUNT; id++)
-		if (option_find((enum conf_section_id)id, name) < conf_option_count)
-			return (enum conf_section_id)id;
-	return CONF_SECTION_COUNT;
+	unsigned id = CONF_SECTION_TOP;
+	while (id < CONF_SECTION_COUNT && option_find((enum conf_section_id)id, name) == conf_option_count)
+		id++;
+	return (enum conf_section_id)id;
+}
+
+/* All of them: `"route" or "limits"`. */
+static void homes_write(struct span name, struct buf *out)
+{
+	const char *between = "";
+	for (unsigned id = option_find_home(name); id < CONF_SECTION_COUNT; id++) {
+		if (option_find((enum conf_section_id)id, name) == conf_option_count)
+			continue;
+		buf_addf(out, "%s\"%s\"", between, conf_section_forms[id].name);
+		between = " or ";
+	}
 }
 
 static const char *setting_nearest(enum conf_section_id id, struct span name)
@@ -64,8 +63,20 @@ static const char *section_nearest(struct span name)
 	return near.best;
 }
 
+static void complain_homeless(struct conf_report *report, const struct conf_setting *setting)
+{
+	struct conf_show show;
+	struct buf homes;
+	buf_init(&homes, CONF_PROBLEM_BYTES_MAX);
+	homes_write(setting->name, &homes);
+	conf_report_add(report, CONF_ERROR, setting->line,
+		"unknown setting \"%s\" here; it belongs into a section %.*s", conf_show(&show, setting->name),
+		SPAN_FMT(buf_span(&homes)));
+	buf_fini(&homes);
+}
+
 /* Says what may have been meant; after the report is full, errors are only counted. */
-static void complain_unknown_setting(struct filling *f, const struct conf_setting *setting)
+static void complain_unknown_setting(struct conf_filling *f, const struct conf_setting *setting)
 {
 	struct conf_report *report = f->bind->report;
 	struct conf_show show;
@@ -81,9 +92,7 @@ static void complain_unknown_setting(struct filling *f, const struct conf_settin
 		conf_report_add(report, CONF_ERROR, setting->line,
 			"unknown setting \"%s\" here; it stands outside all sections", name);
 	else if (home < CONF_SECTION_COUNT)
-		conf_report_add(report, CONF_ERROR, setting->line,
-			"unknown setting \"%s\" here; it belongs into a section \"%s\"", name,
-			conf_section_forms[home].name);
+		complain_homeless(report, setting);
 	else if (nearest != NULL)
 		conf_report_add(report, CONF_ERROR, setting->line,
 			"unknown setting \"%s\" here; did you mean \"%s\"?", name, nearest);
@@ -91,7 +100,7 @@ static void complain_unknown_setting(struct filling *f, const struct conf_settin
 		conf_report_add(report, CONF_ERROR, setting->line, "unknown setting \"%s\" here", name);
 }
 
-static void line_keep(struct filling *f, size_t at, uint32_t line)
+static void line_keep(struct conf_filling *f, size_t at, uint32_t line)
 {
 	const struct conf_option *option = &conf_options[at];
 	if (conf_section_is_once(f->id))
@@ -101,7 +110,7 @@ static void line_keep(struct filling *f, size_t at, uint32_t line)
 }
 
 /* The defaults are written in the table as they would be in a file, and take the same way. */
-static void default_bind(struct filling *f, const struct conf_option *option)
+static void default_bind(struct conf_filling *f, const struct conf_option *option)
 {
 	struct conf_value value;
 	struct arena scratch;
@@ -115,7 +124,7 @@ static void default_bind(struct filling *f, const struct conf_option *option)
 	arena_reset(&scratch);
 }
 
-static void setting_bind(struct filling *f, const struct conf_setting *setting)
+static void setting_bind(struct conf_filling *f, const struct conf_setting *setting)
 {
 	size_t at = option_find(f->id, setting->name);
 	if (at == conf_option_count) {
@@ -136,7 +145,7 @@ static void setting_bind(struct filling *f, const struct conf_setting *setting)
 		default_bind(f, option);
 }
 
-static void complain_missing(struct filling *f, const struct conf_option *option)
+static void complain_missing(struct conf_filling *f, const struct conf_option *option)
 {
 	if (f->section == NULL || f->id == CONF_SECTION_TOP) {
 		conf_report_add(f->bind->report, CONF_ERROR, 0, "%s is missing; write %s = %s", option->name,
@@ -144,24 +153,61 @@ static void complain_missing(struct filling *f, const struct conf_option *option
 		return;
 	}
 	struct conf_show show;
-	conf_report_add(f->bind->report, CONF_ERROR, f->section->line, "%s \"%s\": %s is missing; write %s = %s",
-		conf_section_forms[f->id].name, conf_show(&show, f->section->title), option->name, option->name,
-		option->example);
+	struct buf advice;
+	buf_init(&advice, CONF_PROBLEM_BYTES_MAX);
+	buf_addf(&advice, "%s = %s", option->name, option->example);
+	if (option->unless != NULL)
+		buf_addf(&advice, ", or %s = %s", option->unless,
+			conf_options[option_find(f->id, span_str(option->unless))].example);
+	conf_report_add(f->bind->report, CONF_ERROR, f->section->line, "%s \"%s\": %s is missing; write %.*s",
+		conf_section_forms[f->id].name, conf_show(&show, f->section->title), option->name,
+		SPAN_FMT(buf_span(&advice)));
+	buf_fini(&advice);
 }
 
-static void section_bind(struct filling *f)
+static uint32_t seen_line(const struct conf_filling *f, const char *name)
+{
+	size_t at = name != NULL ? option_find(f->id, span_str(name)) : conf_option_count;
+	return at < conf_option_count ? f->seen[at] : 0;
+}
+
+/* A setting that is not there and has no default. Of two of which one is required, the first one speaks. */
+static void missing_check(struct conf_filling *f, size_t at)
+{
+	const struct conf_option *option = &conf_options[at];
+	bool is_second = option->unless != NULL && option_find(f->id, span_str(option->unless)) < at;
+	bool needed = option->along == NULL || seen_line(f, option->along) > 0;
+	if (needed && !is_second && seen_line(f, option->unless) == 0)
+		complain_missing(f, option);
+}
+
+/* A setting that is there beside the one that makes it impossible. */
+static void beside_check(struct conf_filling *f, size_t at)
+{
+	const struct conf_option *option = &conf_options[at];
+	uint32_t other = seen_line(f, option->unless);
+	bool is_second = option->unless != NULL && option_find(f->id, span_str(option->unless)) < at;
+	if (other > 0 && is_second)
+		conf_report_add(f->bind->report, CONF_ERROR, f->seen[at],
+			"%s: cannot stand together with %s in line %u; only one of them may be set", option->name,
+			option->unless, other);
+}
+
+void conf_bind_section(struct conf_filling *f)
 {
 	if (f->section != NULL)
 		for (const struct conf_setting *s = f->section->settings; s != NULL; s = s->next)
 			setting_bind(f, s);
 	for (size_t at = 0; at < conf_option_count; at++) {
 		const struct conf_option *option = &conf_options[at];
-		if (option->section != f->id || f->seen[at] > 0)
+		if (option->section != f->id)
 			continue;
-		if (option->fallback != NULL)
+		if (f->seen[at] > 0)
+			beside_check(f, at);
+		else if (option->fallback != NULL)
 			default_bind(f, option);
 		else
-			complain_missing(f, option);
+			missing_check(f, at);
 	}
 }
 
@@ -194,7 +240,7 @@ static void title_check(struct conf_bind *bind, enum conf_section_id id, const s
 			"%s: this section has no title; write %s { ... }", form->name, form->name);
 }
 
-static const struct conf_section *section_next(const struct conf_section *from, enum conf_section_id id)
+const struct conf_section *conf_bind_section_next(const struct conf_section *from, enum conf_section_id id)
 {
 	while (from != NULL && section_find(from->name) != id)
 		from = from->next;
@@ -204,107 +250,22 @@ static const struct conf_section *section_next(const struct conf_section *from, 
 /* A section that stands once at most; without it all its settings have their defaults. */
 static void once_bind(struct conf_bind *bind, enum conf_section_id id, const struct conf_section *sections)
 {
-	const struct conf_section *first = section_next(sections, id);
-	struct filling f = { .bind = bind, .id = id, .section = first, .base = (uint8_t *)bind->conf };
-	section_bind(&f);
-	for (const struct conf_section *again = first; again != NULL; again = section_next(again->next, id))
+	const struct conf_section *first = conf_bind_section_next(sections, id);
+	struct conf_filling f = { .bind = bind, .id = id, .section = first, .base = (uint8_t *)bind->conf };
+	conf_bind_section(&f);
+	for (const struct conf_section *again = first; again != NULL; again = conf_bind_section_next(again->next, id))
 		if (again != first)
 			conf_report_add(bind->report, CONF_ERROR, again->line,
 				"%s: this section stands for the second time; the first is in line %u",
 				conf_section_forms[id].name, first->line);
 }
 
-static void listen_bind(struct conf_bind *bind, const struct conf_section *section, struct conf_listen *listen)
-{
-	const char *why;
-	struct conf_show show;
-	struct span name = { NULL, 0 };
-	struct filling f = {
-		.bind = bind, .id = CONF_SECTION_LISTEN, .section = section, .base = (uint8_t *)listen,
-	};
-	if (section->has_title && !conf_value_label(section->title, &name, &why))
-		conf_report_add(bind->report, CONF_ERROR, section->line, "listen: \"%s\" %s",
-			conf_show(&show, section->title), why);
-	listen->name = conf_bind_keep(bind, name);
-	listen->line = section->line;
-	section_bind(&f);
-}
-
-static void domain_bind(struct conf_bind *bind, const struct conf_section *section, struct conf_domain *domain)
-{
-	const char *why;
-	struct conf_show show;
-	struct buf name;
-	struct filling f = {
-		.bind = bind, .id = CONF_SECTION_DOMAIN, .section = section, .base = (uint8_t *)domain,
-	};
-	buf_init(&name, ADDRESS_DOMAIN_BYTES_MAX);
-	bool good = !section->has_title || conf_value_domain(section->title, &name, &why);
-	if (!good)
-		conf_report_add(bind->report, CONF_ERROR, section->line, "domain: \"%s\" %s",
-			conf_show(&show, section->title), why);
-	domain->name = conf_bind_keep(bind, good ? buf_span(&name) : span_of(NULL, 0));
-	domain->line = section->line;
-	section_bind(&f);
-	buf_fini(&name);
-}
-
-/* Room for all sections of this kind; NULL when there are none or too many of them. */
-static void *sections_alloc(struct conf_bind *bind, const struct conf_section *sections, enum conf_section_id id,
-	size_t each)
-{
-	size_t max = id == CONF_SECTION_LISTEN ? CONF_LISTENS_MAX : CONF_DOMAINS_MAX;
-	size_t count = 0;
-	const struct conf_section *last = NULL;
-	for (const struct conf_section *s = section_next(sections, id); s != NULL; s = section_next(s->next, id))
-		last = ++count <= max + 1 ? s : last;
-	if (count > max)
-		conf_report_add(bind->report, CONF_ERROR, last->line, "%s: %zu sections are the most",
-			conf_section_forms[id].name, max);
-	if (count == 0 || count > max)
-		return NULL;
-	void *room = arena_alloc(&bind->conf->arena, count * each);
-	bind->full |= room == NULL;
-	return room;
-}
-
-static void listens_bind(struct conf_bind *bind, const struct conf_tree *tree)
-{
-	const struct conf_section *sections = tree->sections;
-	struct conf_listen *room = sections_alloc(bind, sections, CONF_SECTION_LISTEN, sizeof(*room));
-	const struct conf_section *s = room != NULL ? section_next(sections, CONF_SECTION_LISTEN) : NULL;
-	bind->conf->listens = room;
-	if (section_next(sections, CONF_SECTION_LISTEN) == NULL && !tree->section_lost)
-		conf_report_add(bind->report, CONF_ERROR, 0,
-			"no listener; write listen \"smtp\" { address = {\"[::]:25\"} }");
-	for (; s != NULL; s = section_next(s->next, CONF_SECTION_LISTEN))
-		listen_bind(bind, s, &room[bind->conf->listen_count++]);
-}
-
-static int domain_cmp(const void *a, const void *b)
-{
-	const struct conf_domain *left = a, *right = b;
-	int order = span_cmp(left->name, right->name);
-	return order != 0 ? order : (left->line > right->line) - (left->line < right->line);
-}
-
-static void domains_bind(struct conf_bind *bind, const struct conf_section *sections)
-{
-	struct conf_domain *room = sections_alloc(bind, sections, CONF_SECTION_DOMAIN, sizeof(*room));
-	const struct conf_section *s = room != NULL ? section_next(sections, CONF_SECTION_DOMAIN) : NULL;
-	bind->conf->domains = room;
-	for (; s != NULL; s = section_next(s->next, CONF_SECTION_DOMAIN))
-		domain_bind(bind, s, &room[bind->conf->domain_count++]);
-	if (room != NULL)
-		qsort(room, bind->conf->domain_count, sizeof(*room), domain_cmp);
-}
-
 void conf_bind_tree(struct conf_bind *bind, const struct conf_tree *tree)
 {
-	struct filling top = {
+	struct conf_filling top = {
 		.bind = bind, .id = CONF_SECTION_TOP, .section = &tree->top, .base = (uint8_t *)bind->conf,
 	};
-	section_bind(&top);
+	conf_bind_section(&top);
 	for (const struct conf_section *s = tree->sections; s != NULL; s = s->next) {
 		enum conf_section_id id = section_find(s->name);
 		if (id == CONF_SECTION_COUNT)
@@ -315,6 +276,7 @@ void conf_bind_tree(struct conf_bind *bind, const struct conf_tree *tree)
 	for (unsigned id = CONF_SECTION_TOP + 1; id < CONF_SECTION_COUNT; id++)
 		if (conf_section_is_once((enum conf_section_id)id))
 			once_bind(bind, (enum conf_section_id)id, tree->sections);
-	listens_bind(bind, tree);
-	domains_bind(bind, tree->sections);
+	conf_bind_listens(bind, tree);
+	conf_bind_domains(bind, tree->sections);
+	conf_bind_routes(bind, tree->sections);
 }

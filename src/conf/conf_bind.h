@@ -16,6 +16,26 @@ struct conf_bind {
 	bool full;                  /* the arena was */
 };
 
+/* One section being filled: where its members lie, and which settings were seen in which line. */
+struct conf_filling {
+	struct conf_bind *bind;
+	enum conf_section_id id;
+	const struct conf_section *section; /* NULL: it is not in the file */
+	uint8_t *base;
+	uint32_t seen[CONF_SETTINGS_MAX];
+};
+
+/* Binds the settings of the section, and defaults for those that are not there. */
+void conf_bind_section(struct conf_filling *filling);
+
+/* The first section of this kind from `from` on, or NULL. */
+const struct conf_section *conf_bind_section_next(const struct conf_section *from, enum conf_section_id id);
+
+/* The sections that may stand more than once, into their arrays. */
+void conf_bind_listens(struct conf_bind *bind, const struct conf_tree *tree);
+void conf_bind_domains(struct conf_bind *bind, const struct conf_section *sections);
+void conf_bind_routes(struct conf_bind *bind, const struct conf_section *sections);
+
 /* Fills `conf` but for what conf_check does. */
 void conf_bind_tree(struct conf_bind *bind, const struct conf_tree *tree);
 

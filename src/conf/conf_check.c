@@ -150,6 +150,20 @@ static void queue_check(struct checking *c)
 			"segment-size: not a multiple of 4KiB");
 }
 
+static void bounces_check(struct checking *c)
+{
+	const struct conf *conf = c->conf;
+	const struct conf_queue *queue = &conf->queue;
+	uint64_t wait_ms = queue->retry.count > 0 ? queue->retry.ms[0] : 0;
+	uint32_t line = conf_line_of(conf, &queue->bounces_give_up_after_ms);
+	if (queue->give_up_after_ms >= wait_ms && queue->bounces_give_up_after_ms < wait_ms)
+		conf_report_add(c->report, CONF_ERROR, line > 0 ? line : conf_line_of(conf, &queue->retry),
+			"bounces-give-up-after: shorter than the first wait of retry, so no bounce would be tried twice");
+	else if (queue->bounces_give_up_after_ms > queue->give_up_after_ms)
+		conf_report_add(c->report, CONF_WARNING, line,
+			"bounces-give-up-after: longer than give-up-after, so bounces outlive other mail");
+}
+
 void conf_check(const struct conf *conf, struct conf_report *report)
 {
 	struct checking c = { conf, report };
@@ -159,4 +173,6 @@ void conf_check(const struct conf *conf, struct conf_report *report)
 	trust_check(&c);
 	limits_check(&c);
 	queue_check(&c);
+	bounces_check(&c);
+	conf_check_relay(conf, report);
 }

@@ -90,6 +90,12 @@ static bool choice_convert(struct conf_bind *bind, const struct conf_option *opt
 }
 _Static_assert(sizeof(enum conf_newline) == sizeof(unsigned), "choices are written as unsigned");
 
+/* Whether nothing may be written, meaning "none". */
+static bool option_may_be_empty(const struct conf_option *option)
+{
+	return option->may_be_empty || (option->fallback != NULL && span_eq(span_str(option->fallback), SPAN("\"\"")));
+}
+
 /* The types whose text is rewritten on the way: names with letters beyond ASCII. */
 static bool name_convert(struct conf_bind *bind, const struct conf_option *option,
 	const struct conf_value *value, struct span *field)
@@ -97,8 +103,11 @@ static bool name_convert(struct conf_bind *bind, const struct conf_option *optio
 	struct buf name;
 	const char *why;
 	buf_init(&name, NAME_BYTES_MAX);
-	bool good = option->type == CONF_TYPE_HOST ? conf_value_host(value->text, &name, &why)
-		: value->text.len == 0 || conf_value_mailbox(value->text, &name, &why);
+	bool good = value->text.len == 0 && option_may_be_empty(option);
+	if (!good && option->type == CONF_TYPE_HOST)
+		good = conf_value_host(value->text, &name, &why);
+	else if (!good)
+		good = conf_value_mailbox(value->text, &name, &why);
 	if (good)
 		*field = conf_bind_keep(bind, buf_span(&name));
 	else
@@ -107,15 +116,14 @@ static bool name_convert(struct conf_bind *bind, const struct conf_option *optio
 	return good;
 }
 
-/* The types whose text is kept, or a part of it. An empty one where the default is empty means "none". */
+/* The types whose text is kept, or a part of it. */
 static bool text_convert(struct conf_bind *bind, const struct conf_option *option,
 	const struct conf_value *value, struct span *field)
 {
 	const char *why = "";
 	struct span part = { NULL, 0 };
 	bool good = true;
-	bool may_lack = option->fallback != NULL && span_eq(span_str(option->fallback), SPAN("\"\""));
-	if (value->text.len == 0 && may_lack)
+	if (value->text.len == 0 && option_may_be_empty(option))
 		part = value->text;
 	else if (option->type == CONF_TYPE_ACCOUNT)
 		good = conf_value_account(value->text, &part, &why);
@@ -135,6 +143,25 @@ static bool text_convert(struct conf_bind *bind, const struct conf_option *optio
 	return true;
 }
 
+static bool hop_convert(struct conf_bind *bind, const struct conf_option *option, const struct conf_value *item,
+	struct conf_hop *hop)
+{
+	struct buf host;
+	const char *why;
+	buf_init(&host, ADDRESS_DOMAIN_BYTES_MAX);
+	bool good = conf_value_hop(item->text, hop, &host, &why);
+	if (good) {
+		hop->text = conf_bind_keep(bind, hop->text);
+		hop->host = conf_bind_keep(bind, hop->host);
+		hop->path = conf_bind_keep(bind, hop->path);
+		hop->line = item->line;
+	} else {
+		refuse(bind, option, item, why);
+	}
+	buf_fini(&host);
+	return good;
+}
+
 static bool item_convert(struct conf_bind *bind, const struct conf_option *option,
 	const struct conf_value *item, void *slot)
 {
@@ -145,8 +172,12 @@ static bool item_convert(struct conf_bind *bind, const struct conf_option *optio
 		return refuse(bind, option, item, "must stand in double quotes");
 	if (option->type == CONF_TYPE_NETWORKS)
 		return conf_value_network(item->text, slot, &why) || refuse(bind, option, item, why);
+	if (option->type == CONF_TYPE_HOPS)
+		return hop_convert(bind, option, item, slot);
 	struct conf_address *address = slot;
-	if (!conf_value_address(item->text, address, &why))
+	bool good = option->type == CONF_TYPE_SERVERS ? conf_value_server(item->text, address, &why)
+		: conf_value_address(item->text, address, &why);
+	if (!good)
 		return refuse(bind, option, item, why);
 	address->text = conf_bind_keep(bind, address->text);
 	address->path = conf_bind_keep(bind, address->path);
@@ -154,7 +185,7 @@ static bool item_convert(struct conf_bind *bind, const struct conf_option *optio
 	return true;
 }
 
-/* All three list members of struct conf are a pointer and a count. */
+/* All list members of struct conf are a pointer and a count. */
 struct any_list {
 	const void *items;
 	size_t count;
@@ -162,12 +193,33 @@ struct any_list {
 _Static_assert(sizeof(struct any_list) == sizeof(struct conf_networks), "lists have one shape");
 _Static_assert(sizeof(struct any_list) == sizeof(struct conf_durations), "lists have one shape");
 _Static_assert(sizeof(struct any_list) == sizeof(struct conf_addresses), "lists have one shape");
+_Static_assert(sizeof(struct any_list) == sizeof(struct conf_hops), "lists have one shape");
 
+/* What one item takes in memory; 0: this type is no list. */
 static size_t item_bytes(enum conf_type type)
 {
-	if (type == CONF_TYPE_DURATIONS)
-		return sizeof(uint64_t);
-	return type == CONF_TYPE_NETWORKS ? sizeof(struct netblock) : sizeof(struct conf_address);
+	static const size_t bytes[CONF_TYPE_COUNT] = {
+		[CONF_TYPE_DURATIONS] = sizeof(uint64_t),
+		[CONF_TYPE_NETWORKS] = sizeof(struct netblock),
+		[CONF_TYPE_ADDRESSES] = sizeof(struct conf_address),
+		[CONF_TYPE_SERVERS] = sizeof(struct conf_address),
+		[CONF_TYPE_HOPS] = sizeof(struct conf_hop),
+	};
+	return bytes[type];
+}
+
+static bool count_check(struct conf_bind *bind, const struct conf_option *option, const struct conf_value *value,
+	size_t count)
+{
+	size_t most = option->items_max > 0 ? option->items_max : CONF_LIST_ITEMS_MAX;
+	if (count == 0 && !option->may_be_empty)
+		conf_report_add(bind->report, CONF_ERROR, value->line, "%s: this list is empty", option->name);
+	else if (count > most)
+		conf_report_add(bind->report, CONF_ERROR, value->line, "%s: this list is too long; %zu values are the most",
+			option->name, most);
+	else
+		return true;
+	return false;
 }
 
 /* A single value is a list of one. */
@@ -177,11 +229,8 @@ static bool list_convert(struct conf_bind *bind, const struct conf_option *optio
 	bool is_list = value->kind == CONF_VALUE_LIST;
 	const struct conf_value *item = is_list ? value->items : value;
 	size_t count = is_list ? value->item_count : 1;
-	if (count > CONF_LIST_ITEMS_MAX || (count == 0 && option->type != CONF_TYPE_NETWORKS)) {
-		conf_report_add(bind->report, CONF_ERROR, value->line, "%s: this list %s", option->name,
-			count == 0 ? "is empty" : "is too long; 1000 values are the most");
+	if (!count_check(bind, option, value, count))
 		return false;
-	}
 	size_t each = item_bytes(option->type);
 	uint8_t *slots = arena_alloc(&bind->conf->arena, (count > 0 ? count : 1) * each);
 	if (slots == NULL) {
@@ -197,22 +246,17 @@ static bool list_convert(struct conf_bind *bind, const struct conf_option *optio
 	return good;
 }
 
-static bool type_is_list(enum conf_type type)
-{
-	return type == CONF_TYPE_NETWORKS || type == CONF_TYPE_ADDRESSES || type == CONF_TYPE_DURATIONS;
-}
-
 /* Numbers and words may stand bare or in quotes; free text only in quotes. */
 static bool type_is_quoted(enum conf_type type)
 {
-	return type >= CONF_TYPE_HOST && !type_is_list(type);
+	return type >= CONF_TYPE_HOST && item_bytes(type) == 0;
 }
 
 bool conf_bind_value(struct conf_bind *bind, const struct conf_option *option, const struct conf_value *value,
 	void *field)
 {
 	const char *why;
-	if (type_is_list(option->type))
+	if (item_bytes(option->type) > 0)
 		return list_convert(bind, option, value, field);
 	if (value->kind == CONF_VALUE_LIST) {
 		conf_report_add(bind->report, CONF_ERROR, value->line, "%s: one value is wanted, not a list",
@@ -232,6 +276,8 @@ bool conf_bind_value(struct conf_bind *bind, const struct conf_option *option, c
 		return choice_convert(bind, option, value, field);
 	case CONF_TYPE_SEPARATOR:
 		return conf_value_separator(value->text, field, &why) || refuse(bind, option, value, why);
+	case CONF_TYPE_SOURCE:
+		return conf_value_source(value->text, field, &why) || refuse(bind, option, value, why);
 	case CONF_TYPE_HOST:
 	case CONF_TYPE_MAILBOX:
 		return name_convert(bind, option, value, field);

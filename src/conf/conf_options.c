@@ -13,8 +13,11 @@
 #define TOP(member) .section = CONF_SECTION_TOP, .offset = offsetof(struct conf, member)
 #define LISTEN(member) .section = CONF_SECTION_LISTEN, .offset = offsetof(struct conf_listen, member)
 #define DOMAIN(member) .section = CONF_SECTION_DOMAIN, .offset = offsetof(struct conf_domain, member)
+#define ROUTE(member) .section = CONF_SECTION_ROUTE, .offset = offsetof(struct conf_route, member)
 #define LIMITS(member) .section = CONF_SECTION_LIMITS, .offset = offsetof(struct conf, limits.member)
 #define QUEUE(member) .section = CONF_SECTION_QUEUE, .offset = offsetof(struct conf, queue.member)
+#define BOUNCE(member) .section = CONF_SECTION_BOUNCE, .offset = offsetof(struct conf, bounce.member)
+#define DNS(member) .section = CONF_SECTION_DNS, .offset = offsetof(struct conf, dns.member)
 #define LOG(member) .section = CONF_SECTION_LOG, .offset = offsetof(struct conf, member)
 
 const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
@@ -23,10 +26,17 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"One section for each listener; at least one is required. "
 		"The title is the listener's name in the log." },
 	[CONF_SECTION_DOMAIN] = { "domain", "example.org",
-		"One section for each domain whose mail is kept here. The title is the domain's name; "
-		"letters beyond ASCII may be written as they are." },
+		"One section for each domain whose mail is accepted from everybody: kept here (`mailboxes`), or passed on "
+		"to where it is kept (`via`). The title is the domain's name; letters beyond ASCII may be written as "
+		"they are." },
+	[CONF_SECTION_ROUTE] = { "route", "*.example.net",
+		"How mail to other domains leaves. The title is a domain (`example.net`), all domains below one "
+		"(`*.example.net`) or `*`, all of them; the one that says most about a domain holds for it, wherever it "
+		"stands. Without a route, mail goes to the MX hosts of its domain." },
 	[CONF_SECTION_LIMITS] = { "limits", NULL, "How much a client may ask for, and how long it may take." },
 	[CONF_SECTION_QUEUE] = { "queue", NULL, "How mail is kept and when it is tried again." },
+	[CONF_SECTION_BOUNCE] = { "bounce", NULL, "What senders are told about mail that is late or fails." },
+	[CONF_SECTION_DNS] = { "dns", NULL, "Where names are looked up." },
 	[CONF_SECTION_LOG] = { "log", NULL, "What the log looks like; it goes to the standard error output." },
 };
 
@@ -40,7 +50,8 @@ const struct conf_option conf_options[] = {
 	{ TOP(user), .name = "user", .type = CONF_TYPE_ACCOUNT, .fallback = "\"\"", .example = "\"waybill\"",
 	  .text = "The account that the roles run as when started by root; empty: they stay who they are.",
 	  .reason = "Only binding ports below 1024 needs root." },
-	{ TOP(trust), .name = "trust", .type = CONF_TYPE_NETWORKS, .fallback = "{\"127.0.0.0/8\", \"[::1]\"}",
+	{ TOP(trust), .name = "trust", .type = CONF_TYPE_NETWORKS, .may_be_empty = true,
+	  .fallback = "{\"127.0.0.0/8\", \"[::1]\"}",
 	  .text = "The networks whose clients are trusted: limits for strangers do not hold for them, "
 	          "and VRFY and EXPN give them a real answer.",
 	  .reason = "Whoever can connect from these networks is believed, so keep them narrow." },
@@ -74,12 +85,18 @@ const struct conf_option conf_options[] = {
 	  .reason = "Servers that read such line ends differently let one message pass as two (SMTP smuggling)." },
 
 	{ DOMAIN(mailboxes), .line_offset = offsetof(struct conf_domain, mailboxes_line), .name = "mailboxes",
-	  .type = CONF_TYPE_MAILDIR, .example = "\"maildir:/var/mail/{domain}/{user}\"",
+	  .type = CONF_TYPE_MAILDIR, .unless = "via", .example = "\"maildir:/var/mail/{domain}/{user}\"",
 	  .text = "The Maildir of a user; {user} and {domain} stand for the parts of the address.",
 	  .reason = "The path must contain {user}, so that no two users share a mailbox." },
+	{ DOMAIN(via), .line_offset = offsetof(struct conf_domain, via_line), .name = "via", .type = CONF_TYPE_HOPS,
+	  .unless = "mailboxes", .items_max = CONF_HOPS_MAX, .example = "{\"smtp://mail.example.org\"}",
+	  .text = "Where the domain is kept when it is not kept here: next hops in the order to try, as in a route, "
+	          "but not \"mx\".",
+	  .reason = "The MX of such a domain is this host, so DNS does not tell where its mail goes." },
 	{ DOMAIN(users), .line_offset = offsetof(struct conf_domain, users_line), .name = "users",
-	  .type = CONF_TYPE_FILE, .example = "\"file:/etc/waybill/users\"",
-	  .text = "The file that lists who has a mailbox; it is read again when it changes.",
+	  .type = CONF_TYPE_FILE, .along = "mailboxes", .example = "\"file:/etc/waybill/users\"",
+	  .text = "The file that lists who has a mailbox; it is read again when it changes. A domain that is passed "
+	          "on may do without: then every recipient is accepted.",
 	  .reason = "Mail to anybody else is refused at RCPT, so that no bounce is needed later." },
 	{ DOMAIN(aliases), .line_offset = offsetof(struct conf_domain, aliases_line), .name = "aliases",
 	  .type = CONF_TYPE_FILE, .fallback = "\"\"", .example = "\"file:/etc/waybill/aliases\"",
@@ -93,6 +110,24 @@ const struct conf_option conf_options[] = {
 	  .fallback = "fold",
 	  .text = "Whether Alice and alice are the same user (fold) or two (exact).",
 	  .reason = "Senders expect no difference; RFC 5321 section 2.4 leaves it to the receiving server." },
+
+	{ ROUTE(via), .line_offset = offsetof(struct conf_route, via_line), .name = "via", .type = CONF_TYPE_HOPS,
+	  .items_max = CONF_HOPS_MAX, .fallback = "\"mx\"", .example = "{\"smtp://[192.0.2.1]:25\", \"mx\"}",
+	  .text = "The next hops in the order to try: \"mx\" (the hosts that DNS names), \"smtp://HOST:PORT\", "
+	          "\"lmtp://HOST:PORT\" or \"lmtp+unix:/PATH\".",
+	  .reason = "HOST is a name or an address, IPv6 in brackets; the ports are 25 and 24 unless written." },
+	{ ROUTE(source), .line_offset = offsetof(struct conf_route, source_line), .name = "source",
+	  .type = CONF_TYPE_SOURCE, .fallback = "\"\"", .example = "\"192.0.2.7\"",
+	  .text = "The address of this host to connect from; empty: the system chooses.",
+	  .reason = "Only hosts of the same family, IPv4 or IPv6, can be reached from it." },
+	{ ROUTE(helo), .line_offset = offsetof(struct conf_route, helo_line), .name = "helo", .type = CONF_TYPE_HOST,
+	  .fallback = "\"\"", .example = "\"out.example.org\"",
+	  .text = "The name with which this server introduces itself; empty: hostname.",
+	  .reason = "It should be the name that the source's PTR record gives." },
+	{ ROUTE(connections_max), .line_offset = offsetof(struct conf_route, connections_line), .name = "connections",
+	  .type = CONF_TYPE_INTEGER, .min = 1, .max = 1000, .fallback = "20",
+	  .text = "The most connections at one time to one destination.",
+	  .reason = "Fewer are used while a destination refuses; many servers allow no more than 20." },
 
 	{ LIMITS(message_bytes_max), .name = "message-size", .type = CONF_TYPE_SIZE, .min = 64 * KIB, .max = 1 * GIB,
 	  .min_source = "RFC 5321 section 4.5.3.1.7", .fallback = "50MiB",
@@ -155,8 +190,17 @@ const struct conf_option conf_options[] = {
 	  .reason = "RFC 5321 section 4.5.4.1: often at first, then seldom." },
 	{ QUEUE(give_up_after_ms), .name = "give-up-after", .type = CONF_TYPE_DURATION, .min = 1 * SECOND,
 	  .max = 30 * DAY, .fallback = "\"5d\"",
-	  .text = "How long a message is tried before it is returned to its sender.",
+	  .text = "How long a message is tried before it is returned to the sender.",
 	  .reason = "RFC 5321 section 4.5.4.1 asks for 4 to 5 days at least." },
+	{ QUEUE(bounces_give_up_after_ms), .name = "bounces-give-up-after", .type = CONF_TYPE_DURATION,
+	  .min = 1 * SECOND, .max = 30 * DAY, .fallback = "\"1d\"",
+	  .text = "The same for messages with the null sender, which nobody gets back; not longer than give-up-after "
+	          "unless set.",
+	  .reason = "A bounce that cannot be delivered after a day most often never can." },
+	{ QUEUE(relay_connections_max), .name = "relay-connections", .type = CONF_TYPE_INTEGER, .min = 1,
+	  .max = 10000, .fallback = "500",
+	  .text = "The most outgoing connections at one time, to all destinations together.",
+	  .reason = "Each needs a descriptor; see the limit of open files that the server is started with." },
 	{ QUEUE(paused), .name = "paused", .type = CONF_TYPE_BOOL, .fallback = "no",
 	  .text = "Whether mail is accepted and kept, but not delivered.",
 	  .reason = "For repairs; waybill queue resume starts delivery." },
@@ -164,6 +208,27 @@ const struct conf_option conf_options[] = {
 	  .fallback = "64MiB",
 	  .text = "The size of the files in which messages are kept; a multiple of 4KiB.",
 	  .reason = "They are allocated in advance and used again, which makes a sync cheap." },
+
+	{ BOUNCE(delay_after), .name = "delay-after", .type = CONF_TYPE_DURATIONS, .min = 1 * SECOND, .max = 30 * DAY,
+	  .may_be_empty = true, .items_max = CONF_DELAY_NOTICES_MAX, .fallback = "{\"4h\", \"1d\"}",
+	  .text = "After which times the sender is told that a message is late; an empty list: never.",
+	  .reason = "Senders can ask for no such notices themselves (RFC 3461 section 4.1)." },
+	{ BOUNCE(copies), .name = "copies", .type = CONF_TYPE_BOOL, .fallback = "no",
+	  .text = "Whether postmaster gets a copy of every notice of a failure.",
+	  .reason = "It helps to find out what goes wrong; on a busy server it is much mail." },
+	{ BOUNCE(whole_message_bytes_max), .name = "whole-message", .type = CONF_TYPE_SIZE, .max = 64 * MIB,
+	  .fallback = "64KiB",
+	  .text = "A message up to this size comes back whole; of a larger one only the header does.",
+	  .reason = "Senders can ask for the header alone (RFC 3461 section 4.3); a large bounce is often refused." },
+
+	{ DNS(servers), .name = "servers", .type = CONF_TYPE_SERVERS, .may_be_empty = true,
+	  .items_max = CONF_SERVERS_MAX, .fallback = "{}", .example = "{\"192.0.2.1\", \"[2001:db8::1]:5353\"}",
+	  .text = "The servers to ask; an empty list: those of /etc/resolv.conf.",
+	  .reason = "A resolver on the same host answers fastest; the port is 53 unless written." },
+	{ DNS(trust_anchor), .name = "trust-anchor", .type = CONF_TYPE_PATH, .may_be_empty = true,
+	  .fallback = "\"/usr/share/dns/root.key\"",
+	  .text = "The file with the key of the root zone, by which answers are validated (DNSSEC); empty: none is.",
+	  .reason = "A forged answer would send mail to a stranger." },
 
 	{ LOG(log_format), .name = "format", .type = CONF_TYPE_CHOICE, .choices = "text json", .fallback = "text",
 	  .text = "One line for each event, as key=value or as a JSON object.",
@@ -192,6 +257,9 @@ const char *conf_type_text(enum conf_type type)
 		[CONF_TYPE_FILE] = "`file:` and an absolute path",
 		[CONF_TYPE_MAILDIR] = "`maildir:` and an absolute path",
 		[CONF_TYPE_SEPARATOR] = "one character or the empty string",
+		[CONF_TYPE_HOPS] = "a list of next hops",
+		[CONF_TYPE_SOURCE] = "an IPv4 or IPv6 address",
+		[CONF_TYPE_SERVERS] = "a list of addresses",
 	};
 	return texts[type];
 }

@@ -21,6 +21,16 @@ static const char intro[] =
 	"        aliases   = \"file:/etc/waybill/aliases\"\n"
 	"    }\n"
 	"\n"
+	"Mail to other domains goes to their MX hosts, unless a `route` says otherwise. A domain that is kept elsewhere, "
+	"and for which this server is the MX, names where in `via`:\n"
+	"\n"
+	"    route \"*\" { via = {\"smtp://smarthost.example.net\", \"mx\"} }\n"
+	"\n"
+	"    domain \"example.com\" {\n"
+	"        via   = \"lmtp://[192.0.2.5]:24\"\n"
+	"        users = \"file:/etc/waybill/users\"\n"
+	"    }\n"
+	"\n"
 	"`waybill check config FILE` reads a file and says all that is wrong with it, before a reload does. A running "
 	"server refuses a file with errors and stays as it was.\n"
 	"\n"
@@ -46,6 +56,18 @@ static void range_write(const struct conf_option *option, struct buf *out)
 	conf_option_write_number(option, option->max, out);
 }
 
+static void need_write(const struct conf_option *option, struct buf *out)
+{
+	if (option->fallback != NULL)
+		buf_addf(out, "\n- Default: `%s`\n", option->fallback);
+	else if (option->unless != NULL)
+		buf_addf(out, "\n- Exactly one of this and `%s` is required\n", option->unless);
+	else if (option->along != NULL)
+		buf_addf(out, "\n- Required where `%s` stands\n", option->along);
+	else
+		buf_add_str(out, "\n- Required\n");
+}
+
 static void choices_write(const struct conf_option *option, struct buf *out)
 {
 	struct span word;
@@ -61,12 +83,11 @@ static void option_write(const struct conf_option *option, struct buf *out)
 	else
 		buf_add_str(out, conf_type_text(option->type));
 	range_write(option, out);
+	if (option->items_max > 0)
+		buf_addf(out, ", up to %zu of them", option->items_max);
 	if (option->example != NULL)
 		buf_addf(out, ", such as `%s`", option->example);
-	if (option->fallback == NULL)
-		buf_add_str(out, "\n- Required\n");
-	else
-		buf_addf(out, "\n- Default: `%s`\n", option->fallback);
+	need_write(option, out);
 }
 
 static void section_write(enum conf_section_id id, struct buf *out)

@@ -269,8 +269,9 @@ bool conf_tree_parse_value(struct span text, struct arena *arena, struct conf_va
 {
 	struct conf_report report;
 	conf_report_init(&report, "default");
-	struct parser p = { .arena = arena, .report = &report, .last_line = 1 };
+	struct parser p = { .arena = arena, .report = &report };
 	conf_lex_init(&p.lex, text);
+	p.lex.line = 0; /* a default stands in no line */
 	p.token = conf_lex_next(&p.lex);
 	return value_take(&p, SPAN("default"), value_out) && at(&p, CONF_TOKEN_END);
 }

@@ -55,6 +55,23 @@ bool conf_value_separator(struct span text, uint8_t *character_out, const char *
 /* The name of an account, or nothing. */
 bool conf_value_account(struct span text, struct span *name_out, const char **why_out);
 
+/*
+ * "mx", "smtp://HOST[:PORT]", "lmtp://HOST[:PORT]", "lmtp+unix:/PATH"; HOST is a
+ * name, an IPv4 address, or an address in brackets. A name is appended to `host`
+ * as conf_value_domain writes it, and the hop's span points there; its text and
+ * path point into `text`, the line stays 0.
+ */
+bool conf_value_hop(struct span text, struct conf_hop *hop_out, struct buf *host, const char **why_out);
+
+/* A DNS server: "192.0.2.1", "127.0.0.1:5353", "[2001:db8::1]:53"; as conf_value_address otherwise. */
+bool conf_value_server(struct span text, struct conf_address *server_out, const char **why_out);
+
+/* An address of one host, IPv6 with brackets or without, or nothing (family 0). */
+bool conf_value_source(struct span text, struct netaddr *addr_out, const char **why_out);
+
+/* Appends the title of a route: a domain as conf_value_domain writes it, "*." and a domain, or "*". */
+bool conf_value_pattern(struct span text, struct buf *out, const char **why_out);
+
 /* The title of a listen section. */
 bool conf_value_label(struct span text, struct span *label_out, const char **why_out);
 

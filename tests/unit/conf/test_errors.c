@@ -32,6 +32,9 @@ static const struct error_case cases[] = {
 	{ BASE "limits { recipient = 100 }", "c:3: unknown setting \"recipient\" here; did you mean \"recipients\"?\n" },
 	{ BASE "recipients = 100",
 	  "c:3: unknown setting \"recipients\" here; it belongs into a section \"limits\"\n" },
+	{ BASE "connections = 100",
+	  "c:3: unknown setting \"connections\" here; it belongs into a section \"route\" or \"limits\"\n" },
+	{ BASE "via = mx", "c:3: unknown setting \"via\" here; it belongs into a section \"domain\" or \"route\"\n" },
 	{ BASE "queue { trust = {} }", "c:3: unknown setting \"trust\" here; it stands outside all sections\n" },
 	{ BASE "limits = 5", "c:3: \"limits\" is a section; write limits { ... }\n" },
 	{ BASE "domain = \"a.b\"", "c:3: \"domain\" is a section; write domain \"...\" { ... }\n" },
@@ -44,7 +47,20 @@ static const struct error_case cases[] = {
 	      "c: no listener; write listen \"smtp\" { address = {\"[::]:25\"} }\n" },
 	{ HOST "listen \"x\" { }", "c:2: listen \"x\": address is missing; write address = {\"[::]:25\"}\n" },
 	{ BASE MASTER "domain \"b.org\" { users = \"file:/u\" }",
-	  "c:4: domain \"b.org\": mailboxes is missing; write mailboxes = \"maildir:/var/mail/{domain}/{user}\"\n" },
+	  "c:4: domain \"b.org\": mailboxes is missing; write mailboxes = \"maildir:/var/mail/{domain}/{user}\", or "
+	  "via = {\"smtp://mail.example.org\"}\n" },
+	{ BASE MASTER "domain \"b.org\" { }",
+	  "c:4: domain \"b.org\": mailboxes is missing; write mailboxes = \"maildir:/var/mail/{domain}/{user}\", or "
+	  "via = {\"smtp://mail.example.org\"}\n" },
+	{ BASE MASTER "domain \"b.org\" { mailboxes = \"maildir:/m/{user}\" }",
+	  "c:4: domain \"b.org\": users is missing; write users = \"file:/etc/waybill/users\"\n" },
+	{ BASE MASTER "domain \"b.org\" { via = \"smtp://a.org\"\nmailboxes = \"maildir:/m/{user}\" users = \"file:/u\" }",
+	  "c:4: via: cannot stand together with mailboxes in line 5; only one of them may be set\n" },
+	{ BASE MASTER "domain \"b.org\" { via = \"a.org\" }",
+	  "c:4: via: \"a.org\" is no next hop known here; write mx, smtp://HOST:25, lmtp://HOST:24 or lmtp+unix:/path\n" },
+	{ BASE MASTER "domain \"b.org\" { mailboxes = \"\" users = \"\" }",
+	  "c:4: mailboxes: \"\" is no kind of mailbox known here; write maildir:/path/{domain}/{user}\n"
+	  "c:4: users: \"\" is not a table; write file:/path\n" },
 	{ BASE "\n" HOST, "c:4: hostname: set for the second time; the first is in line 1\n" },
 	{ BASE "limits { }\nlimits { }",
 	  "c:4: limits: this section stands for the second time; the first is in line 3\n" },
@@ -93,7 +109,78 @@ static const struct error_case cases[] = {
 	{ HOST "listen \"s\" { address = \"[::]:25\" protocol = lmtp }",
 	  "c:2: protocol: \"lmtp\" is not known; write smtp\n" },
 
+	/* values of relaying */
+	{ BASE "route { }", "c:3: route: a title is missing; write route \"*.example.net\" { ... }\n" },
+	{ BASE "route \"*example.net\" { }",
+	  "c:3: route: \"*example.net\" is not a pattern; write example.net, *.example.net or *\n" },
+	{ BASE "route \"*\" { via = {} }", "c:3: via: this list is empty\n" },
+	{ BASE "route \"*\" { via = {\"smtp://a.org\", smtp://b.org} }",
+	  "c:3: via: \"smtp://b.org\" must stand in double quotes\n" },
+	{ BASE "route \"*\" { via = \"smtps://a.org\" }",
+	  "c:3: via: \"smtps://a.org\" is no next hop known here; write mx, smtp://HOST:25, lmtp://HOST:24 or "
+	  "lmtp+unix:/path\n" },
+	{ BASE "route \"*\" { via = \"smtp://2001:db8::1\" }",
+	  "c:3: via: \"smtp://2001:db8::1\" names no host; write one like smtp://mail.example.org:25 or "
+	  "smtp://[2001:db8::1]:25\n" },
+	{ BASE "route \"*\" { via = \"lmtp+unix:run\" }",
+	  "c:3: via: \"lmtp+unix:run\" is not an absolute path; it must begin with /\n" },
+	{ BASE "route \"*\" {\nsource = \"eth0\"\nhelo = \"out\"\nconnections = 0\n}",
+	  "c:4: source: \"eth0\" is not an address of this host; write one like 192.0.2.7 or 2001:db8::7\n"
+	  "c:5: helo: \"out\" is not a full host name; write one like mx.example.org\n"
+	  "c:6: connections: \"0\" is too small; the least is 1\n" },
+	{ BASE "dns { servers = \"ns.example.org\" trust-anchor = \"root.key\" }",
+	  "c:3: servers: \"ns.example.org\" is not the address of a server; write 192.0.2.1 or [2001:db8::1]:53\n"
+	  "c:3: trust-anchor: \"root.key\" is not an absolute path; it must begin with /\n" },
+	{ BASE "dns { servers = {\"10.0.0.1\", \"10.0.0.2\", \"10.0.0.3\", \"10.0.0.4\", \"10.0.0.5\", \"10.0.0.6\","
+	       " \"10.0.0.7\", \"10.0.0.8\", \"10.0.0.9\"} }",
+	  "c:3: servers: this list is too long; 8 values are the most\n" },
+	{ BASE "bounce { delay-after = {1h, 2h, 3h, 4h, 5h} }",
+	  "c:3: delay-after: this list is too long; 4 values are the most\n" },
+	{ BASE "bounce { whole-message = 65MiB }", "c:3: whole-message: \"65MiB\" is too large; the most is 64MiB\n" },
+
 	/* contradictions */
+	{ BASE "route \"a.net\" { }\nroute \"A.net\" { }",
+	  "c:4: route \"a.net\": there is one of this pattern already, in line 3\n" },
+	{ BASE MASTER DOMAIN("b.org") "route \"b.org\" { }",
+	  "c:5: route \"b.org\": the section domain in line 4 says already where this mail goes\n" },
+	{ BASE "route \"*\" { via = {\"mx\", \"smtp://A.org:25\", mx, \"smtp://a.org\"} }",
+	  "c:3: via: \"mx\" must stand in double quotes\n" },
+	{ BASE "route \"*\" { via = {\"mx\", \"smtp://A.org:25\", \"mx\", \"smtp://a.org\"} }",
+	  "c:3: via: \"mx\" is in this list already\nc:3: via: \"smtp://a.org\" is in this list already\n" },
+	{ BASE MASTER "domain \"b.org\" { users = \"file:/u\" via = {\"smtp://a.org\",\n\"mx\"} }",
+	  "c:5: via: \"mx\" is not possible for a domain of this server; name the host that keeps it\n" },
+	{ BASE "route \"*\" { source = \"2001:db8::1\" via = {\"mx\", \"smtp://192.0.2.1\"} }",
+	  "c:3: source: an IPv6 address cannot reach \"smtp://192.0.2.1\" of via, which is IPv4\n" },
+	{ BASE "route \"*\" { source = \"192.0.2.1\" via = {\"smtp://[2001:db8::1]\"} }",
+	  "c:3: source: an IPv4 address cannot reach \"smtp://[2001:db8::1]\" of via, which is IPv6\n" },
+	{ BASE "route \"*\" { source = \"192.0.2.1\" via = {\"lmtp+unix:/a\", \"lmtp+unix:/b\"} }",
+	  "c:3: source: a UNIX socket is not connected to from an address\n" },
+	{ BASE "route \"*\" { via = {\"smtp://MX.example.org\", \"smtp://127.0.0.2:25\", \"lmtp://[::1]:25\"} }",
+	  "c:3: via: \"smtp://MX.example.org\" is this server itself, which listens there (line 2); mail would go in "
+	  "circles\n"
+	  "c:3: via: \"smtp://127.0.0.2:25\" is this server itself, which listens there (line 2); mail would go in "
+	  "circles\n"
+	  "c:3: via: \"lmtp://[::1]:25\" is this server itself, which listens there (line 2); mail would go in "
+	  "circles\n" },
+	{ HOST "listen \"b\" { address = {\"192.0.2.1:25\", \"0.0.0.0:26\", \"unix:/s\"} }\n"
+	  "route \"*\" { via = {\"smtp://192.0.2.1\", \"smtp://192.0.2.2\", \"smtp://[::1]:26\", \"lmtp+unix:/s\"} }",
+	  "c:3: via: \"smtp://192.0.2.1\" is this server itself, which listens there (line 2); mail would go in "
+	  "circles\n"
+	  "c:3: via: \"lmtp+unix:/s\" is this server itself, which listens there (line 2); mail would go in circles\n" },
+	{ BASE MASTER "domain \"b.org\" { users = \"file:/u\" via = \"smtp://127.0.0.1\" }",
+	  "c:4: via: \"smtp://127.0.0.1\" is this server itself, which listens there (line 2); mail would go in "
+	  "circles\n" },
+	{ BASE "dns { servers = {\"192.0.2.1:53\", \"192.0.2.1\", \"192.0.2.1:54\"} }",
+	  "c:3: servers: \"192.0.2.1\" is in this list already\n" },
+	{ BASE "bounce { delay-after = {1d, 4h} }",
+	  "c:3: delay-after: each time is counted from the arrival, so it must be longer than the one before\n" },
+	{ BASE "bounce { delay-after = {4h, 4h} }",
+	  "c:3: delay-after: each time is counted from the arrival, so it must be longer than the one before\n" },
+	{ BASE "bounce { copies = yes }", "c:3: copies: there is nobody to get them; set postmaster\n" },
+	{ BASE "queue { bounces-give-up-after = 30s }",
+	  "c:3: bounces-give-up-after: shorter than the first wait of retry, so no bounce would be tried twice\n" },
+	{ BASE "queue { retry = 2d }",
+	  "c:3: bounces-give-up-after: shorter than the first wait of retry, so no bounce would be tried twice\n" },
 	{ BASE "queue { give-up-after = 30s }",
 	  "c:3: give-up-after: shorter than the first wait of retry, so nothing would be tried twice\n" },
 	{ BASE "queue { retry = \"6d\" }",
@@ -161,6 +248,18 @@ static const struct error_case warnings[] = {
 	  "c:3: warning: command-timeout: RFC 5321 section 4.5.3.2.7 asks for 5m at least\n" },
 	{ BASE "limits { connections = 10 connections-per-client = 11 }",
 	  "c:3: warning: connections-per-client: more than connections allows for all together, so it has no effect\n" },
+	{ BASE "queue { bounces-give-up-after = 6d }",
+	  "c:3: warning: bounces-give-up-after: longer than give-up-after, so bounces outlive other mail\n" },
+	{ BASE "route \"*\" { connections = 6 }\nqueue { relay-connections = 5 }",
+	  "c:3: warning: connections: more than relay-connections allows for all together, so it has no effect\n" },
+	{ BASE "queue { relay-connections = 5 }", "" },
+	{ BASE "route \"*\" { via = {\"smtp://mx.example.org:26\", \"smtp://192.0.2.1\"} }", "" },
+	{ BASE MASTER "domain \"b.org\" { via = \"lmtp+unix:/s\" users = \"file:/u\" }", "" },
+	{ BASE MASTER "domain \"b.org\" { via = \"lmtp+unix:/s\" }",
+	  "c:4: warning: domain \"b.org\": without users every recipient is accepted, and mail for unknown ones has to "
+	  "be returned later\n" },
+	{ BASE "bounce { delay-after = {1h, 5d} }",
+	  "c:3: warning: delay-after: not every time is before give-up-after, so that notice is never sent\n" },
 	{ BASE "queue { give-up-after = 2h }",
 	  "c:3: warning: give-up-after: RFC 5321 section 4.5.4.1 asks for 4d or 5d at least\n" },
 };
@@ -278,7 +377,7 @@ static void test_long_problem_is_clipped_at_a_character(void **state)
 	(void)state;
 }
 
-static void test_too_many_listens_domains_and_items(void **state)
+static void test_too_many_sections_and_items(void **state)
 {
 	struct buf text;
 	struct conf *conf;
@@ -299,6 +398,14 @@ static void test_too_many_listens_domains_and_items(void **state)
 	buf_add_str(&text, "} }");
 	assert_int_equal(conf_parse(buf_span(&text), "c", &conf, &report), -EINVAL);
 	assert_int_equal(report.error_count, 1);
+
+	buf_clear(&text);
+	buf_add_str(&text, BASE);
+	for (unsigned i = 0; i <= CONF_ROUTES_MAX; i++)
+		buf_addf(&text, "route \"r%u.net\" { }\n", i);
+	assert_int_equal(conf_parse(buf_span(&text), "c", &conf, &report), -EINVAL);
+	assert_int_equal(report.error_count, 1);
+	assert_string_equal(report.problems[0].text, "route: 10000 sections are the most");
 
 	buf_clear(&text);
 	buf_add_str(&text, BASE "trust = {");
@@ -338,7 +445,7 @@ int main(void)
 		cmocka_unit_test(test_fifty_errors_are_kept_and_the_rest_counted),
 		cmocka_unit_test(test_an_error_takes_the_place_of_a_warning),
 		cmocka_unit_test(test_long_problem_is_clipped_at_a_character),
-		cmocka_unit_test(test_too_many_listens_domains_and_items),
+		cmocka_unit_test(test_too_many_sections_and_items),
 		cmocka_unit_test(test_a_file_of_nothing_but_settings_is_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

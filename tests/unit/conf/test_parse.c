@@ -46,8 +46,23 @@ static const char full[] =
 	"    bad-commands = 5 messages-per-connection = 7 received = 50 command-timeout = 10m data-timeout = \"1m\"\n"
 	"    data-rate-min = 0 line-length = 1000 alias-members = 9 alias-depth = 3\n"
 	"}\n"
-	"queue { retry = {\"10s\", 1m} give-up-after = 5d paused = yes segment-size = 1MiB }\n"
-	"log { format = json }\n";
+	"queue { retry = {\"10s\", 1m} give-up-after = 5d paused = yes segment-size = 1MiB\n"
+	"    bounces-give-up-after = 2h relay-connections = 50 }\n"
+	"log { format = json }\n"
+	"domain \"relay.example\" {\n"
+	"    via = {\"lmtp+unix:/run/lmtp/\", \"lmtp://Store.Relay.example\", \"smtp://192.0.2.1:2525\"}\n"
+	"}\n"
+	"route \"*\" { via = {\"smtp://[2001:db8::1]\", \"mx\"} source = \"[2001:db8::7]\" helo = \"OUT.example.org\" }\n"
+	"route \"*.example.net\" {\n"
+	"    via = \"smtp://b\xc3\xbc" "cher.example:587\"\n"
+	"    connections = 3\n"
+	"}\n"
+	"route \"Mail.Example.net\" { source = \"192.0.2.7\" }\n"
+	"bounce { delay-after = {\"5m\", \"4h\", \"1d\", \"2d\"} copies = yes whole-message = 0 }\n"
+	"dns {\n"
+	"    servers = {\"192.0.2.1\", \"[2001:db8::1]:5353\", \"127.0.0.1:5353\"}\n"
+	"    trust-anchor = \"\"\n"
+	"}\n";
 
 static struct conf *parse_good(struct span text)
 {
@@ -102,6 +117,26 @@ static void test_minimal_file_has_all_defaults(void **state)
 	assert_int_equal(conf->queue.give_up_after_ms, 432000000);
 	assert_false(conf->queue.paused);
 	assert_int_equal(conf->queue.segment_bytes, 64u << 20);
+	assert_int_equal(conf->queue.bounces_give_up_after_ms, 86400000);
+	assert_int_equal(conf->queue.relay_connections_max, 500);
+	assert_int_equal(conf->bounce.delay_after.count, 2);
+	assert_int_equal(conf->bounce.delay_after.ms[0], 14400000);
+	assert_int_equal(conf->bounce.delay_after.ms[1], 86400000);
+	assert_false(conf->bounce.copies);
+	assert_int_equal(conf->bounce.whole_message_bytes_max, 65536);
+	assert_int_equal(conf->dns.servers.count, 0);
+	expect_text(conf->dns.trust_anchor, "/usr/share/dns/root.key");
+	assert_int_equal(conf->route_count, 0);
+	const struct conf_route *route = conf_route_find(conf, SPAN("example.net"));
+	assert_ptr_equal(route, &conf->route_default);
+	assert_int_equal(route->line, 0);
+	assert_int_equal(route->via.count, 1);
+	assert_int_equal(route->via.items[0].kind, CONF_HOP_MX);
+	assert_int_equal(route->via.items[0].line, 0);
+	assert_int_equal(route->source.family, 0);
+	assert_int_equal(route->connections_max, 20);
+	expect_text(route->pattern, "");
+	expect_text(route->helo, "mx.example.org");
 	assert_int_equal(conf->log_format, CONF_LOG_TEXT);
 	conf_free(conf);
 	(void)state;
@@ -137,7 +172,7 @@ static void test_full_file_listens_and_domains(void **state)
 	assert_int_equal(conf->listens[0].bare_newline, CONF_NEWLINE_REPAIR);
 	assert_int_equal(conf->listens[1].addresses.items[0].addr.family, 4);
 
-	assert_int_equal(conf->domain_count, 2);
+	assert_int_equal(conf->domain_count, 3);
 	const struct conf_domain *domain = &conf->domains[0];
 	expect_text(domain->name, "example.org");
 	expect_text(domain->mailboxes, "maildir:/m/{domain}/{user}");
@@ -145,10 +180,12 @@ static void test_full_file_listens_and_domains(void **state)
 	expect_text(domain->aliases, "/etc/aliases");
 	assert_int_equal(domain->subaddress, 0);
 	assert_int_equal(domain->local_parts, CONF_LOCAL_EXACT);
-	expect_text(conf->domains[1].name, "xn--bcher-kva.example");
-	expect_text(conf->domains[1].aliases, "");
-	assert_int_equal(conf->domains[1].subaddress, '+');
-	assert_int_equal(conf->domains[1].local_parts, CONF_LOCAL_FOLD);
+	domain = &conf->domains[2];
+	expect_text(domain->name, "xn--bcher-kva.example");
+	expect_text(domain->aliases, "");
+	assert_int_equal(domain->subaddress, '+');
+	assert_int_equal(domain->local_parts, CONF_LOCAL_FOLD);
+	assert_int_equal(domain->via.count, 0);
 	conf_free(conf);
 	(void)state;
 }
@@ -174,6 +211,140 @@ static void test_full_file_limits_and_queue(void **state)
 	assert_int_equal(conf->queue.give_up_after_ms, 432000000);
 	assert_true(conf->queue.paused);
 	assert_int_equal(conf->queue.segment_bytes, 1u << 20);
+	assert_int_equal(conf->queue.bounces_give_up_after_ms, 7200000);
+	assert_int_equal(conf->queue.relay_connections_max, 50);
+	conf_free(conf);
+	(void)state;
+}
+
+static void test_full_file_relay_domain(void **state)
+{
+	struct conf *conf = parse_good(span_str(full));
+	const struct conf_domain *domain = &conf->domains[1];
+	expect_text(domain->name, "relay.example");
+	expect_text(domain->mailboxes, "");
+	expect_text(domain->users, "");
+	assert_int_equal(domain->via.count, 3);
+	assert_int_equal(domain->via.items[0].kind, CONF_HOP_LMTP_UNIX);
+	expect_text(domain->via.items[0].path, "/run/lmtp");
+	expect_text(domain->via.items[0].text, "lmtp+unix:/run/lmtp/");
+	assert_int_equal(domain->via.items[1].kind, CONF_HOP_LMTP);
+	expect_text(domain->via.items[1].host, "store.relay.example");
+	assert_int_equal(domain->via.items[1].port, 24);
+	assert_int_equal(domain->via.items[2].kind, CONF_HOP_SMTP);
+	expect_text(domain->via.items[2].host, "");
+	assert_int_equal(domain->via.items[2].addr.family, 4);
+	assert_int_equal(domain->via.items[2].port, 2525);
+	conf_free(conf);
+	(void)state;
+}
+
+static void test_full_file_routes(void **state)
+{
+	struct conf *conf = parse_good(span_str(full));
+	assert_int_equal(conf->route_count, 3);
+	const struct conf_route *all = &conf->routes[0], *below = &conf->routes[1], *one = &conf->routes[2];
+	expect_text(all->pattern, "*");
+	assert_int_equal(all->via.count, 2);
+	assert_int_equal(all->via.items[0].addr.family, 6);
+	assert_int_equal(all->via.items[0].port, 25);
+	assert_int_equal(all->via.items[1].kind, CONF_HOP_MX);
+	assert_int_equal(all->source.family, 6);
+	expect_text(all->helo, "out.example.org");
+	expect_text(below->pattern, "*.example.net");
+	expect_text(below->via.items[0].host, "xn--bcher-kva.example");
+	assert_int_equal(below->via.items[0].port, 587);
+	assert_int_equal(below->connections_max, 3);
+	expect_text(below->helo, "mx.example.org");
+	expect_text(one->pattern, "mail.example.net");
+	assert_int_equal(one->via.items[0].kind, CONF_HOP_MX);
+	assert_int_equal(one->source.family, 4);
+	conf_free(conf);
+	(void)state;
+}
+
+static void test_full_file_bounces_and_dns(void **state)
+{
+	struct conf *conf = parse_good(span_str(full));
+	assert_int_equal(conf->bounce.delay_after.count, 4);
+	assert_int_equal(conf->bounce.delay_after.ms[3], 172800000);
+	assert_true(conf->bounce.copies);
+	assert_int_equal(conf->bounce.whole_message_bytes_max, 0);
+	assert_int_equal(conf->dns.servers.count, 3);
+	assert_int_equal(conf->dns.servers.items[0].port, 53);
+	assert_int_equal(conf->dns.servers.items[1].addr.family, 6);
+	assert_int_equal(conf->dns.servers.items[1].port, 5353);
+	assert_int_equal(conf->dns.servers.items[2].addr.family, 4);
+	expect_text(conf->dns.servers.items[2].text, "127.0.0.1:5353");
+	expect_text(conf->dns.trust_anchor, "");
+	conf_free(conf);
+	(void)state;
+}
+
+struct route_case {
+	const char *domain;
+	const char *pattern; /* "": the default */
+};
+
+static void test_most_specific_route_is_found(void **state)
+{
+	static const struct route_case cases[] = {
+		{ "a.org", "a.org" },
+		{ "A.ORG", "a.org" },
+		{ "x.a.org", "*.a.org" },
+		{ "y.x.a.org", "*.x.a.org" },
+		{ "z.y.x.a.org", "*.x.a.org" },
+		{ "x.x.a.org", "x.x.a.org" },
+		{ "ba.org", "*.org" }, /* a label begins behind a dot */
+		{ "b.org", "*.org" },
+		{ "org", "*" }, /* the domain itself is not below itself */
+		{ "x.a.net", "*" },
+		{ "[192.0.2.1]", "*" },
+		{ "", "*" },
+		{ ".", "*" },
+		{ ".org", "*.org" },
+		{ "a..org", "*.org" },
+		{ "*", "*" },
+	};
+	struct conf *conf = parse_good(SPAN(MINIMAL
+		"route \"*.org\" { }\nroute \"a.org\" { }\nroute \"*\" { }\nroute \"*.a.org\" { }\n"
+		"route \"*.x.a.org\" { }\nroute \"x.x.a.org\" { }\n"));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct conf_route *route = conf_route_find(conf, span_str(cases[i].domain));
+		if (!span_eq(route->pattern, span_str(cases[i].pattern)))
+			fail_msg("\"%s\" goes by \"%.*s\"", cases[i].domain, SPAN_FMT(route->pattern));
+	}
+	char longest[400];
+	memset(longest, 'a', sizeof(longest));
+	memcpy(longest + sizeof(longest) - 4, ".org", 4);
+	assert_string_equal(conf_route_find(conf, span_of(longest, sizeof(longest)))->pattern.ptr, "*");
+	assert_string_equal(conf_route_find(conf, span_of(longest + 145, 255))->pattern.ptr, "*.org");
+	conf_free(conf);
+
+	conf = parse_good(SPAN(MINIMAL "route \"*.a.org\" { }"));
+	assert_ptr_equal(conf_route_find(conf, SPAN("a.org")), &conf->route_default);
+	assert_ptr_equal(conf_route_find(conf, SPAN("b.a.org")), &conf->routes[0]);
+	conf_free(conf);
+	(void)state;
+}
+
+static void test_no_delay_notices_can_be_asked_for(void **state)
+{
+	struct conf *conf = parse_good(SPAN(MINIMAL "bounce { delay-after = {} }\ndns { servers = {} }"));
+	assert_int_equal(conf->bounce.delay_after.count, 0);
+	assert_int_equal(conf->dns.servers.count, 0);
+	conf_free(conf);
+	(void)state;
+}
+
+/* Only where the file does not say otherwise. */
+static void test_bounces_are_not_tried_longer_than_mail(void **state)
+{
+	struct conf *conf = parse_good(SPAN(MINIMAL "queue { give-up-after = 2h }"));
+	assert_int_equal(conf->queue.bounces_give_up_after_ms, 7200000);
+	conf_free(conf);
+	conf = parse_good(SPAN(MINIMAL "queue { give-up-after = 2h bounces-give-up-after = 3h }"));
+	assert_int_equal(conf->queue.bounces_give_up_after_ms, 10800000);
 	conf_free(conf);
 	(void)state;
 }
@@ -186,7 +357,7 @@ static void test_every_setting_keeps_its_line(void **state)
 	assert_int_equal(conf_line_of(conf, &conf->deliveries), 10);
 	assert_int_equal(conf_line_of(conf, &conf->limits.received_max), 27);
 	assert_int_equal(conf_line_of(conf, &conf->queue.retry), 30);
-	assert_int_equal(conf_line_of(conf, &conf->log_format), 31);
+	assert_int_equal(conf_line_of(conf, &conf->log_format), 32);
 	assert_int_equal(conf->listens[0].line, 12);
 	assert_int_equal(conf->listens[1].line, 13);
 	assert_int_equal(conf->listens[1].addresses.items[0].line, 15);
@@ -194,7 +365,18 @@ static void test_every_setting_keeps_its_line(void **state)
 	assert_int_equal(conf->domains[0].mailboxes_line, 18);
 	assert_int_equal(conf->domains[0].users_line, 19);
 	assert_int_equal(conf->domains[0].aliases_line, 20);
-	assert_int_equal(conf->domains[1].aliases_line, 0);
+	assert_int_equal(conf->domains[2].aliases_line, 0);
+	assert_int_equal(conf->domains[1].via_line, 34);
+	assert_int_equal(conf->domains[1].via.items[2].line, 34);
+	assert_int_equal(conf->routes[1].line, 37);
+	assert_int_equal(conf->routes[1].via_line, 38);
+	assert_int_equal(conf->routes[1].connections_line, 39);
+	assert_int_equal(conf->routes[1].helo_line, 0);
+	assert_int_equal(conf->routes[0].source_line, 36);
+	assert_int_equal(conf_line_of(conf, &conf->queue.relay_connections_max), 31);
+	assert_int_equal(conf_line_of(conf, &conf->bounce.copies), 42);
+	assert_int_equal(conf_line_of(conf, &conf->dns.servers), 44);
+	assert_int_equal(conf_line_of(conf, &conf->dns.trust_anchor), 45);
 	conf_free(conf);
 
 	conf = parse_good(SPAN(MINIMAL));
@@ -208,7 +390,7 @@ static void test_domain_find_and_trusts(void **state)
 {
 	struct conf *conf = parse_good(span_str(full));
 	assert_ptr_equal(conf_domain_find(conf, SPAN("EXAMPLE.org")), &conf->domains[0]);
-	assert_ptr_equal(conf_domain_find(conf, SPAN("xn--bcher-kva.example")), &conf->domains[1]);
+	assert_ptr_equal(conf_domain_find(conf, SPAN("xn--bcher-kva.example")), &conf->domains[2]);
 	assert_null(conf_domain_find(conf, SPAN("example.or")));
 	assert_null(conf_domain_find(conf, SPAN("")));
 
@@ -305,7 +487,7 @@ static void test_file_over_the_limit_is_refused(void **state)
 	(void)state;
 }
 
-static void test_ten_thousand_domains_are_read(void **state)
+static void test_ten_thousand_domains_and_routes_are_read(void **state)
 {
 	struct buf text;
 	buf_init(&text, CONF_TEXT_BYTES_MAX);
@@ -318,6 +500,17 @@ static void test_ten_thousand_domains_are_read(void **state)
 	for (size_t i = 0; i < conf->domain_count; i++)
 		assert_ptr_equal(conf_domain_find(conf, conf->domains[i].name), &conf->domains[i]);
 	conf_free(conf);
+
+	buf_clear(&text);
+	buf_add_str(&text, MINIMAL);
+	for (unsigned i = 0; i < CONF_ROUTES_MAX; i++)
+		buf_addf(&text, "route \"%sr%u.example\" { via = \"smtp://192.0.2.1\" }\n", i % 2 ? "*." : "", i);
+	assert_false(text.failed);
+	conf = parse_good(buf_span(&text));
+	assert_int_equal(conf->route_count, CONF_ROUTES_MAX);
+	for (size_t i = 0; i < conf->route_count; i++)
+		assert_ptr_equal(conf_route_find(conf, conf->routes[i].pattern), &conf->routes[i]);
+	conf_free(conf);
 	buf_fini(&text);
 	(void)state;
 }
@@ -329,10 +522,11 @@ static void test_defaults_written_out_are_the_defaults(void **state)
 	buf_init(&text, 1u << 16);
 	buf_add_str(&text, MINIMAL);
 	for (enum conf_section_id id = CONF_SECTION_TOP; id < CONF_SECTION_COUNT; id++) {
-		if (id == CONF_SECTION_LISTEN || id == CONF_SECTION_DOMAIN)
+		if (!conf_section_is_once(id) && id != CONF_SECTION_ROUTE)
 			continue;
 		if (id != CONF_SECTION_TOP)
-			buf_addf(&text, "%s {\n", conf_section_forms[id].name);
+			buf_addf(&text, "%s %s {\n", conf_section_forms[id].name,
+				id == CONF_SECTION_ROUTE ? "\"*\"" : "");
 		for (size_t i = 0; i < conf_option_count; i++)
 			if (conf_options[i].section == id && conf_options[i].fallback != NULL)
 				buf_addf(&text, "%s = %s\n", conf_options[i].name, conf_options[i].fallback);
@@ -344,6 +538,10 @@ static void test_defaults_written_out_are_the_defaults(void **state)
 	assert_memory_equal(&written->limits, &plain->limits, sizeof(plain->limits));
 	assert_int_equal(written->queue.retry.count, plain->queue.retry.count);
 	assert_true(conf_line_of(written, &written->queue.paused) > 0);
+	assert_int_equal(written->routes[0].connections_max, plain->route_default.connections_max);
+	assert_int_equal(written->routes[0].via.items[0].kind, plain->route_default.via.items[0].kind);
+	assert_int_equal(written->bounce.delay_after.count, plain->bounce.delay_after.count);
+	assert_true(span_eq(written->dns.trust_anchor, plain->dns.trust_anchor));
 	conf_free(written);
 	conf_free(plain);
 	buf_fini(&text);
@@ -360,7 +558,7 @@ static bool number_accepted(const struct conf_option *option, uint64_t value)
 	bool is_time = option->type == CONF_TYPE_DURATION || option->type == CONF_TYPE_DURATIONS;
 	buf_init(&text, 1u << 12);
 	buf_addf(&text, MINIMAL "%s %s %s = %llu%s %s\n", conf_section_forms[option->section].name,
-		in_section ? "{" : "", option->name, (unsigned long long)value, is_time ? "ms" : "",
+		in_section ? (option->section == CONF_SECTION_ROUTE ? "\"*\" {" : "{") : "", option->name, (unsigned long long)value, is_time ? "ms" : "",
 		in_section ? "}" : "");
 	int r = conf_parse(buf_span(&text), "bounds", &conf, &report);
 	bool ranged = false;
@@ -441,13 +639,19 @@ int main(void)
 		cmocka_unit_test(test_full_file_server_settings),
 		cmocka_unit_test(test_full_file_listens_and_domains),
 		cmocka_unit_test(test_full_file_limits_and_queue),
+		cmocka_unit_test(test_full_file_relay_domain),
+		cmocka_unit_test(test_full_file_routes),
+		cmocka_unit_test(test_full_file_bounces_and_dns),
+		cmocka_unit_test(test_most_specific_route_is_found),
+		cmocka_unit_test(test_no_delay_notices_can_be_asked_for),
+		cmocka_unit_test(test_bounces_are_not_tried_longer_than_mail),
 		cmocka_unit_test(test_every_setting_keeps_its_line),
 		cmocka_unit_test(test_domain_find_and_trusts),
 		cmocka_unit_test(test_layout_does_not_matter),
 		cmocka_unit_test(test_trust_can_be_nobody),
 		cmocka_unit_test(test_every_cut_is_survived_and_no_cut_quote_accepted),
 		cmocka_unit_test(test_file_over_the_limit_is_refused),
-		cmocka_unit_test(test_ten_thousand_domains_are_read),
+		cmocka_unit_test(test_ten_thousand_domains_and_routes_are_read),
 		cmocka_unit_test(test_defaults_written_out_are_the_defaults),
 		cmocka_unit_test(test_bounds_of_every_number),
 		cmocka_unit_test(test_reference_page_is_current),
