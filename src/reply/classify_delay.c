@@ -62,8 +62,9 @@ static uint32_t unit_seconds(struct span word)
 static uint32_t count_of(struct span word)
 {
 	static const struct named_number numbers[] = {
-		{ "a", 1 }, { "an", 1 }, { "one", 1 }, { "two", 2 }, { "three", 3 }, { "four", 4 }, { "five", 5 }, { "six", 6 },
-		{ "ten", 10 }, { "twelve", 12 }, { "fifteen", 15 }, { "twenty", 20 }, { "thirty", 30 }, { "sixty", 60 }, { NULL, 0 },
+		{ "a", 1 }, { "an", 1 }, { "one", 1 }, { "two", 2 }, { "three", 3 }, { "four", 4 }, { "five", 5 },
+		{ "six", 6 }, { "ten", 10 }, { "twelve", 12 }, { "fifteen", 15 }, { "twenty", 20 }, { "thirty", 30 },
+		{ "sixty", 60 }, { NULL, 0 },
 	};
 	uint64_t value;
 	if (span_to_u64(word, CLASSIFY_DELAY_S_MAX, &value))
