@@ -8,11 +8,9 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "conf.h"
-#include "conf_options.h"
 
 #define MINIMAL "hostname = \"mx.example.org\"\nlisten \"smtp\" { address = {\"[::]:25\"} }\n"
 
@@ -281,74 +279,6 @@ static void test_full_file_bounces_and_dns(void **state)
 	(void)state;
 }
 
-struct route_case {
-	const char *domain;
-	const char *pattern; /* "": the default */
-};
-
-static void test_most_specific_route_is_found(void **state)
-{
-	static const struct route_case cases[] = {
-		{ "a.org", "a.org" },
-		{ "A.ORG", "a.org" },
-		{ "x.a.org", "*.a.org" },
-		{ "y.x.a.org", "*.x.a.org" },
-		{ "z.y.x.a.org", "*.x.a.org" },
-		{ "x.x.a.org", "x.x.a.org" },
-		{ "ba.org", "*.org" }, /* a label begins behind a dot */
-		{ "b.org", "*.org" },
-		{ "org", "*" }, /* the domain itself is not below itself */
-		{ "x.a.net", "*" },
-		{ "[192.0.2.1]", "*" },
-		{ "", "*" },
-		{ ".", "*" },
-		{ ".org", "*.org" },
-		{ "a..org", "*.org" },
-		{ "*", "*" },
-	};
-	struct conf *conf = parse_good(SPAN(MINIMAL
-		"route \"*.org\" { }\nroute \"a.org\" { }\nroute \"*\" { }\nroute \"*.a.org\" { }\n"
-		"route \"*.x.a.org\" { }\nroute \"x.x.a.org\" { }\n"));
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		const struct conf_route *route = conf_route_find(conf, span_str(cases[i].domain));
-		if (!span_eq(route->pattern, span_str(cases[i].pattern)))
-			fail_msg("\"%s\" goes by \"%.*s\"", cases[i].domain, SPAN_FMT(route->pattern));
-	}
-	char longest[400];
-	memset(longest, 'a', sizeof(longest));
-	memcpy(longest + sizeof(longest) - 4, ".org", 4);
-	assert_string_equal(conf_route_find(conf, span_of(longest, sizeof(longest)))->pattern.ptr, "*");
-	assert_string_equal(conf_route_find(conf, span_of(longest + 145, 255))->pattern.ptr, "*.org");
-	conf_free(conf);
-
-	conf = parse_good(SPAN(MINIMAL "route \"*.a.org\" { }"));
-	assert_ptr_equal(conf_route_find(conf, SPAN("a.org")), &conf->route_default);
-	assert_ptr_equal(conf_route_find(conf, SPAN("b.a.org")), &conf->routes[0]);
-	conf_free(conf);
-	(void)state;
-}
-
-static void test_no_delay_notices_can_be_asked_for(void **state)
-{
-	struct conf *conf = parse_good(SPAN(MINIMAL "bounce { delay-after = {} }\ndns { servers = {} }"));
-	assert_int_equal(conf->bounce.delay_after.count, 0);
-	assert_int_equal(conf->dns.servers.count, 0);
-	conf_free(conf);
-	(void)state;
-}
-
-/* Only where the file does not say otherwise. */
-static void test_bounces_are_not_tried_longer_than_mail(void **state)
-{
-	struct conf *conf = parse_good(SPAN(MINIMAL "queue { give-up-after = 2h }"));
-	assert_int_equal(conf->queue.bounces_give_up_after_ms, 7200000);
-	conf_free(conf);
-	conf = parse_good(SPAN(MINIMAL "queue { give-up-after = 2h bounces-give-up-after = 3h }"));
-	assert_int_equal(conf->queue.bounces_give_up_after_ms, 10800000);
-	conf_free(conf);
-	(void)state;
-}
-
 static void test_every_setting_keeps_its_line(void **state)
 {
 	struct conf *conf = parse_good(span_str(full));
@@ -515,123 +445,6 @@ static void test_ten_thousand_domains_and_routes_are_read(void **state)
 	(void)state;
 }
 
-/* Every default of the table is a value of its own type, in its own range. */
-static void test_defaults_written_out_are_the_defaults(void **state)
-{
-	struct buf text;
-	buf_init(&text, 1u << 16);
-	buf_add_str(&text, MINIMAL);
-	for (enum conf_section_id id = CONF_SECTION_TOP; id < CONF_SECTION_COUNT; id++) {
-		if (!conf_section_is_once(id) && id != CONF_SECTION_ROUTE)
-			continue;
-		if (id != CONF_SECTION_TOP)
-			buf_addf(&text, "%s %s {\n", conf_section_forms[id].name,
-				id == CONF_SECTION_ROUTE ? "\"*\"" : "");
-		for (size_t i = 0; i < conf_option_count; i++)
-			if (conf_options[i].section == id && conf_options[i].fallback != NULL)
-				buf_addf(&text, "%s = %s\n", conf_options[i].name, conf_options[i].fallback);
-		if (id != CONF_SECTION_TOP)
-			buf_add_str(&text, "}\n");
-	}
-	struct conf *written = parse_good(buf_span(&text));
-	struct conf *plain = parse_good(SPAN(MINIMAL));
-	assert_memory_equal(&written->limits, &plain->limits, sizeof(plain->limits));
-	assert_int_equal(written->queue.retry.count, plain->queue.retry.count);
-	assert_true(conf_line_of(written, &written->queue.paused) > 0);
-	assert_int_equal(written->routes[0].connections_max, plain->route_default.connections_max);
-	assert_int_equal(written->routes[0].via.items[0].kind, plain->route_default.via.items[0].kind);
-	assert_int_equal(written->bounce.delay_after.count, plain->bounce.delay_after.count);
-	assert_true(span_eq(written->dns.trust_anchor, plain->dns.trust_anchor));
-	conf_free(written);
-	conf_free(plain);
-	buf_fini(&text);
-	(void)state;
-}
-
-/* Whether the value is in range; that it may contradict another setting does not matter here. */
-static bool number_accepted(const struct conf_option *option, uint64_t value)
-{
-	struct buf text;
-	struct conf *conf;
-	struct conf_report report;
-	bool in_section = option->section != CONF_SECTION_TOP;
-	bool is_time = option->type == CONF_TYPE_DURATION || option->type == CONF_TYPE_DURATIONS;
-	buf_init(&text, 1u << 12);
-	buf_addf(&text, MINIMAL "%s %s %s = %llu%s %s\n", conf_section_forms[option->section].name,
-		in_section ? (option->section == CONF_SECTION_ROUTE ? "\"*\" {" : "{") : "", option->name, (unsigned long long)value, is_time ? "ms" : "",
-		in_section ? "}" : "");
-	int r = conf_parse(buf_span(&text), "bounds", &conf, &report);
-	bool ranged = false;
-	for (size_t i = 0; i < report.problem_count; i++)
-		ranged |= strstr(report.problems[i].text, "is too ") != NULL;
-	assert_true(r == 0 || r == -EINVAL);
-	conf_free(conf);
-	buf_fini(&text);
-	return !ranged;
-}
-
-static void test_bounds_of_every_number(void **state)
-{
-	size_t numbers = 0;
-	for (size_t i = 0; i < conf_option_count; i++) {
-		const struct conf_option *option = &conf_options[i];
-		if (option->max == 0)
-			continue;
-		numbers++;
-		if (!number_accepted(option, option->min) || !number_accepted(option, option->max))
-			fail_msg("%s: a bound is refused", option->name);
-		if ((option->min > 0 && number_accepted(option, option->min - 1))
-			|| number_accepted(option, option->max + 1))
-			fail_msg("%s: more than its range is accepted", option->name);
-	}
-	assert_true(numbers >= 15);
-	(void)state;
-}
-
-/* The page that people read says what the program does. */
-static void test_reference_page_is_current(void **state)
-{
-	struct buf page;
-	buf_init(&page, 1u << 20);
-	conf_write_reference(&page);
-	assert_false(page.failed);
-	FILE *file = fopen(WAYBILL_SOURCE_ROOT "/docs/configuration.md", "rb");
-	assert_non_null(file);
-	uint8_t *text = malloc(page.len + 1);
-	assert_non_null(text);
-	size_t len = fread(text, 1, page.len + 1, file);
-	fclose(file);
-	if (!span_eq(span_of(text, len), buf_span(&page)))
-		fail_msg("docs/configuration.md is not current; run: make docs");
-	free(text);
-	buf_fini(&page);
-	(void)state;
-}
-
-/* The manual page has an entry for each setting, under its section, and none beside. */
-static void test_manual_page_lists_every_setting(void **state)
-{
-	FILE *file = fopen(WAYBILL_SOURCE_ROOT "/docs/man/waybill.conf.5", "rb");
-	assert_non_null(file);
-	static char text[1u << 17];
-	size_t len = fread(text, 1, sizeof(text) - 1, file);
-	fclose(file);
-	text[len] = 0;
-	size_t entries = 0;
-	for (const char *at = text; (at = strstr(at, "\n.It Ic ")) != NULL; at++)
-		entries++;
-	assert_int_equal(entries, conf_option_count);
-	const char *at = text;
-	for (size_t i = 0; i < conf_option_count; i++) {
-		char entry[80];
-		snprintf(entry, sizeof(entry), "\n.It Ic %s\n", conf_options[i].name);
-		at = strstr(at, entry);
-		if (at == NULL)
-			fail_msg("waybill.conf.5: \"%s\" is missing or out of order", conf_options[i].name);
-	}
-	(void)state;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -642,9 +455,6 @@ int main(void)
 		cmocka_unit_test(test_full_file_relay_domain),
 		cmocka_unit_test(test_full_file_routes),
 		cmocka_unit_test(test_full_file_bounces_and_dns),
-		cmocka_unit_test(test_most_specific_route_is_found),
-		cmocka_unit_test(test_no_delay_notices_can_be_asked_for),
-		cmocka_unit_test(test_bounces_are_not_tried_longer_than_mail),
 		cmocka_unit_test(test_every_setting_keeps_its_line),
 		cmocka_unit_test(test_domain_find_and_trusts),
 		cmocka_unit_test(test_layout_does_not_matter),
@@ -652,10 +462,6 @@ int main(void)
 		cmocka_unit_test(test_every_cut_is_survived_and_no_cut_quote_accepted),
 		cmocka_unit_test(test_file_over_the_limit_is_refused),
 		cmocka_unit_test(test_ten_thousand_domains_and_routes_are_read),
-		cmocka_unit_test(test_defaults_written_out_are_the_defaults),
-		cmocka_unit_test(test_bounds_of_every_number),
-		cmocka_unit_test(test_reference_page_is_current),
-		cmocka_unit_test(test_manual_page_lists_every_setting),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
