@@ -52,8 +52,8 @@ static bool occurs(struct span in, struct span what)
 static bool boundary_free(const struct parts *p)
 {
 	struct span b = span_of(p->boundary, p->boundary_len);
-	return !occurs(buf_span(&p->text), b) && !occurs(buf_span(&p->fields), b) && !occurs(buf_span(&p->header), b) &&
-		!occurs(p->returned.bytes, b);
+	return !occurs(buf_span(&p->text), b) && !occurs(buf_span(&p->fields), b) &&
+		!occurs(buf_span(&p->header), b) && !occurs(p->returned.bytes, b);
 }
 
 static void add_id(struct buf *out, struct span id)
@@ -105,8 +105,9 @@ static enum dsn_action lead_action(const struct dsn_report *report)
 static void add_subject(struct buf *out, const struct dsn_report *report, bool utf8)
 {
 	static const struct span names[] = {
-		[DSN_FAILED] = SPAN("Not delivered: "), [DSN_DELAYED] = SPAN("Delayed: "), [DSN_RELAYED] = SPAN("Passed on: "),
-		[DSN_EXPANDED] = SPAN("Passed on: "), [DSN_DELIVERED] = SPAN("Delivered: "),
+		[DSN_FAILED] = SPAN("Not delivered: "), [DSN_DELAYED] = SPAN("Delayed: "),
+		[DSN_RELAYED] = SPAN("Passed on: "), [DSN_EXPANDED] = SPAN("Passed on: "),
+		[DSN_DELIVERED] = SPAN("Delivered: "),
 	};
 	enum dsn_action lead = lead_action(report);
 	size_t count = 0;
@@ -123,12 +124,30 @@ static void add_subject(struct buf *out, const struct dsn_report *report, bool u
 	buf_add(out, SPAN("\r\n"));
 }
 
+/* Angle brackets outside of quotes would end the address early: no mailbox has them. */
+static void add_mailbox(struct buf *out, struct span mailbox, bool utf8)
+{
+	bool quoted = false;
+	mailbox = dsn_value_clip(mailbox);
+	size_t start = out->len;
+	dsn_value_write(out, mailbox, utf8);
+	for (size_t i = start; i < out->len && !out->failed; i++) {
+		uint8_t *c = &out->ptr[i];
+		if (*c == '\\' && quoted)
+			i++;
+		else if (*c == '"')
+			quoted = !quoted;
+		else if (!quoted && (*c == '<' || *c == '>' || *c == ','))
+			*c = '?';
+	}
+}
+
 static void add_addresses(struct buf *out, const struct dsn_report *report, bool utf8)
 {
 	buf_add(out, SPAN("From: Mail delivery <"));
-	dsn_value_write(out, dsn_value_clip(report->from), utf8);
+	add_mailbox(out, report->from, utf8);
 	buf_add(out, SPAN(">\r\nTo: <"));
-	dsn_value_write(out, dsn_value_clip(report->to), utf8);
+	add_mailbox(out, report->to, utf8);
 	buf_add(out, SPAN(">\r\n"));
 }
 
@@ -170,21 +189,33 @@ static void add_text_part(struct buf *out, const struct parts *p)
 static void add_fields_part(struct buf *out, const struct parts *p)
 {
 	add_boundary(out, p, false);
-	buf_add(out, p->utf8 ? SPAN("Content-Type: message/global-delivery-status\r\nContent-Transfer-Encoding: 8bit\r\n\r\n")
-		: SPAN("Content-Type: message/delivery-status\r\n\r\n"));
+	buf_add(out, SPAN("Content-Type: "));
+	buf_add(out, p->utf8 ? SPAN("message/global-delivery-status\r\nContent-Transfer-Encoding: 8bit")
+		: SPAN("message/delivery-status"));
+	buf_add(out, SPAN("\r\n\r\n"));
 	buf_add(out, buf_span(&p->fields));
+}
+
+static struct span original_type(const struct parts *p)
+{
+	const struct dsn_returned *r = &p->returned;
+	bool global = p->utf8 && !span_is_ascii(dsn_original_header(r->bytes));
+	if (r->whole)
+		return global ? SPAN("message/global") : SPAN("message/rfc822");
+	if (global)
+		return SPAN("message/global-headers");
+	if (r->ascii)
+		return SPAN("text/rfc822-headers");
+	return utf8_valid(r->bytes) ? SPAN("text/rfc822-headers; charset=utf-8")
+		: SPAN("text/rfc822-headers; charset=unknown-8bit");
 }
 
 static void add_original_part(struct buf *out, const struct parts *p)
 {
 	const struct dsn_returned *r = &p->returned;
-	bool global = p->utf8 && !span_is_ascii(dsn_original_header(r->bytes));
 	add_boundary(out, p, false);
 	buf_add(out, SPAN("Content-Type: "));
-	if (r->whole)
-		buf_add(out, global ? SPAN("message/global") : SPAN("message/rfc822"));
-	else
-		buf_add(out, global ? SPAN("message/global-headers") : SPAN("text/rfc822-headers; charset=us-ascii"));
+	buf_add(out, original_type(p));
 	if (r->encode)
 		buf_add(out, SPAN("\r\nContent-Transfer-Encoding: quoted-printable"));
 	else if (!r->ascii)
@@ -203,7 +234,7 @@ static void build(struct parts *p, const struct dsn_report *report)
 		dsn_qp_write(&p->header, p->returned.bytes);
 }
 
-/* What is a returned header beside a whole original that holds every boundary on purpose. */
+/* For an original that holds every boundary on purpose: its header, encoded, can hold none. */
 static void build_without_body(struct parts *p, const struct dsn_report *report)
 {
 	p->returned.whole = false;

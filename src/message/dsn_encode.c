@@ -166,7 +166,8 @@ static bool encoded_word_add(struct buf *out, const struct encoded_word *word)
 	struct buf bytes;
 	bool latin1 = span_eq_nocase(word->charset, SPAN("iso-8859-1")) ||
 		span_eq_nocase(word->charset, SPAN("windows-1252"));
-	if (!latin1 && !span_eq_nocase(word->charset, SPAN("utf-8")) && !span_eq_nocase(word->charset, SPAN("us-ascii")))
+	bool utf8 = span_eq_nocase(word->charset, SPAN("utf-8")) || span_eq_nocase(word->charset, SPAN("us-ascii"));
+	if (!latin1 && !utf8)
 		return false;
 	buf_init(&bytes, ENCODED_WORD_BYTES_MAX);
 	if (word->encoding == 'q')

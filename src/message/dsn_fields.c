@@ -104,7 +104,8 @@ static bool status_fits(struct span status, enum dsn_action action)
 		return false;
 	uint8_t class = status.ptr[0];
 	/* A failure may carry a 4: the time for retries ran out. */
-	bool fits = action == DSN_FAILED ? class == '5' || class == '4' : class == (action == DSN_DELAYED ? '4' : '2');
+	uint8_t wanted = action == DSN_DELAYED ? '4' : '2';
+	bool fits = action == DSN_FAILED ? class == '5' || class == '4' : class == wanted;
 	for (int part = 0; part < 3 && fits; part++) {
 		fits = digits(&status, part == 0 ? 1 : 3);
 		if (part < 2) {
@@ -126,8 +127,10 @@ static void add_status(struct buf *out, const struct dsn_recipient *r)
 	buf_add(out, SPAN("\r\nStatus: "));
 	if (status_fits(r->status, r->action))
 		buf_add(out, r->status);
+	else if (r->action == DSN_FAILED)
+		buf_add(out, SPAN("5.0.0"));
 	else
-		buf_add(out, r->action == DSN_FAILED ? SPAN("5.0.0") : r->action == DSN_DELAYED ? SPAN("4.0.0") : SPAN("2.0.0"));
+		buf_add(out, r->action == DSN_DELAYED ? SPAN("4.0.0") : SPAN("2.0.0"));
 	buf_add(out, SPAN("\r\n"));
 }
 
@@ -178,7 +181,9 @@ static void add_remote(struct buf *out, const struct dsn_recipient *r, bool utf8
 	if (words.len == 0)
 		return;
 	/* Only a server's reply is of the type smtp (RFC 3464 section 2.3.6). */
-	struct span type = r->remote_host.len > 0 ? SPAN("Diagnostic-Code: smtp;") : SPAN("Diagnostic-Code: x-waybill;");
+	struct span type = SPAN("Diagnostic-Code: x-waybill;");
+	if (r->remote_host.len > 0)
+		type = SPAN("Diagnostic-Code: smtp;");
 	buf_add(out, type);
 	add_folded(out, words, type.len, utf8);
 }

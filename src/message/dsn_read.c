@@ -200,6 +200,7 @@ static bool type_is_status(struct span type)
 		span_eq_nocase(type, SPAN("message/global-delivery-status"));
 }
 
+/* A status part without an empty line behind its header is read with it: no field of it disturbs. */
 static void walk_entity(struct walk *w, struct span in, unsigned depth)
 {
 	struct entity e;
@@ -210,7 +211,7 @@ static void walk_entity(struct walk *w, struct span in, unsigned depth)
 	split(in, &e);
 	read_header(&e);
 	if (type_is_status(e.type))
-		dsn_fields_read(w->state, decoded(w, &e));
+		dsn_fields_read(w->state, e.encoding.len > 0 || depth == 0 ? decoded(w, &e) : in);
 	else if (span_starts_nocase(e.type, SPAN("multipart/")) && e.boundary.len > 0)
 		walk_multipart(w, &e, depth);
 	else if (w->attached && (span_eq_nocase(e.type, SPAN("message/rfc822")) ||
@@ -265,7 +266,8 @@ int dsn_read(struct span message, struct arena *arena, struct dsn_bounce *bounce
 	if (bounce_out->recipients == NULL)
 		return -ENOMEM;
 	buf_init(&state.value, DSN_READ_VALUE_BYTES_MAX);
-	read_all(&state, span_to(message, DSN_READ_BYTES_MAX));
+	message = skip_blanks(span_to(message, DSN_READ_BYTES_MAX));
+	read_all(&state, message);
 	buf_fini(&state.value);
 	if (state.no_memory)
 		return -ENOMEM;

@@ -156,7 +156,8 @@ static bool line_is_field(struct span line, struct field *field)
 		if (byte_lower(name.ptr[i]) < 'a' || byte_lower(name.ptr[i]) > 'z')
 			if (name.ptr[i] != '-')
 				return false;
-	*field = (struct field){ .name = name, .value = span_to(span_trim(span_from(line, colon + 1)), DSN_READ_VALUE_BYTES_MAX) };
+	field->name = name;
+	field->value = span_to(span_trim(span_from(line, colon + 1)), DSN_READ_VALUE_BYTES_MAX);
 	return name.len > 0 && line.ptr[0] != ' ' && line.ptr[0] != '\t';
 }
 
@@ -187,7 +188,8 @@ static void message_field(struct dsn_reader_state *state, const struct field *f)
 	}
 }
 
-static void recipient_field(struct dsn_reader_state *state, struct dsn_bounce_recipient *r, const struct field *f)
+static void recipient_field(struct dsn_reader_state *state, struct dsn_bounce_recipient *r,
+	const struct field *f)
 {
 	struct span value = f->value;
 	if (span_eq_nocase(f->name, SPAN("final-recipient"))) {
@@ -214,7 +216,8 @@ static bool names_recipient(const struct field *f)
 
 static bool about_recipient(const struct field *f)
 {
-	static const struct span names[] = { SPAN("status"), SPAN("action"), SPAN("remote-mta"), SPAN("diagnostic-code") };
+	static const struct span names[] = { SPAN("status"), SPAN("action"), SPAN("remote-mta"),
+		SPAN("diagnostic-code") };
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (span_eq_nocase(f->name, names[i]))
 			return true;

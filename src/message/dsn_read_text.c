@@ -3,7 +3,9 @@
  * Bounces without a part for machines. qmail, Postfix and sendmail begin a line
  * with the address in angle brackets; Exim names the recipients in
  * X-Failed-Recipients and indents each before its reason. A reason ends at an
- * empty line. Read only where the message comes from a mail system.
+ * empty line. Of any other form, the first line with a reply code is the reason and
+ * the first address the recipient. Read only where the message comes from a mail
+ * system.
  */
 #include "dsn_read_parts.h"
 
@@ -78,6 +80,38 @@ static bool original_begins(struct span line)
 		span_starts_nocase(line, SPAN("------ This is a copy"));
 }
 
+static bool digit(uint8_t c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* A word like 550 or 452- that begins a reply, or an enhanced code. */
+static bool has_reply_code(struct span line)
+{
+	for (size_t i = 0; i + 3 < line.len; i++) {
+		const uint8_t *at = line.ptr + i;
+		bool begins = i == 0 || at[-1] == ' ' || at[-1] == '\'' || at[-1] == '"' || at[-1] == '(' || at[-1] == ':';
+		bool code = (at[0] == '4' || at[0] == '5') && at[1] >= '0' && at[1] <= '5' && digit(at[2]);
+		if (begins && code && (at[3] == ' ' || at[3] == '-'))
+			return true;
+	}
+	return dsn_status_find(line).len > 0;
+}
+
+/* The first word with an '@' inside, without the marks around it; empty when there is none. */
+static struct span first_address(struct span line)
+{
+	size_t at = span_find(line, '@'), start = at, end = at;
+	while (start > 0 && line.ptr[start - 1] > ' ' && strchr("<>\"'(:,;[", line.ptr[start - 1]) == NULL)
+		start--;
+	while (end < line.len && line.ptr[end] > ' ' && strchr("<>\"'):,;]", line.ptr[end]) == NULL)
+		end++;
+	if (start == at || end <= at + 1)
+		return (struct span){ 0 };
+	struct span address = span_to(span_from(line, start), end - start);
+	return plausible(address) ? address : (struct span){ 0 };
+}
+
 static void add_reason(struct dsn_reader_state *state, struct dsn_bounce_recipient *r, struct span *text)
 {
 	struct span line, address, behind;
@@ -90,12 +124,28 @@ static void add_reason(struct dsn_reader_state *state, struct dsn_bounce_recipie
 	r->status = dsn_status_find(r->diagnostic);
 }
 
-void dsn_text_read(struct dsn_reader_state *state, struct span header, struct span text)
+/* Forms that nobody described: one recipient at most. */
+static void guess(struct dsn_reader_state *state, struct span text)
 {
-	struct span failed, line, address, behind;
-	if (!from_mail_system(header, &failed))
+	struct span line, address = { 0 };
+	while (dsn_line_take(&text, &line) && !original_begins(line)) {
+		if (address.len == 0)
+			address = first_address(line);
+		if (!has_reply_code(line))
+			continue;
+		struct dsn_bounce_recipient *r = dsn_recipient_new(state);
+		if (r == NULL)
+			return;
+		r->diagnostic = span_to(span_trim(line), DSN_READ_VALUE_BYTES_MAX);
+		add_reason(state, r, &text);
+		r->recipient = address.len > 0 ? address : first_address(r->diagnostic);
 		return;
-	failed = span_to(failed, DSN_READ_VALUE_BYTES_MAX);
+	}
+}
+
+static void read_listed(struct dsn_reader_state *state, struct span failed, struct span text)
+{
+	struct span line, address, behind;
 	while (!state->no_memory && dsn_line_take(&text, &line) && !original_begins(line)) {
 		bool found = bracketed(line, &address, &behind);
 		if (!found && in_list(failed, span_trim(line))) {
@@ -112,4 +162,14 @@ void dsn_text_read(struct dsn_reader_state *state, struct span header, struct sp
 		r->diagnostic = span_to(span_trim(behind), DSN_READ_VALUE_BYTES_MAX);
 		add_reason(state, r, &text);
 	}
+}
+
+void dsn_text_read(struct dsn_reader_state *state, struct span header, struct span text)
+{
+	struct span failed;
+	if (!from_mail_system(header, &failed))
+		return;
+	read_listed(state, span_to(failed, DSN_READ_VALUE_BYTES_MAX), text);
+	if (state->bounce->count == 0 && !state->no_memory)
+		guess(state, text);
 }

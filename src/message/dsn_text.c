@@ -97,14 +97,16 @@ static void add_time(struct buf *out, uint64_t ms)
 /* Names the message so that its sender knows which one it is. */
 static void add_message_name(struct buf *out, const struct dsn_report *report)
 {
-	size_t start = out->len;
 	bool report_itself = report->for_postmaster && report->sender.len == 0;
-	buf_add(out, !report->for_postmaster ? SPAN("Your message ") : report_itself ? SPAN("A report ") : SPAN("The message "));
+	if (report_itself)
+		buf_add(out, SPAN("A report "));
+	else
+		buf_add(out, report->for_postmaster ? SPAN("The message ") : SPAN("Your message "));
 	size_t quote = out->len;
 	buf_add_byte(out, '"');
 	dsn_original_subject(out, report->original);
 	if (out->len == quote + 1) {
-		out->len = quote > start ? quote : start;
+		out->len = quote;
 		buf_add(out, SPAN("of "));
 		add_time(out, report->arrival_ms);
 	} else {
@@ -231,7 +233,7 @@ static void add_next(struct buf *text, const struct group *g)
 		buf_add(text, SPAN("; there is no need to send it again."));
 		break;
 	case DSN_RELAYED:
-		buf_add(text, SPAN("That server gives no notices of delivery, so this is the last word from here."));
+		buf_add(text, SPAN("That server does not confirm deliveries; you hear more only if it cannot deliver."));
 		break;
 	case DSN_EXPANDED:
 		buf_add(text, SPAN("Their deliveries are not confirmed one by one."));
@@ -247,12 +249,14 @@ static void add_closing(struct buf *out, const struct group *g)
 	struct buf text;
 	buf_init(&text, PARAGRAPH_BYTES_MAX);
 	add_next(&text, g);
-	if (g->report->original_id.len > 0) {
-		buf_add(&text, SPAN(" Reference: "));
-		buf_add(&text, span_to(g->report->original_id, REFERENCE_BYTES_MAX));
-	}
 	buf_add(out, SPAN("\r\n"));
 	add_filled(out, buf_span(&text), 0);
+	if (g->report->original_id.len > 0) {
+		buf_clear(&text);
+		buf_add(&text, SPAN("Reference: "));
+		buf_add(&text, span_to(g->report->original_id, REFERENCE_BYTES_MAX));
+		add_filled(out, buf_span(&text), 0);
+	}
 	buf_fini(&text);
 }
 
