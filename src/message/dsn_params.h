@@ -11,7 +11,7 @@
 
 #include "buf.h"
 
-#define DSN_NOTIFY_BYTES_MAX 64  /* RFC 3461 5.4 asks for 28 */
+#define DSN_NOTIFY_BYTES_MAX 64  /* the longest that means something has 21 */
 #define DSN_ENVID_BYTES_MAX 100  /* encoded; RFC 3461 section 4.4 */
 #define DSN_ORCPT_BYTES_MAX 500  /* encoded, type included; RFC 3461 section 4.2 */
 #define DSN_ORCPT_TYPE_BYTES_MAX 64

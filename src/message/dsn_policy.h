@@ -64,7 +64,7 @@ uint64_t dsn_delay_next_ms(const struct dsn_policy *policy, uint64_t arrival_ms,
 size_t dsn_delay_told(const struct dsn_policy *policy, uint64_t arrival_ms, uint64_t now_ms);
 
 /*
- * What the members of an alias inherit (RFC 3461 section 5.2.7.1): all of it when
+ * What the members of an alias inherit (RFC 3461 section 5.2.7): all of it when
  * there is one member; with more, not SUCCESS, which the expansion itself answers.
  * NEVER stays.
  */
