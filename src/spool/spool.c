@@ -259,10 +259,11 @@ static struct spool *new_spool(const struct spool_options *options)
 
 static void free_spool(struct spool *s)
 {
-	struct map_link *link;
-	while ((link = map_each(&s->by_id, NULL)) != NULL)
-		index_free_message(s, MAP_ENTRY(link, struct message, by_id));
-	map_fini(&s->by_id);
+	while (!list_empty(&s->messages)) {
+		struct message *m = LIST_ENTRY(s->messages.next, struct message, link);
+		list_remove(&m->link);
+		index_free_message(s, m);
+	}
 	for (uint32_t i = 0; i < s->slot_count; i++) {
 		if (s->segments[i] != NULL)
 			segments_free(s, s->segments[i]);
@@ -270,8 +271,10 @@ static void free_spool(struct spool *s)
 	while (!list_empty(&s->appends)) {
 		struct append *a = LIST_ENTRY(s->appends.next, struct append, link);
 		list_remove(&a->link);
+		index_free_message(s, a->message);
 		append_free(a);
 	}
+	map_fini(&s->by_id);
 	while (!list_empty(&s->cursors))
 		spool_cursor_close(s, LIST_ENTRY(s->cursors.next, struct spool_cursor, link));
 	if (s->journal.file >= 0)
