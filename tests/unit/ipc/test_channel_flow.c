@@ -92,6 +92,51 @@ static void test_a_paused_channel_hears_nothing_and_then_everything_in_order(voi
 	world_fini(&w);
 }
 
+static bool take_behind_filler(struct end *e, const struct channel_message *message)
+{
+	unsigned *taken = e->arg;
+	struct ipc_peer peer;
+	assert_int_equal(message->type == IPC_PEER, message->fd >= 0);
+	if (message->type != IPC_PEER)
+		return true;
+	assert_true(ipc_get_peer(message->body, &peer));
+	assert_int_equal(peer.index, *taken);
+	assert_int_equal(fd_number(message->fd), *taken);
+	close(message->fd);
+	++*taken;
+	return true;
+}
+
+/* Far more waits than the socket takes at once, and what was sent is forgotten meanwhile. */
+static void test_descriptors_find_their_frames_in_a_long_backlog(void **state)
+{
+	(void)state;
+	struct world w;
+	unsigned taken = 0;
+	struct end queue = { .say = take_behind_filler, .arg = &taken }, smtpd = { 0 };
+	world_init(&w);
+	ends_open(&queue, &smtpd, &w);
+	world_settle(&w);
+	channel_pause(queue.channel, true);
+	for (unsigned i = 0; i < 40; i++) {
+		int fd = fd_numbered(i);
+		struct ipc_peer say = { .index = (uint8_t)i };
+		assert_true(put_filler(smtpd.channel, 300000));
+		struct buf *out = channel_begin(smtpd.channel, IPC_PEER, fd);
+		assert_non_null(out);
+		ipc_put_peer(out, &say);
+		channel_end(smtpd.channel);
+		close(fd);
+	}
+	channel_pause(queue.channel, false);
+	world_run(&w, all_sent, &smtpd);
+	world_settle(&w);
+	assert_int_equal(taken, 40);
+	end_fini(&queue);
+	end_fini(&smtpd);
+	world_fini(&w);
+}
+
 static void test_flush_sends_before_the_process_ends(void **state)
 {
 	(void)state;
@@ -274,6 +319,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_a_peer_does_not_read_is_bounded_and_not_lost),
 		cmocka_unit_test(test_a_paused_channel_hears_nothing_and_then_everything_in_order),
+		cmocka_unit_test(test_descriptors_find_their_frames_in_a_long_backlog),
 		cmocka_unit_test(test_flush_sends_before_the_process_ends),
 		cmocka_unit_test(test_a_burst_leaves_no_memory_behind),
 		cmocka_unit_test(test_a_closed_handler_may_close_other_channels),

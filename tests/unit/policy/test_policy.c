@@ -119,6 +119,7 @@ static void test_postmaster_is_always_accepted(void **state)
 		{ "postmaster@example.org", REPLY_RCPT_OK, 250, "recipient" },
 		{ "POSTMASTER@EXAMPLE.ORG", REPLY_RCPT_OK, 250, "recipient" },
 		{ "postmaster@exact.example", REPLY_RCPT_OK, 250, "recipient" },
+		{ "PostMaster@exact.example", REPLY_RCPT_OK, 250, "recipient" },
 		{ "postmaster@down.example", REPLY_RCPT_OK, 250, "recipient" },
 		{ "postmaster@elsewhere.example", REPLY_RELAY_DENIED, 550, "relay" },
 		{ "postmasters@example.org", REPLY_MAILBOX_UNKNOWN, 550, "recipient" },
