@@ -152,7 +152,6 @@ static void chunk_reply(struct smtp_client *c, const struct smtp_reply *reply)
 {
 	struct smtp_client_result result = result_of(c, reply);
 	c->content.chunk_out = false;
-	client_touch(c);
 	if (reply->code < 300)
 		return;
 	c->content.pass = PASS_NONE;
@@ -166,9 +165,8 @@ static void end_reply_one(struct smtp_client *c, const struct smtp_client_result
 	struct client_envelope *e = &c->envelope;
 	while (client_state(c, e->answered_at) != RECIPIENT_ACCEPTED)
 		e->answered_at++;
+	e->accepted--;
 	client_settle_one(c, e->answered_at++, result);
-	if (--e->accepted == 0)
-		client_transaction_over(c, false);
 }
 
 static void end_reply(struct smtp_client *c, const struct smtp_reply *reply)
@@ -178,17 +176,16 @@ static void end_reply(struct smtp_client *c, const struct smtp_reply *reply)
 		client_close(c, SMTP_CAUSE_PROTOCOL_ERROR, SMTP_CLIENT_DEFERRED);
 		return;
 	}
-	client_touch(c);
-	if (c->envelope.accepted == 0) {
-		client_transaction_over(c, false);
-	} else if (c->options->lmtp) {
+	if (c->envelope.accepted > 0 && c->options->lmtp) {
 		end_reply_one(c, &result);
-	} else {
+	} else if (c->envelope.accepted > 0) {
+		c->envelope.accepted = 0;
 		client_settle_state(c, RECIPIENT_ACCEPTED, &result);
-		client_transaction_over(c, false);
 	}
 	if (reply->code == 421)
 		client_close_reply(c, reply);
+	else if (c->envelope.accepted == 0)
+		client_transaction_over(c, false);
 }
 
 void client_content_reply(struct smtp_client *c, const struct smtp_reply *reply)

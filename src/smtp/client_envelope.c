@@ -42,19 +42,6 @@ static void mailbox_write(struct smtp_client *c, struct span mailbox)
 	}
 }
 
-/* A value that came from outside: as it is or, with anything that could end it, not at all. */
-static void value_write(struct smtp_client *c, struct span name, struct span value, size_t bytes_max)
-{
-	bool fits = value.len > 0 && value.len <= bytes_max && (c->content.utf8 || span_is_ascii(value))
-		&& utf8_valid(value);
-	for (size_t i = 0; i < value.len && fits; i++)
-		fits = value.ptr[i] > 0x20 && value.ptr[i] != 0x7f;
-	if (!fits)
-		return;
-	buf_add(&c->output, name);
-	buf_add(&c->output, value);
-}
-
 static void mail_write(struct smtp_client *c)
 {
 	const struct smtp_client_message *m = c->message;
@@ -73,26 +60,24 @@ static void mail_write(struct smtp_client *c)
 		buf_add(&c->output, SPAN(" SMTPUTF8"));
 	if (c->extensions.dsn && m->ret != DSN_RET_UNSET)
 		buf_add_str(&c->output, m->ret == DSN_RET_FULL ? " RET=FULL" : " RET=HDRS");
-	if (c->extensions.dsn)
-		value_write(c, SPAN(" ENVID="), m->envid, DSN_ENVID_BYTES_MAX);
+	if (c->extensions.dsn && dsn_envid_check(m->envid) == DSN_PARAM_OK) {
+		buf_add(&c->output, SPAN(" ENVID="));
+		buf_add(&c->output, m->envid);
+	}
 	buf_add(&c->output, SPAN("\r\n"));
 }
 
-static void notify_write(struct smtp_client *c, uint8_t notify)
+/* What does not parse, or is too long in the form for this next hop, is left out. */
+static void orcpt_write(struct smtp_client *c, struct span orcpt)
 {
-	static const char *const names[] = { "SUCCESS", "FAILURE", "DELAY" };
-	const char *before = " NOTIFY=";
-	if ((notify & DSN_NOTIFY_NEVER) != 0) {
-		buf_add(&c->output, SPAN(" NOTIFY=NEVER"));
-		return;
+	struct dsn_orcpt parsed;
+	struct buf value;
+	buf_init(&value, DSN_ORCPT_BYTES_MAX);
+	if (dsn_orcpt_parse(orcpt, true, &parsed) == DSN_PARAM_OK && dsn_orcpt_pass_on(&value, orcpt, c->content.utf8)) {
+		buf_add(&c->output, SPAN(" ORCPT="));
+		buf_add(&c->output, buf_span(&value));
 	}
-	for (size_t i = 0; i < 3; i++) {
-		if ((notify & (DSN_NOTIFY_SUCCESS << i)) == 0)
-			continue;
-		buf_add_str(&c->output, before);
-		buf_add_str(&c->output, names[i]);
-		before = ",";
-	}
+	buf_fini(&value);
 }
 
 static void rcpt_write(struct smtp_client *c, const struct smtp_client_recipient *r)
@@ -100,10 +85,12 @@ static void rcpt_write(struct smtp_client *c, const struct smtp_client_recipient
 	buf_add(&c->output, SPAN("RCPT TO:<"));
 	mailbox_write(c, r->mailbox);
 	buf_add_byte(&c->output, '>');
-	if (c->extensions.dsn) {
-		notify_write(c, r->notify);
-		value_write(c, SPAN(" ORCPT="), r->orcpt, DSN_ORCPT_BYTES_MAX);
+	if (c->extensions.dsn && r->notify != 0) {
+		buf_add(&c->output, SPAN(" NOTIFY="));
+		dsn_notify_write(&c->output, r->notify);
 	}
+	if (c->extensions.dsn && r->orcpt.len > 0)
+		orcpt_write(c, r->orcpt);
 	buf_add(&c->output, SPAN("\r\n"));
 }
 

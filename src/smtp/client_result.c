@@ -139,8 +139,10 @@ bool client_settlement_next(struct smtp_client *c, struct smtp_client_result *re
 	struct client_settlement *s = &c->settlement;
 	if (s->active && !s->ending && settlement_step(c, result_out))
 		return true;
-	if (c->phase != CLIENT_CLOSED || c->message == NULL || c->reported == c->message->recipient_count)
+	if (c->phase != CLIENT_CLOSED || c->message == NULL || c->reported == c->message->recipient_count) {
+		s->active = false;
 		return false;
+	}
 	if (!s->active)
 		*s = (struct client_settlement){ .active = true, .ending = true, .end = c->message->recipient_count };
 	return end_step(c, result_out);
