@@ -144,7 +144,7 @@ def odd_expansions(made):
             ("odd members", {"outcome": 1, "targets": [b"", b"\0", b"\r\n", b"\xff"]}),
             ("a long member", {"outcome": 1, "targets": [b"a" * 513]}),
             ("a very long member", {"outcome": 1, "targets": [long]}),
-            ("too many members", {"outcome": 1, "targets": [b"m%d" % i for i in range(21000)]}),
+            ("many members", {"outcome": 1, "targets": [b"m%d" % i for i in range(5000)]}),
             ("empty members without end", {"outcome": 1, "targets": [b""] * 200000}),
             ("a mailbox without a name", {"outcome": 0}),
             ("a mailbox elsewhere", {"outcome": 0, "user": b"../x", "domain": b"/etc"}),
