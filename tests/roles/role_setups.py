@@ -18,8 +18,12 @@ class Made:
         self.role = Role(program, name)
         self.keys = keys_read(program)
         self.number = 0
-        self.setup()
-        self.role.start()
+        try:
+            self.setup()
+            self.role.start()
+        except Exception:
+            self.close()
+            raise
 
     def path(self, name):
         return os.path.join(self.role.folder, name)
