@@ -96,8 +96,8 @@ const struct conf_option conf_options[] = {
 	{ DOMAIN(users), .line_offset = offsetof(struct conf_domain, users_line), .name = "users",
 	  .type = CONF_TYPE_FILE, .along = "mailboxes", .example = "\"file:/etc/waybill/users\"",
 	  .text = "The file that lists who has a mailbox; it is read again when it changes. A domain that is passed "
-	          "on may do without: then every recipient is accepted.",
-	  .reason = "Mail to anybody else is refused at RCPT, so that no bounce is needed later." },
+	          "on may do without it, and then takes mail for everybody.",
+	  .reason = "With it, mail to anybody else is refused at RCPT, so that no bounce is needed later." },
 	{ DOMAIN(aliases), .line_offset = offsetof(struct conf_domain, aliases_line), .name = "aliases",
 	  .type = CONF_TYPE_FILE, .fallback = "\"\"", .example = "\"file:/etc/waybill/aliases\"",
 	  .text = "The file that lists addresses which stand for others; it is read again when it changes.",
