@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Explains replies from the catalogue: one of them, or any two side by side, for
- * a terminal or as JSON. Pure: names in, text out. Foreign reply texts are not
- * classified here.
+ * a terminal, as JSON or as HTML; and what the classification (classify.h) says of
+ * a foreign reply. Pure: names in, text out.
  */
 #ifndef WAYBILL_REPLY_EXPLAIN_H
 #define WAYBILL_REPLY_EXPLAIN_H
 
+#include "classify.h"
 #include "reply.h"
 
 #define EXPLAIN_NAME_BYTES_MAX 48  /* longer names are never found */
@@ -43,5 +44,15 @@ void explain_write_json(struct buf *out, const struct explain_subject *subject);
 /* The two side by side. For two of the same it says so and explains it once. */
 void explain_write_pair(struct buf *out, const struct explain_subject pair[2], const struct explain_style *style);
 void explain_write_pair_json(struct buf *out, const struct explain_subject pair[2]);
+
+/* A page's part without scripts or styles of its own: <article class="reply" ...>, all texts escaped. */
+void explain_write_html(struct buf *out, const struct explain_subject *subject);
+void explain_write_pair_html(struct buf *out, const struct explain_subject pair[2]);
+
+/* The answer of classify_reply for people: reason, truth, delay, what to do, what decided, what its codes are. */
+void explain_write_answer(struct buf *out, const struct classify_answer *answer, const struct explain_style *style);
+
+/* The same as a JSON object, without a line end. */
+void explain_write_answer_json(struct buf *out, const struct classify_answer *answer);
 
 #endif

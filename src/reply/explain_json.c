@@ -9,7 +9,7 @@
 #include "explain_parts.h"
 #include "reply_table.h"
 
-static void string_add(struct buf *out, const char *text)
+void explain_json_string(struct buf *out, const char *text)
 {
 	buf_add_byte(out, '"');
 	for (; *text != '\0'; text++) {
@@ -24,46 +24,55 @@ static void string_add(struct buf *out, const char *text)
 	buf_add_byte(out, '"');
 }
 
-/* A comma unless an object or array was just opened. */
-static void separate(struct buf *out)
+void explain_json_separate(struct buf *out)
 {
 	if (out->len > 0 && out->ptr[out->len - 1] != '{' && out->ptr[out->len - 1] != '[')
 		buf_add_byte(out, ',');
 }
 
-static void name_add(struct buf *out, const char *name)
+void explain_json_name(struct buf *out, const char *name)
 {
-	separate(out);
-	string_add(out, name);
+	explain_json_separate(out);
+	explain_json_string(out, name);
 	buf_add_byte(out, ':');
 }
 
-static void member_add(struct buf *out, const char *name, const char *text)
+void explain_json_member(struct buf *out, const char *name, const char *text)
 {
-	name_add(out, name);
-	string_add(out, text);
+	explain_json_name(out, name);
+	explain_json_string(out, text);
+}
+
+void explain_json_member_bytes(struct buf *out, const char *name, struct span bytes)
+{
+	struct buf safe;
+	buf_init(&safe, EXPLAIN_BYTES_MAX);
+	buf_add_escaped(&safe, span_to(bytes, EXPLAIN_BYTES_MAX / 4 - 1));
+	const char *text = buf_cstr(&safe);
+	explain_json_member(out, name, text != NULL ? text : "");
+	buf_fini(&safe);
 }
 
 static void facts_add(struct buf *out, const struct reply_topic *topic)
 {
-	name_add(out, "facts");
+	explain_json_name(out, "facts");
 	buf_add_byte(out, '{');
 	for (unsigned i = 0; i < REPLY_FACT_COUNT; i++) {
 		if (topic->facts[i][0] != '\0')
-			member_add(out, explain_fact_id((enum reply_fact)i), topic->facts[i]);
+			explain_json_member(out, explain_fact_id((enum reply_fact)i), topic->facts[i]);
 	}
 	buf_add_byte(out, '}');
 }
 
 static void related_add(struct buf *out, const struct reply_topic *topic)
 {
-	name_add(out, "related");
+	explain_json_name(out, "related");
 	buf_add_byte(out, '[');
 	for (size_t i = 0; i < topic->related_count; i++) {
-		separate(out);
+		explain_json_separate(out);
 		buf_add_byte(out, '{');
-		member_add(out, "name", topic->related[i].name);
-		member_add(out, "apart", topic->related[i].apart);
+		explain_json_member(out, "name", topic->related[i].name);
+		explain_json_member(out, "apart", topic->related[i].apart);
 		buf_add_byte(out, '}');
 	}
 	buf_add_byte(out, ']');
@@ -71,12 +80,12 @@ static void related_add(struct buf *out, const struct reply_topic *topic)
 
 static void keys_add(struct buf *out, const struct reply_topic *topic)
 {
-	name_add(out, "keys");
+	explain_json_name(out, "keys");
 	buf_add_byte(out, '[');
 	for (unsigned i = 0; i < REPLY_KEY_COUNT; i++) {
 		if (explain_is_sent_as(&reply_table[i], topic)) {
-			separate(out);
-			string_add(out, reply_table[i].name);
+			explain_json_separate(out);
+			explain_json_string(out, reply_table[i].name);
 		}
 	}
 	buf_add_byte(out, ']');
@@ -90,10 +99,10 @@ static void reply_add(struct buf *out, const struct reply_topic *topic)
 		keys_add(out, topic);
 		return;
 	}
-	name_add(out, "code");
+	explain_json_name(out, "code");
 	buf_add_u64(out, entry->code);
-	member_add(out, "enhanced", entry->enhanced);
-	member_add(out, "wording", entry->wording);
+	explain_json_member(out, "enhanced", entry->enhanced);
+	explain_json_member(out, "wording", entry->wording);
 }
 
 static void topic_add(struct buf *out, const struct explain_subject *subject)
@@ -101,24 +110,24 @@ static void topic_add(struct buf *out, const struct explain_subject *subject)
 	static const char *const kinds[] = { "key", "code", "enhanced" };
 	const struct reply_topic *topic = subject->topic;
 	buf_add_byte(out, '{');
-	member_add(out, "name", subject->name);
-	member_add(out, "explained_as", topic->name);
-	member_add(out, "kind", kinds[topic->kind]);
+	explain_json_member(out, "name", subject->name);
+	explain_json_member(out, "explained_as", topic->name);
+	explain_json_member(out, "kind", kinds[topic->kind]);
 	reply_add(out, topic);
-	member_add(out, "category", topic->category);
-	member_add(out, "title", topic->title);
-	member_add(out, "meaning", topic->gist);
-	member_add(out, "description", topic->description);
-	member_add(out, "when_you_see_it", topic->when_seen);
-	name_add(out, "how_to_fix");
+	explain_json_member(out, "category", topic->category);
+	explain_json_member(out, "title", topic->title);
+	explain_json_member(out, "meaning", topic->gist);
+	explain_json_member(out, "description", topic->description);
+	explain_json_member(out, "when_you_see_it", topic->when_seen);
+	explain_json_name(out, "how_to_fix");
 	buf_add_byte(out, '{');
-	member_add(out, "sender", topic->fix_sender);
-	member_add(out, "postmaster", topic->fix_postmaster);
+	explain_json_member(out, "sender", topic->fix_sender);
+	explain_json_member(out, "postmaster", topic->fix_postmaster);
 	buf_add_byte(out, '}');
 	facts_add(out, topic);
-	member_add(out, "when_to_use", topic->use);
+	explain_json_member(out, "when_to_use", topic->use);
 	related_add(out, topic);
-	member_add(out, "source", topic->source);
+	explain_json_member(out, "source", topic->source);
 	buf_add_byte(out, '}');
 }
 
@@ -135,17 +144,17 @@ static void rows_add(struct buf *out, const struct explain_subject pair[2], bool
 	for (unsigned i = 0; i < EXPLAIN_ROWS; i++) {
 		if (!explain_row(pair, i, &row) || row.same != same)
 			continue;
-		separate(out);
+		explain_json_separate(out);
 		buf_add_byte(out, '{');
-		member_add(out, "what", row.id);
+		explain_json_member(out, "what", row.id);
 		if (same) {
-			member_add(out, "both", row.values[0]);
+			explain_json_member(out, "both", row.values[0]);
 		} else {
-			name_add(out, "each");
+			explain_json_name(out, "each");
 			buf_add_byte(out, '[');
-			string_add(out, row.values[0]);
+			explain_json_string(out, row.values[0]);
 			buf_add_byte(out, ',');
-			string_add(out, row.values[1]);
+			explain_json_string(out, row.values[1]);
 			buf_add_byte(out, ']');
 		}
 		buf_add_byte(out, '}');
@@ -162,7 +171,7 @@ static void summary_add(struct buf *out, const struct explain_subject pair[2])
 	else
 		explain_summary(&sentence, pair);
 	const char *text = buf_cstr(&sentence);
-	member_add(out, "summary", text != NULL ? text : "");
+	explain_json_member(out, "summary", text != NULL ? text : "");
 	buf_fini(&sentence);
 }
 
@@ -170,15 +179,15 @@ void explain_write_pair_json(struct buf *out, const struct explain_subject pair[
 {
 	buf_add_byte(out, '{');
 	summary_add(out, pair);
-	name_add(out, "subjects");
+	explain_json_name(out, "subjects");
 	buf_add_byte(out, '[');
 	topic_add(out, &pair[0]);
 	buf_add_byte(out, ',');
 	topic_add(out, &pair[1]);
 	buf_add_byte(out, ']');
-	name_add(out, "differences");
+	explain_json_name(out, "differences");
 	rows_add(out, pair, false);
-	name_add(out, "same");
+	explain_json_name(out, "same");
 	rows_add(out, pair, true);
 	buf_add_str(out, "}\n");
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the text form and the JSON form of an explanation share. For this room only. */
+/* What the forms of an explanation (text, JSON, HTML) share. For this room only. */
 #ifndef WAYBILL_REPLY_EXPLAIN_PARTS_H
 #define WAYBILL_REPLY_EXPLAIN_PARTS_H
 
 #include "explain.h"
+#include "reply_layout.h"
 
 /* Rows of a comparison: how each would be told from the other in a few words, then the facts. */
 #define EXPLAIN_ROWS (REPLY_FACT_COUNT + 1)
@@ -33,5 +34,17 @@ bool explain_is_sent_as(const struct reply_entry *entry, const struct reply_topi
 
 /* The own reply behind a topic, or NULL. */
 const struct reply_entry *explain_entry(const struct reply_topic *topic);
+
+/* The layout for a style, its width clamped. */
+struct layout explain_layout(struct buf *out, const struct explain_style *style);
+
+/* JSON: a comma unless an object or array was just opened; a string; a member's name; a member. Texts are UTF-8. */
+void explain_json_separate(struct buf *out);
+void explain_json_string(struct buf *out, const char *text);
+void explain_json_name(struct buf *out, const char *name);
+void explain_json_member(struct buf *out, const char *name, const char *text);
+
+/* The same for bytes from outside: what is no printable UTF-8 becomes \xHH. */
+void explain_json_member_bytes(struct buf *out, const char *name, struct span bytes);
 
 #endif

@@ -7,7 +7,6 @@
 #include "explain.h"
 
 #include "explain_parts.h"
-#include "reply_layout.h"
 #include "reply_table.h"
 
 #define LABEL_COLUMNS 20
@@ -15,7 +14,7 @@
 #define NARROW_INDENT 2
 #define NAME_COLUMNS_MAX 18
 
-static struct layout layout_begin(struct buf *out, const struct explain_style *style)
+struct layout explain_layout(struct buf *out, const struct explain_style *style)
 {
 	unsigned width = style->width;
 	if (width < EXPLAIN_WIDTH_MIN)
@@ -168,7 +167,7 @@ static void single_write(struct layout *l, const struct explain_subject *subject
 
 void explain_write(struct buf *out, const struct explain_subject *subject, const struct explain_style *style)
 {
-	struct layout l = layout_begin(out, style);
+	struct layout l = explain_layout(out, style);
 	single_write(&l, subject);
 }
 
@@ -260,7 +259,7 @@ static void summary_write(struct layout *l, const struct explain_subject pair[2]
 
 void explain_write_pair(struct buf *out, const struct explain_subject pair[2], const struct explain_style *style)
 {
-	struct layout l = layout_begin(out, style);
+	struct layout l = explain_layout(out, style);
 	if (explain_is_same(pair)) {
 		layout_words(&l, "Both are the same reply, so there is nothing to tell apart:", LAYOUT_PLAIN);
 		layout_words(&l, pair[0].name, LAYOUT_BOLD);

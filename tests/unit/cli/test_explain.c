@@ -67,7 +67,14 @@ static void test_exit_codes_and_streams(void **state)
 		{ { "450" }, 0, "450 Mailbox unavailable", NULL },
 		{ { "4.2.2" }, 0, "4.2.2 Mailbox full", NULL },
 		{ { "mailbox-locked" }, 0, "450 4.2.0 Mailbox is in use", NULL },
+		{ { "450 4.2.0 <u@example.net>: Greylisted" }, 0, "greylisted: the other server asks", NULL },
 		{ { "450 4.2.0 <u@example.net>: Greylisted" }, 0, "4.2.0 Mailbox in the way", NULL },
+		{ { "--json", "550 5.1.1 no such user" }, 0, "{\"reason\":\"user-unknown\"", NULL },
+		{ { "--html", "450" }, 0, "<article class=\"reply\" id=\"reply-450\">", NULL },
+		{ { "--html", "252", "450" }, 0, "<section class=\"reply-pair\">", NULL },
+		{ { "--html", "450 a b" }, 0, "<article class=\"reply\" id=\"reply-450\">", NULL },
+		{ { "/nowhere at all" }, 0, "unknown: ", NULL },
+		{ { "/nowhere" }, 1, NULL, "nothing is known about" },
 		{ { "252", "450" }, 0, "Key differences", NULL },
 		{ { "450", "450" }, 0, "the same reply", NULL },
 		{ { "--json", "450" }, 0, "{\"name\":\"450\"", NULL },
@@ -94,6 +101,55 @@ static void test_exit_codes_and_streams(void **state)
 	}
 }
 
+/* Writes `text` to a file and explains that; what must occur in the answer. */
+static void assert_file_explained(const char *text, const char *json, const char *const *phrases)
+{
+	char path[] = "/tmp/waybill-explain-XXXXXX";
+	int fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	assert_int_equal(run((const char *const[WORDS_MAX]){ path, json }), 0);
+	unlink(path);
+	for (; *phrases != NULL; phrases++) {
+		if (strstr(said[0], *phrases) == NULL)
+			fail_msg("\"%s\" is missing in:\n%s", *phrases, said[0]);
+	}
+}
+
+static const char bounce[] =
+	"Subject: Undelivered\nMIME-Version: 1.0\nContent-Type: multipart/report; boundary=\"b\"\n\n"
+	"--b\n\nsorry\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.a.test\n\n"
+	"Final-Recipient: rfc822; full@b.test\nAction: delayed\nStatus: 4.2.2\nDiagnostic-Code: smtp; 452 \033[1mfull\n\n"
+	"Final-Recipient: rfc822; who@b.test\nAction: failed\nStatus: 5.0.0\nDiagnostic-Code: smtp; 550 No such user\n\n--b--\n";
+
+static void test_bounce_is_explained_for_each_recipient(void **state)
+{
+	(void)state;
+	assert_file_explained(bounce, NULL, (const char *const[]){ "full@b.test\n", "still being tried", "mailbox-full: ",
+		"\\x1b[1mfull", "who@b.test\n", "given up", "user-unknown: ", "(\"No such user\")", NULL });
+	assert_null(strchr(said[0], '\033'));
+	assert_file_explained(bounce, "--json", (const char *const[]){ "{\"replies\":[{\"recipient\":\"full@b.test\"",
+		"\"reason\":\"mailbox-full\"", "\\\\x1b[1mfull", "\"reason\":\"user-unknown\"", NULL });
+}
+
+static void test_reply_lines_of_a_log_are_explained(void **state)
+{
+	(void)state;
+	assert_file_explained("12:00 sent ok\n12:01 said: 450 4.7.1 greylisted, wait 60 s\n"
+		"550-5.1.1 no such\n550 5.1.1 user\nport 5500 is open\n", NULL, (const char *const[]){
+		"> 450 4.7.1 greylisted, wait 60 s\n", "it names a delay: 60 s.", "> 550-5.1.1 no such\\x0a550 5.1.1 user\n",
+		"user-unknown: ", NULL });
+	assert_file_explained("the mailbox is full", NULL, (const char *const[]){ "mailbox-full: ", NULL });
+}
+
+static void test_an_empty_file_has_nothing_in_it(void **state)
+{
+	(void)state;
+	assert_int_equal(run((const char *const[WORDS_MAX]){ "/dev/null" }), 1);
+	assert_non_null(strstr(said[1], "there is nothing in"));
+}
+
 static void test_no_colour_where_there_is_no_terminal(void **state)
 {
 	(void)state;
@@ -105,6 +161,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exit_codes_and_streams),
+		cmocka_unit_test(test_bounce_is_explained_for_each_recipient),
+		cmocka_unit_test(test_reply_lines_of_a_log_are_explained),
+		cmocka_unit_test(test_an_empty_file_has_nothing_in_it),
 		cmocka_unit_test(test_no_colour_where_there_is_no_terminal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,7 +35,8 @@ static const struct reason_case reason_cases[] = {
 	{ "550 5.1.1 <x@y.test>: Recipient address rejected: User unknown in local recipient table", "user-unknown" },
 	{ "550 unknown user", "user-unknown" },
 	{ "550 Invalid recipient x@y.test (#5.1.1)", "user-unknown" },
-	{ "550-5.1.1 The email account that you tried to reach does not exist. Please try 550-5.1.1 double-checking the recipient's email address", "user-unknown" },
+	{ "550-5.1.1 The email account that you tried to reach does not exist. Please "
+		"try 550-5.1.1 double-checking the recipient's email address", "user-unknown" },
 	{ "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient x@y.test not found by SMTP address lookup", "user-unknown" },
 	{ "550 Requested action not taken: mailbox unavailable", "user-unknown" },
 	{ "511 sorry, no mailbox here by that name (#5.1.1)", "user-unknown" },
@@ -63,7 +64,8 @@ static const struct reason_case reason_cases[] = {
 	{ "450 4.2.1 The user you are trying to contact is receiving mail too quickly", "rate-limited" },
 	{ "451 4.7.1 Too many messages from your address this hour, try again in 1 hour", "rate-limited" },
 	{ "450 4.7.1 Error: too much mail from 192.0.2.1", "rate-limited" },
-	{ "421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred due to unexpected volume or user complaints - 4.16.55.1", "rate-limited" },
+	{ "421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred due "
+		"to unexpected volume or user complaints - 4.16.55.1", "rate-limited" },
 	{ "550 5.4.5 Daily user sending quota exceeded", "rate-limited" },
 	{ "451 4.7.652 The mail server has exceeded the maximum number of connections", "too-many-connections" },
 	{ "452 4.3.1 rate limit exceeded", "rate-limited" },
@@ -73,7 +75,8 @@ static const struct reason_case reason_cases[] = {
 	{ "421 4.3.2 Connection rate limit exceeded; too many sessions", "too-many-connections" },
 	{ "452 4.5.3 Error: too many recipients", "too-many-recipients" },
 	{ "550 5.5.3 Too many recipients for this sender", "too-many-recipients" },
-	{ "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org; https://www.spamhaus.org/query/ip/192.0.2.1", "blocklisted" },
+	{ "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using "
+		"zen.spamhaus.org; https://www.spamhaus.org/query/ip/192.0.2.1", "blocklisted" },
 	{ "550 5.7.1 Service unavailable, Client host blocked using Spamhaus. To request removal from this list see", "blocklisted" },
 	{ "550 JunkMail rejected - host is in an RBL, see http://www.barracudacentral.org", "blocklisted" },
 	{ "554 IMTA-PP - 192.0.2.1 has a poor reputation", "blocklisted" },
