@@ -121,15 +121,16 @@ class Server:
         """kill -9 of the supervisor and all roles, at once."""
         if self.process is None:
             return
-        if self.process.poll() is not None and not family:
-            family = []
-        for pid in family if family is not None else self.family():
+        if family is None:
+            family = self.family() if self.process.poll() is None else []
+        for pid in family:
             try:
                 if pid == self.process.pid or processes.role_of(pid):
                     os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
         self.process.wait()
+        until(lambda: not any(processes.alive(pid) and processes.role_of(pid) for pid in family), "all are dead")
         self.process = None
         if self in Server.running:
             Server.running.remove(self)
