@@ -53,9 +53,9 @@ class Catalogue:
             self.add(self.enhanced, raw["code"], self.enhanced_topic(raw))
         for raw in data["reply"]:
             self.add(self.replies, raw["key"], self.reply_topic(raw))
-        for group in data["details"]:
-            for raw in group["list"]:
-                self.add_registered(group["family"], raw)
+        self.details = set()
+        for raw in data["detail"]:
+            self.add_registered(raw)
         self.topics = self.codes | self.enhanced | self.replies
         for name, topic in self.topics.items():
             self.check_related(name, topic)
@@ -153,26 +153,33 @@ class Catalogue:
         if re.search(r"[{}]", re.sub(r"\{[a-z]+\}", "", wording)):
             refuse(name, "the wording has a stray brace")
 
-    def add_registered(self, family, raw):
-        """A registered detail is explained through its class and family where it has no entry of its own."""
-        for digit, of_class in self.classes.items():
-            name = f"{digit}.{family}.{raw['detail']}"
-            if name not in self.enhanced:
-                self.enhanced[name] = self.registered_topic(name, of_class, self.families[family], raw)
+    def add_registered(self, raw):
+        """A registered detail makes an entry for each class that has none of its own."""
+        name = raw.get("detail", "a detail without a number")
+        missing = {"detail", "title", "gist", "description", "when", "fix_sender", "fix_postmaster", "related"} - set(raw)
+        if missing or not re.fullmatch(r"[0-7]\.[0-9]{1,3}", name):
+            refuse(name, f"is no detail, or lacks {', '.join(sorted(missing)) or 'its two numbers'}")
+        if name in self.details:
+            refuse(name, "is in the catalogue twice")
+        self.details.add(name)
+        for of_class in self.classes.values():
+            if f"{of_class['class']}.{name}" not in self.enhanced:
+                self.enhanced[f"{of_class['class']}.{name}"] = self.registered_topic(of_class, raw)
 
-    def registered_topic(self, name, of_class, of_family, raw):
-        gist = raw["gist"]
-        helped = {} if of_class["class"] != 2 else {"fix_sender": of_class["fix"], "fix_postmaster": of_class["fix"]}
-        other = {2: "5", 4: "5", 5: "4"}[of_class["class"]] + name[1:]
-        apart = {2: "the failure for good", 4: "the same for good", 5: "the same for now"}[of_class["class"]]
+    def registered_topic(self, of_class, raw):
+        digit, detail, gist = of_class["class"], raw["detail"], raw["gist"]
+        other = f"{ {2: 5, 4: 5, 5: 4}[digit] }.{detail}"
+        apart = {2: "the failure for good", 4: "the same for good", 5: "the same for now"}[digit]
+        subject = self.families[int(detail[0])]["description"] + " " if detail.endswith(".0") else ""
         entry = {
-            "code": name, "title": raw["title"], "gist": f"{gist}, {AND_SO[of_class['class']]}",
-            "description": f"{gist[0].upper()}{gist[1:]}. {of_class['description']} {of_family['description']}",
-            "when": of_family["when"],
-            "fix_sender": f"{of_family['fix_sender']} {of_class['fix']}", "fix_postmaster": of_family["fix_postmaster"],
-            "use": f"Send {name} when {gist}, {AND_SO[of_class['class']]}.",
-            "related": {other: apart},
-        } | helped
+            "code": f"{digit}.{detail}", "title": raw["title"], "gist": f"{gist}, {AND_SO[digit]}",
+            "description": f"{raw['description']} {subject}{of_class['description']}", "when": raw["when"],
+            "fix_sender": f"{raw['fix_sender']} {of_class['fix']}", "fix_postmaster": raw["fix_postmaster"],
+            "use": f"Send {digit}.{detail} when {gist}, {AND_SO[digit]}.",
+            "related": {other: apart} | {f"{digit}.{name}": text for name, text in raw["related"].items()},
+        }
+        if digit == 2:
+            entry |= {"fix_sender": of_class["fix"], "fix_postmaster": of_class["fix"]}
         if "source" in raw:
             entry["source"] = raw["source"]
         return self.enhanced_topic(entry)
@@ -241,8 +248,8 @@ DOCS_HEAD = """# Replies
 <!-- Generated from catalogue/replies.toml by tools/gen_replies.py --docs; do not edit. -->
 
 Every reply that Waybill can send, then every basic reply code in use, then the enhanced codes. `waybill explain NAME`
-shows an entry in the terminal, and `waybill explain NAME NAME` sets any two of them side by side. Enhanced codes that
-are not listed here are explained by `waybill explain` through their class and family.
+shows an entry in the terminal, and `waybill explain NAME NAME` sets any two of them side by side. Of a registered
+enhanced code that has no entry of its own for each class, the last part lists what all classes have in common.
 """
 
 DOCS_FACTS = {"answers": "Sent in answer to", "concerns": "Is about", "must": "The sender must",
@@ -284,7 +291,7 @@ def docs_topic(catalogue, topic):
     return lines + [f"- **Not to be confused with**: {related}", f"- **Source**: {topic['source']}", ""]
 
 
-def docs(catalogue, written):
+def docs(catalogue, written, details):
     parts = [("Waybill's own replies", catalogue.replies.values()), ("Basic codes", catalogue.codes.values()),
              ("Enhanced codes", [t for name, t in catalogue.enhanced.items() if name in written])]
     catalogue.listed = {t["name"]: docs_heading(t) for _, topics in parts for t in topics}
@@ -293,7 +300,21 @@ def docs(catalogue, written):
         lines += [f"## {heading}", ""]
         for topic in topics:
             lines += docs_topic(catalogue, topic)
-    return "\n".join(lines)
+    return "\n".join(lines + docs_details(catalogue, details)) + "\n"
+
+
+def docs_details(catalogue, details):
+    """The registered details, X for the class."""
+    lines = ["## Registered enhanced codes", ""]
+    for raw in details:
+        family = catalogue.families[int(raw["detail"].split(".")[0])]
+        related = "; ".join(f"X.{name} {markdown(folded(text))}" for name, text in raw["related"].items())
+        lines += [f"### X.{raw['detail']} {raw['title']}", "", markdown(raw["description"]), "",
+                  f"- **When you see it**: {markdown(raw['when'])}",
+                  f"- **How to fix it, sender**: {markdown(raw['fix_sender'])}",
+                  f"- **How to fix it, postmaster**: {markdown(raw['fix_postmaster'])}",
+                  f"- **Not to be confused with**: {related}", f"- **Source**: {raw.get('source', family['source'])}", ""]
+    return lines
 
 
 def write(path, text):
@@ -333,7 +354,7 @@ def main():
     if args.table:
         write(args.table, table(catalogue))
     if args.docs or args.check:
-        text = docs(catalogue, {raw["code"] for raw in data["enhanced"]})
+        text = docs(catalogue, {raw["code"] for raw in data["enhanced"]}, data["detail"])
         if args.docs:
             write(args.docs, text)
         if args.check:

@@ -30,6 +30,9 @@ REFUSED = [
     ('kept = "@still-with-sender"', 'kept = "@still-with"', 'names an unknown phrase "@still-with"'),
     ('title = "Greylisted"', 'titel = "Greylisted"', 'greylisted: has an unknown field "titel"'),
     ('title = "Greylisted"', 'title = "Greylisted."', "greylisted: \"title\" is a phrase"),
+    ('detail = "1.2"', 'detail = "1.1"', "1.1: is in the catalogue twice"),
+    ('detail = "1.2"', 'detail = "8.2"', "8.2: is no detail"),
+    ('related = { "7.10" =', 'related = { "7.99" =', 'is related to "2.7.99"'),
 ]
 
 
