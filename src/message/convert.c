@@ -211,7 +211,8 @@ static void write_label(struct convert *c, const struct mime_part *part, enum ac
 	if (part->root && !part->has_version)
 		buf_add_str(c->out, "MIME-Version: 1.0\r\n");
 	/* RFC 1428: what it is was never said. */
-	if (part->root && !part->has_type && action != ACTION_LABEL && has_high(c, part))
+	bool high = has_high(c, part) && action != ACTION_LABEL && action != ACTION_BASE64_REPAIR;
+	if (part->root && !part->has_type && high)
 		buf_add_str(c->out, "Content-Type: text/plain; charset=unknown-8bit\r\n");
 	buf_add_str(c->out, "Content-Transfer-Encoding: ");
 	buf_add_str(c->out, name);
