@@ -53,19 +53,21 @@ def truth(row):
     return {"permanent", "temporary"} if re.search(r"later|temporar", row["text"].lower()) else {"permanent"}
 
 
-def classified(program, rows):
+def as_lines(rows):
     lines = ["\t".join([row["code"], row["enhanced"], re.sub(r"[\t\n]", " ", row["text"])]) for row in rows]
-    text = ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
-    output = subprocess.run([program], input=text, stdout=subprocess.PIPE, check=True).stdout.decode("utf-8", "replace")
+    return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
+
+
+def classified(program, rows):
+    output = subprocess.run([program], input=as_lines(rows), stdout=subprocess.PIPE, check=True).stdout.decode("utf-8", "replace")
     for row, line in zip(rows, output.splitlines()):
         row["reason"], row["truth"], row["rule"], row["delay"], row["words"] = line.split("\t")
     return rows
 
 
-def nanoseconds(program, rows):
-    lines = ["\t".join([row["code"], row["enhanced"], re.sub(r"[\t\n]", " ", row["text"])]) for row in rows]
-    text = ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
-    return int(subprocess.run([program, "--time"], input=text, stdout=subprocess.PIPE, check=True).stdout)
+def number_by(program, option, rows):
+    """The number that the program writes with an option: nanoseconds (--time) or texts that it cut (--cut)."""
+    return int(subprocess.run([program, option], input=as_lines(rows), stdout=subprocess.PIPE, check=True).stdout)
 
 
 def reason_agrees(row):
@@ -157,18 +159,20 @@ def docs(path, rows, program, first_look):
         files.append(f"| {name.removesuffix('.tsv')} | {len(part)} | {percent(share(part, reason_agrees))} "
                      f"| {percent(share(part, truth_agrees))} |")
     text = DOCS.format(summary="\n".join(summary), files="\n".join(files), table="\n".join(confusion(halves["held-out"])),
-                       ns=nanoseconds(program, rows), first_look=first_look)
+                       ns=number_by(program, "--time", rows), first_look=first_look)
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
 
 
-def check(rows):
+def check(program, rows):
     part = [row for row in rows if row["half"] == "held-out"]
-    print("1..2")
+    print("1..3")
     for number, (what, agrees, least) in enumerate([("reason", reason_agrees, REASON_AGREEMENT_MIN),
                                                     ("temporary-or-permanent", truth_agrees, TRUTH_AGREEMENT_MIN)], 1):
         got = share(part, agrees)
         print(f"{'ok' if got[0] >= least * got[1] else 'not ok'} {number} - held_out_{what}_agreement {percent(got)}")
+    cut = number_by(program, "--cut", rows)
+    print(f"{'ok' if cut == len(rows) else 'not ok'} 3 - every_row_cut_at_every_byte {cut}")
 
 
 def misses(rows):
@@ -192,7 +196,7 @@ def main():
         return
     rows = classified(args.rows, [row for row in classify_corpus.rows() if args.half in (None, row["half"])])
     if args.check:
-        check(rows)
+        check(args.rows, rows)
     elif args.docs:
         docs(args.docs, rows, args.rows, args.first_look)
     else:

@@ -3,7 +3,9 @@
  * Classifies rows from standard input, one a line: basic code (may be empty), tab,
  * enhanced code (may be empty), tab, text. Writes for each: reason, tab, "temporary" or
  * "permanent", tab, rule or "-", tab, the delay in seconds, tab, the words that matched.
- * "--time" instead writes the nanoseconds that one reply takes, all rows a hundred times.
+ * "--time" instead writes the nanoseconds that one reply takes, all rows a hundred times;
+ * "--cut" classifies each text cut at every byte, in memory of exactly that size, and
+ * writes how many texts that were.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,10 +51,28 @@ static void row_write(const struct classify_answer *answer)
 	buf_fini(&words);
 }
 
+/* Every beginning of the text; a sanitizer sees any read behind it. */
+static void row_cut(struct span text)
+{
+	for (size_t len = 0; len <= text.len; len++) {
+		uint8_t *copy = malloc(len > 0 ? len : 1);
+		struct classify_input input;
+		struct classify_answer answer;
+		if (copy == NULL)
+			abort();
+		if (len > 0)
+			memcpy(copy, text.ptr, len);
+		classify_input_parse(span_of(copy, len), &input);
+		classify_reply(&input, &answer);
+		free(copy);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static char line[LINE_BYTES_MAX];
 	bool timed = argc > 1 && strcmp(argv[1], "--time") == 0;
+	bool cut = argc > 1 && strcmp(argv[1], "--cut") == 0;
 	uint64_t spent_ns = 0, rows = 0;
 	while (fgets(line, sizeof(line), stdin) != NULL) {
 		struct classify_answer answer;
@@ -62,10 +82,14 @@ int main(int argc, char **argv)
 			classify_reply(&input, &answer);
 		spent_ns += now_ns() - begin;
 		rows++;
-		if (!timed)
+		if (cut)
+			row_cut(input.text);
+		else if (!timed)
 			row_write(&answer);
 	}
 	if (timed && rows > 0)
 		printf("%llu\n", (unsigned long long)(spent_ns / rows / TIMED_ROUNDS));
+	if (cut)
+		printf("%llu\n", (unsigned long long)rows);
 	return 0;
 }
