@@ -122,7 +122,8 @@ static bool label_passes(const struct convert *c, enum mime_coding coding)
 static enum action leaf_action(struct convert *c, const struct mime_part *part)
 {
 	const struct part_look *p = &c->part;
-	bool bad = (p->high && !c->allow_8bit) || p->nul || p->bare || p->line_bytes_longest > CONTENT_LINE_BYTES_MAX;
+	bool bad = (p->high && !c->allow_8bit) || p->nul || p->bare
+		|| p->line_bytes_longest > CONTENT_LINE_BYTES_MAX;
 	if (!bad)
 		return label_passes(c, part->coding) || part->kind == MIME_SEALED ? ACTION_KEEP : ACTION_LABEL;
 	c->needed = true;
@@ -193,7 +194,9 @@ static void look_token(void *context, const struct mime_token *token)
 
 static enum action action_of(const struct convert *c, const struct mime_part *part)
 {
-	return part->index < c->actions.len ? (enum action)(c->actions.ptr[part->index] & ~ACTION_HIGH) : ACTION_KEEP;
+	if (part->index >= c->actions.len)
+		return ACTION_KEEP;
+	return (enum action)(c->actions.ptr[part->index] & ~ACTION_HIGH);
 }
 
 static bool has_high(const struct convert *c, const struct mime_part *part)

@@ -107,8 +107,9 @@ static bool padding(struct span s)
 
 static enum delimiter frame_match(const struct frame *f, struct span line)
 {
-	struct span rest = span_from(line, 2 + (size_t)f->boundary_len);
-	if (f->boundary_len == 0 || line.len < 2 + (size_t)f->boundary_len || line.ptr[0] != '-' || line.ptr[1] != '-')
+	size_t len = 2 + (size_t)f->boundary_len;
+	struct span rest = span_from(line, len);
+	if (f->boundary_len == 0 || line.len < len || line.ptr[0] != '-' || line.ptr[1] != '-')
 		return DELIMITER_NONE;
 	if (memcmp(line.ptr + 2, f->boundary, f->boundary_len) != 0)
 		return DELIMITER_NONE;

@@ -117,7 +117,8 @@ static struct span mended(struct smtp_client *c, struct span bytes, bool last)
 size_t client_content_take(struct smtp_client *c, struct span bytes, bool last)
 {
 	struct client_content *t = &c->content;
-	struct span piece = span_to(bytes, t->convert != NULL ? CONVERT_PIECE_BYTES_MAX : SMTP_CLIENT_PIECE_BYTES_MAX);
+	size_t most = t->convert != NULL ? CONVERT_PIECE_BYTES_MAX : SMTP_CLIENT_PIECE_BYTES_MAX;
+	struct span piece = span_to(bytes, most);
 	bool ends = last && piece.len == bytes.len;
 	enum content_pass pass = t->pass;
 	t->offset += piece.len;

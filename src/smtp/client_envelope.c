@@ -73,7 +73,8 @@ static void orcpt_write(struct smtp_client *c, struct span orcpt)
 	struct dsn_orcpt parsed;
 	struct buf value;
 	buf_init(&value, DSN_ORCPT_BYTES_MAX);
-	if (dsn_orcpt_parse(orcpt, true, &parsed) == DSN_PARAM_OK && dsn_orcpt_pass_on(&value, orcpt, c->content.utf8)) {
+	if (dsn_orcpt_parse(orcpt, true, &parsed) == DSN_PARAM_OK
+		&& dsn_orcpt_pass_on(&value, orcpt, c->content.utf8)) {
 		buf_add(&c->output, SPAN(" ORCPT="));
 		buf_add(&c->output, buf_span(&value));
 	}
@@ -266,7 +267,8 @@ static void data_reply(struct smtp_client *c, const struct smtp_client_result *r
 }
 
 /* Only DATA is answered by 3yz, and only by that or a refusal. */
-static bool reply_fits(const struct client_envelope *e, const struct smtp_reply *reply, enum smtp_client_stage stage)
+static bool reply_fits(const struct client_envelope *e, const struct smtp_reply *reply,
+	enum smtp_client_stage stage)
 {
 	bool more = reply->code >= 300 && reply->code < 400;
 	if (waiting_replies(e) == 0)

@@ -56,7 +56,8 @@ static void keyword_read(struct client_extensions *e, struct span line)
 		limit_read(e, word_take(&line));
 }
 
-void client_extensions_read(struct client_extensions *e, struct span text, const struct smtp_client_options *options)
+void client_extensions_read(struct client_extensions *e, struct span text,
+	const struct smtp_client_options *options)
 {
 	*e = (struct client_extensions){ 0 };
 	/* The first line is the greeting. */

@@ -53,9 +53,8 @@ static void ehlo_reply(struct smtp_client *c, const struct smtp_reply *reply)
 
 static void helo_reply(struct smtp_client *c, const struct smtp_reply *reply)
 {
-	c->extensions = (struct client_extensions){ 0 };
 	if (reply->code < 300)
-		hello_done(c);
+		hello_done(c); /* without any extension */
 	else
 		client_close_reply(c, reply);
 }

@@ -128,7 +128,8 @@ void client_state_set(struct smtp_client *c, size_t recipient, enum recipient_st
 /* By the reply's first digit, with what RFC 5321 section 4.5.3.1.10 says of 552. */
 enum smtp_client_outcome client_outcome(const struct smtp_reply *reply, enum smtp_client_stage stage);
 void client_settle_one(struct smtp_client *c, size_t recipient, const struct smtp_client_result *result);
-void client_settle_state(struct smtp_client *c, enum recipient_state state, const struct smtp_client_result *result);
+void client_settle_state(struct smtp_client *c, enum recipient_state state,
+	const struct smtp_client_result *result);
 void client_settle_all(struct smtp_client *c, const struct smtp_client_result *result);
 
 /* What this next hop cannot take, for recipients in `state` (UNFIT) or all. */
@@ -150,7 +151,8 @@ void client_hello_send(struct smtp_client *c);
 void client_hello_reply(struct smtp_client *c, const struct smtp_reply *reply);
 
 /* client_extensions.c */
-void client_extensions_read(struct client_extensions *e, struct span text, const struct smtp_client_options *options);
+void client_extensions_read(struct client_extensions *e, struct span text,
+	const struct smtp_client_options *options);
 
 /* client_plan.c */
 void client_message_start(struct smtp_client *c);

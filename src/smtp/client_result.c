@@ -55,10 +55,12 @@ static void settle(struct smtp_client *c, const struct client_settlement *settle
 
 void client_settle_one(struct smtp_client *c, size_t recipient, const struct smtp_client_result *result)
 {
-	settle(c, &(struct client_settlement){ .all = true, .at = recipient, .end = recipient + 1, .result = *result });
+	settle(c, &(struct client_settlement){
+		.all = true, .at = recipient, .end = recipient + 1, .result = *result });
 }
 
-void client_settle_state(struct smtp_client *c, enum recipient_state state, const struct smtp_client_result *result)
+void client_settle_state(struct smtp_client *c, enum recipient_state state,
+	const struct smtp_client_result *result)
 {
 	settle(c, &(struct client_settlement){
 		.state = state, .end = c->message->recipient_count, .result = *result });

@@ -180,6 +180,11 @@ size_t smtp_client_feed(struct smtp_client *c, struct span bytes, uint64_t now_m
 
 /* -- events -- */
 
+static bool content_wanted(const struct smtp_client *c)
+{
+	return c->content.pass != PASS_NONE && !c->content.chunk_out && c->output.len <= SMTP_CLIENT_OUTPUT_PAUSE;
+}
+
 static void done_event(struct smtp_client *c, struct smtp_client_event *event)
 {
 	event->kind = SMTP_CLIENT_MESSAGE_DONE;
@@ -207,7 +212,7 @@ enum smtp_client_event_kind smtp_client_next(struct smtp_client *c, struct smtp_
 		event.result = c->end;
 	} else if (c->phase == CLIENT_HANDSHAKE) {
 		event.kind = SMTP_CLIENT_STARTTLS;
-	} else if (c->content.pass != PASS_NONE && !c->content.chunk_out && c->output.len <= SMTP_CLIENT_OUTPUT_PAUSE) {
+	} else if (content_wanted(c)) {
 		event.kind = SMTP_CLIENT_WANT_CONTENT;
 		event.offset = c->content.offset;
 	}
@@ -219,7 +224,7 @@ enum smtp_client_event_kind smtp_client_next(struct smtp_client *c, struct smtp_
 size_t smtp_client_content(struct smtp_client *c, struct span bytes, bool last, uint64_t now_ms)
 {
 	now(c, now_ms);
-	assert(c->content.pass != PASS_NONE && !c->content.chunk_out && c->output.len <= SMTP_CLIENT_OUTPUT_PAUSE);
+	assert(content_wanted(c));
 	client_touch(c);
 	size_t taken = client_content_take(c, bytes, last);
 	advance(c);
@@ -259,10 +264,16 @@ void smtp_client_quit(struct smtp_client *c, uint64_t now_ms)
 	client_check(c);
 }
 
+/* Behind QUIT any end is the one that was wanted. */
+static void broken_off(struct smtp_client *c, enum smtp_client_cause cause)
+{
+	client_close(c, c->phase == CLIENT_QUITTING ? SMTP_CAUSE_QUIT : cause, SMTP_CLIENT_DEFERRED);
+}
+
 void smtp_client_lost(struct smtp_client *c)
 {
 	client_check(c);
-	client_close(c, c->phase == CLIENT_QUITTING ? SMTP_CAUSE_QUIT : SMTP_CAUSE_CONNECTION_LOST, SMTP_CLIENT_DEFERRED);
+	broken_off(c, SMTP_CAUSE_CONNECTION_LOST);
 }
 
 void smtp_client_tls_started(struct smtp_client *c, uint64_t now_ms)
@@ -325,9 +336,8 @@ uint64_t smtp_client_deadline_ms(const struct smtp_client *c)
 void smtp_client_expire(struct smtp_client *c, uint64_t now_ms)
 {
 	now(c, now_ms);
-	if (now_ms < smtp_client_deadline_ms(c))
-		return;
-	client_close(c, c->phase == CLIENT_QUITTING ? SMTP_CAUSE_QUIT : SMTP_CAUSE_TIMEOUT, SMTP_CLIENT_DEFERRED);
+	if (now_ms >= smtp_client_deadline_ms(c))
+		broken_off(c, SMTP_CAUSE_TIMEOUT);
 }
 
 /* -- names -- */

@@ -19,8 +19,8 @@ struct smtp_client;
 
 enum smtp_client_event_kind {
 	SMTP_CLIENT_NEED_INPUT,   /* nothing more to pull: send the output, read, feed */
-	SMTP_CLIENT_WANT_CONTENT, /* give the content from `offset` on with smtp_client_content; given again until done */
-	SMTP_CLIENT_STARTTLS,     /* send the output, shake hands, then tls_started, or lost; given again until then */
+	SMTP_CLIENT_WANT_CONTENT, /* give content from `offset` on; given again until done */
+	SMTP_CLIENT_STARTTLS,     /* send the output, shake hands, then tls_started or lost */
 	SMTP_CLIENT_RESULT,
 	SMTP_CLIENT_MESSAGE_DONE, /* the message is the caller's again */
 	SMTP_CLIENT_CLOSED        /* send the output if possible, close, free; given again at each call */

@@ -89,7 +89,7 @@ enum smtp_client_cause {
 	SMTP_CAUSE_PROTOCOL_ERROR,   /* the next hop's answer is no reply, or none that fits */
 	SMTP_CAUSE_TLS,              /* TLS is required and was not to be had */
 	SMTP_CAUSE_CONNECTION_LIMIT, /* the next hop allows no more in this connection: try another at once */
-	SMTP_CAUSE_LOCAL,            /* no memory here, or the caller's content failed or was not what its facts said */
+	SMTP_CAUSE_LOCAL,            /* no memory, or the content failed or was not what its facts said */
 	/* What this next hop cannot take; always FAILED, with a fitting enhanced code. */
 	SMTP_CAUSE_TOO_LARGE,        /* 5.3.4 */
 	SMTP_CAUSE_ADDRESS_UTF8,     /* 5.6.7: the address needs SMTPUTF8 */

@@ -34,74 +34,113 @@ static const struct convert_case cases[] = {
 		"A: b\r\n" HEAD "Content-Type: text/plain; charset=unknown-8bit\r\n"
 		"Content-Transfer-Encoding: quoted-printable\r\n\r\nabc =E4\r\n" },
 	{ "text", false, CONVERT_POSSIBLE,
-		SPAN(HEAD "Content-type: TEXT/plain; charset=utf-8\r\ncontent-TRANSFER-encoding :\r\n 8BIT (yes)\r\nX: y\r\n\r\n"
+		SPAN(HEAD "Content-type: TEXT/plain; charset=utf-8\r\ncontent-TRANSFER-encoding :\r\n"
+			" 8BIT (yes)\r\nX: y\r\n\r\n"
 			"caf\xc3\xa9 = 1 \r\n\tend\t\r\n\r\n-- \r\nno end"),
-		HEAD "Content-type: TEXT/plain; charset=utf-8\r\nX: y\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+		HEAD "Content-type: TEXT/plain; charset=utf-8\r\nX: y\r\n"
+			"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
 		"caf=C3=A9 =3D 1=20\r\n\tend=09\r\n\r\n=2D-=20\r\nno end" },
-	{ "mostly not ASCII", false, CONVERT_POSSIBLE, SPAN(HEAD "Content-Type: text/plain\r\n\r\n\xe4\xe5\xe6\r\n"),
+	{ "mostly not ASCII", false, CONVERT_POSSIBLE, SPAN(HEAD "Content-Type: text/plain\r\n\r\n"
+			"\xe4\xe5\xe6\r\n"),
 		HEAD "Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n5OXmDQo=" },
-	{ "an image", false, CONVERT_POSSIBLE, SPAN(HEAD "Content-Type: image/png\r\nContent-Transfer-Encoding: binary\r\n\r\n\x89PNG\r\nabcdefghijkl"),
+	{ "an image", false, CONVERT_POSSIBLE, SPAN(HEAD "Content-Type: image/png\r\n"
+			"Content-Transfer-Encoding: binary\r\n\r\n\x89PNG\r\nabcdefghijkl"),
 		HEAD "Content-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\niVBORw0KYWJjZGVmZ2hpamts" },
 	{ "parts", false, CONVERT_POSSIBLE,
-		SPAN(HEAD "Content-Type: multipart/mixed; boundary=\"b c\"\r\nContent-Transfer-Encoding: 8bit\r\n\r\npre\xe4\r\n--b c\r\n"
-			"\r\nsame\r\n--b c \r\nContent-Type: text/html\r\n\r\nabcd\xe4\r\n\r\n--b c\r\nContent-Transfer-Encoding: 8bit\r\n\r\nonly\r\n"
+		SPAN(HEAD "Content-Type: multipart/mixed; boundary=\"b c\"\r\n"
+			"Content-Transfer-Encoding: 8bit\r\n\r\npre\xe4\r\n--b c\r\n"
+			"\r\nsame\r\n--b c \r\nContent-Type: text/html\r\n\r\nabcd\xe4\r\n\r\n--b c\r\n"
+			"Content-Transfer-Encoding: 8bit\r\n\r\nonly\r\n"
 			"--b cd\r\n--b c--\t\r\nepilogue\r\n"),
-		HEAD "Content-Type: multipart/mixed; boundary=\"b c\"\r\nContent-Transfer-Encoding: 7bit\r\n\r\npre?\r\n--b c\r\n"
-		"\r\nsame\r\n--b c \r\nContent-Type: text/html\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nabcd=E4\r\n\r\n"
+		HEAD "Content-Type: multipart/mixed; boundary=\"b c\"\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
+			"pre?\r\n--b c\r\n"
+		"\r\nsame\r\n--b c \r\nContent-Type: text/html\r\n"
+			"Content-Transfer-Encoding: quoted-printable\r\n\r\nabcd=E4\r\n\r\n"
 		"--b c\r\nContent-Transfer-Encoding: 7bit\r\n\r\nonly\r\n--b cd\r\n--b c--\t\r\nepilogue\r\n" },
 	{ "base64 in parts", false, CONVERT_POSSIBLE,
-		SPAN(HEAD "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: a/b\r\n\r\n\xff\r\n--b\r\nContent-Type: a/b\r\n\r\n\xff\xff\r\n\r\n--b--"),
-		HEAD "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: a/b\r\nContent-Transfer-Encoding: base64\r\n\r\n/w==\r\n"
+		SPAN(HEAD "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: a/b\r\n\r\n"
+			"\xff\r\n--b\r\nContent-Type: a/b\r\n\r\n\xff\xff\r\n\r\n--b--"),
+		HEAD "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: a/b\r\n"
+			"Content-Transfer-Encoding: base64\r\n\r\n/w==\r\n"
 		"--b\r\nContent-Type: a/b\r\nContent-Transfer-Encoding: base64\r\n\r\n//8NCg==\r\n--b--" },
 	{ "nested, an outer boundary ends the inner one", false, CONVERT_POSSIBLE,
-		SPAN(HEAD "Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\nContent-Type: multipart/alternative; boundary=i\r\n\r\n"
+		SPAN(HEAD "Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\n"
+			"Content-Type: multipart/alternative; boundary=i\r\n\r\n"
 			"--i\r\n\r\nabc\xe4\r\n--o\r\n\r\nplain\r\n--i\r\n--o--\r\n"),
-		HEAD "Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\nContent-Type: multipart/alternative; boundary=i\r\n\r\n"
-		"--i\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nabc=E4\r\n--o\r\n\r\nplain\r\n--i\r\n--o--\r\n" },
+		HEAD "Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\n"
+			"Content-Type: multipart/alternative; boundary=i\r\n\r\n"
+		"--i\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nabc=E4\r\n--o\r\n\r\nplain\r\n--i\r\n"
+			"--o--\r\n" },
 	{ "an embedded message", false, CONVERT_POSSIBLE,
-		SPAN(HEAD "Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\nSubject: x\r\n\r\nabcd\xe4\r\n"
-			"--b\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: y\r\nMIME-Version: 1.0\r\n\r\nabcd\xe4\r\n--b--\r\n"),
-		HEAD "Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\nSubject: x\r\nMIME-Version: 1.0\r\n"
-		"Content-Type: text/plain; charset=unknown-8bit\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nabcd=E4\r\n"
-		"--b\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n\r\nSubject: y\r\nMIME-Version: 1.0\r\n"
-		"Content-Type: text/plain; charset=unknown-8bit\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nabcd=E4\r\n--b--\r\n" },
+		SPAN(HEAD "Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\nSubject: x\r\n\r\n"
+			"abcd\xe4\r\n"
+			"--b\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: y\r\n"
+			"MIME-Version: 1.0\r\n\r\nabcd\xe4\r\n--b--\r\n"),
+		HEAD "Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\nSubject: x\r\n"
+			"MIME-Version: 1.0\r\n"
+		"Content-Type: text/plain; charset=unknown-8bit\r\n"
+			"Content-Transfer-Encoding: quoted-printable\r\n\r\nabcd=E4\r\n"
+		"--b\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n\r\nSubject: y\r\n"
+			"MIME-Version: 1.0\r\n"
+		"Content-Type: text/plain; charset=unknown-8bit\r\n"
+			"Content-Transfer-Encoding: quoted-printable\r\n\r\nabcd=E4\r\n--b--\r\n" },
 	{ "a binary label for 8BITMIME", true, CONVERT_POSSIBLE,
-		SPAN(HEAD "Content-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: binary\r\n\r\n--b\r\n"
-			"Content-Transfer-Encoding: binary\r\n\r\n\xe4\r\n--b\r\nContent-Type: a/b\r\n\r\n\0\n\r\r\n--b--\r\n"),
+		SPAN(HEAD "Content-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: binary\r\n"
+			"\r\n--b\r\n"
+			"Content-Transfer-Encoding: binary\r\n\r\n\xe4\r\n--b\r\nContent-Type: a/b\r\n\r\n\0\n\r\r\n"
+			"--b--\r\n"),
 		HEAD "Content-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: 8bit\r\n\r\n--b\r\n"
-		"Content-Transfer-Encoding: 8bit\r\n\r\n\xe4\r\n--b\r\nContent-Type: a/b\r\nContent-Transfer-Encoding: base64\r\n\r\nAAoN\r\n--b--\r\n" },
+		"Content-Transfer-Encoding: 8bit\r\n\r\n\xe4\r\n--b\r\nContent-Type: a/b\r\n"
+			"Content-Transfer-Encoding: base64\r\n\r\nAAoN\r\n--b--\r\n" },
 	{ "bare newlines in text", true, CONVERT_POSSIBLE, SPAN(HEAD "\r\nabcdef\nghi\rj\r\n"),
 		HEAD "Content-Transfer-Encoding: quoted-printable\r\n\r\nabcdef=0Aghi=0Dj\r\n" },
 	{ "broken quoted-printable", false, CONVERT_POSSIBLE,
 		SPAN(HEAD "Content-Transfer-Encoding: quoted-printable\r\n\r\na=20\xe4=3D b= \r\n=E4 \r\n"),
-		HEAD "Content-Type: text/plain; charset=unknown-8bit\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+		HEAD "Content-Type: text/plain; charset=unknown-8bit\r\n"
+			"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
 		"a=20=E4=3D b=\r\n=E4\r\n" },
-	{ "broken base64", false, CONVERT_POSSIBLE, SPAN(HEAD "Content-Transfer-Encoding: base64\r\n\r\nAA\xe4" "AA\r\nBB==\r\n"),
+	{ "broken base64", false, CONVERT_POSSIBLE, SPAN(HEAD "Content-Transfer-Encoding: base64\r\n\r\n"
+			"AA\xe4" "AA\r\nBB==\r\n"),
 		HEAD "Content-Transfer-Encoding: base64\r\n\r\nAAAABB==" },
-	{ "base64 in one line", true, CONVERT_POSSIBLE, SPAN(HEAD "Content-Transfer-Encoding: base64\r\n\r\n" X1000 "\r\n"), "" },
+	{ "base64 in one line", true, CONVERT_POSSIBLE, SPAN(HEAD "Content-Transfer-Encoding: base64\r\n"
+			"\r\n" X1000 "\r\n"), "" },
 	{ "a long line of text", true, CONVERT_POSSIBLE, SPAN(HEAD "\r\n" X1000 "\r\n"), "" },
-	{ "a long header line", true, CONVERT_POSSIBLE, SPAN("To: " X100 " " X100 X100 X100 X100 " " X100 X100 X100 X100 X100 "\r\n\r\n"),
+	{ "a long header line", true, CONVERT_POSSIBLE,
+		SPAN("To: " X100 " " X100 X100 X100 X100 " " X100 X100 X100 X100 X100 "\r\n\r\n"),
 		"To: " X100 " " X100 X100 X100 X100 "\r\n " X100 X100 X100 X100 X100 "\r\n\r\n" },
-	{ "998 are not too long", true, CONVERT_NOT_NEEDED, SPAN("A:\r\n\r\n" X100 X100 X100 X100 X100 X100 X100 X100 X100 X10 X10 X10 X10 X10 X10 X10 X10 X10 "xxxxxxxx\r\n"), NULL },
+	{ "998 are not too long", true, CONVERT_NOT_NEEDED, SPAN("A:\r\n\r\n"
+		X100 X100 X100 X100 X100 X100 X100 X100 X100 X10 X10 X10 X10 X10 X10 X10 X10 X10 "xxxxxxxx\r\n"
+		), NULL },
 	{ "8bit in the header", false, CONVERT_HEADER, SPAN("A: \xe4\r\n\r\n"), NULL },
 	{ "8bit in a part's header", false, CONVERT_HEADER,
 		SPAN(HEAD "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nA: \xe4\r\n\r\n--b--\r\n"), NULL },
 	{ "a header line without white space", true, CONVERT_HEADER, SPAN("A:" X1000 "\r\n\r\n"), NULL },
 	{ "a bare LF in the header", true, CONVERT_HEADER, SPAN("A: b\nc\r\n\r\n"), NULL },
-	{ "signed", false, CONVERT_SEALED, SPAN(HEAD "Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\n\xe4\r\n--b--\r\n"), NULL },
+	{ "signed", false, CONVERT_SEALED, SPAN(HEAD "Content-Type: multipart/signed; boundary=b\r\n\r\n"
+			"--b\r\n\r\n\xe4\r\n--b--\r\n"), NULL },
 	{ "encrypted, inside", false, CONVERT_SEALED,
-		SPAN(HEAD "Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\nContent-Type: multipart/encrypted; boundary=b\r\n\r\n--b\r\n\r\n\xe4\r\n--b--\r\n--o--\r\n"), NULL },
+		SPAN(HEAD "Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\n"
+			"Content-Type: multipart/encrypted; boundary=b\r\n\r\n--b\r\n\r\n\xe4\r\n--b--\r\n--o--\r\n"
+		), NULL },
 	{ "signed and clean, something else is not", false, CONVERT_POSSIBLE,
-		SPAN(HEAD "Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n"
+		SPAN(HEAD "Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\n"
+			"Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n"
 			"Content-Transfer-Encoding: 8bit\r\n\r\nhi\r\n--b--\r\n--o\r\n\r\nabc\xe4\r\n--o--\r\n"),
-		HEAD "Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n"
-		"Content-Transfer-Encoding: 8bit\r\n\r\nhi\r\n--b--\r\n--o\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nabc=E4\r\n--o--\r\n" },
-	{ "no boundary", false, CONVERT_STRUCTURE, SPAN(HEAD "Content-Type: multipart/mixed\r\n\r\n\xe4\r\n"), NULL },
-	{ "two boundaries", false, CONVERT_STRUCTURE, SPAN(HEAD "Content-Type: multipart/mixed; boundary=a; boundary=b\r\n\r\n--a\r\n\r\n\xe4\r\n"), NULL },
-	{ "two types", false, CONVERT_STRUCTURE, SPAN(HEAD "Content-Type: text/plain\r\nContent-Type: a/b\r\n\r\n\xe4\r\n"), NULL },
+		HEAD "Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\n"
+			"Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n"
+		"Content-Transfer-Encoding: 8bit\r\n\r\nhi\r\n--b--\r\n--o\r\n"
+			"Content-Transfer-Encoding: quoted-printable\r\n\r\nabc=E4\r\n--o--\r\n" },
+	{ "no boundary", false, CONVERT_STRUCTURE, SPAN(HEAD "Content-Type: multipart/mixed\r\n\r\n"
+			"\xe4\r\n"), NULL },
+	{ "two boundaries", false, CONVERT_STRUCTURE,
+		SPAN(HEAD "Content-Type: multipart/mixed; boundary=a; boundary=b\r\n\r\n--a\r\n\r\n\xe4\r\n"), NULL },
+	{ "two types", false, CONVERT_STRUCTURE, SPAN(HEAD "Content-Type: text/plain\r\n"
+			"Content-Type: a/b\r\n\r\n\xe4\r\n"), NULL },
 	{ "an encoded multipart", false, CONVERT_STRUCTURE,
-		SPAN(HEAD "Content-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: base64\r\n\r\n--b\r\n\r\n\xe4\r\n--b--\r\n"), NULL },
-	{ "message/partial", false, CONVERT_STRUCTURE, SPAN(HEAD "Content-Type: message/partial\r\n\r\n\xe4\r\n"), NULL },
+		SPAN(HEAD "Content-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: base64\r\n"
+			"\r\n--b\r\n\r\n\xe4\r\n--b--\r\n"), NULL },
+	{ "message/partial", false, CONVERT_STRUCTURE, SPAN(HEAD "Content-Type: message/partial\r\n\r\n"
+			"\xe4\r\n"), NULL },
 };
 
 static void plan(struct convert *c, struct span in, size_t cut)

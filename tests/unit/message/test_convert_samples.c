@@ -270,10 +270,15 @@ static void random_body(struct buf *out, const char *const *bits, size_t count)
 
 static void random_leaf(struct buf *out)
 {
-	static const char *const types[] = { "", "Content-Type: text/plain\r\n", "Content-Type: image/x\r\n", "Content-Type: text/html;\r\n charset=x\r\n" };
-	static const char *const codings[] = { "", "8bit", "binary", "7BIT", "x-odd", "quoted-printable", "base64" };
-	static const char *const bits[] = { "word ", "\r\n", "\xe4", "\xc3\xa4", "=", "--", "-", "--b0", "\r\n--b1x\r\n", " ", "\t", ".", "\r\n\r\n", "\n", "\r", "0123456789012345678901234567890123456789" };
-	static const char *const qp[] = { "word ", "\r\n", "\xe4", "=3D", "=\r\n", "-", " ", "=E4", "0123456789012345678901234567890123456789" };
+	static const char *const types[] = { "", "Content-Type: text/plain\r\n",
+		"Content-Type: image/x\r\n", "Content-Type: text/html;\r\n charset=x\r\n" };
+	static const char *const codings[] = { "", "8bit", "binary", "7BIT", "x-odd", "quoted-printable",
+		"base64" };
+	static const char *const bits[] = { "word ", "\r\n",
+		"\xe4", "\xc3\xa4", "=", "--", "-", "--b0", "\r\n--b1x\r\n", " ", "\t", ".", "\r\n\r\n", "\n",
+		"\r", "0123456789012345678901234567890123456789" };
+	static const char *const qp[] = { "word ", "\r\n", "\xe4", "=3D", "=\r\n",
+		"-", " ", "=E4", "0123456789012345678901234567890123456789" };
 	static const char *const base64[] = { "AAAA", "abcd", "\r\n", "+/09", "\xe4" "AB" "CD" };
 	uint32_t coding = pick(7);
 	buf_add_str(out, types[pick(4)]);
@@ -297,7 +302,8 @@ static void random_entity(struct buf *out, unsigned depth)
 	if (depth >= 4 || kind < 5) {
 		random_leaf(out);
 	} else if (kind < 9) {
-		buf_addf(out, "Content-Type: multipart/%s; boundary=b%u\r\n%s\r\npreamble \xe4\r\n", pick(5) == 0 ? "digest" : "mixed",
+		buf_addf(out, "Content-Type: multipart/%s; boundary=b%u\r\n%s\r\npreamble \xe4\r\n",
+		pick(5) == 0 ? "digest" : "mixed",
 			depth, pick(2) == 0 ? "Content-Transfer-Encoding: 8bit\r\n" : "");
 		for (uint32_t parts = pick(4); parts > 0; parts--) {
 			buf_addf(out, "\r\n--b%u\r\n", depth);

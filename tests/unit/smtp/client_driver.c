@@ -130,8 +130,24 @@ static void timeout(struct play *p)
 	smtp_client_expire(p->client, deadline);
 }
 
+/* The server says something although the client's output has not reached it. */
+static void early(struct play *p, struct span line)
+{
+	struct buf bytes;
+	buf_init(&bytes, 1000);
+	buf_add(&bytes, line);
+	buf_add(&bytes, SPAN("\r\n"));
+	feed(p, buf_span(&bytes));
+	buf_fini(&bytes);
+}
+
 static void happen(struct play *p, struct span what)
 {
+	static const struct span early_word = SPAN("early ");
+	if (span_starts_nocase(what, early_word)) {
+		early(p, span_from(what, early_word.len));
+		return;
+	}
 	if (span_eq(what, SPAN("lost")))
 		smtp_client_lost(p->client);
 	else if (span_eq(what, SPAN("timeout")))
@@ -196,6 +212,8 @@ static void message_fill(struct play *p)
 		content_scan_feed(&scan, p->content);
 		content_scan_finish(&scan);
 		p->facts = scan.facts;
+		if (d->facts_bytes > 0)
+			p->facts.bytes = d->facts_bytes;
 		p->message.facts = &p->facts;
 	}
 }

@@ -2,7 +2,7 @@
 /*
  * Plays a scripted server against the client core. A script is prose: "S: " what
  * the server says, "C: " what the client must have sent, each with a CRLF behind
- * it, "! " what happens otherwise (lost, timeout, quit, tls, begin, unread, early).
+ * it, "! " what happens otherwise (lost, timeout, quit, tls, begin, unread, early; see happen).
  * What the client reports becomes a transcript, one line for each event.
  */
 #ifndef TESTS_SMTP_CLIENT_DRIVER_H
@@ -24,6 +24,7 @@ struct dialogue {
 	uint8_t notify;
 	enum dsn_ret ret;
 	bool smtputf8, binary, facts;   /* facts: given, not found by the client */
+	uint64_t facts_bytes;           /* not 0: what the given facts say, whatever the content has */
 	bool no_message;                /* none begins at the start */
 	struct smtp_client_options options; /* what is zero gets its default */
 };

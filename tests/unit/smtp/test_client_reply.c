@@ -179,8 +179,10 @@ static const struct {
 	{ ".\r\n", "..\r\n", "..\r\n" }, { "..\r\n.a\r\n.", "...\r\n..a\r\n..\r\n", "...\r\n..a\r\n..\r\n" },
 	{ "a.\r\n.\r\nb", "a.\r\n..\r\nb\r\n", "a.\r\n..\r\nb\r\n" }, { "\r\n.\r\n", "\r\n..\r\n", "\r\n..\r\n" },
 	{ "a\nb", NULL, "a\r\nb\r\n" }, { "\n", NULL, "\r\n" }, { "\r", NULL, "\r\n" }, { "a\r", NULL, "a\r\n" },
-	{ "a\n.\n", NULL, "a\r\n..\r\n" }, { "a\r.\r\nb", NULL, "a\r\n..\r\nb\r\n" }, { "a\r\r\n.", NULL, "a\r\n..\r\n" },
-	{ "a\r\n\n.b\r\n", NULL, "a\r\n\r\n..b\r\n" }, { "a\n\r\n", NULL, "a\r\n\r\n" }, { "a\r\n.\n.\r\nQUIT\r\n", NULL, "a\r\n..\r\n..\r\nQUIT\r\n" },
+	{ "a\n.\n", NULL, "a\r\n..\r\n" }, { "a\r.\r\nb", NULL, "a\r\n..\r\nb\r\n" }, { "a\r\r\n"
+			".", NULL, "a\r\n..\r\n" },
+	{ "a\r\n\n.b\r\n", NULL, "a\r\n\r\n..b\r\n" }, { "a\n\r\n", NULL, "a\r\n\r\n" }, { "a\r\n.\n.\r\n"
+			"QUIT\r\n", NULL, "a\r\n..\r\n..\r\nQUIT\r\n" },
 };
 
 static void line_check(size_t i, size_t cut, bool repair)
