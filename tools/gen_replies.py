@@ -51,11 +51,11 @@ class Catalogue:
             self.add(self.codes, str(raw["code"]), self.code_topic(raw))
         for raw in data["enhanced"]:
             self.add(self.enhanced, raw["code"], self.enhanced_topic(raw))
-        for raw in data["reply"]:
-            self.add(self.replies, raw["key"], self.reply_topic(raw))
         self.details = set()
         for raw in data["detail"]:
             self.add_registered(raw)
+        for raw in data["reply"]:
+            self.add(self.replies, raw["key"], self.reply_topic(raw))
         self.topics = self.codes | self.enhanced | self.replies
         for name, topic in self.topics.items():
             self.check_related(name, topic)

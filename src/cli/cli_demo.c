@@ -12,11 +12,12 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "demo_world.h"
 #include "file.h"
 #include "version.h"
 
 #define DEMO_PORT_DEFAULT 2525
-#define DEMO_PORT_MAX 65532 /* three more belong to it */
+#define DEMO_PORT_MAX (65535 - DEMO_WORLD_PORT_OFFSET - DEMO_WORLD_SERVERS)
 
 struct demo {
 	const char *dir;           /* as the user wrote it */
@@ -47,9 +48,13 @@ static const char conf_text[] =
 	"    aliases   = \"file:%1$s/aliases\"\n"
 	"}\n"
 	"\n"
+	"# Times are short here, so that a retry and a bounce can be watched.\n"
 	"queue {\n"
-	"    retry = {\"10s\", \"30s\", \"1m\", \"5m\"}\n"
-	"}\n";
+	"    retry = {\"10s\", \"15s\", \"30s\"}\n"
+	"    give-up-after = \"50s\"\n"
+	"}\n"
+	"\n"
+	"# The demo's little internet. Any other domain is looked up in the DNS.\n";
 static const char users_text[] =
 	"# One user a line. Add one with: waybill user add carol@example.org -c %1$s/waybill.conf\n"
 	"alice\n"
@@ -94,6 +99,7 @@ static int write_files(struct demo *d)
 	snprintf(d->conf_path, sizeof(d->conf_path), "%s/waybill.conf", d->path);
 	buf_init(&text, 65536);
 	buf_addf(&text, conf_text, d->path, d->port);
+	demo_world_routes(&text, d->port);
 	error = write_new(d->conf_path, buf_span(&text));
 	buf_clear(&text);
 	buf_addf(&text, users_text, d->path);
@@ -129,14 +135,21 @@ static void banner(const struct demo *d, const struct conf *conf)
 {
 	struct span smtp = conf->listens[0].addresses.items[0].text;
 	size_t colon = span_find(smtp, ':');
+	struct buf world;
+	buf_init(&world, 4096);
 	printf("waybill " WAYBILL_VERSION " demo in %s  (everything it keeps is below that folder)\n", d->dir);
 	printf("  SMTP          %.*s    strangers; from 127.0.0.2: trusted\n", SPAN_FMT(smtp));
 	printf("  mailboxes     alice@example.org, bob@example.org, team@example.org (both)\n");
 	printf("                they are Maildirs below %s/mail/example.org\n", d->dir);
+	printf("  the world     from a trusted client:\n");
+	demo_world_describe(&world);
+	fwrite(world.ptr, 1, world.len, stdout);
+	buf_fini(&world);
 	printf("Try:\n");
 	printf("  swaks -s %.*s -t alice@example.org\n", SPAN_FMT(smtp));
 	printf("  printf 'VRFY alice\\r\\nQUIT\\r\\n' | nc %.*s %.*s\n", SPAN_FMT(span_to(smtp, colon)),
 		SPAN_FMT(span_from(smtp, colon + 1)));
+	printf("  swaks -s %.*s --local-interface 127.0.0.2 -f alice@example.org -t you@greylist.test\n", SPAN_FMT(smtp));
 	printf("  build/waybill explain 252 450\n");
 	if (d->port_given) {
 		char wanted[32];
@@ -165,6 +178,15 @@ static int become_server(const struct demo *d)
 	}
 	execvp("waybilld", argv);
 	return complain("waybilld", -errno);
+}
+
+/* The routes in the file say where the world is; it lies above the first listener's port. */
+static void start_world(const struct conf *conf)
+{
+	int error = demo_world_start(conf->listens[0].addresses.items[0].port);
+	if (error < 0)
+		printf("Note: the demo's little internet cannot start: %s\n", strerror(-error));
+	fflush(stdout);
 }
 
 static int read_options(int argc, char **argv, struct demo *d)
@@ -211,6 +233,8 @@ int cli_demo(int argc, char **argv)
 	code = check_free(conf);
 	if (code == CLI_DONE)
 		banner(&d, conf);
+	if (code == CLI_DONE)
+		start_world(conf);
 	conf_free(conf);
 	return code == CLI_DONE ? become_server(&d) : code;
 }

@@ -15,18 +15,49 @@
 enum ipc_type { IPC_MESSAGES(IPC_ENUM) IPC_TYPE_COUNT };
 #undef IPC_ENUM
 
-enum ipc_role { IPC_SUPERVISOR, IPC_SMTPD, IPC_POLICY, IPC_QUEUE, IPC_DELIVERY, IPC_CONSOLE, IPC_ROLE_COUNT };
+enum ipc_role {
+	IPC_SUPERVISOR, IPC_SMTPD, IPC_POLICY, IPC_QUEUE, IPC_DELIVERY, IPC_CONSOLE, IPC_RELAY, IPC_ROLE_COUNT
+};
 
 /* What became of a recipient that policy was asked to expand. */
 enum ipc_expansion {
 	IPC_EXPANSION_MAILBOX,   /* domain and user name a mailbox here */
 	IPC_EXPANSION_LIST,      /* targets take the recipient's place */
 	IPC_EXPANSION_UNKNOWN,   /* no such mailbox (any more) */
-	IPC_EXPANSION_FOREIGN,   /* not a domain of ours */
+	IPC_EXPANSION_FOREIGN,   /* not a domain of ours, and no route leads there */
+	IPC_EXPANSION_ROUTE,     /* kept elsewhere: to the hops, for the domain */
 	IPC_EXPANSION_LOOP,      /* aliases lead only to themselves */
 	IPC_EXPANSION_TOO_LARGE, /* over the limits for members or depth */
 	IPC_EXPANSION_UNAVAILABLE,
 	IPC_EXPANSION_COUNT
+};
+
+/* What the DNS says of a domain as a destination. */
+enum ipc_mx_status {
+	IPC_MX_OK,
+	IPC_MX_TEMPORARY,
+	IPC_MX_NO_DOMAIN, /* the name does not exist, or has neither MX nor address */
+	IPC_MX_NULL,      /* takes no mail (RFC 7505) */
+	IPC_MX_LOOP,      /* leads back to this host */
+	IPC_MX_COUNT
+};
+
+/* What an attempt says of the destination as a whole. */
+enum ipc_destination {
+	IPC_DESTINATION_OK,
+	IPC_DESTINATION_BUSY, /* it wants fewer connections */
+	IPC_DESTINATION_DOWN, /* no host could be spoken with */
+	IPC_DESTINATION_NONE, /* nothing was learned */
+	IPC_DESTINATION_COUNT
+};
+
+/* What became of a relayed recipient; the same order as the client core's. */
+enum ipc_relayed {
+	IPC_RELAYED_DELIVERED,
+	IPC_RELAYED_DEFERRED,
+	IPC_RELAYED_FAILED,
+	IPC_RELAYED_IN_DOUBT,
+	IPC_RELAYED_COUNT
 };
 
 typedef uint8_t ipc_u8;

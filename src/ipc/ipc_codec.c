@@ -100,7 +100,7 @@ bool ipc_type_carries_fd(unsigned type)
 
 const char *ipc_role_name(unsigned role)
 {
-	static const char *const names[] = { "supervisor", "smtpd", "policy", "queue", "delivery", "console" };
+	static const char *const names[] = { "supervisor", "smtpd", "policy", "queue", "delivery", "console", "relay" };
 	return role < IPC_ROLE_COUNT ? names[role] : "?";
 }
 

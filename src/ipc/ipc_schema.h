@@ -23,8 +23,10 @@
 	M(SETUP_POLICY, setup_policy) \
 	M(SETUP_QUEUE, setup_queue) \
 	M(SETUP_DELIVERY, setup_delivery) \
+	M(SETUP_RELAY, setup_relay) \
 	M(SETUP_CONSOLE, setup_console) \
 	M(DOMAIN, domain)                 /* policy, delivery: one for each of our domains, before START */ \
+	M(ROUTE, route)                   /* policy: where mail for foreign domains goes; before START */ \
 	M(TABLE, table)                   /* policy: a users or aliases file, as descriptor */ \
 	M(LISTENER, listener)             /* smtpd, console: a listening socket, as descriptor */ \
 	M(PEER, peer)                     /* a channel to another role, as descriptor */ \
@@ -54,6 +56,12 @@
 	/* queue to delivery */ \
 	M(DELIVER_ASK, deliver_ask)       /* large content as descriptor, else inline */ \
 	M(DELIVER_RESULT, deliver_result) \
+	/* queue to relay */ \
+	M(MX_ASK, mx_ask)                 /* where does mail for this domain really go? */ \
+	M(MX, mx) \
+	M(RELAY_ASK, relay_ask)           /* large content as descriptor, else inline */ \
+	M(RELAY_RESULT, relay_result) \
+	M(RELAY_ONE, relay_one)           /* never sent alone: an item of RELAY_RESULT's list */ \
 	/* console to queue */ \
 	M(QUEUE_STATUS_ASK, queue_status_ask) \
 	M(QUEUE_STATUS, queue_status) \
@@ -62,7 +70,7 @@
 
 /* The messages that a descriptor may come with; with any other it is malformed, so that a
  * neighbour cannot fill our table of descriptors with what nobody closes. */
-#define IPC_FD_MESSAGES(M) M(TABLE) M(LISTENER) M(PEER) M(SPILL_READY) M(DELIVER_ASK)
+#define IPC_FD_MESSAGES(M) M(TABLE) M(LISTENER) M(PEER) M(SPILL_READY) M(DELIVER_ASK) M(RELAY_ASK)
 
 #define IPC_FIELDS_GREETING(F) F(u64, schema_hash) F(u8, role)
 
@@ -76,10 +84,16 @@
 	F(u32, alias_members_max) F(u32, alias_depth_max)
 #define IPC_FIELDS_SETUP_QUEUE(F) \
 	F(span, hostname) F(u8, log_json) F(span, folder) F(u8, paused) F(u64, segment_bytes) \
-	F(span, retry_ms) /* u64 each */ F(u64, give_up_ms) F(u32, deliveries_max)
+	F(span, retry_ms) /* u64 each */ F(u64, give_up_ms) F(u64, bounces_give_up_ms) F(u64, whole_message_bytes_max) \
+	F(u32, deliveries_max) F(u32, relay_max)
 #define IPC_FIELDS_SETUP_DELIVERY(F) F(span, hostname) F(u8, log_json) F(u32, deliveries_max)
+#define IPC_FIELDS_SETUP_RELAY(F) \
+	F(span, hostname) F(u8, log_json) F(list, dns_servers) F(span, trust_anchor) \
+	F(list, own_addresses) /* "192.0.2.1:25" */
 #define IPC_FIELDS_SETUP_CONSOLE(F) F(u8, log_json) F(span, version)
-#define IPC_FIELDS_DOMAIN(F) F(span, name) F(span, mailboxes) F(u8, subaddress) F(u8, fold)
+/* hops: not empty for a domain that is kept elsewhere; open: of that, every recipient is taken */
+#define IPC_FIELDS_DOMAIN(F) F(span, name) F(span, mailboxes) F(u8, subaddress) F(u8, fold) F(list, hops) F(u8, open)
+#define IPC_FIELDS_ROUTE(F) F(span, pattern) F(list, hops) F(span, helo) F(addr, source) F(u32, connections_max)
 #define IPC_FIELDS_TABLE(F) F(span, domain) F(span, path) F(u8, aliases)
 #define IPC_FIELDS_LISTENER(F) F(span, name) F(u8, repair_newlines)
 #define IPC_FIELDS_PEER(F) F(u8, role) F(u8, index)
@@ -101,7 +115,9 @@
 
 /* outcome: enum ipc_expansion; targets: list of mailboxes or addresses */
 #define IPC_FIELDS_EXPAND_ASK(F) F(span, recipient) F(u8, added) /* by an earlier expansion */
-#define IPC_FIELDS_EXPANDED(F) F(u8, outcome) F(span, domain) F(span, user) F(list, targets)
+#define IPC_FIELDS_EXPANDED(F) \
+	F(u8, outcome) F(span, domain) F(span, user) F(list, targets) \
+	F(list, hops) F(span, helo) F(addr, source) F(u32, connections_max)
 
 #define IPC_FIELDS_SUBMIT_ASK(F) \
 	F(id, id) F(u64, arrived_ms) F(span, sender) F(list, recipients) F(u8, smtputf8) F(u8, body_8bit) \
@@ -116,6 +132,21 @@
 	F(id, id) F(span, sender) F(span, recipient) F(span, domain) F(span, user) F(u32, attempt) \
 	F(u8, large) F(u64, offset) F(u64, bytes) F(span, content)
 #define IPC_FIELDS_DELIVER_RESULT(F) F(u16, key) F(span, text)
+
+/* status: enum ipc_mx_status; key: of the set of hosts, the same for all domains that share it */
+#define IPC_FIELDS_MX_ASK(F) F(span, domain)
+#define IPC_FIELDS_MX(F) F(u8, status) F(span, key) F(span, text)
+
+/* hops: tried in order, "mx:DOMAIN", "smtp://HOST:PORT", "lmtp://HOST:PORT", "lmtp+unix:/PATH".
+ * notify, orcpts: one for each recipient, in their order; recipients are full mailboxes. */
+#define IPC_FIELDS_RELAY_ASK(F) \
+	F(id, id) F(span, sender) F(list, recipients) F(span, notify) F(list, orcpts) F(u8, smtputf8) F(u8, body) \
+	F(span, envid) F(u8, ret) F(list, hops) F(span, helo) F(addr, source) F(u8, large) F(u64, bytes) F(span, content)
+#define IPC_FIELDS_RELAY_ONE(F) \
+	F(u8, outcome) F(u8, stage) F(u8, cause) F(u16, code) F(span, enhanced) F(span, text) \
+	F(span, host) F(u8, dsn_passed)
+/* results: one encoded ipc_relay_one for each recipient; outcome: enum ipc_destination, of the destination */
+#define IPC_FIELDS_RELAY_RESULT(F) F(list, results) F(u8, outcome) F(span, reason)
 
 #define IPC_FIELDS_QUEUE_STATUS_ASK(F) F(u8, reserved)
 #define IPC_FIELDS_QUEUE_STATUS(F) F(u64, messages) F(u64, recipients) F(u64, bytes) F(u8, paused) \

@@ -13,6 +13,9 @@ struct policy_verdict check_recipient(const struct policy_context *context, cons
 		return (struct policy_verdict){ .opinion = POLICY_ACCEPT, .key = REPLY_RCPT_OK };
 	if (span_eq_nocase(rcpt->address.local, SPAN("postmaster")))
 		return (struct policy_verdict){ .opinion = POLICY_ACCEPT, .key = REPLY_RCPT_OK };
+	const struct policy_route *relay = policy_relay_find(context, rcpt->address.domain);
+	if (relay != NULL && relay->open)
+		return (struct policy_verdict){ .opinion = POLICY_ACCEPT, .key = REPLY_RCPT_OK };
 	enum reply_key key = policy_domain_unavailable(context, rcpt->address.domain)
 		? REPLY_DIRECTORY_UNAVAILABLE : REPLY_MAILBOX_UNKNOWN;
 	return (struct policy_verdict){ .opinion = POLICY_REFUSE, .key = key };

@@ -15,8 +15,25 @@
 #include "netaddr.h"
 #include "reply.h"
 
+/* Where mail for a domain goes. */
+struct policy_route {
+	struct span pattern;      /* "example.net", "*.example.net" or "*"; of a domain of ours: its name */
+	struct span hops;         /* a list of spans, each with a u32 length: "mx", "smtp://HOST:PORT" ... */
+	struct span helo;
+	struct netaddr source;
+	uint32_t connections_max;
+	bool open;                /* of a domain of ours that is kept elsewhere: every recipient is taken */
+};
+
+struct policy_routes {
+	const struct policy_route *list;
+	size_t count;
+};
+
 struct policy_context {
 	const struct directory_table *directory; /* NULL: not read yet, or not readable */
+	struct policy_routes relays;             /* domains of ours that are kept elsewhere */
+	struct policy_routes routes;             /* for all others */
 	/* Domains whose files could not be read: nobody there is "unknown". */
 	const struct span *unavailable_domains;
 	size_t unavailable_count;
@@ -51,6 +68,12 @@ typedef struct policy_verdict policy_rcpt_check_fn(const struct policy_context *
 
 /* Asks the checks in their order; what none decides is accepted. */
 struct policy_verdict policy_rcpt(const struct policy_context *context, struct policy_rcpt *rcpt);
+
+/* The domain of ours that is kept elsewhere, or NULL. */
+const struct policy_route *policy_relay_find(const struct policy_context *context, struct span domain);
+
+/* For a domain that is not ours: its own pattern, the longest "*." around it, "*", or NULL. */
+const struct policy_route *policy_route_find(const struct policy_context *context, struct span domain);
 
 /*
  * VRFY (expand false) and EXPN for a trusted client: `verified` and the mailboxes

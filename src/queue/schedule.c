@@ -23,11 +23,18 @@ static bool earlier(const struct schedule *s, size_t a, size_t b)
 	return s->heap[a].due_ms < s->heap[b].due_ms;
 }
 
+static void place(struct schedule *s, size_t at, const struct schedule_entry *entry)
+{
+	s->heap[at] = *entry;
+	if (entry->position != NULL)
+		*entry->position = at;
+}
+
 static void swap(struct schedule *s, size_t a, size_t b)
 {
 	struct schedule_entry entry = s->heap[a];
-	s->heap[a] = s->heap[b];
-	s->heap[b] = entry;
+	place(s, a, &s->heap[b]);
+	place(s, b, &entry);
 }
 
 static void sift_up(struct schedule *s, size_t at)
@@ -64,9 +71,28 @@ bool schedule_add(struct schedule *s, const struct schedule_entry *entry)
 		s->heap = grown;
 		s->cap = cap;
 	}
-	s->heap[s->count++] = *entry;
+	place(s, s->count++, entry);
 	sift_up(s, s->count - 1);
 	return true;
+}
+
+void schedule_remove(struct schedule *s, size_t position)
+{
+	assert(position < s->count);
+	if (s->heap[position].position != NULL)
+		*s->heap[position].position = SCHEDULE_NOWHERE;
+	struct schedule_entry last = s->heap[--s->count];
+	if (position == s->count)
+		return;
+	place(s, position, &last);
+	sift_up(s, position);
+	sift_down(s, position);
+}
+
+void schedule_detach(struct schedule *s, size_t position)
+{
+	assert(position < s->count);
+	s->heap[position].position = NULL;
 }
 
 bool schedule_take(struct schedule *s, uint64_t now_ms, struct schedule_entry *entry_out)
@@ -74,8 +100,7 @@ bool schedule_take(struct schedule *s, uint64_t now_ms, struct schedule_entry *e
 	if (s->count == 0 || s->heap[0].due_ms > now_ms)
 		return false;
 	*entry_out = s->heap[0];
-	s->heap[0] = s->heap[--s->count];
-	sift_down(s, 0);
+	schedule_remove(s, 0);
 	return true;
 }
 

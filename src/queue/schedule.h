@@ -2,7 +2,7 @@
 /*
  * When is which message due? Pure: times come in as arguments. A heap of messages
  * by their next attempt; the recipients' own states are in the store, so a message
- * stands here once, however many recipients it has. 32 bytes for each message.
+ * stands here once, however many recipients it has. 40 bytes for each message.
  */
 #ifndef WAYBILL_QUEUE_SCHEDULE_H
 #define WAYBILL_QUEUE_SCHEDULE_H
@@ -12,8 +12,11 @@
 struct schedule_entry {
 	uint64_t due_ms;
 	struct id128 id;
+	size_t *position; /* kept up to date with where the entry is, for schedule_remove; or NULL */
 	bool fresh; /* accepted by this process and never tried: no earlier copy can exist */
 };
+
+#define SCHEDULE_NOWHERE SIZE_MAX
 
 struct schedule {
 	struct schedule_entry *heap;
@@ -25,6 +28,12 @@ void schedule_fini(struct schedule *s);
 
 /* False when memory is short: nothing was added. */
 bool schedule_add(struct schedule *s, const struct schedule_entry *entry);
+
+/* Takes out the entry at this position; its position becomes SCHEDULE_NOWHERE. */
+void schedule_remove(struct schedule *s, size_t position);
+
+/* The entry at this position shall no longer report where it is. */
+void schedule_detach(struct schedule *s, size_t position);
 
 /* Takes the earliest entry that is due at `now_ms`; false when none is. */
 bool schedule_take(struct schedule *s, uint64_t now_ms, struct schedule_entry *entry_out);

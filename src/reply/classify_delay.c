@@ -112,7 +112,7 @@ static uint32_t clock_read(struct span s, size_t at, size_t *len_out)
 /* "4 minutes 30 seconds" from `at` on; *end_out is behind the last unit. */
 static uint64_t units_read(struct span s, size_t at, size_t *end_out)
 {
-	uint64_t total = 0;
+	uint64_t total = 0, certain = 0;
 	for (;;) {
 		struct span number = word_next(s, &at);
 		if (number.len == 3 && span_eq_nocase(number, SPAN("and")))
@@ -120,9 +120,13 @@ static uint64_t units_read(struct span s, size_t at, size_t *end_out)
 		uint32_t seconds = unit_seconds(word_next(s, &at));
 		uint32_t count = count_of(number);
 		if (count == 0 || seconds == 0)
-			return total;
+			return certain;
 		total += (uint64_t)count * seconds;
-		*end_out = at;
+		/* "4m30s" goes on, "965m90" is somebody's session id. */
+		if (at >= s.len || !is_word_byte(s.ptr[at])) {
+			certain = total;
+			*end_out = at;
+		}
 		if (total > CLASSIFY_DELAY_S_MAX)
 			return total;
 	}
@@ -153,6 +157,8 @@ static uint64_t parameter_read(struct span s, size_t at, struct span word, size_
 static uint64_t delay_at(struct span s, size_t at, size_t *end_out)
 {
 	size_t len = 0;
+	if (at > 0 && is_word_byte(s.ptr[at - 1]))
+		return 0;
 	uint64_t seconds = is_digit(s.ptr[at]) ? clock_read(s, at, &len) : 0;
 	if (seconds > 0) {
 		*end_out = at + len;

@@ -23,6 +23,7 @@ static const struct {
 	{ "policy", policy_main },
 	{ "queue", queue_main },
 	{ "delivery", delivery_main },
+	{ "relay", relay_main },
 	{ "console", console_main },
 };
 

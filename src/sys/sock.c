@@ -156,6 +156,43 @@ int sock_accept(int listener, struct netaddr *peer_out)
 	return fd;
 }
 
+int sock_connect_tcp(const struct netaddr *to, uint16_t port, const struct netaddr *source)
+{
+	struct sockaddr_storage there, here;
+	socklen_t there_len = to_sockaddr(to, port, &there);
+	int on = 1;
+	int fd = socket(there.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0)
+		return fail(fd);
+	if (source->family == to->family) {
+		socklen_t here_len = to_sockaddr(source, 0, &here);
+		if (bind(fd, (struct sockaddr *)&here, here_len) != 0)
+			return fail(fd);
+	}
+	if (connect(fd, (struct sockaddr *)&there, there_len) != 0 && errno != EINPROGRESS)
+		return fail(fd);
+	return fd;
+}
+
+int sock_connect_unix_begin(const char *path)
+{
+	struct sockaddr_un to;
+	int error = unix_address(path, &to);
+	if (error < 0)
+		return error;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0)
+		return fail(fd);
+	return fd;
+}
+
+int sock_error(int fd)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 ? -error : -errno;
+}
+
 int sock_pair(int fds_out[2])
 {
 	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds_out) == 0 ? 0 : -errno;

@@ -21,6 +21,14 @@ int sock_listen_unix(const char *path, unsigned mode);
 /* Connects to a UNIX socket, blocking; negative errno. */
 int sock_connect_unix(const char *path);
 
+/* Begins to connect without waiting: the descriptor becomes writable when it stands or failed
+ * (sock_error). `source` with family 0: any. Negative errno. */
+int sock_connect_tcp(const struct netaddr *to, uint16_t port, const struct netaddr *source);
+int sock_connect_unix_begin(const char *path);
+
+/* What became of a connection that was begun: 0, or a negative errno. */
+int sock_error(int fd);
+
 /* The next connection, or a negative errno (-EAGAIN: none waiting). The peer's
  * address is family 0 for a UNIX socket. */
 int sock_accept(int listener, struct netaddr *peer_out);

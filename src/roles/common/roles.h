@@ -7,6 +7,7 @@ int smtpd_main(unsigned index);
 int policy_main(unsigned index);
 int queue_main(unsigned index);
 int delivery_main(unsigned index);
+int relay_main(unsigned index);
 int console_main(unsigned index);
 
 #endif

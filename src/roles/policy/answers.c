@@ -59,6 +59,7 @@ bool answers_smtpd(void *arg, const struct channel_message *message)
 struct expansion_work {
 	struct ipc_expanded say;
 	struct buf targets;
+	struct buf hops;
 	struct directory_expansion expansion;
 	bool expanded;
 	uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
@@ -132,7 +133,45 @@ static void expand_alias(const struct policy_context *context, struct directory_
 		add_targets(&w->targets, &w->expansion);
 }
 
-/* Where a recipient's mail goes as of now: a mailbox, or a list that takes its place. */
+/* The hops as relay is to know them: "mx" names the domain whose exchangers are meant. */
+static void say_route(struct expansion_work *w, const struct policy_route *route, struct span domain)
+{
+	struct span hop;
+	ipc_list rest = route->hops;
+	struct buf mx;
+	buf_init(&mx, 1024);
+	buf_add(&mx, SPAN("mx:"));
+	buf_add(&mx, domain);
+	while (ipc_list_next(&rest, &hop))
+		ipc_list_add(&w->hops, span_eq(hop, SPAN("mx")) ? buf_span(&mx) : hop);
+	w->say.outcome = w->hops.failed || mx.failed ? IPC_EXPANSION_UNAVAILABLE : IPC_EXPANSION_ROUTE;
+	w->say.hops = buf_span(&w->hops);
+	w->say.domain = domain;
+	w->say.helo = route->helo;
+	w->say.source = route->source;
+	w->say.connections_max = route->connections_max;
+	buf_fini(&mx);
+}
+
+/* Not a mailbox of this host and no alias: is it to go elsewhere? */
+static bool routed(const struct policy_context *context, struct directory_match match,
+	struct directory_address address, struct expansion_work *w)
+{
+	const struct policy_route *relay = policy_relay_find(context, address.domain);
+	if (relay != NULL && (match.kind == DIRECTORY_USER || (match.kind == DIRECTORY_UNKNOWN && relay->open))
+	    && !match.fallback) {
+		say_route(w, relay, address.domain);
+		return true;
+	}
+	if (match.kind != DIRECTORY_FOREIGN)
+		return false;
+	const struct policy_route *route = policy_route_find(context, address.domain);
+	if (route != NULL)
+		say_route(w, route, address.domain);
+	return route != NULL;
+}
+
+/* Where a recipient's mail goes as of now: a mailbox, another host, or a list that takes its place. */
 static void expand(const struct policy_context *context, const struct ipc_expand_ask *ask, struct expansion_work *w)
 {
 	struct directory_address address;
@@ -144,6 +183,8 @@ static void expand(const struct policy_context *context, const struct ipc_expand
 		return;
 	}
 	struct directory_match match = directory_lookup(context->directory, address);
+	if (routed(context, match, address, w))
+		return;
 	if (match.kind == DIRECTORY_USER && !match.fallback) {
 		w->say.outcome = IPC_EXPANSION_MAILBOX;
 		w->say.domain = match.domain;
@@ -162,6 +203,7 @@ bool answers_queue(void *arg, const struct channel_message *message)
 		return false;
 	struct policy_context context = generation_context(peer->owner);
 	buf_init(&w.targets, CHANNEL_BODY_BYTES_MAX / 2);
+	buf_init(&w.hops, CHANNEL_BODY_BYTES_MAX / 4);
 	expand(&context, &ask, &w);
 	if (w.targets.failed)
 		w.say.outcome = IPC_EXPANSION_TOO_LARGE;
@@ -173,6 +215,7 @@ bool answers_queue(void *arg, const struct channel_message *message)
 		channel_end(message->from);
 	}
 	buf_fini(&w.targets);
+	buf_fini(&w.hops);
 	if (w.expanded)
 		directory_expansion_fini(&w.expansion);
 	return true;

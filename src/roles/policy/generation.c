@@ -13,6 +13,7 @@
 
 #define POLICY_DOMAINS_MAX 10000
 #define POLICY_FILE_BYTES_MAX (256u << 20)
+#define POLICY_ROUTES_MAX 10000
 
 /* A domain as it was said, with its files as they were read. */
 struct domain {
@@ -37,9 +38,44 @@ struct generation {
 	struct directory_table *table;
 	struct span *unavailable;
 	size_t unavailable_count;
+	struct policy_route *routes, *relays; /* their spans are owned */
+	size_t route_count, relay_count;
 	struct buf problems;
 	bool log_json;
 };
+
+static bool keep(struct span text, struct span *copy_out)
+{
+	uint8_t *copy = malloc(text.len + 1);
+	if (copy == NULL)
+		return false;
+	if (text.len > 0)
+		memcpy(copy, text.ptr, text.len);
+	*copy_out = span_of(copy, text.len);
+	return true;
+}
+
+static void routes_free(struct policy_route *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free((void *)(uintptr_t)list[i].pattern.ptr);
+		free((void *)(uintptr_t)list[i].hops.ptr);
+		free((void *)(uintptr_t)list[i].helo.ptr);
+	}
+	free(list);
+}
+
+static bool route_add(struct policy_route **list, size_t *count, const struct policy_route *route)
+{
+	struct policy_route *grown = *count < POLICY_ROUTES_MAX ? realloc(*list, (*count + 1) * sizeof(*grown)) : NULL;
+	if (grown == NULL)
+		return false;
+	*list = grown;
+	struct policy_route *r = &grown[(*count)++];
+	*r = (struct policy_route){ .source = route->source, .connections_max = route->connections_max,
+		.open = route->open };
+	return keep(route->pattern, &r->pattern) && keep(route->hops, &r->hops) && keep(route->helo, &r->helo);
+}
 
 static void generation_free(struct generation *g)
 {
@@ -55,6 +91,8 @@ static void generation_free(struct generation *g)
 		}
 		free(d->name);
 	}
+	routes_free(g->routes, g->route_count);
+	routes_free(g->relays, g->relay_count);
 	directory_table_free(g->table);
 	buf_fini(&g->problems);
 	free(g->unavailable);
@@ -96,7 +134,21 @@ bool generation_domain(struct policy_role *p, struct span body)
 		.exact_case = say.fold == 0, .fds = { -1, -1 } };
 	buf_init(&grown[g->domain_count].texts[0], POLICY_FILE_BYTES_MAX);
 	buf_init(&grown[g->domain_count].texts[1], POLICY_FILE_BYTES_MAX);
-	return grown[g->domain_count++].name != NULL;
+	if (grown[g->domain_count++].name == NULL)
+		return false;
+	struct policy_route relay = { .pattern = say.name, .hops = say.hops, .open = say.open != 0 };
+	return say.hops.len == 0 || route_add(&g->relays, &g->relay_count, &relay);
+}
+
+bool generation_route(struct policy_role *p, struct span body)
+{
+	struct ipc_route say;
+	struct generation *g = p->said;
+	if (g == NULL || !ipc_get_route(body, &say))
+		return false;
+	struct policy_route route = { .pattern = say.pattern, .hops = say.hops, .helo = say.helo, .source = say.source,
+		.connections_max = say.connections_max };
+	return route_add(&g->routes, &g->route_count, &route);
 }
 
 /* A TABLE without a descriptor is a file that could not be opened. */
@@ -211,6 +263,8 @@ struct policy_context generation_context(const struct policy_role *p)
 {
 	if (p->used == NULL)
 		return (struct policy_context){ 0 };
-	return (struct policy_context){ p->used->table, p->used->unavailable, p->used->unavailable_count,
-		p->used->limits };
+	const struct generation *g = p->used;
+	return (struct policy_context){ .directory = g->table, .relays = { g->relays, g->relay_count },
+		.routes = { g->routes, g->route_count }, .unavailable_domains = g->unavailable,
+		.unavailable_count = g->unavailable_count, .expansion = g->limits };
 }

@@ -15,6 +15,8 @@ static bool on_control(void *state, const struct channel_message *message)
 		return generation_setup(p, message->body);
 	case IPC_DOMAIN:
 		return generation_domain(p, message->body);
+	case IPC_ROUTE:
+		return generation_route(p, message->body);
 	case IPC_TABLE:
 		return generation_table(p, message);
 	case IPC_START:

@@ -1,37 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An attempt: a due message is read once, each of its open recipients is asked of
- * policy (where does this go today?), delivered or replaced by an alias's members,
- * and settled in the store. When every result is recorded, the message is forgotten
- * or scheduled again for the earliest of its recipients.
+ * An attempt: a due message is read once, and each of its due recipients is asked of
+ * policy: where does this go today? To a mailbox here: delivered at once. To the
+ * members of an alias: they take its place. To another server: it joins the unit for
+ * that destination, which the scheduler lets go when it is its turn (units.c).
  *
  * Nothing is lost when policy or delivery die meanwhile: their silence settles
  * nothing, and the recipient is tried again soon.
  */
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "clock.h"
-#include "queue_role.h"
-#include "reply.h"
+#include "queue_parts.h"
 
-#define ATTEMPTS_MAX 256         /* messages under way at once */
+#define ATTEMPTS_MAX 256           /* messages under way at once */
 #define ADDED_BYTES_MAX (4u << 20) /* beyond, an address may get two copies rather than none */
-#define SOON_MS 1000             /* after a neighbour died, or the store could not record a result */
 #define UNREADABLE_AGAIN_MS 3600000
 #define DELIVERIES_QUEUED_FACTOR 4 /* so many for each of delivery's threads, to keep them busy */
+#define GROUPS_MAX 1000            /* destinations of one attempt; what is over waits for the next */
+#define UNIT_RECIPIENTS_MAX 500
+
+/* Recipients of this attempt that go to one destination. */
+struct group {
+	char *key;
+	uint32_t connections_max;
+	uint32_t recipients[UNIT_RECIPIENTS_MAX];
+	uint32_t count;
+};
 
 struct attempt {
 	struct queue_role *owner;
+	struct queue_message *message;
 	struct list link;
 	struct spool_view view;
 	uint32_t next;         /* the recipient to begin next */
 	unsigned open;         /* recipients asked about or being settled */
-	bool fresh;
 	struct buf added;      /* addresses that this attempt's expansions added: a list */
-	bool soon;             /* something was left unsettled: again after SOON_MS */
+	struct group **groups;
+	size_t group_count;
 	uint64_t now_ms;
 };
 
@@ -40,20 +48,16 @@ struct try {
 	struct queue_pending pending;
 	struct attempt *attempt;
 	uint32_t recipient;
-	bool delivering;
+	uint32_t connections_max;
 };
 
 static void attempt_step(struct attempt *a);
 
-void attempts_add(struct queue_role *q, const struct id128 *id, uint64_t due_ms, bool fresh)
+static bool due(const struct attempt *a, uint32_t recipient)
 {
-	struct schedule_entry entry = { .due_ms = due_ms, .id = *id, .fresh = fresh };
-	if (!schedule_add(&q->schedule, &entry))
-		log_text(LOG_OPERATOR, "schedule-full", "no memory to schedule a message; it is tried after the next start");
-}
-
-static bool due(const struct attempt *a, const struct spool_recipient *r)
-{
+	const struct spool_recipient *r = &a->view.recipients[recipient];
+	if (message_routed(a->message, recipient))
+		return false;
 	switch (r->state) {
 	case SPOOL_PENDING:
 		return true;
@@ -65,38 +69,54 @@ static bool due(const struct attempt *a, const struct spool_recipient *r)
 	}
 }
 
-/* When this message is to be looked at again; UINT64_MAX: never (gone, held or only owed a bounce). */
-static uint64_t next_due(struct queue_role *q, const struct id128 *id)
+static uint64_t expires_ms(const struct queue_role *q, const struct spool_view *view)
 {
-	struct spool_entry entry;
-	struct spool_recipient r;
-	uint64_t earliest = UINT64_MAX;
-	if (!spool_find(q->spool, id, &entry))
-		return UINT64_MAX;
-	for (uint32_t i = 0; i < entry.recipient_count; i++) {
-		if (!spool_recipient_find(q->spool, id, i, &r))
-			continue;
-		uint64_t at = r.state == SPOOL_PENDING ? 0
-			: r.state == SPOOL_DEFERRED || r.state == SPOOL_IN_DOUBT ? r.retry_at_ms : UINT64_MAX;
-		earliest = at < earliest ? at : earliest;
+	return view->entry.arrival_ms + (view->sender.len > 0 ? q->plan.give_up_ms : q->bounce_give_up_ms);
+}
+
+/* Hands a group to the scheduler; its recipients are no longer this attempt's. */
+static void group_hand_over(struct attempt *a, const struct group *g)
+{
+	struct queue_role *q = a->owner;
+	struct queue_message *m = a->message;
+	struct scheduler_unit_form form = { .key = span_str(g->key), .window_max = g->connections_max,
+		.id = a->view.entry.id, .expires_ms = expires_ms(q, &a->view),
+		.sender_hash = (uint32_t)map_hash(q->sender_key, a->view.sender),
+		.recipients = g->recipients, .recipient_count = g->count };
+	if (!message_route(m, g->recipients, g->count)) {
+		m->soon = true;
+	} else if (!scheduler_add(q->scheduler, &form)) {
+		message_unroute(m, g->recipients, g->count);
+		m->soon = true;
+	} else {
+		m->units++;
 	}
-	return earliest;
+}
+
+static void groups_free(struct attempt *a)
+{
+	for (size_t i = 0; i < a->group_count; i++) {
+		free(a->groups[i]->key);
+		free(a->groups[i]);
+	}
+	free(a->groups);
 }
 
 static void attempt_end(struct attempt *a)
 {
 	struct queue_role *q = a->owner;
-	uint64_t at = next_due(q, &a->view.entry.id);
-	uint64_t soon = clock_unix_ms() + SOON_MS;
-	if (a->soon && at < soon)
-		at = soon;
-	if (at != UINT64_MAX)
-		attempts_add(q, &a->view.entry.id, at, a->fresh && !a->soon);
+	struct queue_message *m = a->message;
+	for (size_t i = 0; i < a->group_count; i++)
+		group_hand_over(a, a->groups[i]);
+	groups_free(a);
 	list_remove(&a->link);
 	q->attempt_count--;
 	spool_view_fini(&a->view);
 	buf_fini(&a->added);
 	free(a);
+	m->attempting = false;
+	message_settle(q, m);
+	units_run(q);
 	attempts_run(q);
 }
 
@@ -108,75 +128,34 @@ static void try_end(struct try *t)
 	attempt_step(a);
 }
 
-static void log_result(const struct try *t, const struct spool_result *r, const char *key)
+/* No answer: the neighbour died or took too long. Nothing is recorded. */
+static void left_open(struct try *t)
 {
-	const struct spool_view *view = &t->attempt->view;
-	struct log_line line;
-	log_begin(&line, LOG_INFO, spool_state_name(r->state));
-	log_id(&line, "m", &r->id);
-	log_span(&line, "s", view->session);
-	log_span(&line, "to", view->recipients[t->recipient].address);
-	log_u64(&line, "attempt", r->attempts);
-	if (r->state == SPOOL_DEFERRED)
-		log_u64(&line, "again_in_s", (r->retry_at_ms - t->attempt->now_ms) / 1000);
-	if (r->reason.len > 0)
-		log_span(&line, "reason", r->reason);
-	log_u64(&line, "after_ms", clock_unix_ms() - view->entry.arrival_ms);
-	log_str(&line, "key", key);
-	log_end(&line);
+	t->attempt->message->soon = true;
+	try_end(t);
 }
 
 static void recorded(struct queue_role *q, struct queue_pending *pending, enum spool_outcome outcome)
 {
 	struct try *t = (struct try *)pending;
 	(void)q;
-	if (outcome != SPOOL_DURABLE)
-		t->attempt->soon = true;
-	try_end(t);
-}
-
-static void settle(struct try *t, struct spool_result *r, const char *key)
-{
-	struct attempt *a = t->attempt;
-	r->id = a->view.entry.id;
-	r->recipient = t->recipient;
-	r->attempts = a->view.recipients[t->recipient].attempts + 1;
-	t->pending.completed = recorded;
-	log_result(t, r, key);
-	if (spool_settle(a->owner->spool, r, (uint64_t)(uintptr_t)&t->pending) < 0) {
-		a->soon = true;
+	if (outcome == SPOOL_DURABLE)
 		try_end(t);
-	}
+	else
+		left_open(t);
 }
 
-/* A result that ends this attempt for the recipient, by the class of its catalogue key. */
+static struct result_form form_of(struct try *t)
+{
+	t->pending.completed = recorded;
+	return (struct result_form){ &t->pending, &t->attempt->view, t->recipient, clock_unix_ms() };
+}
+
 static void settle_key(struct try *t, enum reply_key key, struct span reason)
 {
-	struct attempt *a = t->attempt;
-	struct queue_role *q = a->owner;
-	const struct reply_entry *entry = reply_entry(key);
-	uint32_t attempts = a->view.recipients[t->recipient].attempts + 1;
-	struct spool_result r = { .retry_at_ms = SPOOL_NEVER, .reason = reason };
-	if (entry->code < 300) {
-		r.state = SPOOL_DELIVERED;
-		q->delivered++;
-	} else if (entry->code < 500 && !retry_expired(&q->plan, a->view.entry.arrival_ms, a->now_ms)) {
-		r.state = SPOOL_DEFERRED;
-		r.retry_at_ms = retry_at_ms(&q->plan, attempts, clock_unix_ms(), id_source_u64(&q->chance));
-	} else {
-		/* The null sender gets no bounce (RFC 5321 section 6.1). */
-		r.state = a->view.sender.len > 0 ? SPOOL_BOUNCE_OWED : SPOOL_FAILED;
-	}
-	if (r.reason.len == 0 && entry->code >= 300)
-		r.reason = span_str(entry->wording);
-	settle(t, &r, entry->name);
-}
-
-/* No answer: the neighbour died or took too long. Nothing is recorded. */
-static void left_open(struct try *t)
-{
-	t->attempt->soon = true;
-	try_end(t);
+	struct result_form form = form_of(t);
+	if (!result_settle_key(t->attempt->owner, &form, key, reason))
+		left_open(t);
 }
 
 static void on_delivered(void *arg, const struct channel_message *message)
@@ -188,7 +167,7 @@ static void on_delivered(void *arg, const struct channel_message *message)
 	if (message == NULL || !ipc_get_deliver_result(message->body, &result) || result.key >= REPLY_KEY_COUNT)
 		left_open(t);
 	else
-		settle_key(t, result.key, result.text);
+		settle_key(t, (enum reply_key)result.key, result.text);
 	attempts_run(q);
 }
 
@@ -201,7 +180,7 @@ static void deliver(struct try *t, const struct ipc_expanded *where)
 	struct ipc_deliver_ask ask = { .id = view->entry.id, .sender = view->sender,
 		.recipient = view->recipients[t->recipient].address, .domain = where->domain, .user = where->user,
 		/* Only the very first try of a recipient can be sure that it left no copy before. */
-		.attempt = a->fresh && view->recipients[t->recipient].attempts == 0 ? 0 : 1,
+		.attempt = a->message->fresh && view->recipients[t->recipient].attempts == 0 ? 0 : 1,
 		.large = view->entry.large, .bytes = view->large_bytes,
 		.content = view->entry.large ? (struct span){ NULL, 0 } : view->content };
 	struct channel_question question = { IPC_DELIVER_ASK, fd, QUEUE_ASK_TIMEOUT_MS, on_delivered, t };
@@ -241,10 +220,9 @@ static bool reached_otherwise(const struct try *t, struct span address)
 /* An alias's members take the recipient's place; who gets the message anyway is not added again. */
 static void replace(struct try *t, ipc_list targets)
 {
-	struct spool_result r = { .state = SPOOL_EXPANDED, .retry_at_ms = SPOOL_NEVER };
 	ipc_list rest = targets;
 	struct span item;
-	uint32_t count = 0;
+	uint32_t count = 0, added_count = 0;
 	while (ipc_list_next(&rest, &item))
 		count++;
 	struct span *added = calloc(count + 1, sizeof(*added));
@@ -255,16 +233,97 @@ static void replace(struct try *t, ipc_list targets)
 	while (ipc_list_next(&targets, &item)) {
 		if (reached_otherwise(t, item))
 			continue;
-		added[r.added_count++] = item;
+		added[added_count++] = item;
 		ipc_list_add(&t->attempt->added, item);
 	}
-	r.added = added;
-	settle(t, &r, "expanded");
+	struct result_form form = form_of(t);
+	if (!result_settle_expanded(t->attempt->owner, &form, added, added_count))
+		left_open(t);
 	free(added);
+}
+
+static struct group *group_get(struct attempt *a, struct span key)
+{
+	for (size_t i = 0; i < a->group_count; i++)
+		if (span_eq(span_str(a->groups[i]->key), key) && a->groups[i]->count < UNIT_RECIPIENTS_MAX)
+			return a->groups[i];
+	struct group **grown = a->group_count < GROUPS_MAX
+		? realloc(a->groups, (a->group_count + 1) * sizeof(struct group *)) : NULL;
+	struct group *g = grown != NULL ? calloc(1, sizeof(*g)) : NULL;
+	if (grown != NULL)
+		a->groups = grown;
+	if (g == NULL || (g->key = role_strdup(key)) == NULL) {
+		free(g);
+		return NULL;
+	}
+	a->groups[a->group_count++] = g;
+	return g;
+}
+
+static void join_group(struct try *t, struct span key)
+{
+	struct group *g = group_get(t->attempt, key);
+	if (g == NULL) {
+		left_open(t);
+		return;
+	}
+	g->connections_max = t->connections_max;
+	g->recipients[g->count++] = t->recipient;
+	try_end(t);
+}
+
+static void on_mx(void *arg, enum ipc_mx_status status, struct span key, struct span text)
+{
+	struct try *t = arg;
+	switch (status) {
+	case IPC_MX_OK:
+		join_group(t, key);
+		break;
+	case IPC_MX_NO_DOMAIN:
+		settle_key(t, REPLY_DOMAIN_UNKNOWN, text);
+		break;
+	case IPC_MX_NULL:
+		settle_key(t, REPLY_DOMAIN_TAKES_NO_MAIL, text);
+		break;
+	case IPC_MX_LOOP:
+		settle_key(t, REPLY_ROUTE_LOOPS_BACK, text);
+		break;
+	case IPC_MX_TEMPORARY:
+	case IPC_MX_COUNT:
+		settle_key(t, REPLY_DNS_UNAVAILABLE, text);
+		break;
+	}
+}
+
+/* The destination is where mail really goes: a set of exchangers, or the hops as they are written. */
+static void route(struct try *t, const struct ipc_expanded *where)
+{
+	struct span hop, second;
+	ipc_list hops = where->hops;
+	struct buf key;
+	t->connections_max = where->connections_max;
+	if (!ipc_list_next(&hops, &hop)) {
+		settle_key(t, REPLY_ROUTE_MISSING, (struct span){ NULL, 0 });
+		return;
+	}
+	if (span_starts_nocase(hop, SPAN("mx:")) && !ipc_list_next(&hops, &second)) {
+		mx_find(t->attempt->owner, span_from(hop, 3), on_mx, t);
+		return;
+	}
+	buf_init(&key, SCHEDULER_KEY_BYTES_MAX);
+	hops = where->hops;
+	while (ipc_list_next(&hops, &hop)) {
+		if (key.len > 0)
+			buf_add_byte(&key, ' ');
+		buf_add(&key, hop);
+	}
+	join_group(t, buf_span(&key));
+	buf_fini(&key);
 }
 
 static void on_expanded(void *arg, const struct channel_message *message)
 {
+	static const struct span no_words = { NULL, 0 };
 	struct try *t = arg;
 	struct ipc_expanded where;
 	if (message == NULL || !ipc_get_expanded(message->body, &where)) {
@@ -278,23 +337,26 @@ static void on_expanded(void *arg, const struct channel_message *message)
 	case IPC_EXPANSION_LIST:
 		replace(t, where.targets);
 		return;
+	case IPC_EXPANSION_ROUTE:
+		route(t, &where);
+		return;
 	case IPC_EXPANSION_UNKNOWN:
-		settle_key(t, REPLY_MAILBOX_UNKNOWN, (struct span){ NULL, 0 });
+		settle_key(t, REPLY_MAILBOX_UNKNOWN, no_words);
 		return;
 	case IPC_EXPANSION_FOREIGN:
-		settle_key(t, REPLY_ROUTE_MISSING, (struct span){ NULL, 0 });
+		settle_key(t, REPLY_ROUTE_MISSING, no_words);
 		return;
 	case IPC_EXPANSION_LOOP:
-		settle_key(t, REPLY_ALIAS_LOOP, (struct span){ NULL, 0 });
+		settle_key(t, REPLY_ALIAS_LOOP, no_words);
 		return;
 	case IPC_EXPANSION_TOO_LARGE:
-		settle_key(t, REPLY_ALIAS_TOO_LARGE, (struct span){ NULL, 0 });
+		settle_key(t, REPLY_ALIAS_TOO_LARGE, no_words);
 		return;
 	case IPC_EXPANSION_UNAVAILABLE:
 	case IPC_EXPANSION_COUNT:
 		break;
 	}
-	settle_key(t, REPLY_DIRECTORY_UNAVAILABLE, (struct span){ NULL, 0 });
+	settle_key(t, REPLY_DIRECTORY_UNAVAILABLE, no_words);
 }
 
 /* A client may name somebody twice; the message goes there once. */
@@ -312,7 +374,7 @@ static void try_begin(struct attempt *a, uint32_t recipient)
 	const struct spool_recipient *r = &a->view.recipients[recipient];
 	struct try *t = calloc(1, sizeof(*t));
 	if (t == NULL) {
-		a->soon = true;
+		a->message->soon = true;
 		return;
 	}
 	*t = (struct try){ .attempt = a, .recipient = recipient };
@@ -322,9 +384,9 @@ static void try_begin(struct attempt *a, uint32_t recipient)
 	bool added = spool_recipient_find(q->spool, &a->view.entry.id, recipient, &in_index)
 		&& in_index.address.len > 0;
 	if (!added && r->attempts == 0 && named_before(&a->view, recipient)) {
-		struct spool_result same = { .state = SPOOL_EXPANDED, .retry_at_ms = SPOOL_NEVER,
-			.reason = SPAN("named before") };
-		settle(t, &same, "expanded");
+		struct result_form form = form_of(t);
+		if (!result_settle_expanded(q, &form, NULL, 0))
+			left_open(t);
 		return;
 	}
 	struct ipc_expand_ask ask = { .recipient = r->address, .added = added };
@@ -345,7 +407,7 @@ static void attempt_step(struct attempt *a)
 	a->open++; /* so that what ends inside this loop does not end the attempt */
 	while (a->next < a->view.entry.recipient_count && a->open <= q->deliveries_max) {
 		uint32_t recipient = a->next++;
-		if (due(a, &a->view.recipients[recipient]))
+		if (due(a, recipient))
 			try_begin(a, recipient);
 	}
 	a->open--;
@@ -353,35 +415,54 @@ static void attempt_step(struct attempt *a)
 		attempt_end(a);
 }
 
-static void unreadable(struct queue_role *q, const struct schedule_entry *entry, int error)
+static void unreadable(struct queue_role *q, struct queue_message *m, int error)
 {
-	struct log_line line;
+	struct id128 id = m->id;
+	m->attempting = false;
+	m->not_before_ms = clock_unix_ms() + UNREADABLE_AGAIN_MS;
+	message_settle(q, m);
 	if (error == -ENOENT)
 		return;
+	struct log_line line;
 	log_begin(&line, LOG_OPERATOR, "unreadable");
-	log_id(&line, "m", &entry->id);
+	log_id(&line, "m", &id);
 	log_str(&line, "reason", strerror(-error));
 	log_str(&line, "text", "the stored message cannot be read; it stays, and is tried again in an hour");
 	log_end(&line);
-	attempts_add(q, &entry->id, clock_unix_ms() + UNREADABLE_AGAIN_MS, false);
 }
 
-static void attempt_begin(struct queue_role *q, const struct schedule_entry *entry)
+static void attempt_begin(struct queue_role *q, struct queue_message *m)
 {
 	struct attempt *a = calloc(1, sizeof(*a));
-	int error = a != NULL ? spool_read(q->spool, &entry->id, &a->view) : -ENOMEM;
+	int error = a != NULL ? spool_read(q->spool, &m->id, &a->view) : -ENOMEM;
 	if (error < 0) {
 		free(a);
-		unreadable(q, entry, error);
+		unreadable(q, m, error);
 		return;
 	}
 	a->owner = q;
+	a->message = m;
 	buf_init(&a->added, ADDED_BYTES_MAX);
-	a->fresh = entry->fresh;
 	a->now_ms = clock_unix_ms();
 	list_append(&q->attempts, &a->link);
 	q->attempt_count++;
 	attempt_step(a);
+}
+
+/* A message whose time has come: an attempt, or first the bounce that it is owed. */
+static void begin(struct queue_role *q, const struct schedule_entry *entry)
+{
+	struct queue_message *m = message_get(q, &entry->id);
+	if (m == NULL) {
+		message_schedule_new(q, &entry->id, clock_unix_ms() + UNREADABLE_AGAIN_MS, entry->fresh);
+		return;
+	}
+	if (m->attempting)
+		return; /* its end schedules it */
+	m->attempting = true;
+	m->fresh = entry->fresh;
+	if (!bounce_begin(q, m))
+		attempt_begin(q, m);
 }
 
 static bool may_begin(const struct queue_role *q)
@@ -396,25 +477,10 @@ void attempts_run(struct queue_role *q)
 	struct schedule_entry entry;
 	uint64_t now_ms = clock_unix_ms();
 	while (may_begin(q) && schedule_take(&q->schedule, now_ms, &entry))
-		attempt_begin(q, &entry);
+		begin(q, &entry);
 	uint64_t next_ms = schedule_next_ms(&q->schedule);
 	if (next_ms == UINT64_MAX || !may_begin(q))
 		timer_cancel(q->due_timer);
 	else
 		timer_set(q->due_timer, next_ms > now_ms ? next_ms - now_ms : 0);
-}
-
-void attempts_recover(struct queue_role *q)
-{
-	struct spool_entry entry;
-	struct spool_cursor *cursor = spool_cursor_open(q->spool);
-	if (cursor == NULL)
-		role_fail(&q->role, "out of memory");
-	while (spool_next(q->spool, cursor, &entry)) {
-		uint64_t at = next_due(q, &entry.id);
-		if (at != UINT64_MAX)
-			attempts_add(q, &entry.id, at, false);
-		recent_add(q, &entry.id, entry.arrival_ms);
-	}
-	spool_cursor_close(q->spool, cursor);
 }

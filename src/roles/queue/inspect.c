@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The console's questions about the queue, and its wishes. */
-#include "queue_role.h"
+#include "queue_parts.h"
 
 #define ANSWER(NAME, name, say) do { \
 	struct buf *out = channel_answer_begin(message->from, IPC_##NAME, message->request, -1); \

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "queue_role.h"
+#include "queue_parts.h"
 #include "reply.h"
 
 /* A message between its arrival and its answer. The body holds what the store borrows. */
@@ -64,7 +64,7 @@ static void completed(struct queue_role *q, struct queue_pending *pending, enum 
 		answer(s->peer, s->request, key, outcome == SPOOL_UNKNOWN);
 	if (outcome == SPOOL_DURABLE) {
 		q->accepted++;
-		attempts_add(q, &s->id, 0, true);
+		message_schedule_new(q, &s->id, 0, true);
 	}
 	q->intake_bytes -= s->bytes;
 	intake_flow(q);

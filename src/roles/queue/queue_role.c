@@ -4,7 +4,7 @@
  * each wait, what gathered becomes one job; when the job is done, whoever waits for
  * it is answered, and the next one begins.
  */
-#include "queue_role.h"
+#include "queue_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +14,9 @@
 #include "clock.h"
 #include "roles.h"
 
+#define WINDOW_FIRST 5
+#define WINDOW_MAX 20
+#define DOWN_MAX_MS 3600000
 #define LOCK_PATIENCE_MS 5000 /* a predecessor that was killed takes a moment to be gone */
 
 static void job_run(void *arg)
@@ -63,7 +66,7 @@ static void job_done(void *arg)
 
 bool queue_idle(const struct queue_role *q)
 {
-	return q->job == NULL && q->intake_bytes == 0 && q->deliveries == 0;
+	return q->job == NULL && q->intake_bytes == 0 && q->deliveries == 0 && q->passages == 0;
 }
 
 static void before_wait(void *arg)
@@ -109,7 +112,12 @@ static bool setup(struct queue_role *q, struct span body)
 		return false;
 	if (q->folder == NULL)
 		q->folder = role_strdup(say.folder);
+	if (q->hostname == NULL)
+		q->hostname = role_strdup(say.hostname);
 	q->plan.give_up_ms = say.give_up_ms;
+	q->bounce_give_up_ms = say.bounces_give_up_ms;
+	q->whole_message_bytes_max = say.whole_message_bytes_max;
+	q->relay_max = say.relay_max;
 	q->deliveries_max = say.deliveries_max;
 	q->segment_bytes = say.segment_bytes;
 	/* A reload does not undo what an operator said by hand since. */
@@ -117,7 +125,7 @@ static bool setup(struct queue_role *q, struct span body)
 		q->paused = say.paused != 0;
 	q->paused_by_file = say.paused != 0;
 	log_set_json(say.log_json != 0);
-	return q->folder != NULL;
+	return q->folder != NULL && q->hostname != NULL;
 }
 
 static void start(struct queue_role *q, uint32_t generation)
@@ -132,11 +140,18 @@ static void start(struct queue_role *q, uint32_t generation)
 		struct sandbox box = { .paths = &path, .path_count = 1, .open_files = true };
 		role_confine(&q->role, &box);
 		open_spool(q);
-		attempts_recover(q);
+		messages_recover(q);
 		recent_forget_later(q);
 		loop_hook_add(q->role.loop, &q->job_hook);
+		struct scheduler_options options = { .in_flight_max = q->relay_max, .window_first = WINDOW_FIRST,
+			.window_max = WINDOW_MAX, .down_first_ms = q->waits_ms[0], .down_max_ms = DOWN_MAX_MS,
+			.chance = clock_id_source() };
+		q->scheduler = scheduler_new(&options);
+		if (q->scheduler == NULL)
+			role_fail(&q->role, "out of memory");
 	}
 	attempts_run(q);
+	units_run(q);
 	role_ready(&q->role, generation);
 }
 
@@ -175,6 +190,7 @@ static void on_closed(void *arg, const char *reason)
 
 static const struct channel_handlers smtpd_handlers = { IPC_QUEUE, IPC_SMTPD, intake_message, on_closed };
 static const struct channel_handlers policy_handlers = { IPC_QUEUE, IPC_POLICY, on_unasked, on_closed };
+static const struct channel_handlers relay_handlers = { IPC_QUEUE, IPC_RELAY, on_unasked, on_closed };
 static const struct channel_handlers delivery_handlers = { IPC_QUEUE, IPC_DELIVERY, on_unasked, on_closed };
 static const struct channel_handlers console_handlers = { IPC_QUEUE, IPC_CONSOLE, inspect_message, on_closed };
 
@@ -192,6 +208,9 @@ static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 	} else if (who == IPC_DELIVERY) {
 		peer = &q->delivery;
 		handlers = &delivery_handlers;
+	} else if (who == IPC_RELAY) {
+		peer = &q->relay;
+		handlers = &relay_handlers;
 	} else if (who == IPC_CONSOLE) {
 		peer = &q->console;
 		handlers = &console_handlers;
@@ -209,8 +228,10 @@ static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 	peer->channel = channel_open(q->role.loop, fd, handlers, peer);
 	if (peer->channel != NULL && who == IPC_SMTPD && q->intake_paused)
 		channel_pause(peer->channel, true);
-	if (q->spool != NULL)
+	if (q->spool != NULL) {
 		attempts_run(q);
+		units_run(q);
+	}
 }
 
 static void on_grace_over(void *arg)
@@ -238,12 +259,18 @@ static void on_due(void *arg)
 	attempts_run(arg);
 }
 
+static void on_units_due(void *arg)
+{
+	units_run(arg);
+}
+
 static void on_begin(void *state)
 {
 	struct queue_role *q = state;
 	work_threads(1); /* one job is in flight at a time */
 	q->due_timer = timer_open(q->role.loop, on_due, q);
-	if (q->due_timer == NULL)
+	q->units_timer = timer_open(q->role.loop, on_units_due, q);
+	if (q->due_timer == NULL || q->units_timer == NULL)
 		role_fail(&q->role, "out of memory");
 }
 
@@ -258,6 +285,10 @@ int queue_main(unsigned index)
 	list_init(&q->spills);
 	list_init(&q->submissions);
 	map_init(&q->recent);
+	map_init(&q->messages);
+	map_init(&q->mx_cache);
+	q->sender_key[0] = id_source_u64(&q->chance);
+	q->sender_key[1] = id_source_u64(&q->chance);
 	list_init(&q->attempts);
 	schedule_init(&q->schedule);
 	int code = role_run(&q->role, &ops, q, index);

@@ -2,8 +2,10 @@
 /*
  * The queue role: owner of the spool. Private to this folder: queue_role.c
  * (configuration, peers, the store's jobs), intake.c (what smtpd hands over),
- * recent.c (what it may hand over twice), attempts.c (due messages on their way to
- * delivery), inspect.c (the console's questions).
+ * recent.c (what it may hand over twice), messages.c (what is
+ * being worked on, and when each is due), attempts.c (where do a due message's recipients
+ * go?), units.c (on the way to another server), results.c, bounce.c, mx.c, inspect.c (the
+ * console's questions).
  *
  * A message becomes durable in queue_role.c: queue_kick begins a batch, its job runs
  * on a thread, and job_done completes it, which is when smtpd is answered.
@@ -14,7 +16,9 @@
 #include "disk_real.h"
 #include "map.h"
 #include "role.h"
+#include "reply.h"
 #include "schedule.h"
+#include "scheduler.h"
 #include "spool_read.h"
 
 #define QUEUE_SMTPDS_MAX 65
@@ -36,6 +40,23 @@ struct queue_pending {
 	void (*completed)(struct queue_role *q, struct queue_pending *pending, enum spool_outcome outcome);
 };
 
+/*
+ * A message that is being worked on: an attempt runs, or units of it wait for their
+ * destinations. All others stand only in the schedule.
+ */
+struct queue_message {
+	struct map_link link;
+	struct id128 id;
+	bool attempting;
+	uint64_t not_before_ms;    /* whatever its recipients' times say */
+	bool soon;                 /* something was left open: look again after a moment */
+	bool fresh;                /* no earlier attempt can have left a copy in a mailbox */
+	unsigned units;            /* with the scheduler or under way */
+	size_t scheduled_at;       /* position in the schedule, or SCHEDULE_NOWHERE */
+	uint32_t *routed;          /* recipients that are in units: not due elsewhere */
+	size_t routed_count, routed_cap;
+};
+
 struct queue_role {
 	struct role role;
 	struct disk_real files;
@@ -46,7 +67,7 @@ struct queue_role {
 	char *folder;
 	uint64_t segment_bytes;
 	struct queue_peer smtpds[QUEUE_SMTPDS_MAX];
-	struct queue_peer policy, delivery, console;
+	struct queue_peer policy, delivery, relay, console;
 	size_t intake_bytes;
 	bool intake_paused;
 	struct list submissions;   /* handed to the store and not completed */
@@ -55,40 +76,28 @@ struct queue_role {
 	size_t spill_count;
 
 	struct schedule schedule;
-	struct timer *due_timer;
+	struct timer *due_timer, *units_timer;
+	bool units_running;
+	unsigned passages;         /* units under way */
+	struct map messages;       /* struct queue_message */
+	struct map mx_cache;       /* mx.c */
+	struct scheduler *scheduler;
+	uint64_t sender_key[2];
 	struct list attempts;      /* under way */
 	unsigned attempt_count;
 	unsigned deliveries;       /* asked and not answered */
 	unsigned deliveries_max;
 	uint64_t waits_ms[QUEUE_RETRY_WAITS_MAX];
 	struct retry_plan plan;
+	uint64_t bounce_give_up_ms; /* for the null sender's messages */
+	char *hostname;
+	uint32_t relay_max;
+	uint64_t whole_message_bytes_max;
 	struct id_source chance;
 	bool paused;
 	bool paused_by_file; /* as the configuration says */
 	bool stopping;
 	uint64_t accepted, delivered;
 };
-
-/* queue_role.c */
-void queue_kick(struct queue_role *q);
-bool queue_idle(const struct queue_role *q);
-
-/* intake.c */
-bool intake_message(void *arg, const struct channel_message *message);
-void intake_peer_gone(struct queue_peer *peer);
-void intake_flow(struct queue_role *q);
-
-/* recent.c */
-void recent_add(struct queue_role *q, const struct id128 *id, uint64_t arrival_ms);
-bool recent_known(const struct queue_role *q, const struct id128 *id);
-void recent_forget_later(struct queue_role *q);
-
-/* attempts.c */
-void attempts_recover(struct queue_role *q);
-void attempts_add(struct queue_role *q, const struct id128 *id, uint64_t due_ms, bool fresh);
-void attempts_run(struct queue_role *q);
-
-/* inspect.c */
-bool inspect_message(void *arg, const struct channel_message *message);
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "clock.h"
-#include "queue_role.h"
+#include "queue_parts.h"
 
 #define RECENT_MS 180000   /* longer than smtpd waits for an answer */
 #define RECENT_MAX 262144

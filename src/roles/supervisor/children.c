@@ -25,6 +25,7 @@ static const struct {
 	{ IPC_SMTPD, IPC_QUEUE },
 	{ IPC_QUEUE, IPC_POLICY },
 	{ IPC_QUEUE, IPC_DELIVERY },
+	{ IPC_QUEUE, IPC_RELAY },
 	{ IPC_CONSOLE, IPC_QUEUE },
 };
 
@@ -263,6 +264,7 @@ void children_plan(struct supervisor *s)
 	add(s, IPC_POLICY, 0);
 	add(s, IPC_QUEUE, 0);
 	add(s, IPC_DELIVERY, 0);
+	add(s, IPC_RELAY, 0);
 	for (unsigned i = 0; i < smtpds; i++)
 		add(s, IPC_SMTPD, i);
 }

@@ -74,15 +74,52 @@ static void say_smtpd(struct child_process *c, struct span trust)
 	say_listeners(c);
 }
 
+static void hop_list(const struct conf_hops *hops, struct buf *list)
+{
+	buf_clear(list);
+	for (size_t i = 0; i < hops->count; i++)
+		ipc_list_add(list, hops->items[i].text);
+}
+
+static void say_route(struct child_process *c, const struct conf_route *route, struct span pattern)
+{
+	struct buf hops;
+	buf_init(&hops, 65536);
+	hop_list(&route->via, &hops);
+	struct ipc_route say = { .pattern = pattern, .hops = buf_span(&hops), .helo = route->helo, .source = route->source,
+		.connections_max = (uint32_t)route->connections_max };
+	SAY(c, ROUTE, route, &say, -1);
+	buf_fini(&hops);
+}
+
+static void say_routes(struct child_process *c)
+{
+	const struct conf *conf = c->supervisor->conf;
+	bool all = false;
+	for (size_t i = 0; i < conf->route_count; i++) {
+		say_route(c, &conf->routes[i], conf->routes[i].pattern);
+		all |= span_eq(conf->routes[i].pattern, SPAN("*"));
+	}
+	if (!all)
+		say_route(c, &conf->route_default, SPAN("*"));
+}
+
 static void say_domains(struct child_process *c)
 {
 	const struct conf *conf = c->supervisor->conf;
+	struct buf hops;
+	buf_init(&hops, 65536);
 	for (size_t i = 0; i < conf->domain_count; i++) {
 		const struct conf_domain *d = &conf->domains[i];
-		struct ipc_domain say = { .name = d->name, .mailboxes = d->mailboxes,
-			.subaddress = d->subaddress, .fold = d->local_parts == CONF_LOCAL_FOLD };
+		hop_list(&d->via, &hops);
+		/* delivery has nothing to do with what is kept elsewhere. */
+		if (c->role == IPC_DELIVERY && d->via.count > 0)
+			continue;
+		struct ipc_domain say = { .name = d->name, .mailboxes = d->mailboxes, .subaddress = d->subaddress,
+			.fold = d->local_parts == CONF_LOCAL_FOLD, .hops = buf_span(&hops), .open = d->users.len == 0 };
 		SAY(c, DOMAIN, domain, &say, -1);
 	}
+	buf_fini(&hops);
 }
 
 /* A file that cannot be opened is said as one, without a descriptor: its users are not "unknown". */
@@ -107,6 +144,7 @@ static void say_policy(struct child_process *c, struct span trust)
 		.alias_depth_max = (uint32_t)conf->limits.alias_depth_max };
 	SAY(c, SETUP_POLICY, setup_policy, &say, -1);
 	say_domains(c);
+	say_routes(c);
 	for (size_t i = 0; i < conf->domain_count; i++) {
 		say_table(c, &conf->domains[i], conf->domains[i].users, false);
 		say_table(c, &conf->domains[i], conf->domains[i].aliases, true);
@@ -128,6 +166,9 @@ static void say_queue(struct child_process *c)
 		.folder = buf_span(&folder), .paused = conf->queue.paused,
 		.segment_bytes = conf->queue.segment_bytes,
 		.retry_ms = buf_span(&waits), .give_up_ms = conf->queue.give_up_after_ms,
+		.bounces_give_up_ms = conf->queue.bounces_give_up_after_ms,
+		.whole_message_bytes_max = conf->bounce.whole_message_bytes_max,
+		.relay_max = (uint32_t)conf->queue.relay_connections_max,
 		.deliveries_max = (uint32_t)conf->deliveries };
 	SAY(c, SETUP_QUEUE, setup_queue, &say, -1);
 	buf_fini(&folder);
@@ -141,6 +182,37 @@ static void say_delivery(struct child_process *c)
 		.deliveries_max = (uint32_t)conf->deliveries };
 	SAY(c, SETUP_DELIVERY, setup_delivery, &say, -1);
 	say_domains(c);
+}
+
+static void say_relay(struct child_process *c)
+{
+	const struct supervisor *s = c->supervisor;
+	struct buf servers, own, text;
+	buf_init(&servers, 65536);
+	buf_init(&own, 65536);
+	buf_init(&text, 256);
+	for (size_t i = 0; i < s->conf->dns.servers.count; i++) {
+		const struct conf_address *server = &s->conf->dns.servers.items[i];
+		buf_clear(&text);
+		netaddr_write(&text, &server->addr);
+		buf_addf(&text, "@%u", server->port);
+		ipc_list_add(&servers, buf_span(&text));
+	}
+	for (size_t i = 0; i < s->conf->listen_count; i++)
+		for (size_t a = 0; a < s->conf->listens[i].addresses.count; a++) {
+			const struct conf_address *address = &s->conf->listens[i].addresses.items[a];
+			buf_clear(&text);
+			netaddr_write(&text, &address->addr);
+			buf_addf(&text, ":%u", address->port);
+			ipc_list_add(&own, buf_span(&text));
+		}
+	struct ipc_setup_relay say = { .hostname = s->conf->hostname, .log_json = log_json(s->conf),
+		.dns_servers = buf_span(&servers), .trust_anchor = s->conf->dns.trust_anchor,
+		.own_addresses = buf_span(&own) };
+	SAY(c, SETUP_RELAY, setup_relay, &say, -1);
+	buf_fini(&servers);
+	buf_fini(&own);
+	buf_fini(&text);
 }
 
 static void say_console(struct child_process *c)
@@ -169,6 +241,9 @@ void say_settings(struct child_process *c)
 		break;
 	case IPC_DELIVERY:
 		say_delivery(c);
+		break;
+	case IPC_RELAY:
+		say_relay(c);
 		break;
 	case IPC_CONSOLE:
 		say_console(c);

@@ -35,9 +35,10 @@ static int setup(void **state)
 	buf_init(&problems, 65536);
 	f.table = directory_table_new(&source, &problems);
 	buf_fini(&problems);
-	f.context = (struct policy_context){ f.table, unavailable, 1, { 100, 10 } };
-	f.all_well = (struct policy_context){ f.table, NULL, 0, { 100, 10 } };
-	f.nothing_read = (struct policy_context){ NULL, NULL, 0, { 100, 10 } };
+	f.context = (struct policy_context){ .directory = f.table, .unavailable_domains = unavailable,
+		.unavailable_count = 1, .expansion = { 100, 10 } };
+	f.all_well = (struct policy_context){ .directory = f.table, .expansion = { 100, 10 } };
+	f.nothing_read = (struct policy_context){ .expansion = { 100, 10 } };
 	*state = &f;
 	return f.table != NULL ? 0 : -1;
 }

@@ -431,6 +431,7 @@ static const struct delay_case delay_cases[] = {
 	{ "450 greylisted, please come back in 00:04:58", 298, "in 00:04:58" },
 	{ "450 greylisted, come back in 4 minutes 30 seconds", 270, "in 4 minutes 30 seconds" },
 	{ "450 greylisted, come back in 4m30s.", 270, "in 4m30s" },
+	{ "452 4.2.2 Mailbox is full; try again later [s 965m90]", 0, "" },
 	{ "450 greylisted; retry after 2h", 7200, "after 2h" },
 	{ "450 try again in an hour", 3600, "in an hour" },
 	{ "450 greylisted for five minutes", 300, "for five minutes" },

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The reasons that have times of their own; all others follow the plan. */
+#include "verdict.h"
+
+#define SECOND UINT64_C(1000)
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define LEAST_SHARE 8
+#define DOUBTFUL_ATTEMPTS_MAX 6 /* "no such user" by 4yz: a few attempts, not days of them */
+
+/* The least wait that makes sense after this reason. */
+static uint64_t least_wait_ms(enum classify_reason reason, uint32_t attempts)
+{
+	switch (reason) {
+	case REASON_GREYLISTED:
+		/* Most greylists open after five minutes; those that did not, after fifteen. */
+		return attempts <= 1 ? 5 * MINUTE : 15 * MINUTE;
+	case REASON_MAILBOX_FULL:
+	case REASON_SYSTEM_FULL:
+		return attempts <= 2 ? HOUR : 4 * HOUR;
+	case REASON_BLOCKLISTED:
+		return HOUR;
+	case REASON_RATE_LIMITED:
+		return 5 * MINUTE;
+	default:
+		return 0;
+	}
+}
+
+struct verdict verdict_of(const struct retry_plan *plan, const struct classify_answer *answer, uint32_t attempts,
+	uint64_t now_ms, uint64_t chance)
+{
+	struct verdict v = { .pace = answer->reason == REASON_RATE_LIMITED };
+	if (!answer->temporary || (answer->doubtful && attempts >= DOUBTFUL_ATTEMPTS_MAX)) {
+		v.give_up = true;
+		return v;
+	}
+	if (answer->delay_s > 0) {
+		/* Just after what it names, never before. */
+		uint64_t wait = answer->delay_s * SECOND;
+		v.retry_at_ms = now_ms + wait + SECOND + chance % (wait / 20 + SECOND);
+		return v;
+	}
+	uint64_t least = least_wait_ms(answer->reason, attempts);
+	/* Where little time is given in all, no single wait may use it up. */
+	if (least > plan->give_up_ms / LEAST_SHARE)
+		least = plan->give_up_ms / LEAST_SHARE;
+	v.retry_at_ms = retry_at_ms(plan, attempts, now_ms, chance);
+	if (answer->reason == REASON_GREYLISTED || v.retry_at_ms < now_ms + least)
+		v.retry_at_ms = now_ms + least + chance % (least / 10 + 1);
+	return v;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Messages that are being worked on, and when each one is due again. A message has at
+ * most one attempt at a time and one place in the schedule; recipients that are in
+ * units wait for their destination and are not due meanwhile.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "clock.h"
+#include "queue_parts.h"
+
+#define SOON_MS 1000 /* after a neighbour died, or the store could not record a result */
+#define NEVER UINT64_MAX
+
+/* Ids are chance already: no secret is needed to spread them. */
+static uint64_t hash(const struct id128 *id)
+{
+	uint64_t low;
+	memcpy(&low, id->bytes + 8, sizeof(low));
+	return low;
+}
+
+struct queue_message *message_find(const struct queue_role *q, const struct id128 *id)
+{
+	struct map_link *link = map_first(&q->messages, hash(id));
+	for (; link != NULL; link = map_next(link)) {
+		struct queue_message *m = MAP_ENTRY(link, struct queue_message, link);
+		if (id128_cmp(&m->id, id) == 0)
+			return m;
+	}
+	return NULL;
+}
+
+struct queue_message *message_get(struct queue_role *q, const struct id128 *id)
+{
+	struct queue_message *m = message_find(q, id);
+	if (m != NULL)
+		return m;
+	m = calloc(1, sizeof(*m));
+	if (m == NULL)
+		return NULL;
+	m->id = *id;
+	m->scheduled_at = SCHEDULE_NOWHERE;
+	if (map_insert(&q->messages, &m->link, hash(id)))
+		return m;
+	free(m);
+	return NULL;
+}
+
+bool message_routed(const struct queue_message *m, uint32_t recipient)
+{
+	for (size_t i = 0; i < m->routed_count; i++)
+		if (m->routed[i] == recipient)
+			return true;
+	return false;
+}
+
+bool message_route(struct queue_message *m, const uint32_t *recipients, uint32_t count)
+{
+	if (m->routed_count + count > m->routed_cap) {
+		size_t cap = m->routed_count + count;
+		uint32_t *grown = realloc(m->routed, cap * sizeof(*grown));
+		if (grown == NULL)
+			return false;
+		m->routed = grown;
+		m->routed_cap = cap;
+	}
+	memcpy(m->routed + m->routed_count, recipients, count * sizeof(*recipients));
+	m->routed_count += count;
+	return true;
+}
+
+void message_unroute(struct queue_message *m, const uint32_t *recipients, uint32_t count)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < m->routed_count; i++) {
+		bool gone = false;
+		for (uint32_t j = 0; j < count && !gone; j++)
+			gone = m->routed[i] == recipients[j];
+		if (!gone)
+			m->routed[kept++] = m->routed[i];
+	}
+	m->routed_count = kept;
+}
+
+static uint64_t due_of(const struct spool_recipient *r)
+{
+	switch (r->state) {
+	case SPOOL_PENDING:
+	case SPOOL_BOUNCE_OWED:
+		return 0;
+	case SPOOL_DEFERRED:
+	case SPOOL_IN_DOUBT:
+		return r->retry_at_ms;
+	default:
+		return NEVER;
+	}
+}
+
+/* When this message is to be looked at; NEVER: it is gone, held, or waits in units only. */
+static uint64_t next_due(struct queue_role *q, const struct id128 *id, const struct queue_message *m)
+{
+	struct spool_entry entry;
+	struct spool_recipient r;
+	uint64_t earliest = NEVER;
+	if (!spool_find(q->spool, id, &entry))
+		return NEVER;
+	for (uint32_t i = 0; i < entry.recipient_count; i++) {
+		if ((m != NULL && message_routed(m, i)) || !spool_recipient_find(q->spool, id, i, &r))
+			continue;
+		uint64_t at = due_of(&r);
+		earliest = at < earliest ? at : earliest;
+	}
+	return earliest;
+}
+
+static void schedule(struct queue_role *q, const struct schedule_entry *entry)
+{
+	if (!schedule_add(&q->schedule, entry))
+		log_text(LOG_OPERATOR, "schedule-full", "no memory to schedule a message; it is tried after the next start");
+}
+
+void message_schedule_new(struct queue_role *q, const struct id128 *id, uint64_t due_ms, bool fresh)
+{
+	schedule(q, &(struct schedule_entry){ .due_ms = due_ms, .id = *id, .fresh = fresh });
+}
+
+static void message_forget(struct queue_role *q, struct queue_message *m)
+{
+	if (m->scheduled_at != SCHEDULE_NOWHERE)
+		schedule_detach(&q->schedule, m->scheduled_at);
+	map_remove(&q->messages, &m->link);
+	free(m->routed);
+	free(m);
+}
+
+void message_settle(struct queue_role *q, struct queue_message *m)
+{
+	if (m->attempting)
+		return; /* its end comes here again */
+	uint64_t at = next_due(q, &m->id, m);
+	uint64_t soon = clock_unix_ms() + SOON_MS;
+	if (m->soon && at < soon)
+		at = soon;
+	if (at < m->not_before_ms)
+		at = m->not_before_ms;
+	m->not_before_ms = 0;
+	if (m->scheduled_at != SCHEDULE_NOWHERE)
+		schedule_remove(&q->schedule, m->scheduled_at);
+	if (at != NEVER)
+		schedule(q, &(struct schedule_entry){ .due_ms = at, .id = m->id, .position = &m->scheduled_at,
+			.fresh = m->fresh && !m->soon });
+	m->fresh &= !m->soon;
+	m->soon = false;
+	if (m->units == 0)
+		message_forget(q, m);
+}
+
+void messages_recover(struct queue_role *q)
+{
+	struct spool_entry entry;
+	struct spool_cursor *cursor = spool_cursor_open(q->spool);
+	if (cursor == NULL)
+		role_fail(&q->role, "out of memory");
+	while (spool_next(q->spool, cursor, &entry)) {
+		uint64_t at = next_due(q, &entry.id, NULL);
+		if (at != NEVER)
+			message_schedule_new(q, &entry.id, at, false);
+		recent_add(q, &entry.id, entry.arrival_ms);
+	}
+	spool_cursor_close(q->spool, cursor);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the queue role offer each other; the state is in queue_role.h. */
+#ifndef WAYBILL_ROLES_QUEUE_PARTS_H
+#define WAYBILL_ROLES_QUEUE_PARTS_H
+
+#include "queue_role.h"
+
+/* queue_role.c */
+void queue_kick(struct queue_role *q);
+bool queue_idle(const struct queue_role *q);
+
+/* intake.c */
+bool intake_message(void *arg, const struct channel_message *message);
+void intake_peer_gone(struct queue_peer *peer);
+void intake_flow(struct queue_role *q);
+
+/* recent.c */
+void recent_add(struct queue_role *q, const struct id128 *id, uint64_t arrival_ms);
+bool recent_known(const struct queue_role *q, const struct id128 *id);
+void recent_forget_later(struct queue_role *q);
+
+/* messages.c */
+struct queue_message *message_find(const struct queue_role *q, const struct id128 *id);
+struct queue_message *message_get(struct queue_role *q, const struct id128 *id);
+bool message_routed(const struct queue_message *m, uint32_t recipient);
+bool message_route(struct queue_message *m, const uint32_t *recipients, uint32_t count);
+void message_unroute(struct queue_message *m, const uint32_t *recipients, uint32_t count);
+/* Something about it ended: schedules it for its next due recipient, and forgets it when nothing runs. */
+void message_settle(struct queue_role *q, struct queue_message *m);
+void message_schedule_new(struct queue_role *q, const struct id128 *id, uint64_t due_ms, bool fresh);
+void messages_recover(struct queue_role *q);
+
+/* attempts.c */
+void attempts_run(struct queue_role *q);
+
+/* units.c */
+void units_run(struct queue_role *q);
+
+/* results.c: what became of a recipient, put into the store. */
+struct result_form {
+	struct queue_pending *pending;
+	const struct spool_view *view;
+	uint32_t recipient;
+	uint64_t now_ms;
+};
+/* By a reply of our own; false: it could not even be queued. */
+bool result_settle_key(struct queue_role *q, const struct result_form *form, enum reply_key key, struct span reason);
+/* By what another server said. */
+bool result_settle_reply(struct queue_role *q, const struct result_form *form, const struct ipc_relay_one *reply);
+bool result_settle_expanded(struct queue_role *q, const struct result_form *form, const struct span *added,
+	uint32_t added_count);
+
+/* bounce.c: tells the sender of every recipient that is owed a bounce. False: none is owed. */
+bool bounce_begin(struct queue_role *q, struct queue_message *m);
+
+/* mx.c */
+typedef void mx_fn(void *arg, enum ipc_mx_status status, struct span key, struct span text);
+void mx_find(struct queue_role *q, struct span domain, mx_fn *fn, void *arg);
+
+/* inspect.c */
+bool inspect_message(void *arg, const struct channel_message *message);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What became of a recipient, as the store keeps it: the reason is the reply with
+ * its code, and the host in front when another server said it, so that the queue's
+ * listing, the trace and the bounce can all be made from it.
+ */
+#include <stdlib.h>
+
+#include "classify.h"
+#include "clock.h"
+#include "queue_parts.h"
+#include "verdict.h"
+
+static struct retry_plan plan_for(const struct queue_role *q, const struct spool_view *view)
+{
+	struct retry_plan plan = q->plan;
+	if (view->sender.len == 0)
+		plan.give_up_ms = q->bounce_give_up_ms;
+	return plan;
+}
+
+static void log_result(const struct result_form *form, const struct spool_result *r, const char *key)
+{
+	const struct spool_view *view = form->view;
+	struct log_line line;
+	log_begin(&line, LOG_INFO, spool_state_name(r->state));
+	log_id(&line, "m", &r->id);
+	log_span(&line, "s", view->session);
+	log_span(&line, "to", view->recipients[form->recipient].address);
+	log_u64(&line, "attempt", r->attempts);
+	if (r->state == SPOOL_DEFERRED || r->state == SPOOL_IN_DOUBT)
+		log_u64(&line, "again_in_s", (r->retry_at_ms - form->now_ms) / 1000);
+	if (r->reason.len > 0)
+		log_span(&line, "reason", r->reason);
+	log_u64(&line, "after_ms", clock_unix_ms() - view->entry.arrival_ms);
+	log_str(&line, "key", key);
+	log_end(&line);
+}
+
+static bool settle(struct queue_role *q, const struct result_form *form, struct spool_result *r, const char *key)
+{
+	r->id = form->view->entry.id;
+	r->recipient = form->recipient;
+	r->attempts = form->view->recipients[form->recipient].attempts + 1;
+	log_result(form, r, key);
+	return spool_settle(q->spool, r, (uint64_t)(uintptr_t)form->pending) == 0;
+}
+
+/* A recipient that will not get it: the sender is to be told. bounce.c knows who else is. */
+static void give_up(struct spool_result *r)
+{
+	r->state = SPOOL_BOUNCE_OWED;
+	r->retry_at_ms = SPOOL_NEVER;
+}
+
+static void defer_or_expire(struct queue_role *q, const struct result_form *form, struct spool_result *r,
+	uint64_t retry_at)
+{
+	struct retry_plan plan = plan_for(q, form->view);
+	r->state = SPOOL_DEFERRED;
+	r->retry_at_ms = retry_at;
+	if (retry_expired(&plan, form->view->entry.arrival_ms, form->now_ms))
+		give_up(r);
+}
+
+bool result_settle_key(struct queue_role *q, const struct result_form *form, enum reply_key key, struct span reason)
+{
+	const struct reply_entry *entry = reply_entry(key);
+	uint32_t attempts = form->view->recipients[form->recipient].attempts + 1;
+	struct spool_result r = { .retry_at_ms = SPOOL_NEVER };
+	struct buf text;
+	buf_init(&text, 1024);
+	buf_addf(&text, "%u %s%s", entry->code, entry->enhanced, entry->enhanced[0] != 0 ? " " : "");
+	if (reason.len > 0)
+		buf_add(&text, span_to(reason, 400));
+	else
+		reply_write_text(&text, key, NULL);
+	if (entry->code < 300) {
+		r.state = SPOOL_DELIVERED;
+		q->delivered++;
+	} else {
+		r.reason = buf_span(&text);
+		if (entry->code < 500)
+			defer_or_expire(q, form, &r, retry_at_ms(&q->plan, attempts, form->now_ms, id_source_u64(&q->chance)));
+		else
+			give_up(&r);
+	}
+	bool ok = settle(q, form, &r, entry->name);
+	buf_fini(&text);
+	return ok;
+}
+
+bool result_settle_reply(struct queue_role *q, const struct result_form *form, const struct ipc_relay_one *reply)
+{
+	uint32_t attempts = form->view->recipients[form->recipient].attempts + 1;
+	struct spool_result r = { .retry_at_ms = SPOOL_NEVER };
+	struct classify_answer answer = { .reason = REASON_ACCEPTED };
+	struct buf text;
+	buf_init(&text, 8192);
+	buf_add(&text, reply->host);
+	buf_add_str(&text, ": ");
+	size_t host_len = text.len;
+	if (reply->code != 0)
+		buf_addf(&text, "%u ", reply->code);
+	buf_add(&text, reply->text);
+	r.reason = buf_span(&text);
+	if (reply->outcome == IPC_RELAYED_DELIVERED) {
+		r.state = SPOOL_DELIVERED;
+		q->delivered++;
+	} else {
+		struct classify_input input = { .code = reply->code, .enhanced = reply->enhanced,
+			.text = span_from(buf_span(&text), host_len) };
+		classify_reply(&input, &answer);
+		/* What broke off, or what this next hop cannot take, has no code to be misread. */
+		if (reply->code == 0)
+			answer.temporary = reply->outcome != IPC_RELAYED_FAILED;
+		struct retry_plan plan = plan_for(q, form->view);
+		struct verdict v = verdict_of(&plan, &answer, attempts, form->now_ms, id_source_u64(&q->chance));
+		if (v.give_up)
+			give_up(&r);
+		else
+			defer_or_expire(q, form, &r, v.retry_at_ms);
+		if (r.state == SPOOL_DEFERRED && reply->outcome == IPC_RELAYED_IN_DOUBT)
+			r.state = SPOOL_IN_DOUBT;
+	}
+	bool ok = settle(q, form, &r, classify_reason_info(answer.reason)->name);
+	buf_fini(&text);
+	return ok;
+}
+
+bool result_settle_expanded(struct queue_role *q, const struct result_form *form, const struct span *added,
+	uint32_t added_count)
+{
+	struct spool_result r = { .state = SPOOL_EXPANDED, .retry_at_ms = SPOOL_NEVER, .added = added,
+		.added_count = added_count };
+	return settle(q, form, &r, "expanded");
+}

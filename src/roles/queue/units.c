@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Units on their way to another server. When it is a unit's turn, its message is read,
+ * policy is asked once more where it goes (routes are those of today), relay gets the
+ * message, and its results are settled one by one. A destination that could not be
+ * spoken with costs its messages nothing: the unit waits again.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "classify.h"
+#include "clock.h"
+#include "queue_parts.h"
+
+#define RELAY_TIMEOUT_MS 7200000 /* relay has time-outs of its own; this one catches what hangs */
+#define PACE_DEFAULT_MS 60000
+
+/* A unit under way. */
+struct passage {
+	struct queue_role *q;
+	struct scheduler_unit *unit;
+	struct queue_message *message;
+	struct spool_view view;
+	struct scheduler_finish finish;
+	unsigned open;       /* results being settled */
+	bool left;           /* some recipient has no result: it waits again */
+	char reason[SCHEDULER_REASON_BYTES_MAX];
+};
+
+/* One recipient's result until it is recorded. */
+struct settling {
+	struct queue_pending pending;
+	struct passage *passage;
+	uint32_t recipient;
+};
+
+static void passage_end(struct passage *p)
+{
+	struct queue_role *q = p->q;
+	struct queue_message *m = p->message;
+	/* A unit waits again as a whole or not at all: what is settled is not due, what is not is. */
+	if (!p->finish.again) {
+		message_unroute(m, p->unit->recipients, p->unit->recipient_count);
+		m->units--;
+	}
+	p->finish.reason = span_str(p->reason);
+	scheduler_finish(q->scheduler, p->unit, &p->finish, clock_unix_ms());
+	if (p->view.memory != NULL)
+		spool_view_fini(&p->view);
+	m->soon |= p->left;
+	message_settle(q, m);
+	q->passages--;
+	free(p);
+	units_run(q);
+	attempts_run(q);
+}
+
+static void settled(struct passage *p)
+{
+	if (--p->open == 0)
+		passage_end(p);
+}
+
+static void recorded(struct queue_role *q, struct queue_pending *pending, enum spool_outcome outcome)
+{
+	struct settling *s = (struct settling *)pending;
+	struct passage *p = s->passage;
+	(void)q;
+	p->left |= outcome != SPOOL_DURABLE;
+	free(s);
+	settled(p);
+}
+
+/* Nothing was learned of the recipients: the unit waits again, or its message is looked at anew. */
+static void turn_back(struct passage *p, bool again)
+{
+	p->finish.again = again;
+	p->left = !again;
+	passage_end(p);
+}
+
+static bool open_recipient(const struct passage *p, uint32_t recipient)
+{
+	enum spool_state state = p->view.recipients[recipient].state;
+	return state == SPOOL_PENDING || state == SPOOL_DEFERRED || state == SPOOL_IN_DOUBT;
+}
+
+static void settle_one(struct passage *p, uint32_t recipient, const struct ipc_relay_one *one)
+{
+	struct settling *s = calloc(1, sizeof(*s));
+	if (s == NULL) {
+		p->left = true;
+		return;
+	}
+	*s = (struct settling){ .pending = { recorded }, .passage = p, .recipient = recipient };
+	struct result_form form = { &s->pending, &p->view, recipient, clock_unix_ms() };
+	p->open++;
+	bool ok = one != NULL ? result_settle_reply(p->q, &form, one)
+		: result_settle_key(p->q, &form, REPLY_MESSAGE_EXPIRED, (struct span){ NULL, 0 });
+	if (!ok) {
+		p->left = true;
+		p->open--;
+		free(s);
+	}
+}
+
+/* A rate limit that is the destination's, not the recipient's, paces all that goes there. */
+static void look_for_pace(struct passage *p, const struct ipc_relay_one *one)
+{
+	struct classify_answer answer;
+	struct classify_input input = { .code = one->code, .enhanced = one->enhanced, .text = one->text };
+	if (one->outcome != IPC_RELAYED_DEFERRED || one->code == 0)
+		return;
+	classify_reply(&input, &answer);
+	if (answer.reason == REASON_TOO_MANY_CONNECTIONS)
+		p->finish.outcome = SCHEDULER_BUSY;
+	if (answer.reason != REASON_RATE_LIMITED)
+		return;
+	p->finish.outcome = SCHEDULER_PACED;
+	p->finish.until_ms = clock_unix_ms() + (answer.delay_s > 0 ? answer.delay_s * UINT64_C(1000) : PACE_DEFAULT_MS);
+}
+
+static void keep_reason(struct passage *p, struct span reason)
+{
+	reason = span_to(reason, sizeof(p->reason) - 1);
+	if (reason.len > 0)
+		memcpy(p->reason, reason.ptr, reason.len);
+	p->reason[reason.len] = 0;
+}
+
+/* Results come in the order in which the recipients were given: the open ones of the unit. */
+static void take_results(struct passage *p, ipc_list results)
+{
+	struct ipc_relay_one one;
+	struct span item;
+	p->open++;
+	for (uint32_t i = 0; i < p->unit->recipient_count; i++) {
+		uint32_t recipient = p->unit->recipients[i];
+		if (!open_recipient(p, recipient))
+			continue;
+		if (!ipc_list_next(&results, &item) || !ipc_get_relay_one(item, &one) || one.outcome >= IPC_RELAYED_COUNT) {
+			p->left = true;
+			continue;
+		}
+		look_for_pace(p, &one);
+		settle_one(p, recipient, &one);
+	}
+	settled(p);
+}
+
+static void on_relayed(void *arg, const struct channel_message *message)
+{
+	struct passage *p = arg;
+	struct ipc_relay_result result;
+	if (message == NULL || !ipc_get_relay_result(message->body, &result)) {
+		/* relay died with it: what was sent is not known, and other servers do not know our ids. */
+		turn_back(p, true);
+		return;
+	}
+	keep_reason(p, result.reason);
+	if (result.outcome == IPC_DESTINATION_DOWN || result.outcome == IPC_DESTINATION_BUSY) {
+		p->finish.outcome = result.outcome == IPC_DESTINATION_DOWN ? SCHEDULER_DOWN : SCHEDULER_BUSY;
+		turn_back(p, true);
+		return;
+	}
+	p->finish.outcome = SCHEDULER_OK;
+	take_results(p, result.results);
+}
+
+static void list_recipients(struct passage *p, struct buf *recipients, struct buf *orcpts)
+{
+	for (uint32_t i = 0; i < p->unit->recipient_count; i++) {
+		uint32_t recipient = p->unit->recipients[i];
+		if (!open_recipient(p, recipient))
+			continue;
+		ipc_list_add(recipients, p->view.recipients[recipient].address);
+		ipc_list_add(orcpts, (struct span){ NULL, 0 });
+	}
+}
+
+static void hand_to_relay(struct passage *p, const struct ipc_expanded *where)
+{
+	struct queue_role *q = p->q;
+	const struct spool_view *view = &p->view;
+	struct buf recipients, orcpts;
+	buf_init(&recipients, CHANNEL_BODY_BYTES_MAX / 4);
+	buf_init(&orcpts, CHANNEL_BODY_BYTES_MAX / 4);
+	list_recipients(p, &recipients, &orcpts);
+	int fd = view->entry.large ? spool_content_open(q->spool, &view->entry.id) : -1;
+	struct ipc_relay_ask ask = { .id = view->entry.id, .sender = view->sender, .recipients = buf_span(&recipients),
+		.orcpts = buf_span(&orcpts), .smtputf8 = (view->flags & SPOOL_SMTPUTF8) != 0,
+		.body = (view->flags & SPOOL_BINARYMIME) != 0 ? 2 : (view->flags & SPOOL_8BITMIME) != 0,
+		.hops = where->hops, .helo = where->helo, .source = where->source, .large = view->entry.large,
+		.bytes = view->large_bytes, .content = view->entry.large ? (struct span){ NULL, 0 } : view->content };
+	struct channel_question question = { IPC_RELAY_ASK, fd, RELAY_TIMEOUT_MS, on_relayed, p };
+	bool ready = recipients.len > 0 && !recipients.failed && (!view->entry.large || fd >= 0);
+	struct buf *out = ready && q->relay.channel != NULL ? channel_ask(q->relay.channel, &question) : NULL;
+	if (out != NULL) {
+		ipc_put_relay_ask(out, &ask);
+		channel_end(q->relay.channel);
+	}
+	if (fd >= 0)
+		close(fd);
+	buf_fini(&recipients);
+	buf_fini(&orcpts);
+	if (out == NULL)
+		turn_back(p, false);
+}
+
+static void on_route(void *arg, const struct channel_message *message)
+{
+	struct passage *p = arg;
+	struct ipc_expanded where;
+	/* Where it does not go to another server any more, the message is looked at anew. */
+	if (message == NULL || !ipc_get_expanded(message->body, &where) || where.outcome != IPC_EXPANSION_ROUTE)
+		turn_back(p, false);
+	else
+		hand_to_relay(p, &where);
+}
+
+static void ask_route(struct passage *p)
+{
+	struct queue_role *q = p->q;
+	struct ipc_expand_ask ask = { .recipient = p->view.recipients[p->unit->recipients[0]].address, .added = 1 };
+	struct channel_question question = { IPC_EXPAND_ASK, -1, QUEUE_ASK_TIMEOUT_MS, on_route, p };
+	struct buf *out = q->policy.channel != NULL ? channel_ask(q->policy.channel, &question) : NULL;
+	if (out == NULL) {
+		turn_back(p, true);
+		return;
+	}
+	ipc_put_expand_ask(out, &ask);
+	channel_end(q->policy.channel);
+}
+
+static void expire(struct passage *p)
+{
+	p->open++;
+	for (uint32_t i = 0; i < p->unit->recipient_count; i++)
+		if (open_recipient(p, p->unit->recipients[i]))
+			settle_one(p, p->unit->recipients[i], NULL);
+	settled(p);
+}
+
+static void passage_begin(struct queue_role *q, struct scheduler_unit *unit, bool expired)
+{
+	struct passage *p = calloc(1, sizeof(*p));
+	if (p == NULL)
+		role_fail(&q->role, "out of memory");
+	*p = (struct passage){ .q = q, .unit = unit, .message = message_find(q, &unit->id),
+		.finish = { .outcome = SCHEDULER_NONE } };
+	q->passages++;
+	if (spool_read(q->spool, &unit->id, &p->view) < 0) {
+		/* Removed, or unreadable: an attempt finds out and says so. */
+		p->view.memory = NULL;
+		turn_back(p, false);
+	} else if (expired) {
+		expire(p);
+	} else {
+		ask_route(p);
+	}
+}
+
+void units_run(struct queue_role *q)
+{
+	struct scheduler_unit *unit;
+	enum scheduler_take take;
+	uint64_t now_ms = clock_unix_ms();
+	if (q->units_running)
+		return; /* what ends inside this loop calls again */
+	q->units_running = true;
+	while (!q->paused && !q->stopping && q->relay.channel != NULL && q->policy.channel != NULL
+	       && (take = scheduler_take(q->scheduler, now_ms, &unit)) != SCHEDULER_NOTHING)
+		passage_begin(q, unit, take == SCHEDULER_EXPIRED);
+	q->units_running = false;
+	uint64_t next_ms = scheduler_next_ms(q->scheduler);
+	if (next_ms == UINT64_MAX || next_ms == 0)
+		timer_cancel(q->units_timer);
+	else
+		timer_set(q->units_timer, next_ms > now_ms ? next_ms - now_ms : 1);
+}

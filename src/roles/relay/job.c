@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One message for one destination: its next hops are tried in their order, each
+ * hop's addresses in theirs, until every recipient has a result that another host
+ * could not improve. What happens before MAIL speaks of the host; what happens after
+ * it speaks of the message.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "relay.h"
+
+#define CONTENT_PIECE_BYTES 65536
+
+struct outcome {
+	bool final;
+	enum ipc_relayed outcome;
+	uint8_t stage, cause;
+	uint16_t code;
+	char enhanced[20];
+	char *text;
+	char host[DNS_NAME_BYTES_MAX + 1];
+	bool dsn_passed;
+};
+
+struct relay_job {
+	struct list link;
+	struct relay *relay;
+	uint32_t incarnation, request;
+	struct ipc_relay_ask ask;
+	int fd;                             /* large content, or -1 */
+	struct span hops[RELAY_HOPS_MAX];
+	size_t hop_count, hop;
+	struct relay_candidates candidates;
+	size_t candidate;
+	struct smtp_client_message message; /* to the recipients that have no final result */
+	struct smtp_client_recipient *recipients;
+	size_t *open;                       /* indices into outcomes, parallel to recipients */
+	struct outcome *outcomes;
+	size_t outcome_count;
+	bool spoken;                        /* some host greeted us */
+	bool busy;                          /* some host said it has enough of us */
+	char down_text[256];                /* why the last host could not be spoken with */
+	uint8_t body[];
+};
+
+static void try_next(struct relay_job *job);
+
+const struct smtp_client_message *relay_job_message(const struct relay_job *job)
+{
+	return &job->message;
+}
+
+struct span relay_job_content(struct relay_job *job, uint64_t offset, bool *last_out, int *error_out)
+{
+	static uint8_t bytes[CONTENT_PIECE_BYTES];
+	if (job->fd < 0) {
+		*last_out = true;
+		return offset < job->ask.content.len ? span_from(job->ask.content, (size_t)offset) : (struct span){ NULL, 0 };
+	}
+	uint64_t left = offset < job->ask.bytes ? job->ask.bytes - offset : 0;
+	size_t want = left < sizeof(bytes) ? (size_t)left : sizeof(bytes);
+	ssize_t got = want > 0 ? pread(job->fd, bytes, want, (off_t)offset) : 0;
+	if (got < 0 || (want > 0 && got == 0)) {
+		*error_out = got < 0 ? -errno : -EIO;
+		return (struct span){ NULL, 0 };
+	}
+	*last_out = (uint64_t)got == left;
+	return span_of(bytes, (size_t)got);
+}
+
+static void job_free(struct relay_job *job)
+{
+	for (size_t i = 0; i < job->outcome_count; i++)
+		free(job->outcomes[i].text);
+	if (job->fd >= 0)
+		close(job->fd);
+	list_remove(&job->link);
+	job->relay->job_count--;
+	free(job->recipients);
+	free(job->open);
+	free(job->outcomes);
+	free(job);
+}
+
+static void put_outcome(struct buf *list, const struct outcome *o)
+{
+	struct buf one;
+	buf_init(&one, 16384);
+	struct ipc_relay_one say = { .outcome = (uint8_t)o->outcome, .stage = o->stage, .cause = o->cause, .code = o->code,
+		.enhanced = span_str(o->enhanced), .text = span_str(o->text), .host = span_str(o->host),
+		.dsn_passed = o->dsn_passed };
+	ipc_put_relay_one(&one, &say);
+	list->failed |= one.failed;
+	ipc_list_add(list, buf_span(&one));
+	buf_fini(&one);
+}
+
+static void answer(struct relay_job *job)
+{
+	struct relay *relay = job->relay;
+	struct buf list;
+	buf_init(&list, CHANNEL_BODY_BYTES_MAX - 4096);
+	for (size_t i = 0; i < job->outcome_count; i++)
+		put_outcome(&list, &job->outcomes[i]);
+	struct ipc_relay_result say = { .results = buf_span(&list),
+		.outcome = job->busy ? IPC_DESTINATION_BUSY : job->spoken ? IPC_DESTINATION_OK : IPC_DESTINATION_DOWN,
+		.reason = span_str(job->down_text) };
+	struct buf *out = relay->queue != NULL && relay->incarnation == job->incarnation
+		? channel_answer_begin(relay->queue, IPC_RELAY_RESULT, job->request, -1) : NULL;
+	if (out != NULL) {
+		ipc_put_relay_result(out, &say);
+		channel_end(relay->queue);
+	}
+	buf_fini(&list);
+	job_free(job);
+}
+
+/* The recipients that still need a host become the message's. */
+static void gather_open(struct relay_job *job)
+{
+	struct span item, orcpt;
+	ipc_list recipients = job->ask.recipients, orcpts = job->ask.orcpts;
+	job->message.recipient_count = 0;
+	for (size_t i = 0; ipc_list_next(&recipients, &item); i++) {
+		if (!ipc_list_next(&orcpts, &orcpt))
+			orcpt = (struct span){ NULL, 0 };
+		if (job->outcomes[i].final)
+			continue;
+		size_t at = job->message.recipient_count++;
+		job->recipients[at] = (struct smtp_client_recipient){ .mailbox = item, .orcpt = orcpt,
+			.notify = i < job->ask.notify.len ? job->ask.notify.ptr[i] : 0 };
+		job->open[at] = i;
+	}
+}
+
+static void keep_text(struct outcome *o, struct span text)
+{
+	free(o->text);
+	o->text = malloc(text.len + 1);
+	if (o->text == NULL)
+		return;
+	for (size_t i = 0; i < text.len; i++)
+		o->text[i] = text.ptr[i] != 0 ? (char)text.ptr[i] : '?';
+	o->text[text.len] = 0;
+}
+
+/* No reply says it: our own words do, with the enhanced code that fits (RFC 3463). */
+static void keep_cause(struct outcome *o, const struct smtp_client_result *r)
+{
+	static const char *const words[] = {
+		[SMTP_CAUSE_CONNECTION_LOST] = "4.4.2 the connection broke",
+		[SMTP_CAUSE_TIMEOUT] = "4.4.2 no answer came in time",
+		[SMTP_CAUSE_PROTOCOL_ERROR] = "4.5.0 the answer was no SMTP reply",
+		[SMTP_CAUSE_TLS] = "4.7.0 TLS is required and was not to be had",
+		[SMTP_CAUSE_CONNECTION_LIMIT] = "4.4.5 the server takes no more in one connection",
+		[SMTP_CAUSE_LOCAL] = "4.3.0 the message could not be read here",
+		[SMTP_CAUSE_TOO_LARGE] = "5.3.4 the message is larger than the other server takes",
+		[SMTP_CAUSE_ADDRESS_UTF8] = "5.6.7 the other server takes no addresses beyond ASCII",
+		[SMTP_CAUSE_ADDRESS_SYNTAX] = "5.1.3 the address cannot be said to another server",
+		[SMTP_CAUSE_HEADER_UTF8] = "5.6.9 the other server takes no header fields beyond ASCII",
+		[SMTP_CAUSE_HEADER_8BIT] = "5.6.3 the header holds bytes that cannot be encoded for the other server",
+		[SMTP_CAUSE_SIGNED] = "5.6.3 encoding the message for the other server would break its signature",
+		[SMTP_CAUSE_STRUCTURE] = "5.6.3 the message's MIME structure is broken, so it cannot be encoded",
+		[SMTP_CAUSE_BARE_NEWLINE] = "5.6.0 the message holds a bare CR or LF",
+	};
+	char text[200];
+	const char *what = (size_t)r->cause < sizeof(words) / sizeof(words[0]) ? words[r->cause] : NULL;
+	snprintf(text, sizeof(text), "%s (%s)", what != NULL ? what : "4.0.0 the attempt ended",
+		smtp_client_stage_name(r->stage));
+	keep_text(o, span_str(text));
+}
+
+/* Another host may do better where this one failed before it heard of the message. */
+static bool about_the_host(const struct smtp_client_result *r)
+{
+	return r->outcome != SMTP_CLIENT_DELIVERED && r->outcome != SMTP_CLIENT_IN_DOUBT && r->stage <= SMTP_STAGE_IDLE
+		&& r->cause != SMTP_CAUSE_LOCAL;
+}
+
+void relay_job_result(struct relay_job *job, const struct smtp_client_result *r, const struct relay_endpoint *from)
+{
+	struct outcome *o = &job->outcomes[job->open[r->recipient]];
+	o->outcome = (enum ipc_relayed)r->outcome;
+	o->stage = (uint8_t)r->stage;
+	o->cause = (uint8_t)r->cause;
+	o->code = r->reply.code;
+	o->enhanced[0] = 0;
+	if (r->reply.enhanced[0] != 0)
+		snprintf(o->enhanced, sizeof(o->enhanced), "%u.%u.%u", r->reply.enhanced[0], r->reply.enhanced[1],
+			r->reply.enhanced[2]);
+	if (r->reply.code != 0)
+		keep_text(o, r->reply.text);
+	else
+		keep_cause(o, r);
+	memcpy(o->host, from->host, sizeof(o->host));
+	o->dsn_passed = r->dsn_passed;
+	o->final = !about_the_host(r);
+	if (o->final)
+		return;
+	job->busy |= r->reply.code == 421;
+	if (r->reply.code != 0)
+		snprintf(job->down_text, sizeof(job->down_text), "%.80s: %u %.120s", from->host, r->reply.code,
+			o->text != NULL ? o->text : "");
+	else
+		snprintf(job->down_text, sizeof(job->down_text), "%.80s: %s while waiting for the %s", from->host,
+			smtp_client_cause_name(r->cause), smtp_client_stage_name(r->stage));
+}
+
+void relay_job_link_done(struct relay_job *job, bool spoken)
+{
+	job->spoken |= spoken;
+	gather_open(job);
+	if (job->message.recipient_count == 0) {
+		/* Once a host took part in the message, what others said before does not count. */
+		job->spoken = true;
+		job->busy = false;
+		answer(job);
+		return;
+	}
+	try_next(job);
+}
+
+/* Nobody could be spoken with: the recipients wait, with the last reason. */
+static void give_up(struct relay_job *job, const char *text)
+{
+	if (text[0] != 0)
+		snprintf(job->down_text, sizeof(job->down_text), "%s", text);
+	for (size_t i = 0; i < job->outcome_count; i++) {
+		struct outcome *o = &job->outcomes[i];
+		if (o->final)
+			continue;
+		o->outcome = IPC_RELAYED_DEFERRED;
+		if (o->code == 0)
+			keep_text(o, span_str(job->down_text));
+	}
+	answer(job);
+}
+
+static void on_candidates(void *arg, const struct relay_candidates *candidates)
+{
+	struct relay_job *job = arg;
+	job->candidates = *candidates;
+	job->candidate = 0;
+	if (candidates->count == 0)
+		snprintf(job->down_text, sizeof(job->down_text), "%s", candidates->text);
+	try_next(job);
+}
+
+static void try_next(struct relay_job *job)
+{
+	while (job->candidate < job->candidates.count) {
+		const struct relay_endpoint *to = &job->candidates.list[job->candidate++];
+		int error = relay_link_start(job->relay, to, &job->ask.source, job);
+		if (error == 0)
+			return;
+		snprintf(job->down_text, sizeof(job->down_text), "%.80s: %s", to->host, strerror(-error));
+	}
+	if (job->hop < job->hop_count)
+		relay_hops_find(job->relay, job->hops[job->hop++], on_candidates, job);
+	else
+		give_up(job, "");
+}
+
+static size_t list_count(ipc_list list)
+{
+	struct span item;
+	size_t count = 0;
+	while (ipc_list_next(&list, &item))
+		count++;
+	return count;
+}
+
+static bool job_fill(struct relay_job *job)
+{
+	struct ipc_relay_ask *ask = &job->ask;
+	size_t count = list_count(ask->recipients);
+	ipc_list hops = ask->hops;
+	while (job->hop_count < RELAY_HOPS_MAX && ipc_list_next(&hops, &job->hops[job->hop_count]))
+		job->hop_count++;
+	if (count == 0 || count > RELAY_RECIPIENTS_MAX || job->hop_count == 0)
+		return false;
+	job->recipients = calloc(count, sizeof(*job->recipients));
+	job->open = calloc(count, sizeof(*job->open));
+	job->outcomes = calloc(count, sizeof(*job->outcomes));
+	if (job->recipients == NULL || job->open == NULL || job->outcomes == NULL)
+		return false;
+	job->outcome_count = count;
+	job->message = (struct smtp_client_message){ .sender = ask->sender, .recipients = job->recipients,
+		.smtputf8 = ask->smtputf8 != 0, .ret = ask->ret, .envid = ask->envid };
+	return true;
+}
+
+bool relay_job_begin(struct relay *relay, const struct channel_message *message)
+{
+	struct relay_job *job = calloc(1, sizeof(*job) + message->body.len);
+	if (job == NULL)
+		return false;
+	job->relay = relay;
+	job->incarnation = relay->incarnation;
+	job->request = message->request;
+	job->fd = -1;
+	list_append(&relay->jobs, &job->link);
+	relay->job_count++;
+	memcpy(job->body, message->body.ptr, message->body.len);
+	if (!ipc_get_relay_ask(span_of(job->body, message->body.len), &job->ask)
+	    || (job->ask.large != 0) != (message->fd >= 0) || !job_fill(job)) {
+		job_free(job);
+		return false;
+	}
+	job->fd = message->fd;
+	gather_open(job);
+	try_next(job);
+	return true;
+}

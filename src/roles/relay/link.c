@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One connection to another server: the socket around the client core. After a
+ * message it waits a little for another one to the same endpoint.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "relay.h"
+#include "sock.h"
+
+#define READ_BYTES 16384
+
+struct relay_link {
+	struct list link;          /* in relay.idle, or relay.busy */
+	struct relay *relay;
+	struct relay_endpoint to;
+	struct netaddr source;
+	int fd;
+	struct poller *poller;
+	struct smtp_client *client;
+	struct relay_job *job;     /* NULL: idle or ending */
+	bool connected;
+	bool greeted;
+	bool idle;
+	unsigned messages;
+	uint64_t idle_since_ms;
+};
+
+static void link_free(struct relay_link *l)
+{
+	struct relay *relay = l->relay;
+	if (l->idle)
+		relay->idle_count--;
+	list_remove(&l->link);
+	poller_close(l->poller);
+	close(l->fd);
+	smtp_client_free(l->client);
+	free(l);
+}
+
+static bool send_output(struct relay_link *l)
+{
+	for (;;) {
+		struct span out = smtp_client_output(l->client);
+		if (out.len == 0 || !l->connected)
+			return true;
+		ssize_t sent = sock_send(l->fd, out, -1);
+		if (sent == -EAGAIN)
+			return true;
+		if (sent == -EINTR)
+			continue;
+		if (sent <= 0)
+			return false;
+		smtp_client_output_consume(l->client, (size_t)sent, loop_now_ms(l->relay->role.loop));
+	}
+}
+
+static void give_content(struct relay_link *l, uint64_t offset)
+{
+	bool last = false;
+	int error = 0;
+	struct span piece = relay_job_content(l->job, offset, &last, &error);
+	if (error < 0)
+		smtp_client_content_failed(l->client);
+	else
+		smtp_client_content(l->client, piece, last, loop_now_ms(l->relay->role.loop));
+}
+
+static void become_idle(struct relay_link *l)
+{
+	list_remove(&l->link); /* from the busy ones */
+	l->idle = true;
+	l->idle_since_ms = loop_now_ms(l->relay->role.loop);
+	list_append(&l->relay->idle, &l->link);
+	l->relay->idle_count++;
+}
+
+static void message_done(struct relay_link *l, bool reusable)
+{
+	struct relay_job *job = l->job;
+	l->job = NULL;
+	l->messages++;
+	if (reusable && !l->relay->stopping && l->messages < RELAY_REUSE_MAX && l->relay->idle_count < RELAY_IDLE_MAX)
+		become_idle(l);
+	else
+		smtp_client_quit(l->client, loop_now_ms(l->relay->role.loop));
+	relay_job_link_done(job, l->greeted);
+}
+
+/* Pulls every event. False: the link is at its end. */
+static bool events(struct relay_link *l)
+{
+	struct smtp_client_event event;
+	for (;;) {
+		l->greeted |= smtp_client_stage(l->client) > SMTP_STAGE_GREETING;
+		switch (smtp_client_next(l->client, &event)) {
+		case SMTP_CLIENT_NEED_INPUT:
+			return true;
+		case SMTP_CLIENT_WANT_CONTENT:
+			give_content(l, event.offset);
+			if (smtp_client_output(l->client).len > SMTP_CLIENT_OUTPUT_PAUSE)
+				return true;
+			break;
+		case SMTP_CLIENT_STARTTLS:
+			smtp_client_lost(l->client);
+			break;
+		case SMTP_CLIENT_RESULT:
+			relay_job_result(l->job, &event.result, &l->to);
+			break;
+		case SMTP_CLIENT_MESSAGE_DONE:
+			message_done(l, event.reusable);
+			break;
+		case SMTP_CLIENT_CLOSED:
+			return false;
+		}
+	}
+}
+
+/* Until nothing moves; frees the link at its end. */
+static void pump(struct relay_link *l)
+{
+	bool sent;
+	do {
+		if (!events(l)) {
+			send_output(l);
+			link_free(l);
+			return;
+		}
+		size_t before = smtp_client_output(l->client).len;
+		if (!send_output(l))
+			smtp_client_lost(l->client);
+		/* What was sent may make room for more content. */
+		sent = smtp_client_output(l->client).len < before;
+	} while (sent);
+	bool unsent = smtp_client_output(l->client).len > 0;
+	poller_want(l->poller, POLLER_READ | (unsent || !l->connected ? POLLER_WRITE : 0));
+}
+
+static void receive(struct relay_link *l)
+{
+	static uint8_t bytes[READ_BYTES];
+	ssize_t got = read(l->fd, bytes, sizeof(bytes));
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (got <= 0) {
+		smtp_client_lost(l->client);
+		return;
+	}
+	struct span rest = span_of(bytes, (size_t)got);
+	while (rest.len > 0) {
+		size_t took = smtp_client_feed(l->client, rest, loop_now_ms(l->relay->role.loop));
+		rest = span_from(rest, took);
+		if (rest.len > 0 && !events(l))
+			return;
+	}
+}
+
+static void on_ready(void *arg, unsigned ready)
+{
+	struct relay_link *l = arg;
+	if (!l->connected) {
+		if (sock_error(l->fd) < 0) {
+			smtp_client_lost(l->client);
+		} else {
+			l->connected = true;
+			smtp_client_connected(l->client, loop_now_ms(l->relay->role.loop));
+		}
+	}
+	if (l->connected && (ready & POLLER_READ) != 0)
+		receive(l);
+	pump(l);
+}
+
+static bool same_endpoint(const struct relay_link *l, const struct relay_endpoint *to, const struct netaddr *source)
+{
+	return memcmp(&l->to.addr, &to->addr, sizeof(to->addr)) == 0 && l->to.port == to->port && l->to.lmtp == to->lmtp
+		&& strcmp(l->to.host, to->host) == 0 && memcmp(&l->source, source, sizeof(*source)) == 0;
+}
+
+static struct relay_link *find_idle(struct relay *relay, const struct relay_endpoint *to, const struct netaddr *source)
+{
+	for (struct list *at = relay->idle.prev; at != &relay->idle; at = at->prev) {
+		struct relay_link *l = LIST_ENTRY(at, struct relay_link, link);
+		if (same_endpoint(l, to, source))
+			return l;
+	}
+	return NULL;
+}
+
+static void begin(struct relay_link *l, struct relay_job *job)
+{
+	l->job = job;
+	list_append(&l->relay->busy, &l->link);
+	smtp_client_begin(l->client, relay_job_message(job), loop_now_ms(l->relay->role.loop));
+}
+
+static struct relay_link *link_open(struct relay *relay, const struct relay_endpoint *to, const struct netaddr *source,
+	int fd)
+{
+	struct relay_link *l = calloc(1, sizeof(*l));
+	if (l == NULL)
+		return NULL;
+	*l = (struct relay_link){ .relay = relay, .to = *to, .source = *source, .fd = fd };
+	list_init(&l->link);
+	l->client = smtp_client_new(&relay->options[to->lmtp], loop_now_ms(relay->role.loop));
+	l->poller = l->client != NULL ? poller_open(relay->role.loop, fd, on_ready, l) : NULL;
+	if (l->poller == NULL) {
+		smtp_client_free(l->client);
+		free(l);
+		return NULL;
+	}
+	return l;
+}
+
+int relay_link_start(struct relay *relay, const struct relay_endpoint *to, const struct netaddr *source,
+	struct relay_job *job)
+{
+	struct relay_link *l = find_idle(relay, to, source);
+	if (l != NULL) {
+		list_remove(&l->link);
+		l->idle = false;
+		relay->idle_count--;
+		begin(l, job);
+		pump(l);
+		return 0;
+	}
+	int fd = to->addr.family == 0 ? sock_connect_unix_begin(to->host) : sock_connect_tcp(&to->addr, to->port, source);
+	if (fd < 0)
+		return fd;
+	l = link_open(relay, to, source, fd);
+	if (l == NULL) {
+		close(fd);
+		return -ENOMEM;
+	}
+	begin(l, job);
+	poller_want(l->poller, POLLER_WRITE);
+	return 0;
+}
+
+static void sweep_list(struct list *head, uint64_t now_ms)
+{
+	struct list *at = head->next;
+	while (at != head) {
+		struct list *next = at->next;
+		struct relay_link *l = LIST_ENTRY(at, struct relay_link, link);
+		if (l->idle && now_ms - l->idle_since_ms >= RELAY_IDLE_MS) {
+			list_remove(&l->link);
+			l->idle = false;
+			l->relay->idle_count--;
+			list_append(&l->relay->busy, &l->link);
+			smtp_client_quit(l->client, now_ms);
+			pump(l);
+		} else if (smtp_client_deadline_ms(l->client) <= now_ms) {
+			smtp_client_expire(l->client, now_ms);
+			pump(l);
+		}
+		at = next;
+	}
+}
+
+void relay_links_sweep(struct relay *relay, uint64_t now_ms)
+{
+	sweep_list(&relay->idle, now_ms);
+	sweep_list(&relay->busy, now_ms);
+}
+
+void relay_links_close_idle(struct relay *relay)
+{
+	while (!list_empty(&relay->idle))
+		link_free(LIST_ENTRY(relay->idle.next, struct relay_link, link));
+}
