@@ -2,7 +2,7 @@
 /*
  * The queue role: owner of the spool. Private to this folder: queue_role.c
  * (configuration, peers, the store's jobs), intake.c (what smtpd hands over),
- * recent.c (what it may hand over twice), messages.c (what is
+ * recent.c (what it may hand over twice), drop.c and drop_file.c (what programs of this machine drop), messages.c (what is
  * being worked on, and when each is due), attempts.c (where do a due message's recipients
  * go?), units.c (on the way to another server), results.c, bounce.c, mx.c, inspect.c (the
  * console's questions).
@@ -65,6 +65,9 @@ struct queue_role {
 	struct spool_job *job;     /* in flight on a thread */
 	struct loop_hook job_hook;
 	char *folder;
+	char *drop_folder;         /* empty: there is none */
+	struct drops *drops;       /* drop.c */
+	uint64_t message_bytes_max; /* of a dropped one; 0: no limit */
 	uint64_t segment_bytes;
 	struct queue_peer smtpds[QUEUE_SMTPDS_MAX];
 	struct queue_peer policy, delivery, relay, console;
