@@ -26,7 +26,8 @@ static int mode_take(const char *letter, struct sendmail_options *o)
 	static const struct {
 		char letter;
 		enum sendmail_mode mode;
-	} modes[] = { { 'm', SENDMAIL_SEND }, { 's', SENDMAIL_SMTP }, { 'p', SENDMAIL_QUEUE_LIST }, { 'i', SENDMAIL_ALIASES } };
+	} modes[] = { { 'm', SENDMAIL_SEND }, { 's', SENDMAIL_SMTP }, { 'p', SENDMAIL_QUEUE_LIST },
+		{ 'i', SENDMAIL_ALIASES } };
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]) && letter[1] == 0; i++)
 		if (modes[i].letter == letter[0]) {
 			o->mode = modes[i].mode;

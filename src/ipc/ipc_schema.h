@@ -83,10 +83,9 @@
 	F(span, hostname) F(list, trust) F(u8, log_json) F(span, postmaster) \
 	F(u32, alias_members_max) F(u32, alias_depth_max)
 #define IPC_FIELDS_SETUP_QUEUE(F) \
-	F(span, hostname) F(u8, log_json) F(span, folder) F(span, drop) F(u64, message_bytes_max) \
-	F(u8, paused) F(u64, segment_bytes) \
+	F(span, hostname) F(u8, log_json) F(span, folder) F(u8, paused) F(u64, segment_bytes) \
 	F(span, retry_ms) /* u64 each */ F(u64, give_up_ms) F(u64, bounces_give_up_ms) F(u64, whole_message_bytes_max) \
-	F(u32, deliveries_max) F(u32, relay_max)
+	F(u32, deliveries_max) F(u32, relay_max) F(span, drop) F(u64, message_bytes_max)
 #define IPC_FIELDS_SETUP_DELIVERY(F) F(span, hostname) F(u8, log_json) F(u32, deliveries_max)
 #define IPC_FIELDS_SETUP_RELAY(F) \
 	F(span, hostname) F(u8, log_json) F(list, dns_servers) F(span, trust_anchor) \

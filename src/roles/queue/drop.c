@@ -27,7 +27,8 @@
 #define SCAN_ENTRIES_MAX 65536
 #define SCAN_EVERY_MS 1000
 #define SCAN_WATCHED_MS 5000      /* what no event told of */
-#define POSTPONED_MS 10000
+#define POSTPONED_MS 10000        /* until there may be room */
+#define LEFTOVER_MS 100           /* until the store has cleaned up after its last process */
 #define UNFINISHED_MS 3600000     /* then its writer is gone */
 #define ASIDE "aside"
 
@@ -100,11 +101,23 @@ static void drop_end(struct drops *d, struct drop *drop)
 	drop_free(drop);
 }
 
+static void wait_for(struct drops *d, uint64_t wait_ms)
+{
+	d->not_before_ms = loop_now_ms(d->q->role.loop) + wait_ms;
+	timer_set(d->timer, wait_ms + 1);
+}
+
+static bool is_waiting(const struct drops *d)
+{
+	return loop_now_ms(d->q->role.loop) < d->not_before_ms;
+}
+
 /* Later: the disk is full, or memory is short. */
 static void drop_postpone(struct drops *d, struct drop *drop)
 {
-	say(LOG_TRANSIENT, "drop-postponed", drop->name, drop->uid, "the store has no room for it now; it stays in its file");
-	d->not_before_ms = loop_now_ms(d->q->role.loop) + POSTPONED_MS;
+	say(LOG_TRANSIENT, "drop-postponed", drop->name, drop->uid,
+		"the store has no room for it now; it stays in its file");
+	wait_for(d, POSTPONED_MS);
 	drop_end(d, drop);
 }
 
@@ -182,8 +195,9 @@ static void copied(void *arg)
 static int copy_begin(struct drops *d, struct drop *drop)
 {
 	int error = spool_large_open(d->q->spool, &drop->id, &drop->copy_fd);
+	/* The index does not know this id: the file is what a killed process left of its copy. */
 	if (error < 0)
-		return error;
+		return error == -EEXIST ? -EAGAIN : error;
 	d->copying = true;
 	if (work_submit(d->q->role.loop, drop_copy, copied, drop) == 0)
 		return 0;
@@ -205,12 +219,16 @@ static void drop_begin(struct drops *d, struct drop *drop)
 		error = copy_begin(d, drop);
 	else if (drop->problem == NULL)
 		error = drop_append(drop, completed);
-	if (error == -EEXIST)
+	if (error == -EEXIST) {
 		drop_known(d, drop);
-	else if (drop->problem != NULL || error == -EMSGSIZE || error == -EINVAL)
+	} else if (error == -EAGAIN) {
+		wait_for(d, LEFTOVER_MS);
+		drop_end(d, drop);
+	} else if (drop->problem != NULL || error == -EMSGSIZE || error == -EINVAL) {
 		drop_refuse(d, drop, drop->problem != NULL ? drop->problem : "more addresses than the store takes");
-	else if (error < 0)
+	} else if (error < 0) {
 		drop_postpone(d, drop);
+	}
 }
 
 /* False: nothing more is taken now. */
@@ -219,7 +237,7 @@ static bool take(struct drops *d, const char *name, const struct id128 *id)
 	const char *problem = NULL;
 	if (is_taken(d, id))
 		return true;
-	if (d->in_flight >= IN_FLIGHT_MAX || d->in_flight_bytes >= IN_FLIGHT_BYTES_MAX || d->copying)
+	if (is_waiting(d) || d->in_flight >= IN_FLIGHT_MAX || d->in_flight_bytes >= IN_FLIGHT_BYTES_MAX || d->copying)
 		return false;
 	struct drop_limits limits = { .gid = d->gid, .content_bytes_max = d->q->message_bytes_max,
 		.recipients = d->recipients };
@@ -264,7 +282,7 @@ static void scan(struct drops *d)
 {
 	d->more = false;
 	timer_set(d->timer, d->watch >= 0 ? SCAN_WATCHED_MS : SCAN_EVERY_MS);
-	if (d->q->stopping || loop_now_ms(d->q->role.loop) < d->not_before_ms)
+	if (d->q->stopping || is_waiting(d))
 		return;
 	int fd = openat(d->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *names = fd >= 0 ? fdopendir(fd) : NULL;

@@ -214,7 +214,8 @@ void drop_copy(void *arg)
 		return;
 	content_scan_finish(&scan);
 	drop->facts = scan.facts;
-	drop->problem = crc != drop->head.content_crc ? "the content fails its checksum" : drop_content_problem(&scan.facts);
+	drop->problem = crc != drop->head.content_crc ? "the content fails its checksum"
+		: drop_content_problem(&scan.facts);
 }
 
 void drop_copy_close(struct drop *drop)

@@ -2,9 +2,9 @@
 /*
  * The queue role: owner of the spool. Private to this folder: queue_role.c
  * (configuration, peers, the store's jobs), intake.c (what smtpd hands over),
- * recent.c (what it may hand over twice), drop.c and drop_file.c (what programs of this machine drop), messages.c (what is
- * being worked on, and when each is due), attempts.c (where do a due message's recipients
- * go?), units.c (on the way to another server), results.c, bounce.c, mx.c, inspect.c (the
+ * recent.c (what it may hand over twice), drop.c and drop_file.c (what programs of
+ * this machine drop), messages.c (what is being worked on, and when each is due),
+ * attempts.c (where do a due message's recipients go?), units.c (on the way to another server), results.c, bounce.c, mx.c, inspect.c (the
  * console's questions).
  *
  * A message becomes durable in queue_role.c: queue_kick begins a batch, its job runs
