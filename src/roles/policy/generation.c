@@ -32,6 +32,7 @@ struct generation {
 	struct policy_role *owner;
 	const struct generation *before; /* in use while this one is built */
 	uint32_t number;
+	char *hostname;
 	char *postmaster;
 	struct directory_limits limits;
 	struct domain *domains;
@@ -100,6 +101,7 @@ static void generation_free(struct generation *g)
 	free(g->unavailable);
 	free(g->domains);
 	free(g->postmaster);
+	free(g->hostname);
 	free(g);
 }
 
@@ -110,7 +112,8 @@ bool generation_setup(struct policy_role *p, struct span body)
 		return false;
 	generation_free(p->said);
 	struct generation *g = p->said = calloc(1, sizeof(*g));
-	if (g == NULL || (g->postmaster = role_strdup(say.postmaster)) == NULL)
+	if (g == NULL || (g->postmaster = role_strdup(say.postmaster)) == NULL
+	    || (g->hostname = role_strdup(say.hostname)) == NULL)
 		role_fail(&p->role, "out of memory");
 	struct id_source chance = clock_id_source();
 	g->owner = p;
@@ -236,7 +239,11 @@ static void build(void *arg)
 		if (d->unavailable)
 			g->unavailable[g->unavailable_count++] = span_str(d->name);
 	}
-	struct directory_source source = { domains, g->domain_count, { g->hash_key[0], g->hash_key[1] } };
+	/* A host that keeps no mail still has a postmaster: its own name is a domain without users. */
+	size_t count = g->domain_count;
+	if (count == 0)
+		domains[count++] = (struct directory_domain){ .name = span_str(g->hostname) };
+	struct directory_source source = { domains, count, { g->hash_key[0], g->hash_key[1] } };
 	g->table = directory_table_new(&source, &g->problems);
 	free(domains);
 	for (size_t i = 0; i < g->domain_count; i++)
