@@ -113,15 +113,16 @@
 #define IPC_FIELDS_VERIFY_ASK(F) F(u8, expand) F(span, address)
 #define IPC_FIELDS_VERIFIED(F) F(u16, key) F(list, mailboxes)
 
-/* outcome: enum ipc_expansion; targets: list of mailboxes or addresses */
+/* outcome: enum ipc_expansion; identity: the same for every spelling that means the same mailbox or
+ * address, of MAILBOX and ROUTE; targets: list of mailboxes or addresses */
 #define IPC_FIELDS_EXPAND_ASK(F) F(span, recipient) F(u8, added) /* by an earlier expansion */
 #define IPC_FIELDS_EXPANDED(F) \
-	F(u8, outcome) F(span, domain) F(span, user) F(list, targets) \
+	F(u8, outcome) F(span, domain) F(span, user) F(span, identity) F(list, targets) \
 	F(list, hops) F(span, helo) F(addr, source) F(u32, connections_max)
 
 #define IPC_FIELDS_SUBMIT_ASK(F) \
 	F(id, id) F(u64, arrived_ms) F(span, sender) F(list, recipients) F(u8, smtputf8) F(u8, body_8bit) \
-	F(span, client) F(span, helo) F(span, session) F(u8, large) F(u64, large_bytes) F(u32, content_crc) \
+	F(u8, again) F(span, client) F(span, helo) F(span, session) F(u8, large) F(u64, large_bytes) F(u32, content_crc) \
 	F(span, trace) F(span, content)
 #define IPC_FIELDS_SUBMITTED(F) F(u16, key) F(u8, unknown) /* unknown: neither kept nor refused for sure */
 #define IPC_FIELDS_SPILL_ASK(F) F(id, id)
@@ -130,7 +131,7 @@
 
 #define IPC_FIELDS_DELIVER_ASK(F) \
 	F(id, id) F(span, sender) F(span, recipient) F(span, domain) F(span, user) F(u32, attempt) \
-	F(u8, large) F(u64, offset) F(u64, bytes) F(span, content)
+	F(u8, large) F(u64, offset) F(u64, bytes) F(u32, large_crc) F(span, content) /* large_crc: crc32c of those bytes */
 #define IPC_FIELDS_DELIVER_RESULT(F) F(u16, key) F(span, text)
 
 /* status: enum ipc_mx_status; key: of the set of hosts, the same for all domains that share it */
@@ -141,7 +142,8 @@
  * notify, orcpts: one for each recipient, in their order; recipients are full mailboxes. */
 #define IPC_FIELDS_RELAY_ASK(F) \
 	F(id, id) F(span, sender) F(list, recipients) F(span, notify) F(list, orcpts) F(u8, smtputf8) F(u8, body) \
-	F(span, envid) F(u8, ret) F(list, hops) F(span, helo) F(addr, source) F(u8, large) F(u64, bytes) F(span, content)
+	F(span, envid) F(u8, ret) F(list, hops) F(span, helo) F(addr, source) F(u8, large) F(u64, bytes) F(u32, large_crc) \
+	F(span, content)
 #define IPC_FIELDS_RELAY_ONE(F) \
 	F(u8, outcome) F(u8, stage) F(u8, cause) F(u16, code) F(span, enhanced) F(span, text) \
 	F(span, host) F(u8, dsn_passed)

@@ -12,7 +12,7 @@
 #include "role.h"
 #include "smtp_client.h"
 
-#define RELAY_JOBS_MAX 5000
+#define RELAY_JOBS_MAX 12000       /* more than relay-connections allows */
 #define RELAY_HOPS_MAX 8            /* next hops of one question, fall-backs included */
 #define RELAY_CANDIDATES_MAX 24     /* addresses of one next hop that are tried */
 #define RELAY_OWN_MAX 64
@@ -77,8 +77,13 @@ void relay_job_result(struct relay_job *job, const struct smtp_client_result *re
 	const struct relay_endpoint *from);
 /* The link is done with the job: all recipients have results. `spoken`: the other side greeted us. */
 void relay_job_link_done(struct relay_job *job, bool spoken);
-/* Up to `len` content bytes from `offset` on; fewer at the end; negative errno. */
+/*
+ * Content bytes from `offset` on, valid until the next call for any job; `last`: the
+ * content ends with them. -EILSEQ in place of the last ones: what is stored is damaged.
+ */
 struct span relay_job_content(struct relay_job *job, uint64_t offset, bool *last_out, int *error_out);
+/* So many of them went on: each byte is summed once, when it is used. */
+void relay_job_content_taken(struct relay_job *job, struct span taken);
 const struct smtp_client_message *relay_job_message(const struct relay_job *job);
 
 /* link.c */
