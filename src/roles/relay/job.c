@@ -41,6 +41,7 @@ struct relay_job {
 	struct outcome *outcomes;
 	size_t outcome_count;
 	bool spoken;                        /* some host greeted us */
+	bool hopeless;                      /* so far every hop leads nowhere, and will tomorrow */
 	bool busy;                          /* some host said it has enough of us */
 	char down_text[256];                /* why the last host could not be spoken with */
 	uint8_t body[];
@@ -51,6 +52,11 @@ static void try_next(struct relay_job *job);
 const struct smtp_client_message *relay_job_message(const struct relay_job *job)
 {
 	return &job->message;
+}
+
+struct span relay_job_helo(const struct relay_job *job)
+{
+	return job->ask.helo.len > 0 ? job->ask.helo : span_str(job->relay->hostname);
 }
 
 struct span relay_job_content(struct relay_job *job, uint64_t offset, bool *last_out, int *error_out)
@@ -223,20 +229,33 @@ void relay_job_link_done(struct relay_job *job, bool spoken)
 	try_next(job);
 }
 
-/* Nobody could be spoken with: the recipients wait, with the last reason. */
-static void give_up(struct relay_job *job, const char *text)
+void relay_job_again(struct relay_job *job)
 {
-	if (text[0] != 0)
-		snprintf(job->down_text, sizeof(job->down_text), "%s", text);
+	gather_open(job);
+	job->candidate -= job->candidate > 0;
+	try_next(job);
+}
+
+/* Nobody could be spoken with: the recipients wait, with the last reason; or fail, where no waiting helps. */
+static void give_up(struct relay_job *job)
+{
+	job->spoken |= job->hopeless;
 	for (size_t i = 0; i < job->outcome_count; i++) {
 		struct outcome *o = &job->outcomes[i];
 		if (o->final)
 			continue;
-		o->outcome = IPC_RELAYED_DEFERRED;
+		o->outcome = job->hopeless ? IPC_RELAYED_FAILED : IPC_RELAYED_DEFERRED;
 		if (o->code == 0)
 			keep_text(o, span_str(job->down_text));
 	}
 	answer(job);
+}
+
+/* What DNS says about the recipient's domain is the truth; a host in our own configuration may be a slip. */
+static bool leads_nowhere(const struct relay_job *job)
+{
+	return job->candidates.count == 0 && (job->candidates.status == IPC_MX_LOOP || job->candidates.status == IPC_MX_NULL
+		|| (job->candidates.status == IPC_MX_NO_DOMAIN && span_starts_nocase(job->hops[job->hop - 1], SPAN("mx:"))));
 }
 
 static void on_candidates(void *arg, const struct relay_candidates *candidates)
@@ -244,8 +263,11 @@ static void on_candidates(void *arg, const struct relay_candidates *candidates)
 	struct relay_job *job = arg;
 	job->candidates = *candidates;
 	job->candidate = 0;
+	const char *enhanced = candidates->status == IPC_MX_LOOP ? "5.4.6 "
+		: candidates->status == IPC_MX_NULL ? "5.1.10 " : "5.4.4 ";
+	job->hopeless = (job->hopeless || job->hop == 1) && leads_nowhere(job);
 	if (candidates->count == 0)
-		snprintf(job->down_text, sizeof(job->down_text), "%s", candidates->text);
+		snprintf(job->down_text, sizeof(job->down_text), "%s%s", job->hopeless ? enhanced : "", candidates->text);
 	try_next(job);
 }
 
@@ -261,7 +283,7 @@ static void try_next(struct relay_job *job)
 	if (job->hop < job->hop_count)
 		relay_hops_find(job->relay, job->hops[job->hop++], on_candidates, job);
 	else
-		give_up(job, "");
+		give_up(job);
 }
 
 static size_t list_count(ipc_list list)

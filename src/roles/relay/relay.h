@@ -12,7 +12,7 @@
 #include "role.h"
 #include "smtp_client.h"
 
-#define RELAY_JOBS_MAX 5000
+#define RELAY_JOBS_MAX 10000        /* what relay-connections allows at most */
 #define RELAY_HOPS_MAX 8            /* next hops of one question, fall-backs included */
 #define RELAY_CANDIDATES_MAX 24     /* addresses of one next hop that are tried */
 #define RELAY_OWN_MAX 64
@@ -75,11 +75,15 @@ void relay_mx_find(struct relay *relay, struct span domain, relay_mx_fn *fn, voi
 bool relay_job_begin(struct relay *relay, const struct channel_message *message);
 void relay_job_result(struct relay_job *job, const struct smtp_client_result *result,
 	const struct relay_endpoint *from);
+/* The kept connection was at its end before it heard of the message: its host is asked anew. */
+void relay_job_again(struct relay_job *job);
 /* The link is done with the job: all recipients have results. `spoken`: the other side greeted us. */
 void relay_job_link_done(struct relay_job *job, bool spoken);
 /* Up to `len` content bytes from `offset` on; fewer at the end; negative errno. */
 struct span relay_job_content(struct relay_job *job, uint64_t offset, bool *last_out, int *error_out);
 const struct smtp_client_message *relay_job_message(const struct relay_job *job);
+/* The name to introduce ourselves with; valid as long as the job. */
+struct span relay_job_helo(const struct relay_job *job);
 
 /* link.c */
 /* Gives the job to an idle connection to this endpoint, or to a new one. */
