@@ -44,7 +44,8 @@ struct relay_job {
 	size_t *open;                       /* indices into outcomes, parallel to recipients */
 	struct outcome *outcomes;
 	size_t outcome_count;
-	bool spoken;                        /* some host greeted us */
+	bool spoken;                        /* some host greeted us and had an answer for us */
+	bool answered;                      /* the last host ended with a reply, not with a break */
 	bool hopeless;                      /* so far every hop leads nowhere, and will tomorrow */
 	bool busy;                          /* some host said it has enough of us */
 	char down_text[256];                /* why the last host could not be spoken with */
@@ -242,6 +243,7 @@ void relay_job_result(struct relay_job *job, const struct smtp_client_result *r,
 	o->final = !about_the_host(r);
 	if (o->final)
 		return;
+	job->answered = r->reply.code != 0;
 	job->busy |= r->reply.code == 421;
 	if (r->reply.code != 0)
 		snprintf(job->down_text, sizeof(job->down_text), "%.80s: %u %.120s", from->host, r->reply.code,
@@ -253,7 +255,7 @@ void relay_job_result(struct relay_job *job, const struct smtp_client_result *r,
 
 void relay_job_link_done(struct relay_job *job, bool spoken)
 {
-	job->spoken |= spoken;
+	job->spoken |= spoken && job->answered;
 	gather_open(job);
 	if (job->message.recipient_count == 0) {
 		/* Once a host took part in the message, what others said before does not count. */
