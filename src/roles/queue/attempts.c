@@ -82,7 +82,7 @@ static void group_hand_over(struct attempt *a, const struct group *g)
 	struct scheduler_unit_form form = { .key = span_str(g->key), .window_max = g->connections_max,
 		.id = a->view.entry.id, .expires_ms = expires_ms(q, &a->view),
 		.sender_hash = (uint32_t)map_hash(q->sender_key, a->view.sender),
-		.recipients = g->recipients, .recipient_count = g->count };
+		.recipients = g->recipients, .recipient_count = g->count, .siblings = &m->chain };
 	if (!message_route(m, g->recipients, g->count)) {
 		m->soon = true;
 	} else if (!scheduler_add(q->scheduler, &form)) {
@@ -477,7 +477,8 @@ void attempts_run(struct queue_role *q)
 	struct schedule_entry entry;
 	uint64_t now_ms = clock_unix_ms();
 	while (may_begin(q) && schedule_take(&q->schedule, now_ms, &entry))
-		begin(q, &entry);
+		if (message_due(q, &entry.id, now_ms))
+			begin(q, &entry);
 	uint64_t next_ms = schedule_next_ms(&q->schedule);
 	if (next_ms == UINT64_MAX || !may_begin(q))
 		timer_cancel(q->due_timer);
