@@ -17,6 +17,7 @@ static void client_close(struct client *c)
 		timer_close(c->timer);
 		close(c->fd);
 		c->poller = NULL;
+		list_remove(&c->link);
 		c->console->client_count--;
 	}
 	c->gone = true;
@@ -133,8 +134,22 @@ static void on_patience_over(void *arg)
 	client_close(arg);
 }
 
+/* Whoever connects and says nothing must not keep the administrator out: the oldest such one goes. */
+static void evict_silent(struct console *console)
+{
+	for (struct list *at = console->clients.next; at != &console->clients; at = at->next) {
+		struct client *c = LIST_ENTRY(at, struct client, link);
+		if (c->asking || c->out.len > 0)
+			continue;
+		client_close(c);
+		return;
+	}
+}
+
 void client_open(struct console *console, int fd)
 {
+	if (console->client_count == CONSOLE_CLIENTS_MAX)
+		evict_silent(console);
 	struct client *c = console->client_count < CONSOLE_CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
 	if (c == NULL) {
 		close(fd);
@@ -155,6 +170,7 @@ void client_open(struct console *console, int fd)
 		free(c);
 		return;
 	}
+	list_append(&console->clients, &c->link);
 	console->client_count++;
 	timer_set(c->timer, CONSOLE_PATIENCE_MS);
 	poller_want(c->poller, POLLER_READ);

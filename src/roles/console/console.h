@@ -27,11 +27,13 @@ struct console {
 	int listener_fd;
 	struct poller *listener;
 	struct channel *queue;
+	struct list clients; /* the oldest first */
 	unsigned client_count;
 };
 
 struct client {
 	struct console *console;
+	struct list link;
 	int fd;
 	struct poller *poller;
 	struct timer *timer;

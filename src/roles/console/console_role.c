@@ -112,5 +112,6 @@ int console_main(unsigned index)
 {
 	static const struct role_ops ops = { IPC_CONSOLE, on_begin, on_control, on_peer, on_stop };
 	static struct console self;
+	list_init(&self.clients);
 	return role_run(&self.role, &ops, &self, index);
 }

@@ -4,6 +4,7 @@
  * not UTF-8 are escaped, numbers beyond the tables below become "?".
  */
 #include "console.h"
+#include "utf8.h"
 
 static const char *const states[] = { "pending", "deferred", "in-doubt", "held", "bounce-owed", "delivered", "failed",
 	"expanded" };
@@ -19,16 +20,19 @@ static const char *const groups[IPC_GROUP_COUNT] = { [IPC_GROUP_DESTINATION] = "
 
 json_t *queue_json_text(struct span text)
 {
-	json_t *plain = json_stringn(text.len > 0 ? (const char *)text.ptr : "", text.len);
-	struct buf escaped;
-	if (plain != NULL && (text.len == 0 || memchr(text.ptr, 0, text.len) == NULL))
-		return plain;
-	json_decref(plain);
-	buf_init(&escaped, 4 * text.len + 1);
-	buf_add_escaped(&escaped, text);
-	plain = json_stringn((const char *)escaped.ptr, escaped.len);
-	buf_fini(&escaped);
-	return plain;
+	struct buf safe;
+	buf_init(&safe, 4 * text.len + 1);
+	while (text.len > 0) {
+		size_t len = text.ptr[0] != 0 ? utf8_char_len(text) : 0;
+		if (len > 0)
+			buf_add(&safe, span_to(text, len));
+		else
+			buf_add_escaped(&safe, span_to(text, 1));
+		text = span_from(text, len > 0 ? len : 1);
+	}
+	json_t *json = json_stringn(safe.len > 0 ? (const char *)safe.ptr : "", safe.len);
+	buf_fini(&safe);
+	return json;
 }
 
 json_t *queue_json_id(const struct id128 *id)

@@ -249,7 +249,8 @@ static bool on_queue(void *arg, const struct channel_message *message)
 	job->delivery = (struct maildir_delivery){ .base_fd = -1, .path = buf_span(&job->path), .base_len = base_len,
 		.id = job->ask.id, .recipient = job->ask.recipient, .sender = job->ask.sender,
 		.hostname = span_str(job->settings->hostname), .content = job->ask.content, .content_fd = message->fd,
-		.content_offset = job->ask.offset, .content_bytes = job->ask.bytes, .may_exist = job->ask.attempt > 0 };
+		.content_offset = job->ask.offset, .content_bytes = job->ask.bytes, .content_crc = job->ask.large_crc,
+		 .may_exist = job->ask.attempt > 0 };
 	d->open++;
 	if (work_submit(d->role.loop, run, done, job) < 0) {
 		job->refusal = "mailbox-io-error";

@@ -136,7 +136,7 @@ static void settle(struct change_message *cm, const struct inspect_recipient *r,
 	}
 	*one = (struct change_one){ .pending = { recorded }, .of = cm };
 	cm->open++;
-	if (spool_settle(c->q->spool, &result, (uint64_t)(uintptr_t)&one->pending) < 0) {
+	if (queue_settle(c->q, &result, &one->pending) < 0) {
 		c->counts.failed++;
 		cm->open--;
 		free(one);
