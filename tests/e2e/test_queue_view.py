@@ -13,7 +13,7 @@ def send(server, recipients, sender="alice@example.org", body=b"Hello.\r\n"):
     """Sends one message; its id."""
     reply = server.deliver(message(token(), body), recipients, sender=sender, source=TRUSTED)
     reply.is_(250)
-    return re.search(r"\b[0-9a-hjkmnp-tv-z]{26}\b", str(reply.text if hasattr(reply, "text") else reply)).group(0)
+    return re.search(r"\b[0-9a-hjkmnp-tv-z]{26}\b", reply.text).group(0)
 
 
 def listed(server, *words):
@@ -139,8 +139,7 @@ def test_remove_with_bounce_tells_the_sender(server):
     found = send(s, ["bob@example.org"], "alice@example.org")
     assert s.tool("queue", "remove", found, "--bounce").returncode == 0
     assert s.tool("queue", "resume").returncode == 0
-    assert b"Removed from the queue" in s.mail("alice", "Removed from the queue").content \
-        if hasattr(s.mail("alice", "Removed from the queue"), "content") else True
+    assert b"bob@example.org" in s.mail("alice", "Removed from the queue").raw
     s.settled()
 
 
