@@ -37,6 +37,7 @@
 	/* role to supervisor */ \
 	M(READY, ready) \
 	M(FAILED, failed)                 /* cannot work; the text says why */ \
+	M(PEER_LOST, peer_lost)           /* the channel of that PEER broke; a new one is wanted */ \
 	M(RELOAD_ASK, reload_ask) \
 	M(RELOADED, reloaded) \
 	M(ROLES_ASK, roles_ask) \
@@ -95,12 +96,13 @@
 #define IPC_FIELDS_ROUTE(F) F(span, pattern) F(list, hops) F(span, helo) F(addr, source) F(u32, connections_max)
 #define IPC_FIELDS_TABLE(F) F(span, domain) F(span, path) F(u8, aliases)
 #define IPC_FIELDS_LISTENER(F) F(span, name) F(u8, repair_newlines)
-#define IPC_FIELDS_PEER(F) F(u8, role) F(u8, index)
+#define IPC_FIELDS_PEER(F) F(u8, role) F(u8, index) F(u32, serial) /* of the pair; comes back in PEER_LOST */
 #define IPC_FIELDS_START(F) F(u32, generation)
 #define IPC_FIELDS_STOP(F) F(u32, grace_ms)
 
 #define IPC_FIELDS_READY(F) F(u32, generation)
 #define IPC_FIELDS_FAILED(F) F(span, text)
+#define IPC_FIELDS_PEER_LOST(F) F(u8, role) F(u8, index) F(u32, serial)
 #define IPC_FIELDS_RELOAD_ASK(F) F(u8, reserved)
 #define IPC_FIELDS_RELOADED(F) F(u8, ok) F(span, text)
 #define IPC_FIELDS_ROLES_ASK(F) F(u8, reserved)

@@ -79,8 +79,8 @@ static bool on_unasked(void *arg, const struct channel_message *message)
 static void on_queue_closed(void *arg, const char *reason)
 {
 	struct console *console = arg;
-	(void)reason;
 	console->queue = NULL;
+	role_peer_lost(&console->role, IPC_QUEUE, 0, reason);
 }
 
 static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
