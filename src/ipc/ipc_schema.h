@@ -35,6 +35,7 @@
 	/* role to supervisor */ \
 	M(READY, ready) \
 	M(FAILED, failed)                 /* cannot work; the text says why */ \
+	M(PEER_LOST, peer_lost)           /* the channel of that PEER broke; a new one is wanted */ \
 	M(RELOAD_ASK, reload_ask) \
 	M(RELOADED, reloaded) \
 	M(ROLES_ASK, roles_ask) \
@@ -96,12 +97,13 @@
 #define IPC_FIELDS_ROUTE(F) F(span, pattern) F(list, hops) F(span, helo) F(addr, source) F(u32, connections_max)
 #define IPC_FIELDS_TABLE(F) F(span, domain) F(span, path) F(u8, aliases)
 #define IPC_FIELDS_LISTENER(F) F(span, name) F(u8, repair_newlines)
-#define IPC_FIELDS_PEER(F) F(u8, role) F(u8, index)
+#define IPC_FIELDS_PEER(F) F(u8, role) F(u8, index) F(u32, serial) /* of the pair; comes back in PEER_LOST */
 #define IPC_FIELDS_START(F) F(u32, generation)
 #define IPC_FIELDS_STOP(F) F(u32, grace_ms)
 
 #define IPC_FIELDS_READY(F) F(u32, generation)
 #define IPC_FIELDS_FAILED(F) F(span, text)
+#define IPC_FIELDS_PEER_LOST(F) F(u8, role) F(u8, index) F(u32, serial)
 #define IPC_FIELDS_RELOAD_ASK(F) F(u8, reserved)
 #define IPC_FIELDS_RELOADED(F) F(u8, ok) F(span, text)
 #define IPC_FIELDS_ROLES_ASK(F) F(u8, reserved)
@@ -113,14 +115,16 @@
 #define IPC_FIELDS_VERIFY_ASK(F) F(u8, expand) F(span, address)
 #define IPC_FIELDS_VERIFIED(F) F(u16, key) F(list, mailboxes)
 
-/* outcome: enum ipc_expansion; targets: list of mailboxes or addresses */
+/* outcome: enum ipc_expansion; identity: the same for every spelling that means the same mailbox or
+ * address, of MAILBOX and ROUTE; targets: list of mailboxes or addresses */
 #define IPC_FIELDS_EXPAND_ASK(F) F(span, recipient) F(u8, added) /* by an earlier expansion */
-#define IPC_FIELDS_EXPANDED(F) F(u8, outcome) F(span, domain) F(span, user) F(list, targets) \
+#define IPC_FIELDS_EXPANDED(F) \
+	F(u8, outcome) F(span, domain) F(span, user) F(span, identity) F(list, targets) \
 	F(list, hops) F(span, helo) F(addr, source) F(u32, connections_max)
 
 #define IPC_FIELDS_SUBMIT_ASK(F) \
 	F(id, id) F(u64, arrived_ms) F(span, sender) F(list, recipients) F(u8, smtputf8) F(u8, body_8bit) \
-	F(span, client) F(span, helo) F(span, session) F(u8, large) F(u64, large_bytes) F(u32, content_crc) \
+	F(u8, again) F(span, client) F(span, helo) F(span, session) F(u8, large) F(u64, large_bytes) F(u32, content_crc) \
 	F(span, trace) F(span, content)
 #define IPC_FIELDS_SUBMITTED(F) F(u16, key) F(u8, unknown) /* unknown: neither kept nor refused for sure */
 #define IPC_FIELDS_SPILL_ASK(F) F(id, id)

@@ -146,7 +146,8 @@ static void put(void *writer, struct span bytes)
  * -EILSEQ: the stored bytes are not those that were accepted, or fewer. Being read
  * once, what was summed is what is written.
  */
-static int copy_descriptor(struct maildir_writer *w, struct return_path_filter *filter, const struct maildir_delivery *d)
+static int copy_descriptor(struct maildir_writer *w, struct return_path_filter *filter,
+	const struct maildir_delivery *d)
 {
 	uint64_t done = 0;
 	uint32_t crc = 0;

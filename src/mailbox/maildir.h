@@ -34,7 +34,8 @@ struct maildir_delivery {
 	uint64_t content_bytes;
 	uint32_t content_crc;    /* crc32c of these bytes; others are not delivered */
 	bool may_exist;          /* an earlier attempt may have left a copy: look for it first */
-	struct maildir_known *known; /* what is remembered of copies, with base_fd -1 only; NULL: look each time */
+	/* What is remembered of copies (maildir_known.h), with base_fd -1 only; NULL: look each time. */
+	struct maildir_known *known;
 };
 
 /* Each has a key of the same meaning in the reply catalogue: maildir_outcome_key. */

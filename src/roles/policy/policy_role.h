@@ -11,12 +11,15 @@
 #include "role.h"
 
 #define POLICY_PEERS_MAX 66 /* every smtpd, and queue */
+#define POLICY_QUEUE_SLOT (POLICY_PEERS_MAX - 1)
 
 struct generation;
 
 struct policy_role {
 	struct role role;
 	struct generation *said;  /* being said by the supervisor */
+	struct generation *waiting; /* said while another one is being built */
+	bool building;
 	struct generation *used;
 	bool built;               /* the first directory was built, or could not be */
 	struct peer {

@@ -56,6 +56,7 @@ static void job_done(void *arg)
 	q->job = NULL;
 	while (spool_completion_next(q->spool, &done)) {
 		struct queue_pending *pending = (struct queue_pending *)(uintptr_t)done.tag;
+		q->settling -= done.settle;
 		pending->completed(q, pending, done.outcome);
 	}
 	say_notices(q);
@@ -64,9 +65,16 @@ static void job_done(void *arg)
 		role_end(&q->role);
 }
 
+int queue_settle(struct queue_role *q, const struct spool_result *r, struct queue_pending *pending)
+{
+	int error = spool_settle(q->spool, r, (uint64_t)(uintptr_t)pending);
+	q->settling += error == 0;
+	return error;
+}
+
 bool queue_idle(const struct queue_role *q)
 {
-	return q->job == NULL && q->intake_bytes == 0 && q->deliveries == 0 && q->passages == 0;
+	return q->job == NULL && q->settling == 0 && q->intake_bytes == 0 && q->deliveries == 0 && q->passages == 0;
 }
 
 static void before_wait(void *arg)
@@ -179,12 +187,27 @@ static bool on_unasked(void *arg, const struct channel_message *message)
 	return false;
 }
 
+static void say_lost(const struct queue_peer *peer, const char *reason)
+{
+	struct queue_role *q = peer->owner;
+	if (peer == &q->policy)
+		role_peer_lost(&q->role, IPC_POLICY, 0, reason);
+	else if (peer == &q->delivery)
+		role_peer_lost(&q->role, IPC_DELIVERY, 0, reason);
+	else if (peer == &q->relay)
+		role_peer_lost(&q->role, IPC_RELAY, 0, reason);
+	else if (peer == &q->console)
+		role_peer_lost(&q->role, IPC_CONSOLE, 0, reason);
+	else
+		role_peer_lost(&q->role, IPC_SMTPD, (unsigned)(peer - q->smtpds), reason);
+}
+
 static void on_closed(void *arg, const char *reason)
 {
 	struct queue_peer *peer = arg;
 	peer->channel = NULL;
 	peer->incarnation++;
-	log_text(LOG_TRANSIENT, "channel-closed", "%s", reason);
+	say_lost(peer, reason);
 	intake_peer_gone(peer);
 }
 

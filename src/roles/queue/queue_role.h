@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The queue role: owner of the spool. Private to this folder: queue_role.c
- * (configuration, peers, the store's jobs), intake.c (what smtpd hands over),
- * recent.c (what it may hand over twice), messages.c (what is
- * being worked on, and when each is due), attempts.c (where do a due message's recipients
- * go?), units.c (on the way to another server), results.c, bounce.c, mx.c, inspect.c (the
- * console's questions).
+ * (configuration, peers, the store's jobs), intake.c (what smtpd hands over), recent.c
+ * (what it may hand over twice), messages.c (what is being worked on, and when each is
+ * due), attempts.c, tries.c and groups.c (where do a due message's recipients go?),
+ * units.c (on the way to another server), results.c, bounce.c, mx.c, inspect.c (the
+ * console's questions). What they offer each other is in queue_parts.h and attempt.h.
  *
  * A message becomes durable in queue_role.c: queue_kick begins a batch, its job runs
  * on a thread, and job_done completes it, which is when smtpd is answered.
@@ -26,6 +26,7 @@
 #define QUEUE_RETRY_WAITS_MAX 64
 #define QUEUE_ASK_TIMEOUT_MS 120000
 #define QUEUE_SPILLS_MAX 1024
+#define QUEUE_COMPLETED_KEPT 8192 /* more than answers can be lost with a channel */
 
 struct queue_role;
 
@@ -33,6 +34,8 @@ struct queue_peer {
 	struct queue_role *owner;
 	struct channel *channel; /* NULL: not there */
 	uint32_t incarnation;    /* of the process at the other end: its answers go nowhere else */
+	struct id128 *completed; /* smtpd: the last messages that were kept for it, a ring */
+	uint32_t completed_at;
 };
 
 /* The head of everything that the store completes: the tag is its address. */
@@ -69,6 +72,7 @@ struct queue_role {
 	struct queue_peer smtpds[QUEUE_SMTPDS_MAX];
 	struct queue_peer policy, delivery, relay, console;
 	size_t intake_bytes;
+	size_t settling;           /* results that are not completed */
 	bool intake_paused;
 	struct list submissions;   /* handed to the store and not completed */
 	struct map recent;         /* recent.c */

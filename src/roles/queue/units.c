@@ -85,6 +85,22 @@ static bool open_recipient(const struct passage *p, uint32_t recipient)
 	return state == SPOOL_PENDING || state == SPOOL_DEFERRED || state == SPOOL_IN_DOUBT;
 }
 
+/* The last reason is the one that helps. */
+static bool settle_expired(struct passage *p, uint32_t recipient, const struct result_form *form)
+{
+	struct span last = p->view.recipients[recipient].reason;
+	struct buf text;
+	buf_init(&text, 1024);
+	buf_add_str(&text, "Tried for too long; given up");
+	if (last.len > 0) {
+		buf_add_str(&text, "; the last answer was: ");
+		buf_add(&text, span_to(last, 300));
+	}
+	bool ok = result_settle_key(p->q, form, REPLY_MESSAGE_EXPIRED, buf_span(&text));
+	buf_fini(&text);
+	return ok;
+}
+
 static void settle_one(struct passage *p, uint32_t recipient, const struct ipc_relay_one *one)
 {
 	struct settling *s = calloc(1, sizeof(*s));
@@ -96,7 +112,7 @@ static void settle_one(struct passage *p, uint32_t recipient, const struct ipc_r
 	struct result_form form = { &s->pending, &p->view, recipient, clock_unix_ms() };
 	p->open++;
 	bool ok = one != NULL ? result_settle_reply(p->q, &form, one)
-		: result_settle_key(p->q, &form, REPLY_MESSAGE_EXPIRED, (struct span){ NULL, 0 });
+		: settle_expired(p, recipient, &form);
 	if (!ok) {
 		p->left = true;
 		p->open--;

@@ -64,13 +64,14 @@ static void ask_rcpt(struct smtpd_conn *conn, const struct smtp_server_question 
 
 static void on_verified(void *arg, const struct channel_message *message)
 {
-	struct span lines[SMTP_SERVER_EXPN_LINES_MAX];
+	/* One more than are shown: a longer list shall be known as one. */
+	struct span lines[SMTP_SERVER_EXPN_LINES_MAX + 1];
 	struct ipc_verified verified = { .key = REPLY_POLICY_UNAVAILABLE };
 	struct smtp_server_answer answer = { .mailboxes = lines };
 	if (message != NULL)
 		ipc_get_verified(message->body, &verified);
 	answer.key = key_of(verified.key, REPLY_POLICY_UNAVAILABLE);
-	while (answer.mailbox_count < SMTP_SERVER_EXPN_LINES_MAX
+	while (answer.mailbox_count <= SMTP_SERVER_EXPN_LINES_MAX
 	       && ipc_list_next(&verified.mailboxes, &lines[answer.mailbox_count]))
 		answer.mailbox_count++;
 	arrived(arg, &answer);
@@ -207,12 +208,13 @@ static void on_submitted(void *arg, const struct channel_message *message)
 	struct smtpd_conn *conn = arg;
 	struct ipc_submitted submitted = { .key = REPLY_QUEUE_UNAVAILABLE };
 	if (message == NULL) {
-		/* No successor will be asked by a client that has left. */
-		conn->resubmit = conn->fd >= 0 && conn->asking;
+		/* No successor will be asked by a client that has left, and a queue that lives and is
+		 * silent is not asked twice. */
+		const struct channel *queue = conn->smtpd->queue;
+		bool gone = queue == NULL || !channel_is_open(queue);
+		conn->resubmit = conn->fd >= 0 && conn->asking && gone;
 		if (!conn->resubmit)
 			unknown(conn);
-		else if (conn->smtpd->queue != NULL)
-			smtpd_ask_resubmit(conn);
 		return;
 	}
 	ipc_get_submitted(message->body, &submitted);
@@ -238,6 +240,7 @@ static bool submit(struct smtpd_conn *conn)
 		ipc_list_add(&list, t->recipients[i]);
 	netaddr_write(&peer, &conn->peer);
 	struct ipc_submit_ask ask = { .id = t->id, .arrived_ms = clock_unix_ms(), .sender = t->sender,
+		.again = conn->resubmit,
 		.recipients = buf_span(&list), .smtputf8 = t->smtputf8, .body_8bit = t->body_8bit,
 		.client = buf_span(&peer), .helo = smtp_server_helo(conn->session),
 		.session = smtp_server_session_id(conn->session), .large = t->spilled,
@@ -253,9 +256,8 @@ static bool submit(struct smtpd_conn *conn)
 
 void smtpd_ask_resubmit(struct smtpd_conn *conn)
 {
-	conn->resubmit = false;
-	if (!submit(conn))
-		conn->resubmit = true;
+	if (submit(conn))
+		conn->resubmit = false;
 }
 
 /* No queue came back in time to ask. */
