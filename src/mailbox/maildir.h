@@ -57,9 +57,9 @@ struct maildir_result {
 
 /*
  * Puts one copy into the Maildir, with Return-Path and Delivered-To in front and
- * without Return-Path fields that the message brings (RFC 5321 section 4.4), making it (mode 0700) with its missing parents
- * below the base folder. After any failure nothing of it is in new/ that a retry
- * with may_exist would not find.
+ * without Return-Path fields that the message brings (RFC 5321 section 4.4).
+ * Makes the Maildir (mode 0700) with its missing parents below the base folder. After
+ * any failure nothing of it is in new/ that a retry with may_exist would not find.
  */
 void maildir_deliver(const struct maildir_delivery *delivery, struct maildir_result *result_out);
 

@@ -65,7 +65,7 @@ def test_a_return_path_that_the_message_brings_is_taken_out(demo):
         b"\r\n\r\n", b"\r\nRETURN-PATH :\r\n <again@elsewhere.test>\r\n\r\n", 1)
     demo.deliver(content, sender="me@client.test").is_(250)
     mail = demo.mail("alice", mark)
-    assert [value for name, value in mail.fields if name.lower().strip() == "return-path"] == ["<me@client.test>"]
+    assert [value for name, value in mail.fields if name.lower().strip() == "return-path"] == [b"<me@client.test>"]
     assert mail.content() == lf(message(mark, b"Return-Path: in the body\r\n"))
 
 
