@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mailq asks the running server, as `waybill` does. */
+/* mailq asks the running server, as `waybill queue` does. */
 #include <sysexits.h>
 
 #include "cli.h"
@@ -8,6 +8,8 @@
 int sendmail_mailq(const struct sendmail_options *options)
 {
 	struct cli_options ask = { .conf_path = options->conf_path };
-	int code = cli_status(&ask);
+	char name[] = "queue";
+	char *words[] = { name, NULL };
+	int code = cli_queue(1, words, &ask);
 	return code == CLI_DONE ? EX_OK : code == CLI_TRY_LATER ? EX_TEMPFAIL : EX_UNAVAILABLE;
 }
