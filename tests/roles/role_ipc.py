@@ -20,9 +20,12 @@ HEAD = struct.Struct("<IHHI")
 
 def schema_read():
     """Message names in their order, and the (type, name) of each one's fields."""
-    with open(os.path.join(ROOT, "src", "ipc", "ipc_schema.h"), encoding="utf-8") as file:
-        text = re.sub(r"/\*.*?\*/", "", file.read(), flags=re.S).replace("\\\n", " ")
-    listed = re.search(r"#define IPC_MESSAGES\(M\)(.*)", text).group(1)
+    text = ""
+    for header in ("ipc_schema_console.h", "ipc_schema.h"):
+        with open(os.path.join(ROOT, "src", "ipc", header), encoding="utf-8") as file:
+            text += re.sub(r"/\*.*?\*/", "", file.read(), flags=re.S).replace("\\\n", " ")
+    console = re.search(r"#define IPC_MESSAGES_CONSOLE\(M\)(.*)", text).group(1)
+    listed = re.search(r"#define IPC_MESSAGES\(M\)(.*)", text).group(1).replace("IPC_MESSAGES_CONSOLE(M)", console)
     names = re.findall(r"\bM\((\w+),", listed)
     fields = {name: re.findall(r"F\((\w+),\s*(\w+)\)", re.search(rf"#define IPC_FIELDS_{name}\(F\)(.*)", text).group(1))
               for name in names}

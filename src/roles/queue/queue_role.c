@@ -209,6 +209,8 @@ static void on_closed(void *arg, const char *reason)
 	peer->incarnation++;
 	say_lost(peer, reason);
 	intake_peer_gone(peer);
+	if (peer == &peer->owner->console)
+		inspect_peer_gone(peer->owner);
 }
 
 static const struct channel_handlers smtpd_handlers = { IPC_QUEUE, IPC_SMTPD, intake_message, on_closed };
@@ -248,6 +250,8 @@ static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 	channel_close(before);
 	if (before != NULL)
 		intake_peer_gone(peer);
+	if (before != NULL && who == IPC_CONSOLE)
+		inspect_peer_gone(q);
 	peer->channel = channel_open(q->role.loop, fd, handlers, peer);
 	if (peer->channel != NULL && who == IPC_SMTPD && q->intake_paused)
 		channel_pause(peer->channel, true);
