@@ -84,7 +84,7 @@
 	F(u32, alias_members_max) F(u32, alias_depth_max)
 #define IPC_FIELDS_SETUP_QUEUE(F) \
 	F(span, hostname) F(u8, log_json) F(span, folder) F(u8, paused) F(u64, segment_bytes) \
-	F(span, retry_ms) /* u64 each */ F(u64, give_up_ms) F(u64, bounces_give_up_ms) F(u64, whole_message_bytes_max) \
+	F(span, retry_ms) F(span, delay_after_ms) /* u64 each */ F(u8, failure_copies) F(u64, give_up_ms) F(u64, bounces_give_up_ms) F(u64, whole_message_bytes_max) \
 	F(u32, deliveries_max) F(u32, relay_max)
 #define IPC_FIELDS_SETUP_DELIVERY(F) F(span, hostname) F(u8, log_json) F(u32, deliveries_max)
 #define IPC_FIELDS_SETUP_RELAY(F) \
@@ -119,8 +119,11 @@
 	F(u8, outcome) F(span, domain) F(span, user) F(list, targets) \
 	F(list, hops) F(span, helo) F(addr, source) F(u32, connections_max)
 
+/* body: 0 7BIT, 1 8BITMIME, 2 BINARYMIME. notify, orcpts: one for each recipient, in their order, or
+ * empty where no recipient has any; ret: enum dsn_ret (RFC 3461). */
 #define IPC_FIELDS_SUBMIT_ASK(F) \
-	F(id, id) F(u64, arrived_ms) F(span, sender) F(list, recipients) F(u8, smtputf8) F(u8, body_8bit) \
+	F(id, id) F(u64, arrived_ms) F(span, sender) F(list, recipients) F(u8, smtputf8) F(u8, body) \
+	F(span, notify) F(list, orcpts) F(u8, ret) F(span, envid) \
 	F(span, client) F(span, helo) F(span, session) F(u8, large) F(u64, large_bytes) F(u32, content_crc) \
 	F(span, trace) F(span, content)
 #define IPC_FIELDS_SUBMITTED(F) F(u16, key) F(u8, unknown) /* unknown: neither kept nor refused for sure */

@@ -102,7 +102,8 @@ static int append_with(struct queue_role *q, struct submission *s, const struct 
 	struct span *recipients)
 {
 	struct spool_message m = { .id = ask->id, .arrival_ms = ask->arrived_ms,
-		.flags = (ask->smtputf8 != 0 ? SPOOL_SMTPUTF8 : 0) | (ask->body_8bit != 0 ? SPOOL_8BITMIME : 0),
+		.flags = (ask->smtputf8 != 0 ? SPOOL_SMTPUTF8 : 0) | (ask->body == 1 ? SPOOL_8BITMIME : 0)
+			| (ask->body > 1 ? SPOOL_BINARYMIME : 0),
 		.sender = ask->sender, .recipients = recipients, .client = ask->client,
 		.helo = ask->helo, .session = ask->session, .trace = ask->trace, .content = ask->content,
 		.large = ask->large != 0, .large_bytes = ask->large_bytes, .large_crc = ask->content_crc };

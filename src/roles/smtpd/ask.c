@@ -222,6 +222,20 @@ static void on_submitted(void *arg, const struct channel_message *message)
 		committed(conn, key_of(submitted.key, REPLY_QUEUE_UNAVAILABLE));
 }
 
+/* Most messages ask for nothing special: then the latter two stay empty. */
+static void list_recipients(const struct smtp_transaction *t, struct buf *list, struct buf *notify, struct buf *orcpts)
+{
+	bool asked = false;
+	for (size_t i = 0; i < t->recipient_count; i++) {
+		ipc_list_add(list, t->recipients[i]);
+		asked |= t->recipients_dsn[i].notify != 0 || t->recipients_dsn[i].orcpt.len > 0;
+	}
+	for (size_t i = 0; asked && i < t->recipient_count; i++) {
+		buf_add_byte(notify, t->recipients_dsn[i].notify);
+		ipc_list_add(orcpts, t->recipients_dsn[i].orcpt);
+	}
+}
+
 /* False: it could not be offered to a queue now. */
 static bool submit(struct smtpd_conn *conn)
 {
@@ -231,22 +245,26 @@ static bool submit(struct smtpd_conn *conn)
 	struct buf *out = queue != NULL ? channel_ask(queue, &question) : NULL;
 	if (out == NULL)
 		return false;
-	struct buf list, peer;
+	struct buf list, notify, orcpts, peer;
 	buf_init(&list, CHANNEL_BODY_BYTES_MAX);
+	buf_init(&notify, CHANNEL_BODY_BYTES_MAX);
+	buf_init(&orcpts, CHANNEL_BODY_BYTES_MAX);
 	buf_init(&peer, 64);
-	for (size_t i = 0; i < t->recipient_count; i++)
-		ipc_list_add(&list, t->recipients[i]);
+	list_recipients(t, &list, &notify, &orcpts);
 	netaddr_write(&peer, &conn->peer);
 	struct ipc_submit_ask ask = { .id = t->id, .arrived_ms = clock_unix_ms(), .sender = t->sender,
-		.recipients = buf_span(&list), .smtputf8 = t->smtputf8, .body_8bit = t->body_8bit,
+		.recipients = buf_span(&list), .smtputf8 = t->smtputf8, .body = t->body_binary ? 2 : t->body_8bit,
+		.notify = buf_span(&notify), .orcpts = buf_span(&orcpts), .ret = (uint8_t)t->ret, .envid = t->envid,
 		.client = buf_span(&peer), .helo = smtp_server_helo(conn->session),
 		.session = smtp_server_session_id(conn->session), .large = t->spilled,
 		.large_bytes = t->spilled ? t->stored_bytes : 0, .content_crc = t->stored_crc32c,
 		.content = t->stored };
 	ipc_put_submit_ask(out, &ask);
-	out->failed |= list.failed;
+	out->failed |= list.failed || notify.failed || orcpts.failed;
 	channel_end(queue);
 	buf_fini(&list);
+	buf_fini(&notify);
+	buf_fini(&orcpts);
 	buf_fini(&peer);
 	return true;
 }
