@@ -148,6 +148,17 @@ static int copy_large(struct offline *o, const struct spool_view *view, int to)
 	return error;
 }
 
+/* NOTIFY and ORCPT (RFC 3461) as they were given. */
+static void write_options(struct buf *out, const struct spool_recipient *r)
+{
+	if (r->notify != 0)
+		buf_addf(out, "\n   notify %u", r->notify);
+	if (r->orcpt.len == 0)
+		return;
+	buf_add_str(out, "\n   orcpt ");
+	buf_add_escaped(out, r->orcpt);
+}
+
 static void write_envelope(struct buf *out, const struct spool_view *view)
 {
 	buf_add_str(out, "from <");
@@ -157,6 +168,13 @@ static void write_envelope(struct buf *out, const struct spool_view *view)
 	buf_add_str(out, "\nclient ");
 	buf_add(out, view->client);
 	buf_add_byte(out, '\n');
+	if (view->ret != SPOOL_RET_NONE)
+		buf_addf(out, "ret %s\n", view->ret == SPOOL_RET_FULL ? "full" : "hdrs");
+	if (view->envid.len > 0) {
+		buf_add_str(out, "envid ");
+		buf_add_escaped(out, view->envid);
+		buf_add_byte(out, '\n');
+	}
 	for (uint32_t i = 0; i < view->entry.recipient_count; i++) {
 		const struct spool_recipient *r = &view->recipients[i];
 		buf_add_str(out, "to <");
@@ -166,6 +184,7 @@ static void write_envelope(struct buf *out, const struct spool_view *view)
 			buf_add_byte(out, ' ');
 			buf_add_escaped(out, r->reason);
 		}
+		write_options(out, r);
 		buf_add_byte(out, '\n');
 	}
 }

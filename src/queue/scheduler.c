@@ -316,7 +316,9 @@ static void went_well(struct scheduler_destination *d)
 		d->window = 1;
 		d->successes = 0;
 	}
-	d->state = STATE_UP;
+	/* What was under way when it asked for a pause does not end the pause. */
+	if (d->state != STATE_PACED)
+		d->state = STATE_UP;
 	d->failures = 0;
 	if (++d->successes >= d->window && d->window < d->window_max) {
 		d->window++;
@@ -331,12 +333,25 @@ static void went_down(struct scheduler *s, struct scheduler_destination *d, uint
 		wait *= 2;
 	if (wait > s->options.down_max_ms)
 		wait = s->options.down_max_ms;
+	uint64_t wake_ms = now_ms + wait + id_source_u64(&s->options.chance) % (wait / 10 + 1);
+	/* A pause that it asked for holds for the probe too. */
+	if (d->state != STATE_PACED || d->wake_ms < wake_ms)
+		d->wake_ms = wake_ms;
 	if (d->state != STATE_DOWN)
 		d->since_ms = now_ms;
 	d->state = STATE_DOWN;
 	if (d->failures < DOWN_DOUBLINGS_MAX)
 		d->failures++;
-	d->wake_ms = now_ms + wait + id_source_u64(&s->options.chance) % (wait / 10 + 1);
+}
+
+static void was_busy(struct scheduler *s, struct scheduler_destination *d, uint64_t now_ms)
+{
+	d->window = d->window > 1 ? d->window / 2 : 1;
+	d->successes = 0;
+	/* With nothing else of ours there, others keep it busy, and no end of ours would change that:
+	 * asking again at once would never end. */
+	if (d->in_flight == 0 && d->state != STATE_PACED && (d->state != STATE_DOWN || d->wake_ms == 0))
+		went_down(s, d, now_ms);
 }
 
 static void learn(struct scheduler *s, struct scheduler_destination *d, const struct scheduler_finish *how,
@@ -347,8 +362,7 @@ static void learn(struct scheduler *s, struct scheduler_destination *d, const st
 		went_well(d);
 		return;
 	case SCHEDULER_BUSY:
-		d->window = d->window > 1 ? d->window / 2 : 1;
-		d->successes = 0;
+		was_busy(s, d, now_ms);
 		break;
 	case SCHEDULER_PACED:
 		if (d->state != STATE_PACED)

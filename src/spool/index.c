@@ -174,10 +174,32 @@ static void apply_added(struct spool *s, struct message *m, const struct journal
 	s->counts.recipients++;
 }
 
+/* Of the recipient that was added just before; read twice it says the same. */
+static void apply_options(struct message *m, const struct journal_entry *entry)
+{
+	uint32_t count = message_recipient_count(m);
+	if (m->recipients == NULL || entry->recipient >= count)
+		return;
+	uint64_t index = (uint64_t)m->recipients->items[entry->recipient].first_added + entry->ordinal;
+	if (index < m->accepted_count || index >= count)
+		return;
+	struct recipient *r = &m->recipients->items[index];
+	char *grown = realloc(r->address, r->address_len + entry->text.len);
+	if (grown == NULL)
+		abort();
+	if (entry->text.len > 0)
+		memcpy(grown + r->address_len, entry->text.ptr, entry->text.len);
+	r->address = grown;
+	r->orcpt_len = (uint16_t)entry->text.len;
+	r->notify = entry->value;
+	r->own_options = true;
+}
+
 static void apply_fresh(struct spool *s, struct message *m)
 {
 	free_recipients(m->recipients);
 	m->recipients = NULL;
+	m->delay_notices = 0;
 	s->counts.recipients += (uint64_t)m->accepted_count - m->open_count;
 	m->open_count = m->accepted_count;
 }
@@ -195,6 +217,10 @@ void index_apply(struct spool *s, const struct journal_entry *entry)
 		apply_recipient(s, m, entry);
 	else if (entry->type == JOURNAL_ADDED)
 		apply_added(s, m, entry);
+	else if (entry->type == JOURNAL_OPTIONS)
+		apply_options(m, entry);
+	else if (entry->type == JOURNAL_NOTE)
+		m->delay_notices = entry->value;
 	else
 		apply_fresh(s, m);
 }
@@ -215,16 +241,18 @@ static void snapshot_added(const struct message *m, struct buf *body)
 		entry.ordinal = i - list->items[r->parent].first_added;
 		entry.text = span_of(r->address, r->address_len);
 		journal_entry_put(body, &entry);
+		if (!r->own_options)
+			continue;
+		entry.type = JOURNAL_OPTIONS;
+		entry.value = r->notify;
+		entry.text = span_of(r->address + r->address_len, r->orcpt_len);
+		journal_entry_put(body, &entry);
 	}
 }
 
-void index_snapshot(const struct message *m, struct buf *body)
+static void snapshot_states(const struct message *m, struct buf *body)
 {
 	const struct recipients *list = m->recipients;
-	if (list == NULL)
-		return;
-	journal_entry_put(body, &(struct journal_entry){ .type = JOURNAL_FRESH, .id = m->id });
-	snapshot_added(m, body);
 	for (uint32_t i = 0; i < list->count; i++) {
 		const struct recipient *r = &list->items[i];
 		struct journal_entry entry = { .type = JOURNAL_RECIPIENT, .id = m->id, .recipient = i };
@@ -236,4 +264,18 @@ void index_snapshot(const struct message *m, struct buf *body)
 		entry.text = span_of(r->reason, r->reason_len);
 		journal_entry_put(body, &entry);
 	}
+}
+
+void index_snapshot(const struct message *m, struct buf *body)
+{
+	struct journal_entry note = { .type = JOURNAL_NOTE, .id = m->id, .value = m->delay_notices };
+	if (m->recipients == NULL && m->delay_notices == 0)
+		return;
+	journal_entry_put(body, &(struct journal_entry){ .type = JOURNAL_FRESH, .id = m->id });
+	if (m->delay_notices != 0)
+		journal_entry_put(body, &note);
+	if (m->recipients == NULL)
+		return;
+	snapshot_added(m, body);
+	snapshot_states(m, body);
 }

@@ -15,6 +15,8 @@
  *     3 segment:   slot (4), generation (8), void from this unit on (4), a bit for each dead unit (4 + n)
  *     4 end of the checkpoint
  *     5 fresh:     id (16), empty (4)
+ *     6 options:   id (16), index of the one it replaces (4), ordinal (4), NOTIFY (1), ORCPT (4 + n)
+ *     7 note:      id (16), notices of delay (1), empty (4)
  *
  * A journal begins with a checkpoint: what is not default in the state of all live
  * messages, what is dead or void in each segment. It is written as journal.new
@@ -24,8 +26,9 @@
  *
  * Every entry says how things are, not how they changed, so that the checkpoint's word
  * about a message may come before or after newer ones: it begins with "fresh", and is as
- * new as the place where it stands. Added recipients come before the state of the one they
- * replace, and all of a message's before its states: it must not seem dead halfway. A message is dead when
+ * new as the place where it stands. Added recipients (each followed by its options, if it
+ * does not inherit them) come before the state of the one they replace, and all of a
+ * message's before its states: it must not seem dead halfway. A message is dead when
  * all its recipients are final, and there is no other mark of it than that and the bit
  * in its segment. An entry about a message that is not there means that it is dead.
  *
@@ -45,25 +48,37 @@
 #define FRAME_MAGIC 0x31664a57u /* "WJf1" */
 #define FRAME_HEAD_BYTES 28u
 
+static bool has_id(enum journal_entry_type type)
+{
+	return type != JOURNAL_SEGMENT && type != JOURNAL_END;
+}
+
+static bool has_recipient(enum journal_entry_type type)
+{
+	return type == JOURNAL_RECIPIENT || type == JOURNAL_ADDED || type == JOURNAL_OPTIONS;
+}
+
 void journal_entry_put(struct buf *body, const struct journal_entry *e)
 {
 	struct buf b;
 	buf_init(&b, JOURNAL_FRAME_BYTES_MAX);
-	if (e->type == JOURNAL_RECIPIENT || e->type == JOURNAL_ADDED || e->type == JOURNAL_FRESH)
+	if (has_id(e->type))
 		wire_put_id(&b, &e->id);
-	if (e->type == JOURNAL_RECIPIENT || e->type == JOURNAL_ADDED)
+	if (has_recipient(e->type))
 		wire_put_u32(&b, e->recipient);
 	if (e->type == JOURNAL_RECIPIENT) {
 		wire_put_u8(&b, (uint8_t)e->state);
 		wire_put_u32(&b, e->attempts);
 		wire_put_u64(&b, e->retry_at_ms);
-	} else if (e->type == JOURNAL_ADDED) {
+	} else if (has_recipient(e->type)) {
 		wire_put_u32(&b, e->ordinal);
 	} else if (e->type == JOURNAL_SEGMENT) {
 		wire_put_u32(&b, e->slot);
 		wire_put_u64(&b, e->generation);
 		wire_put_u32(&b, e->limit);
 	}
+	if (e->type == JOURNAL_OPTIONS || e->type == JOURNAL_NOTE)
+		wire_put_u8(&b, e->value);
 	if (e->type != JOURNAL_END)
 		wire_put_span(&b, e->text);
 	wire_put_u8(body, (uint8_t)e->type);
@@ -72,13 +87,27 @@ void journal_entry_put(struct buf *body, const struct journal_entry *e)
 	buf_fini(&b);
 }
 
+static size_t text_max(enum journal_entry_type type)
+{
+	switch (type) {
+	case JOURNAL_RECIPIENT:
+		return SPOOL_REASON_BYTES_MAX;
+	case JOURNAL_ADDED:
+		return SPOOL_ADDRESS_BYTES_MAX;
+	case JOURNAL_OPTIONS:
+		return SPOOL_ORCPT_BYTES_MAX;
+	default:
+		return JOURNAL_FRAME_BYTES_MAX;
+	}
+}
+
 static bool read_entry(struct wire_reader *r, struct journal_entry *e)
 {
 	if (e->type == JOURNAL_END)
 		return wire_done(r);
-	if (e->type == JOURNAL_RECIPIENT || e->type == JOURNAL_ADDED || e->type == JOURNAL_FRESH)
+	if (has_id(e->type))
 		e->id = wire_get_id(r);
-	if (e->type == JOURNAL_RECIPIENT || e->type == JOURNAL_ADDED)
+	if (has_recipient(e->type))
 		e->recipient = wire_get_u32(r);
 	if (e->type == JOURNAL_RECIPIENT) {
 		uint8_t state = wire_get_u8(r);
@@ -86,17 +115,17 @@ static bool read_entry(struct wire_reader *r, struct journal_entry *e)
 		e->attempts = wire_get_u32(r);
 		e->retry_at_ms = wire_get_u64(r);
 		r->bad |= state > SPOOL_EXPANDED;
-	} else if (e->type == JOURNAL_ADDED) {
+	} else if (has_recipient(e->type)) {
 		e->ordinal = wire_get_u32(r);
 	} else if (e->type == JOURNAL_SEGMENT) {
 		e->slot = wire_get_u32(r);
 		e->generation = wire_get_u64(r);
 		e->limit = wire_get_u32(r);
 	}
+	if (e->type == JOURNAL_OPTIONS || e->type == JOURNAL_NOTE)
+		e->value = wire_get_u8(r);
 	e->text = wire_get_span(r);
-	size_t max = e->type == JOURNAL_RECIPIENT ? SPOOL_REASON_BYTES_MAX :
-		e->type == JOURNAL_ADDED ? SPOOL_ADDRESS_BYTES_MAX : JOURNAL_FRAME_BYTES_MAX;
-	return wire_done(r) && e->text.len <= max;
+	return wire_done(r) && e->text.len <= text_max(e->type);
 }
 
 enum journal_next journal_entry_next(struct span *body, struct journal_entry *entry_out)
@@ -108,7 +137,7 @@ enum journal_next journal_entry_next(struct span *body, struct journal_entry *en
 		if (r.bad)
 			return JOURNAL_BAD;
 		*body = r.rest;
-		if (type < JOURNAL_RECIPIENT || type > JOURNAL_FRESH)
+		if (type < JOURNAL_RECIPIENT || type > JOURNAL_NOTE)
 			continue;
 		*entry_out = (struct journal_entry){ .type = (enum journal_entry_type)type };
 		struct wire_reader entry = { .rest = bytes };

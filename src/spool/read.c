@@ -20,6 +20,7 @@ static struct spool_entry entry_of(const struct message *m)
 		.arrival_ms = m->arrival_ms,
 		.bytes = m->bytes,
 		.recipient_count = message_recipient_count(m),
+		.delay_notices = m->delay_notices,
 		.large = m->large,
 	};
 }
@@ -45,6 +46,8 @@ static struct spool_recipient recipient_of(const struct message *m, uint32_t ind
 	const struct recipient *r = &m->recipients->items[index];
 	return (struct spool_recipient){
 		.address = span_of(r->address, r->address_len),
+		.orcpt = r->orcpt_len > 0 ? span_of(r->address + r->address_len, r->orcpt_len) : SPAN(""),
+		.notify = r->notify,
 		.state = (enum spool_state)r->state,
 		.attempts = r->attempts,
 		.retry_at_ms = r->retry_at_ms,
@@ -102,25 +105,47 @@ int64_t segment_read(const struct spool *s, const struct segment *g, void *to, s
 	return got;
 }
 
+static void view_message_field(struct spool_view *view, enum record_field type, struct span value)
+{
+	struct span *const texts[] = { [RECORD_SENDER] = &view->sender, [RECORD_CLIENT] = &view->client,
+		[RECORD_HELO] = &view->helo, [RECORD_SESSION] = &view->session, [RECORD_ENVID] = &view->envid };
+	if (type == RECORD_RET)
+		view->ret = (enum spool_ret)value.ptr[0];
+	else if (type < sizeof(texts) / sizeof(texts[0]) && texts[type] != NULL)
+		*texts[type] = value;
+}
+
+/* What an added recipient was not given is that of the one it replaces, which stands before it. */
+static void view_inherited(const struct message *m, struct spool_view *view)
+{
+	for (uint32_t i = m->accepted_count; i < view->entry.recipient_count; i++) {
+		const struct recipient *r = &m->recipients->items[i];
+		if (r->own_options)
+			continue;
+		view->recipients[i].notify = view->recipients[r->parent].notify;
+		view->recipients[i].orcpt = view->recipients[r->parent].orcpt;
+	}
+}
+
+/* The record was decoded: options stand behind a recipient, and there are as many as accepted. */
 static void view_envelope(const struct message *m, const struct record *record, struct spool_view *view)
 {
 	struct span rest = record->envelope, value;
 	enum record_field type;
-	uint32_t index = 0;
+	struct spool_recipient *next = view->recipients;
 	for (uint32_t i = 0; i < view->entry.recipient_count; i++)
 		view->recipients[i] = recipient_of(m, i);
 	while (record_field_next(&rest, &type, &value)) {
-		if (type == RECORD_SENDER)
-			view->sender = value;
-		else if (type == RECORD_RECIPIENT && index < m->accepted_count)
-			view->recipients[index++].address = value;
-		else if (type == RECORD_CLIENT)
-			view->client = value;
-		else if (type == RECORD_HELO)
-			view->helo = value;
-		else if (type == RECORD_SESSION)
-			view->session = value;
+		if (type == RECORD_RECIPIENT)
+			next++->address = value;
+		else if (type == RECORD_NOTIFY)
+			next[-1].notify = value.ptr[0];
+		else if (type == RECORD_ORCPT)
+			next[-1].orcpt = value;
+		else
+			view_message_field(view, type, value);
 	}
+	view_inherited(m, view);
 }
 
 /* The record in `bytes` is the one that the index means, with the right content. */

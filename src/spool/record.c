@@ -2,8 +2,9 @@
 /*
  * The record codec. Decoding trusts nothing: a record is valid when its magic,
  * version, lengths and checksum are right and its envelope is a sequence of whole
- * fields with one sender and as many recipients as the head says. Whether it
- * stands where it should (record_place) the reader of the segment compares.
+ * fields with one sender and as many recipients as the head says, the options of
+ * RFC 3461 within their limits and behind a recipient. Whether it stands where it
+ * should (record_place) the reader of the segment compares.
  */
 #include "spool_record.h"
 
@@ -62,11 +63,36 @@ static void put_address(struct buf *out, enum record_field type, struct span val
 	put_field(out, type, value);
 }
 
+static void put_option(struct buf *out, enum record_field type, struct span value, size_t max)
+{
+	if (value.len > max)
+		out->failed = true;
+	if (value.len > 0)
+		put_field(out, type, value);
+}
+
+static void put_byte(struct buf *out, enum record_field type, uint8_t value)
+{
+	if (value != 0)
+		put_field(out, type, span_of(&value, 1));
+}
+
+static void put_recipient(struct buf *out, const struct spool_message *m, uint32_t i)
+{
+	put_address(out, RECORD_RECIPIENT, m->recipients[i]);
+	if (m->notify != NULL)
+		put_byte(out, RECORD_NOTIFY, m->notify[i]);
+	if (m->orcpt != NULL)
+		put_option(out, RECORD_ORCPT, m->orcpt[i], SPOOL_ORCPT_BYTES_MAX);
+}
+
 static void put_envelope(struct buf *out, const struct spool_message *m)
 {
 	put_address(out, RECORD_SENDER, m->sender);
+	put_byte(out, RECORD_RET, (uint8_t)m->ret);
+	put_option(out, RECORD_ENVID, m->envid, SPOOL_ENVID_BYTES_MAX);
 	for (uint32_t i = 0; i < m->recipient_count; i++)
-		put_address(out, RECORD_RECIPIENT, m->recipients[i]);
+		put_recipient(out, m, i);
 	put_field(out, RECORD_CLIENT, span_to(m->client, TEXT_BYTES_MAX));
 	put_field(out, RECORD_HELO, span_to(m->helo, TEXT_BYTES_MAX));
 	put_field(out, RECORD_SESSION, span_to(m->session, TEXT_BYTES_MAX));
@@ -128,6 +154,25 @@ bool record_field_next(struct span *rest, enum record_field *type_out, struct sp
 	return true;
 }
 
+static bool field_valid(enum record_field type, struct span value, uint32_t recipients)
+{
+	switch (type) {
+	case RECORD_SENDER:
+	case RECORD_RECIPIENT:
+		return value.len <= SPOOL_ADDRESS_BYTES_MAX;
+	case RECORD_RET:
+		return value.len == 1 && value.ptr[0] <= SPOOL_RET_HEADERS;
+	case RECORD_ENVID:
+		return value.len <= SPOOL_ENVID_BYTES_MAX;
+	case RECORD_NOTIFY:
+		return value.len == 1 && recipients > 0;
+	case RECORD_ORCPT:
+		return value.len <= SPOOL_ORCPT_BYTES_MAX && recipients > 0;
+	default:
+		return true;
+	}
+}
+
 static bool envelope_valid(struct span envelope, uint32_t recipient_count)
 {
 	enum record_field type;
@@ -136,7 +181,7 @@ static bool envelope_valid(struct span envelope, uint32_t recipient_count)
 	while (record_field_next(&envelope, &type, &value)) {
 		senders += type == RECORD_SENDER;
 		recipients += type == RECORD_RECIPIENT;
-		if ((type == RECORD_SENDER || type == RECORD_RECIPIENT) && value.len > SPOOL_ADDRESS_BYTES_MAX)
+		if (!field_valid(type, value, recipients))
 			return false;
 	}
 	return envelope.len == 0 && senders == 1 && recipients == recipient_count && recipients > 0 &&

@@ -41,7 +41,9 @@
  *     80  4  zero
  *     84  4  checksum of 0..83 and the envelope
  *     88     envelope: fields of type (1), length (2), bytes. Types: 1 sender (exactly
- *            one), 2 recipient (in order), 3 client, 4 HELO, 5 session; others are skipped
+ *            one), 2 recipient (in order), 3 client, 4 HELO, 5 session; where given, of
+ *            RFC 3461: 6 RET (1 full, 2 headers), 7 ENVID, and behind a recipient its
+ *            8 NOTIFY (one byte of flags) and 9 ORCPT; others are skipped
  *            content, then zeroes up to the next unit
  *
  * A record is valid when its head's checksum holds and the head carries the

@@ -187,30 +187,16 @@ static int check_result(const struct message *m, const struct spool_result *r)
 	for (uint32_t i = 0; i < r->added_count; i++) {
 		if (r->added[i].len == 0 || r->added[i].len > SPOOL_ADDRESS_BYTES_MAX)
 			return -EINVAL;
+		if (r->added_orcpt != NULL && r->added_orcpt[i].len > SPOOL_ORCPT_BYTES_MAX)
+			return -EINVAL;
 	}
 	return 0;
 }
 
-int spool_settle(struct spool *s, const struct spool_result *r, uint64_t tag)
+/* Entries were put behind len_before: they go along with the tag, or go away. */
+static int queue_entries(struct spool *s, size_t len_before, uint64_t tag)
 {
-	assert(s->magic == SPOOL_MAGIC && !s->options.read_only);
-	int rc = check_result(index_find(s, &r->id), r);
-	if (rc < 0)
-		return rc;
 	struct buf *body = &s->settle.bytes;
-	size_t len_before = body->len;
-	struct journal_entry entry = { .type = JOURNAL_ADDED, .id = r->id, .recipient = r->recipient };
-	for (uint32_t i = 0; i < r->added_count; i++) {
-		entry.ordinal = i;
-		entry.text = r->added[i];
-		journal_entry_put(body, &entry);
-	}
-	entry = (struct journal_entry){ .type = JOURNAL_RECIPIENT, .id = r->id, .recipient = r->recipient };
-	entry.state = r->state;
-	entry.attempts = r->attempts;
-	entry.retry_at_ms = r->retry_at_ms;
-	entry.text = span_to(r->reason, SPOOL_REASON_BYTES_MAX);
-	journal_entry_put(body, &entry);
 	if (!body->failed)
 		buf_add(&s->settle_tags, span_of(&tag, sizeof(tag)));
 	if (body->failed || s->settle_tags.failed) {
@@ -220,6 +206,50 @@ int spool_settle(struct spool *s, const struct spool_result *r, uint64_t tag)
 	}
 	s->held = false;
 	return 0;
+}
+
+static void put_added(struct buf *body, const struct spool_result *r, uint32_t i)
+{
+	struct journal_entry entry = { .type = JOURNAL_ADDED, .id = r->id, .recipient = r->recipient };
+	entry.ordinal = i;
+	entry.text = r->added[i];
+	journal_entry_put(body, &entry);
+	if (r->added_notify == NULL && r->added_orcpt == NULL)
+		return;
+	entry.type = JOURNAL_OPTIONS;
+	entry.value = r->added_notify != NULL ? r->added_notify[i] : 0;
+	entry.text = r->added_orcpt != NULL ? r->added_orcpt[i] : SPAN("");
+	journal_entry_put(body, &entry);
+}
+
+int spool_settle(struct spool *s, const struct spool_result *r, uint64_t tag)
+{
+	assert(s->magic == SPOOL_MAGIC && !s->options.read_only);
+	int rc = check_result(index_find(s, &r->id), r);
+	if (rc < 0)
+		return rc;
+	size_t len_before = s->settle.bytes.len;
+	for (uint32_t i = 0; i < r->added_count; i++)
+		put_added(&s->settle.bytes, r, i);
+	struct journal_entry entry = { .type = JOURNAL_RECIPIENT, .id = r->id, .recipient = r->recipient };
+	entry.state = r->state;
+	entry.attempts = r->attempts;
+	entry.retry_at_ms = r->retry_at_ms;
+	entry.text = span_to(r->reason, SPOOL_REASON_BYTES_MAX);
+	journal_entry_put(&s->settle.bytes, &entry);
+	return queue_entries(s, len_before, tag);
+}
+
+int spool_note(struct spool *s, const struct id128 *id, uint8_t delay_notices, uint64_t tag)
+{
+	assert(s->magic == SPOOL_MAGIC && !s->options.read_only);
+	const struct message *m = index_find(s, id);
+	if (m == NULL || !m->live)
+		return -ENOENT;
+	size_t len_before = s->settle.bytes.len;
+	struct journal_entry entry = { .type = JOURNAL_NOTE, .id = *id, .value = delay_notices };
+	journal_entry_put(&s->settle.bytes, &entry);
+	return queue_entries(s, len_before, tag);
 }
 
 static void set_defaults(struct spool *s, const struct spool_options *options)

@@ -83,6 +83,12 @@ void spool_large_discard(struct spool *s, const struct id128 *id);
 int spool_settle(struct spool *s, const struct spool_result *r, uint64_t tag);
 
 /*
+ * Queues a remark about a message: how many notices of delay were sent. Durable and visible
+ * (spool_entry) from its completion on, which is one of a settle. -ENOENT; -ENOMEM.
+ */
+int spool_note(struct spool *s, const struct id128 *id, uint8_t delay_notices, uint64_t tag);
+
+/*
  * All that is queued (and due maintenance) as one job; NULL when there is nothing
  * to do or when one is in flight. spool_job_run touches nothing but the job and
  * the disk. Every job that began must be run and ended.
@@ -100,7 +106,7 @@ enum spool_outcome {
 
 struct spool_completion {
 	uint64_t tag;
-	bool settle; /* else an append */
+	bool settle; /* a settle or a note; else an append */
 	enum spool_outcome outcome;
 };
 

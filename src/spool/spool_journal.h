@@ -15,17 +15,21 @@ enum journal_entry_type {
 	JOURNAL_SEGMENT = 3,   /* what is void or dead in a segment */
 	JOURNAL_END = 4,       /* the checkpoint is complete */
 	JOURNAL_FRESH = 5,     /* what was said about this message before does not count */
+	JOURNAL_OPTIONS = 6,   /* NOTIFY and ORCPT of an address that was added just before */
+	JOURNAL_NOTE = 7,      /* how many notices of delay were sent */
 };
 
 struct journal_entry {
 	enum journal_entry_type type;
-	struct id128 id;           /* RECIPIENT, ADDED, FRESH */
-	uint32_t recipient;        /* RECIPIENT: which; ADDED: the one it replaces */
+	struct id128 id;           /* all but SEGMENT and END */
+	uint32_t recipient;        /* RECIPIENT: which; ADDED, OPTIONS: the one it replaces */
 	enum spool_state state;
 	uint32_t attempts;
 	uint64_t retry_at_ms;
-	struct span text;          /* RECIPIENT: the reason; ADDED: the address; SEGMENT: a bit for each dead unit */
-	uint32_t ordinal;          /* ADDED: 0, 1, 2 ... among those that replace the same one */
+	struct span text;          /* RECIPIENT: the reason; ADDED: the address; OPTIONS: the ORCPT; SEGMENT: a
+	                            * bit for each dead unit */
+	uint32_t ordinal;          /* ADDED, OPTIONS: 0, 1, 2 ... among those that replace the same one */
+	uint8_t value;             /* OPTIONS: the flags of NOTIFY; NOTE: the number */
 	uint32_t slot;             /* SEGMENT */
 	uint64_t generation;
 	uint32_t limit;            /* SEGMENT: void from this unit on, or SEGMENT_NO_LIMIT */

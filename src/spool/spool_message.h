@@ -24,12 +24,21 @@
 #define SPOOL_RECIPIENTS_MAX 20000u             /* accepted and added by expansion */
 #define SPOOL_ADDRESS_BYTES_MAX 512u
 #define SPOOL_REASON_BYTES_MAX 512u             /* longer reasons are cut */
+#define SPOOL_ENVID_BYTES_MAX 100u              /* RFC 3461 section 4.4; encoded */
+#define SPOOL_ORCPT_BYTES_MAX 500u              /* RFC 3461 section 4.2; encoded, type included */
 #define SPOOL_NEVER UINT64_MAX
 
 enum spool_flag {
 	SPOOL_SMTPUTF8 = 1,
 	SPOOL_8BITMIME = 2,
 	SPOOL_BINARYMIME = 4,
+};
+
+/* What a notice returns of the message (RFC 3461 section 4.3). */
+enum spool_ret {
+	SPOOL_RET_NONE = 0, /* not given */
+	SPOOL_RET_FULL = 1,
+	SPOOL_RET_HEADERS = 2,
 };
 
 struct spool_message {
@@ -39,6 +48,10 @@ struct spool_message {
 	struct span sender;             /* empty: the null sender */
 	const struct span *recipients;
 	uint32_t recipient_count;       /* at least 1 */
+	enum spool_ret ret;             /* RFC 3461; texts are kept encoded, as they came */
+	struct span envid;
+	const uint8_t *notify;          /* parallel to recipients, or NULL: flags of RFC 3461, 0: not given */
+	const struct span *orcpt;       /* parallel to recipients, or NULL */
 	struct span client;             /* texts for logs and bounces, up to 255 bytes each */
 	struct span helo;
 	struct span session;
@@ -73,6 +86,8 @@ struct spool_result {
 	struct span reason;
 	const struct span *added; /* EXPANDED: the addresses that take its place */
 	uint32_t added_count;
+	const uint8_t *added_notify;     /* parallel to added; both NULL: as the recipient that is replaced */
+	const struct span *added_orcpt;
 };
 
 #endif

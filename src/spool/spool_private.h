@@ -38,9 +38,12 @@ struct recipient {
 	uint32_t first_added; /* the index of the first that replaces it; 0: none */
 	uint16_t reason_len;
 	uint16_t address_len; /* 0: an accepted one */
+	uint16_t orcpt_len;
 	uint8_t state;
+	uint8_t notify;       /* of an added one with own_options; so is the ORCPT */
+	bool own_options;     /* else those of its parent */
 	char *reason;
-	char *address;
+	char *address;        /* behind it the ORCPT */
 };
 
 struct recipients {
@@ -63,6 +66,7 @@ struct message {
 	uint32_t open_count;           /* not final */
 	bool large;
 	bool live;                     /* durable */
+	uint8_t delay_notices;
 };
 
 enum segment_phase {

@@ -11,10 +11,13 @@
 
 struct spool_cursor;
 
-/* One recipient as the index knows it. `address` is empty for accepted recipients
- * (spool_read has it), and set for added ones. Spans live until the next job ends. */
+/* One recipient as the index knows it. `address`, `orcpt` and `notify` are empty for accepted
+ * recipients and for what added ones inherit: spool_read has them all. Spans live until the
+ * next job ends. */
 struct spool_recipient {
 	struct span address;
+	struct span orcpt; /* RFC 3461, encoded; empty: not given */
+	uint8_t notify;    /* flags as they were given; 0: not given */
 	enum spool_state state;
 	uint32_t attempts;
 	uint64_t retry_at_ms;
@@ -27,6 +30,7 @@ struct spool_entry {
 	uint64_t arrival_ms;
 	uint64_t bytes; /* trace and content */
 	uint32_t recipient_count;
+	uint8_t delay_notices; /* as spool_note said last */
 	bool large;
 };
 
@@ -47,7 +51,8 @@ void spool_cursor_close(struct spool *s, struct spool_cursor *cursor);
 struct spool_view {
 	struct spool_entry entry;
 	uint32_t flags;
-	struct span sender, client, helo, session;
+	enum spool_ret ret;
+	struct span sender, client, helo, session, envid;
 	struct spool_recipient *recipients; /* entry.recipient_count of them, addresses set */
 	struct span content;                /* trace and content; of a large one: only the trace */
 	uint64_t large_bytes;               /* what follows in the file of spool_content_open */

@@ -16,6 +16,10 @@ enum record_field {
 	RECORD_CLIENT = 3,
 	RECORD_HELO = 4,
 	RECORD_SESSION = 5,
+	RECORD_RET = 6,
+	RECORD_ENVID = 7,
+	RECORD_NOTIFY = 8, /* of the recipient before it */
+	RECORD_ORCPT = 9,  /* so too */
 };
 
 /* Where a record stands; part of its checksum, so that a stale or misplaced one is none. */

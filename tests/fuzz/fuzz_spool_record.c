@@ -106,7 +106,7 @@ static void try_segment(uint8_t *bytes, size_t len)
 static void see_entry(void *arg, const struct journal_entry *entry)
 {
 	(void)arg;
-	assert(entry->type >= JOURNAL_RECIPIENT && entry->type <= JOURNAL_FRESH && entry->state <= SPOOL_EXPANDED);
+	assert(entry->type >= JOURNAL_RECIPIENT && entry->type <= JOURNAL_NOTE && entry->state <= SPOOL_EXPANDED);
 }
 
 static void try_body(struct span body)

@@ -11,6 +11,7 @@
  *
  * Invariants
  *  - what was acknowledged is there after recovery, complete and with the right content
+ *    and options; a note is never older than the last acknowledged one
  *  - what was refused never appears
  *  - a recipient's state is never older than the last acknowledged one, and a message
  *    whose recipients are all settled never comes back
@@ -35,6 +36,8 @@
 #define SEGMENT_BYTES (64u * 1024)
 #define CONTENT_MAX 9000
 #define STEPS 160
+#define NOTE_TAG (1ull << 32) /* and the number noted above 40 */
+#define ORCPTS 4
 
 enum fate { FREE, WAITING, ACKED, REFUSED, UNKNOWN, LOST };
 
@@ -45,6 +48,7 @@ struct model_recipient {
 	uint32_t count;
 	uint32_t acked;
 	bool waiting;
+	uint8_t notify;     /* what spool_read must say; the ORCPT is made from it */
 };
 
 struct model {
@@ -58,6 +62,7 @@ struct model {
 	uint32_t recipient_count;
 	struct model_recipient recipients[RECIPIENTS_MAX];
 	bool large;
+	uint8_t noted, note_acked; /* notes are numbers that grow */
 	uint8_t *bytes;     /* lent to the store */
 };
 
@@ -75,6 +80,10 @@ struct story {
 	uint32_t crashes, acked, refused, unknown, settled;
 	bool lie;           /* the disk lies: the story must fail */
 };
+
+/* NOTIFY 0 goes without an ORCPT. */
+static const struct span orcpts[ORCPTS] = { { (const uint8_t *)"", 0 }, { (const uint8_t *)"rfc822;a+2B", 11 },
+	{ (const uint8_t *)"rfc822;long@example.org", 23 }, { (const uint8_t *)"utf-8;x", 7 } };
 
 static uint64_t pick(struct story *t, uint64_t below)
 {
@@ -145,6 +154,8 @@ static struct model *new_model(struct story *t)
 	m->content_seed = id_source_u64(&t->chance);
 	m->content_len = (uint32_t)pick(t, pick(t, 4) == 0 ? CONTENT_MAX : 700);
 	m->accepted = m->recipient_count = 1 + (uint32_t)(pick(t, 4) == 0 ? pick(t, 3) : 0);
+	for (uint32_t i = 0; i < m->accepted; i++)
+		m->recipients[i].notify = (uint8_t)pick(t, ORCPTS);
 	m->bytes = malloc(m->content_len + 1);
 	fill(m, m->bytes);
 	return m;
@@ -166,6 +177,16 @@ static void append_one(struct story *t)
 	struct spool_message message = { .id = m->id, .arrival_ms = t->now_ms, .sender = SPAN("s@example.net"),
 		.recipients = recipients, .recipient_count = m->accepted, .client = SPAN("192.0.2.1"),
 		.trace = span_of(m->bytes, trace_len), .content = span_of(m->bytes + trace_len, m->content_len - trace_len) };
+	uint8_t notify[3];
+	struct span orcpt[3];
+	for (uint32_t i = 0; i < m->accepted; i++) {
+		notify[i] = m->recipients[i].notify;
+		orcpt[i] = orcpts[notify[i]];
+	}
+	message.notify = notify;
+	message.orcpt = orcpt;
+	message.ret = (enum spool_ret)(m->content_seed % 3);
+	message.envid = m->content_seed % 5 == 0 ? SPAN("envelope") : SPAN("");
 	if (pick(t, 12) == 0) {
 		int fd;
 		if (spool_large_open(t->spool, &m->id, &fd) < 0) {
@@ -216,12 +237,32 @@ static void settle_one(struct story *t)
 	struct spool_result result = { .id = m->id, .recipient = index, .state = state, .retry_at_ms = t->now_ms,
 		.reason = SPAN("because"), .added = addresses, .attempts = r->count + 1 };
 	result.added_count = state == SPOOL_EXPANDED ? added : 0;
+	uint8_t notify[3] = { 0 };
+	struct span orcpt[3];
+	bool inherit = pick(t, 2) == 0;
+	for (uint32_t i = 0; i < result.added_count; i++) {
+		notify[i] = inherit ? r->notify : (uint8_t)pick(t, ORCPTS);
+		orcpt[i] = orcpts[notify[i]];
+		m->recipients[m->recipient_count + i].notify = notify[i];
+	}
+	result.added_notify = inherit ? NULL : notify;
+	result.added_orcpt = inherit ? NULL : orcpt;
 	int rc = spool_settle(t->spool, &result, (uint64_t)(m - t->models) * RECIPIENTS_MAX + index);
 	if (rc < 0)
 		fail(t, "settle was refused at once", m);
 	r->history[r->count] = state;
 	r->added[r->count++] = result.added_count;
 	r->waiting = true;
+}
+
+static void note_one(struct story *t)
+{
+	struct model *m = pick_live(t);
+	if (m == NULL || m->noted > 200)
+		return;
+	uint64_t tag = (uint64_t)(m - t->models) | NOTE_TAG | (uint64_t)(m->noted + 1) << 40;
+	if (spool_note(t->spool, &m->id, ++m->noted, tag) < 0)
+		fail(t, "a note was refused at once", m);
 }
 
 static bool all_final(const struct model *m)
@@ -244,6 +285,12 @@ static void settle_acked(struct model *m, struct model_recipient *r, uint32_t hi
 
 static void complete(struct story *t, const struct spool_completion *done)
 {
+	if (done->settle && (done->tag & NOTE_TAG) != 0) {
+		struct model *m = &t->models[(uint32_t)done->tag];
+		if (done->outcome == SPOOL_DURABLE)
+			m->note_acked = (uint8_t)(done->tag >> 40);
+		return;
+	}
 	if (done->settle) {
 		struct model *m = &t->models[done->tag / RECIPIENTS_MAX];
 		struct model_recipient *r = &m->recipients[done->tag % RECIPIENTS_MAX];
@@ -292,6 +339,16 @@ static bool run_job(struct story *t)
 	return !dead;
 }
 
+/* The number of recipients is checked elsewhere; more may have been added than was acknowledged. */
+static void check_options(struct story *t, const struct model *m, const struct spool_view *view)
+{
+	for (uint32_t i = 0; i < m->recipient_count && i < view->entry.recipient_count; i++) {
+		const struct spool_recipient *r = &view->recipients[i];
+		if (r->notify != m->recipients[i].notify || !span_eq(r->orcpt, orcpts[m->recipients[i].notify]))
+			fail(t, "a recipient's options are not what was accepted", m);
+	}
+}
+
 static void check_content(struct story *t, struct model *m)
 {
 	struct spool_view view;
@@ -310,6 +367,9 @@ static void check_content(struct story *t, struct model *m)
 		fail(t, "the large content is not what was accepted", m);
 	if (!span_eq(view.sender, SPAN("s@example.net")) || view.recipients[0].address.len != 13)
 		fail(t, "the envelope is not what was accepted", m);
+	if (view.ret != m->content_seed % 3 || (view.envid.len > 0) != (m->content_seed % 5 == 0))
+		fail(t, "the options are not what was accepted", m);
+	check_options(t, m, &view);
 	free(want);
 	spool_view_fini(&view);
 }
@@ -367,9 +427,12 @@ static void check_message(struct story *t, struct model *m)
 		fail(t, "a message came back after it was lost", m);
 	if (!found)
 		return;
-	check_content(t, m);
 	for (uint32_t i = 0; i < m->recipient_count; i++)
 		check_recipient(t, m, i);
+	check_content(t, m);
+	if (entry.delay_notices < m->note_acked || entry.delay_notices > m->noted)
+		fail(t, "a note is older than the acknowledged one, or was never submitted", m);
+	m->note_acked = m->noted = entry.delay_notices;
 	if (entry.recipient_count != m->recipient_count)
 		fail(t, "the number of recipients is wrong", m);
 }
@@ -454,6 +517,8 @@ static void step(struct story *t)
 		append_one(t);
 	for (uint64_t n = pick(t, 8); n > 0; n--)
 		settle_one(t);
+	if (pick(t, 3) == 0)
+		note_one(t);
 	if (pick(t, 10) == 0)
 		set_faults(t);
 	if (pick(t, 12) == 0)

@@ -21,6 +21,8 @@ static void put_all(struct buf *body)
 		{ .type = JOURNAL_ADDED, .id = test_id(2), .recipient = 1, .ordinal = 4, .text = SPAN("x@example.org") },
 		{ .type = JOURNAL_SEGMENT, .slot = 6, .generation = 1ull << 60, .limit = 12, .text = SPAN("\x01\x80") },
 		{ .type = JOURNAL_FRESH, .id = test_id(3) },
+		{ .type = JOURNAL_OPTIONS, .id = test_id(4), .recipient = 1, .ordinal = 2, .value = 6, .text = SPAN("rfc822;a") },
+		{ .type = JOURNAL_NOTE, .id = test_id(5), .value = 3 },
 		{ .type = JOURNAL_END },
 	};
 	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
@@ -46,6 +48,11 @@ static void test_entries_come_back(void **state)
 	assert_int_equal(journal_entry_next(&rest, &e), JOURNAL_ENTRY);
 	assert_true(e.type == JOURNAL_FRESH && e.id.bytes[15] == 3);
 	assert_int_equal(journal_entry_next(&rest, &e), JOURNAL_ENTRY);
+	assert_true(e.type == JOURNAL_OPTIONS && e.id.bytes[15] == 4 && e.recipient == 1 && e.ordinal == 2);
+	assert_true(e.value == 6 && span_eq(e.text, SPAN("rfc822;a")));
+	assert_int_equal(journal_entry_next(&rest, &e), JOURNAL_ENTRY);
+	assert_true(e.type == JOURNAL_NOTE && e.id.bytes[15] == 5 && e.value == 3);
+	assert_int_equal(journal_entry_next(&rest, &e), JOURNAL_ENTRY);
 	assert_int_equal(e.type, JOURNAL_END);
 	assert_int_equal(journal_entry_next(&rest, &e), JOURNAL_DONE);
 	buf_fini(&b);
@@ -66,7 +73,7 @@ static void test_entries_cut_at_every_byte(void **state)
 		int count = 0;
 		while (journal_entry_next(&rest, &e) == JOURNAL_ENTRY)
 			count++;
-		assert_true(count < 5);
+		assert_true(count < 7);
 		free(exact);
 	}
 	buf_fini(&b);

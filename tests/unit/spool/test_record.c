@@ -53,13 +53,62 @@ static void test_what_was_encoded_is_decoded(void **state)
 	buf_fini(&b);
 }
 
+static const uint8_t notify[] = { 0, 6 };
+static const struct span orcpt[] = { { (const uint8_t *)"rfc822;al+2Bice@example.org", 27 }, { NULL, 0 } };
+
+static struct spool_message sample_with_options(void)
+{
+	struct spool_message m = sample();
+	m.ret = SPOOL_RET_HEADERS;
+	m.envid = SPAN("QQ314159");
+	m.notify = notify;
+	m.orcpt = orcpt;
+	return m;
+}
+
+static void test_options_stand_behind_their_recipient(void **state)
+{
+	(void)state;
+	static const struct { enum record_field type; const char *text; } fields[] = {
+		{ RECORD_SENDER, "s@example.net" }, { RECORD_RET, "\x02" }, { RECORD_ENVID, "QQ314159" },
+		{ RECORD_RECIPIENT, "alice@example.org" }, { RECORD_ORCPT, "rfc822;al+2Bice@example.org" },
+		{ RECORD_RECIPIENT, "bob@example.org" }, { RECORD_NOTIFY, "\x06" }, { RECORD_CLIENT, "192.0.2.1" } };
+	struct spool_message m = sample_with_options();
+	struct record r;
+	struct buf b;
+	enum record_field type;
+	struct span value;
+	encode(&b, &m);
+	assert_true(record_decode(buf_span(&b), &r));
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		assert_true(record_field_next(&r.envelope, &type, &value));
+		assert_int_equal(type, fields[i].type);
+		assert_true(span_eq(value, span_str(fields[i].text)));
+	}
+	buf_fini(&b);
+}
+
+static void cut_everywhere(const struct spool_message *m);
+
+static void test_options_cut_at_every_byte_are_no_record(void **state)
+{
+	(void)state;
+	struct spool_message m = sample_with_options();
+	cut_everywhere(&m);
+}
+
 static void test_cut_at_every_byte_is_no_record(void **state)
 {
 	(void)state;
 	struct spool_message m = sample();
+	cut_everywhere(&m);
+}
+
+static void cut_everywhere(const struct spool_message *m)
+{
 	struct record r;
 	struct buf b;
-	encode(&b, &m);
+	encode(&b, m);
 	for (size_t len = 0; len < b.len; len++) {
 		uint8_t *exact = malloc(len + 1); /* so that an over-read is seen */
 		memcpy(exact + 1, b.ptr, len);
@@ -112,6 +161,60 @@ static void test_a_wrong_envelope_is_no_record(void **state)
 	}
 }
 
+/* Where the options' fields begin in sample_with_options. */
+enum {
+	AT_RET = RECORD_HEAD_BYTES + 3 + 13,
+	AT_ENVID = AT_RET + 3 + 1,
+	AT_ALICE = AT_ENVID + 3 + 8,
+};
+
+static void test_wrong_options_are_no_record(void **state)
+{
+	(void)state;
+	static const struct { const char *what; size_t at; uint8_t byte; bool good; } cases[] = {
+		{ "nothing changed", AT_RET, RECORD_RET, true },
+		{ "a field of later times", AT_RET, 200, true },
+		{ "RET 3", AT_RET + 3, 3, false },
+		{ "RET of 8 bytes", AT_ENVID, RECORD_RET, false },
+		{ "NOTIFY of 8 bytes", AT_ENVID, RECORD_NOTIFY, false },
+		{ "NOTIFY before any recipient", AT_RET, RECORD_NOTIFY, false },
+		{ "ORCPT before any recipient", AT_ENVID, RECORD_ORCPT, false },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct spool_message m = sample_with_options();
+		struct record r;
+		struct buf b;
+		encode(&b, &m);
+		assert_int_equal(b.ptr[AT_ALICE], RECORD_RECIPIENT);
+		b.ptr[cases[i].at] = cases[i].byte;
+		record_seal(b.ptr, b.len, &(struct record_place){ 1, 1, 1 }, 0);
+		if (record_decode(buf_span(&b), &r) != cases[i].good)
+			fail_msg("wrong: %s", cases[i].what);
+		buf_fini(&b);
+	}
+}
+
+static void test_options_have_limits(void **state)
+{
+	(void)state;
+	static char text[SPOOL_ORCPT_BYTES_MAX + 1];
+	memset(text, 'a', sizeof(text));
+	for (int i = 0; i < 4; i++) {
+		struct spool_message m = sample();
+		struct span long_orcpt[2] = { SPAN("rfc822;a"), SPAN("") };
+		struct buf b;
+		m.orcpt = long_orcpt;
+		if (i < 2)
+			m.envid = span_of(text, SPOOL_ENVID_BYTES_MAX + (size_t)i);
+		else
+			long_orcpt[1] = span_of(text, SPOOL_ORCPT_BYTES_MAX + (size_t)i - 2);
+		buf_init(&b, RECORD_HEAD_BYTES_MAX);
+		record_encode(&b, &m);
+		assert_int_equal(b.failed, i % 2);
+		buf_fini(&b);
+	}
+}
+
 static void test_an_address_that_is_too_long_is_refused(void **state)
 {
 	(void)state;
@@ -130,6 +233,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_was_encoded_is_decoded),
+		cmocka_unit_test(test_options_stand_behind_their_recipient),
+		cmocka_unit_test(test_options_cut_at_every_byte_are_no_record),
+		cmocka_unit_test(test_wrong_options_are_no_record),
+		cmocka_unit_test(test_options_have_limits),
 		cmocka_unit_test(test_cut_at_every_byte_is_no_record),
 		cmocka_unit_test(test_every_flipped_bit_is_seen),
 		cmocka_unit_test(test_a_wrong_envelope_is_no_record),

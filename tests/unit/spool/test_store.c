@@ -210,6 +210,124 @@ static void test_added_recipients_take_the_place_of_one(void **state)
 	free_store(&s);
 }
 
+struct wanted {
+	const char *address;
+	uint8_t notify;
+	const char *orcpt;
+};
+
+static void check_options(struct store *s, uint8_t number, const struct wanted *wanted, uint32_t count)
+{
+	struct id128 id = test_id(number);
+	struct spool_view view;
+	assert_int_equal(spool_read(s->spool, &id, &view), 0);
+	assert_int_equal(view.entry.recipient_count, count);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct spool_recipient *r = &view.recipients[i];
+		bool right = span_eq(r->address, span_str(wanted[i].address)) && r->notify == wanted[i].notify &&
+			span_eq(r->orcpt, span_str(wanted[i].orcpt));
+		if (!right)
+			fail_msg("recipient %u: %.*s notify %u orcpt %.*s", i, SPAN_FMT(r->address), r->notify, SPAN_FMT(r->orcpt));
+	}
+	spool_view_fini(&view);
+}
+
+static void test_options_are_kept_and_inherited(void **state)
+{
+	(void)state;
+	struct store s;
+	new_store(&s);
+	struct span to[3] = { SPAN("a@example.org"), SPAN("b@example.org"), SPAN("c@example.org") };
+	struct spool_message m = message(1, to, 3);
+	m.ret = SPOOL_RET_FULL;
+	m.envid = SPAN("QQ314159");
+	m.notify = (const uint8_t[]){ 2, 0, 8 };
+	m.orcpt = (const struct span[]){ SPAN("rfc822;a"), SPAN("utf-8;b"), SPAN("") };
+	assert_int_equal(spool_append(s.spool, &m, TAG), 0);
+	assert_int_equal(run(&s), SPOOL_DURABLE);
+	/* The first is replaced by two that inherit; the second of these by one with its own; the
+	 * third recipient by one that has neither. */
+	struct spool_result r = { .id = m.id, .state = SPOOL_EXPANDED, .added_count = 2 };
+	r.added = (const struct span[]){ SPAN("x@example.org"), SPAN("y@example.org") };
+	assert_int_equal(spool_settle(s.spool, &r, TAG), 0);
+	assert_int_equal(run(&s), SPOOL_DURABLE);
+	r = (struct spool_result){ .id = m.id, .recipient = 4, .state = SPOOL_EXPANDED, .added_count = 1 };
+	r.added = (const struct span[]){ SPAN("yy@example.org") };
+	r.added_notify = (const uint8_t[]){ 4 };
+	r.added_orcpt = (const struct span[]){ SPAN("rfc822;y+2B") };
+	assert_int_equal(spool_settle(s.spool, &r, TAG), 0);
+	assert_int_equal(run(&s), SPOOL_DURABLE);
+	r = (struct spool_result){ .id = m.id, .recipient = 2, .state = SPOOL_EXPANDED, .added_count = 1 };
+	r.added = (const struct span[]){ SPAN("z@example.org") };
+	r.added_notify = (const uint8_t[]){ 0 };
+	assert_int_equal(spool_settle(s.spool, &r, TAG), 0);
+	assert_int_equal(run(&s), SPOOL_DURABLE);
+	static const struct wanted wanted[] = {
+		{ "a@example.org", 2, "rfc822;a" }, { "b@example.org", 0, "utf-8;b" }, { "c@example.org", 8, "" },
+		{ "x@example.org", 2, "rfc822;a" }, { "y@example.org", 2, "rfc822;a" }, { "yy@example.org", 4, "rfc822;y+2B" },
+		{ "z@example.org", 0, "" },
+	};
+	for (int i = 0; i < 3; i++) {
+		struct spool_view view;
+		check_options(&s, 1, wanted, 7);
+		assert_int_equal(spool_read(s.spool, &m.id, &view), 0);
+		assert_true(view.ret == SPOOL_RET_FULL && span_eq(view.envid, SPAN("QQ314159")));
+		spool_view_fini(&view);
+		kill_store(&s);
+	}
+	append(&s, 2);
+	static const struct wanted none[] = { { "a@example.org", 0, "" }, { "b@example.org", 0, "" } };
+	check_options(&s, 2, none, 2);
+	free_store(&s);
+}
+
+static void test_an_option_that_is_too_long_is_refused(void **state)
+{
+	(void)state;
+	struct store s;
+	new_store(&s);
+	static const uint8_t text[SPOOL_ORCPT_BYTES_MAX + 1];
+	struct span to = SPAN("a@example.org"), orcpt = span_of(text, sizeof(text));
+	struct spool_message m = message(1, &to, 1);
+	m.orcpt = &orcpt;
+	assert_int_equal(spool_append(s.spool, &m, TAG), -EMSGSIZE);
+	append(&s, 2);
+	struct spool_result r = { .id = test_id(2), .state = SPOOL_EXPANDED, .added = &to, .added_orcpt = &orcpt };
+	r.added_count = 1;
+	assert_int_equal(spool_settle(s.spool, &r, TAG), -EINVAL);
+	free_store(&s);
+}
+
+static void test_notes_survive(void **state)
+{
+	(void)state;
+	struct store s;
+	new_store(&s);
+	struct id128 id = test_id(1), other = test_id(2);
+	struct spool_completion done;
+	struct spool_entry entry;
+	append(&s, 1);
+	assert_int_equal(spool_note(s.spool, &other, 1, TAG), -ENOENT);
+	assert_int_equal(spool_note(s.spool, &id, 1, TAG), 0);
+	assert_int_equal(spool_note(s.spool, &id, 2, TAG + 1), 0);
+	assert_true(spool_find(s.spool, &id, &entry) && entry.delay_notices == 0);
+	struct spool_job *job = spool_job_begin(s.spool);
+	spool_job_run(job);
+	spool_job_end(s.spool, job);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(spool_completion_next(s.spool, &done));
+		assert_true(done.settle && done.tag == TAG + i && done.outcome == SPOOL_DURABLE);
+	}
+	/* By the journal's end, then by a checkpoint, then by one with recipients in it. */
+	for (int i = 0; i < 4; i++) {
+		assert_true(spool_find(s.spool, &id, &entry) && entry.delay_notices == 2);
+		if (i == 2)
+			settle(&s, 1, 0, SPOOL_DEFERRED);
+		kill_store(&s);
+	}
+	free_store(&s);
+}
+
 static void test_a_full_disk_refuses_and_still_settles(void **state)
 {
 	(void)state;
@@ -419,6 +537,9 @@ int main(void)
 		cmocka_unit_test(test_wrong_use_is_refused_at_once),
 		cmocka_unit_test(test_states_survive_a_kill),
 		cmocka_unit_test(test_added_recipients_take_the_place_of_one),
+		cmocka_unit_test(test_options_are_kept_and_inherited),
+		cmocka_unit_test(test_an_option_that_is_too_long_is_refused),
+		cmocka_unit_test(test_notes_survive),
 		cmocka_unit_test(test_a_full_disk_refuses_and_still_settles),
 		cmocka_unit_test(test_a_second_instance_is_refused),
 		cmocka_unit_test(test_a_damaged_message_stops_nothing_else),
