@@ -133,7 +133,7 @@
 
 #define IPC_FIELDS_DELIVER_ASK(F) \
 	F(id, id) F(span, sender) F(span, recipient) F(span, domain) F(span, user) F(u32, attempt) \
-	F(u8, large) F(u64, offset) F(u64, bytes) F(span, content)
+	F(u8, body) F(u8, large) F(u64, offset) F(u64, bytes) F(span, content)
 #define IPC_FIELDS_DELIVER_RESULT(F) F(u16, key) F(span, text)
 
 /* status: enum ipc_mx_status; key: of the set of hosts, the same for all domains that share it */

@@ -181,6 +181,7 @@ static void deliver(struct try *t, const struct ipc_expanded *where)
 		.recipient = view->recipients[t->recipient].address, .domain = where->domain, .user = where->user,
 		/* Only the very first try of a recipient can be sure that it left no copy before. */
 		.attempt = a->message->fresh && view->recipients[t->recipient].attempts == 0 ? 0 : 1,
+		.body = (view->flags & SPOOL_BINARYMIME) != 0 ? 2 : (view->flags & SPOOL_8BITMIME) != 0,
 		.large = view->entry.large, .bytes = view->large_bytes,
 		.content = view->entry.large ? (struct span){ NULL, 0 } : view->content };
 	struct channel_question question = { IPC_DELIVER_ASK, fd, QUEUE_ASK_TIMEOUT_MS, on_delivered, t };
