@@ -157,11 +157,21 @@ struct buf *channel_begin(struct channel *c, enum ipc_type type, int fd)
 	return frame_begin(c, type, 0, 0, fd);
 }
 
+/* Says that there will be no answer; false when there is no room for that either. */
+static bool answer_none(struct channel *c, enum ipc_type type, uint32_t request)
+{
+	bool begun = frame_begin(c, type, request, CHANNEL_FLAG_ANSWER | CHANNEL_FLAG_NONE, -1) != NULL;
+	c->frame_at = CHANNEL_NO_FRAME;
+	return begun;
+}
+
 struct buf *channel_answer_begin(struct channel *c, enum ipc_type type, uint32_t request, int fd)
 {
 	struct buf *out = frame_begin(c, type, request, CHANNEL_FLAG_ANSWER, fd);
-	if (out != NULL && c->in_questions > 0)
+	if (c->in_questions > 0)
 		c->in_questions--;
+	if (out == NULL && !c->closed && !answer_none(c, type, request))
+		c->broken = "the peer does not read its answers";
 	return out;
 }
 
@@ -229,7 +239,7 @@ static const char *send_gathered(struct channel *c)
 		if (sent == -EAGAIN)
 			break;
 		if (sent <= 0)
-			return "the peer is gone";
+			return CHANNEL_PEER_LEFT;
 		c->out_at += (size_t)sent;
 	}
 	out_compact(c);
@@ -238,7 +248,7 @@ static const char *send_gathered(struct channel *c)
 }
 
 /* Takes back a frame whose body grew over the limit (what it was made of may come from another
- * peer); a question is answered with NULL at the next sweep. */
+ * peer); a question is answered with NULL at the next sweep, and an answer becomes "none". */
 static void frame_drop(struct channel *c)
 {
 	struct wire_reader r = { .rest = span_from(buf_span(&c->out), c->frame_at + sizeof(uint32_t)) };
@@ -250,6 +260,9 @@ static void frame_drop(struct channel *c)
 	if ((flags & CHANNEL_FLAG_ANSWER) == 0 && channel_type_asks(type))
 		channel_question_expire(c, request);
 	c->out.len = c->frame_at;
+	c->frame_at = CHANNEL_NO_FRAME;
+	if ((flags & CHANNEL_FLAG_ANSWER) != 0)
+		answer_none(c, (enum ipc_type)type, request);
 }
 
 void channel_end(struct channel *c)
@@ -272,7 +285,7 @@ void channel_out_send(struct channel *c)
 {
 	if (c->closed || c->frame_at != CHANNEL_NO_FRAME)
 		return;
-	const char *wrong = send_gathered(c);
+	const char *wrong = c->broken != NULL ? c->broken : send_gathered(c);
 	if (wrong != NULL)
 		channel_fail(c, wrong);
 }

@@ -8,7 +8,8 @@
  * channel, with a reason; it never takes this process down (design section 2).
  *
  * Frame: u32 body bytes, u16 type, u16 flags (1: a descriptor comes along, 2: an
- * answer), u32 request number, then the body. Little endian.
+ * answer, 4 with 2: there will be no answer), u32 request number, then the body.
+ * Little endian.
  */
 #ifndef WAYBILL_IPC_CHANNEL_H
 #define WAYBILL_IPC_CHANNEL_H
@@ -18,8 +19,12 @@
 
 #define CHANNEL_BODY_BYTES_MAX (1u << 20)  /* 256 KiB of content, an envelope, and room */
 #define CHANNEL_OUT_BYTES_MAX (64u << 20)  /* unsent bytes; a question beyond is refused */
-#define CHANNEL_QUESTIONS_MAX 16384u       /* credits: unanswered questions in each direction */
+#define CHANNEL_QUESTIONS_MAX 16384u       /* credits: unanswered questions in each direction, those
+                                            * included whose deadline passed at who asked */
 #define CHANNEL_FDS_MAX 256u               /* descriptors sent or received and not yet taken */
+
+/* The reason when nothing is wrong but that the other end was closed. */
+#define CHANNEL_PEER_LEFT "the peer closed it"
 
 struct channel;
 
@@ -56,7 +61,8 @@ void channel_close(struct channel *c);
 struct buf *channel_begin(struct channel *c, enum ipc_type type, int fd);
 void channel_end(struct channel *c);
 
-/* The same, as the answer to a question. */
+/* The same, as the answer to a question. NULL, or a body over the limit: the asker gets NULL, or this
+ * channel fails at the end of the turn (its peer reads nothing); the question is settled either way. */
 struct buf *channel_answer_begin(struct channel *c, enum ipc_type type, uint32_t request, int fd);
 
 /* `answer` is NULL when there will be none: deadline passed or channel gone. An answer of the

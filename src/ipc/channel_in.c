@@ -69,7 +69,8 @@ static const char *frame_take(struct channel *c, const struct frame *f, struct s
 		return "a descriptor with a message that has none";
 	}
 	if ((f->flags & CHANNEL_FLAG_ANSWER) != 0) {
-		if (channel_question_answered(c, &message))
+		bool none = (f->flags & CHANNEL_FLAG_NONE) != 0;
+		if (none ? channel_question_unanswered(c, f->request) : channel_question_answered(c, &message))
 			return NULL;
 		if (message.fd >= 0)
 			close(message.fd);
@@ -85,6 +86,15 @@ static const char *frame_take(struct channel *c, const struct frame *f, struct s
 	return "a malformed or unexpected message";
 }
 
+/* A frame that says "no answer" is nothing but that. */
+static bool head_valid(const struct frame *f)
+{
+	bool none = (f->flags & CHANNEL_FLAG_NONE) != 0;
+	if (none && (f->flags != (CHANNEL_FLAG_NONE | CHANNEL_FLAG_ANSWER) || f->body_bytes > 0))
+		return false;
+	return f->body_bytes <= CHANNEL_BODY_BYTES_MAX && f->type < IPC_TYPE_COUNT && (f->flags & ~CHANNEL_FLAGS) == 0;
+}
+
 /* Takes every whole frame from `bytes`; how many bytes that were, or -1 after a failure. */
 static ssize_t frames_take(struct channel *c, struct span bytes)
 {
@@ -92,7 +102,7 @@ static ssize_t frames_take(struct channel *c, struct span bytes)
 	while (!c->closed && bytes.len - done >= CHANNEL_HEAD_BYTES) {
 		struct frame f = frame_head(span_from(bytes, done));
 		const char *wrong = NULL;
-		if (f.body_bytes > CHANNEL_BODY_BYTES_MAX || f.type >= IPC_TYPE_COUNT || (f.flags & ~CHANNEL_FLAGS) != 0)
+		if (!head_valid(&f))
 			wrong = "a malformed frame";
 		else if (bytes.len - done - CHANNEL_HEAD_BYTES < f.body_bytes)
 			break;
@@ -120,7 +130,8 @@ static bool receive_once(struct channel *c)
 	/* Ours from now on, whatever comes of the bytes. */
 	c->in_fd_count += fds.fd_count;
 	if (got <= 0 || fds.fds_lost) {
-		channel_fail(c, got == 0 ? "the peer closed it" : got < 0 ? "receiving failed" : "too many descriptors");
+		bool left = got == 0 || got == -ECONNRESET;
+		channel_fail(c, left ? CHANNEL_PEER_LEFT : got < 0 ? "receiving failed" : "too many descriptors");
 		return false;
 	}
 	struct span bytes = span_of(shared, (size_t)got);

@@ -8,7 +8,8 @@
 #define CHANNEL_HEAD_BYTES 12u
 #define CHANNEL_FLAG_FD 1u
 #define CHANNEL_FLAG_ANSWER 2u
-#define CHANNEL_FLAGS (CHANNEL_FLAG_FD | CHANNEL_FLAG_ANSWER)
+#define CHANNEL_FLAG_NONE 4u
+#define CHANNEL_FLAGS (CHANNEL_FLAG_FD | CHANNEL_FLAG_ANSWER | CHANNEL_FLAG_NONE)
 #define CHANNEL_NO_FRAME SIZE_MAX
 #define CHANNEL_IN_STEP_BYTES 262144u
 
@@ -19,9 +20,10 @@ struct channel_out_fd {
 
 /* A question that waits for its answer; free slots are chained by `next_free`. */
 struct channel_waiting {
-	channel_answer_fn *fn; /* NULL: the slot is free */
+	channel_answer_fn *fn; /* NULL: nobody waits */
+	bool given_up;         /* its deadline passed: the slot, and so the credit, is free when the answer came */
 	void *arg;
-	uint64_t deadline_ms;
+	uint64_t deadline_ms;  /* 0: it was never sent, no answer will come */
 	enum ipc_type type;
 	uint32_t generation;
 	uint32_t next_free;
@@ -38,6 +40,7 @@ struct channel {
 	bool closed;
 	bool greeted;
 	bool paused;
+	const char *broken; /* why it must fail as soon as handlers may run; or NULL */
 
 	struct buf out;
 	size_t out_at;   /* sent so far */
@@ -74,6 +77,9 @@ void channel_question_expire(struct channel *c, uint32_t request);
 
 /* Hands the answer to who asked. False: no such question waits, or the type is wrong. */
 bool channel_question_answered(struct channel *c, const struct channel_message *answer);
+
+/* The peer says that there will be no answer. False: no such question waits. */
+bool channel_question_unanswered(struct channel *c, uint32_t request);
 
 /* Whether the schema calls this message a question. */
 bool channel_type_asks(unsigned type);

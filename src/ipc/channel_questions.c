@@ -2,7 +2,8 @@
 /*
  * Open questions of a channel: a growing table of slots, whose index and generation
  * make the request number, so that a late answer finds nobody. One coarse timer
- * sweeps the deadlines.
+ * sweeps the deadlines. The peer counts a question until it has answered it, so a slot
+ * whose deadline passed stays taken until the answer came: both sides agree on the credits.
  */
 #include "channel_private.h"
 
@@ -38,11 +39,12 @@ static uint32_t request_of(const struct channel *c, uint32_t slot)
 static void slot_release(struct channel *c, uint32_t slot)
 {
 	struct channel_waiting *w = &c->waiting[slot];
+	c->waiting_count -= w->fn != NULL;
 	w->fn = NULL;
+	w->given_up = false;
 	w->generation++;
 	w->next_free = c->waiting_free;
 	c->waiting_free = slot;
-	c->waiting_count--;
 }
 
 /* Ends a question. The slot is free before the caller's function runs: it may ask again. */
@@ -53,6 +55,21 @@ static void conclude(struct channel *c, uint32_t slot, const struct channel_mess
 	w.fn(w.arg, answer);
 }
 
+/* Its deadline passed. */
+static void give_up(struct channel *c, uint32_t slot)
+{
+	struct channel_waiting *w = &c->waiting[slot];
+	channel_answer_fn *fn = w->fn;
+	if (w->deadline_ms == 0) {
+		conclude(c, slot, NULL);
+		return;
+	}
+	w->fn = NULL;
+	w->given_up = true;
+	c->waiting_count--;
+	fn(w->arg, NULL);
+}
+
 static void sweep(void *arg)
 {
 	struct channel *c = arg;
@@ -61,7 +78,7 @@ static void sweep(void *arg)
 	c->deadline_set = false;
 	for (uint32_t i = 0; i < c->waiting_cap && !c->closed; i++)
 		if (c->waiting[i].fn != NULL && c->waiting[i].deadline_ms <= now)
-			conclude(c, i, NULL);
+			give_up(c, i);
 	if (!c->closed && c->waiting_count > 0) {
 		timer_set(c->deadline_timer, SWEEP_MS);
 		c->deadline_set = true;
@@ -139,21 +156,46 @@ void channel_question_expire(struct channel *c, uint32_t request)
 	c->waiting[request & (CHANNEL_QUESTIONS_MAX - 1)].deadline_ms = 0;
 }
 
+/* The question's slot, or NULL: none of this number was asked, or it got its answer. */
+static struct channel_waiting *slot_of(struct channel *c, uint32_t request)
+{
+	uint32_t slot = request & (CHANNEL_QUESTIONS_MAX - 1);
+	bool known = slot < c->waiting_cap && request_of(c, slot) == request;
+	return known && (c->waiting[slot].fn != NULL || c->waiting[slot].given_up) ? &c->waiting[slot] : NULL;
+}
+
+/* An answer to a question that was answered before harms nobody. */
+static bool was_asked(const struct channel *c, uint32_t request)
+{
+	uint32_t slot = request & (CHANNEL_QUESTIONS_MAX - 1);
+	return slot < c->waiting_cap && request_of(c, slot) != request;
+}
+
+bool channel_question_unanswered(struct channel *c, uint32_t request)
+{
+	struct channel_waiting *w = slot_of(c, request);
+	if (w == NULL)
+		return was_asked(c, request);
+	if (w->given_up)
+		slot_release(c, (uint32_t)(w - c->waiting));
+	else
+		conclude(c, (uint32_t)(w - c->waiting), NULL);
+	return true;
+}
+
 bool channel_question_answered(struct channel *c, const struct channel_message *answer)
 {
-	uint32_t slot = answer->request & (CHANNEL_QUESTIONS_MAX - 1);
-	if (slot >= c->waiting_cap)
+	struct channel_waiting *w = slot_of(c, answer->request);
+	bool fits = w != NULL && answer->type == w->type + 1 && ipc_body_valid(answer->type, answer->body);
+	if (w == NULL ? !was_asked(c, answer->request) : !fits)
 		return false;
-	struct channel_waiting *w = &c->waiting[slot];
-	/* The generation runs ahead only by deadlines that passed: such an answer is late, not wrong. */
-	if (w->fn == NULL || request_of(c, slot) != answer->request) {
-		bool late = request_of(c, slot) != answer->request;
-		if (late && answer->fd >= 0)
-			close(answer->fd);
-		return late;
+	if (w != NULL && !w->given_up) {
+		conclude(c, (uint32_t)(w - c->waiting), answer);
+		return true;
 	}
-	if (answer->type != w->type + 1 || !ipc_body_valid(answer->type, answer->body))
-		return false;
-	conclude(c, slot, answer);
+	if (w != NULL)
+		slot_release(c, (uint32_t)(w - c->waiting));
+	if (answer->fd >= 0)
+		close(answer->fd);
 	return true;
 }

@@ -115,8 +115,7 @@
 
 /* outcome: enum ipc_expansion; targets: list of mailboxes or addresses */
 #define IPC_FIELDS_EXPAND_ASK(F) F(span, recipient) F(u8, added) /* by an earlier expansion */
-#define IPC_FIELDS_EXPANDED(F) \
-	F(u8, outcome) F(span, domain) F(span, user) F(list, targets) \
+#define IPC_FIELDS_EXPANDED(F) F(u8, outcome) F(span, domain) F(span, user) F(list, targets) \
 	F(list, hops) F(span, helo) F(addr, source) F(u32, connections_max)
 
 /* body: 0 7BIT, 1 8BITMIME, 2 BINARYMIME. notify, orcpts: one for each recipient, in their order, or
@@ -131,9 +130,10 @@
 #define IPC_FIELDS_SPILL_READY(F) F(u16, key) F(u64, offset)
 #define IPC_FIELDS_SPILL_DISCARD(F) F(id, id)
 
+/* body: as in SUBMIT_ASK; large_crc: crc32c of the large content */
 #define IPC_FIELDS_DELIVER_ASK(F) \
 	F(id, id) F(span, sender) F(span, recipient) F(span, domain) F(span, user) F(u32, attempt) \
-	F(u8, body) F(u8, large) F(u64, offset) F(u64, bytes) F(span, content)
+	F(u8, body) F(u8, large) F(u64, offset) F(u64, bytes) F(u32, large_crc) F(span, content)
 #define IPC_FIELDS_DELIVER_RESULT(F) F(u16, key) F(span, text)
 
 /* status: enum ipc_mx_status; key: of the set of hosts, the same for all domains that share it */
@@ -144,7 +144,8 @@
  * notify, orcpts: one for each recipient, in their order; recipients are full mailboxes. */
 #define IPC_FIELDS_RELAY_ASK(F) \
 	F(id, id) F(span, sender) F(list, recipients) F(span, notify) F(list, orcpts) F(u8, smtputf8) F(u8, body) \
-	F(span, envid) F(u8, ret) F(list, hops) F(span, helo) F(addr, source) F(u8, large) F(u64, bytes) F(span, content)
+	F(span, envid) F(u8, ret) F(list, hops) F(span, helo) F(addr, source) F(u8, large) F(u64, bytes) F(u32, large_crc) \
+	F(span, content)
 #define IPC_FIELDS_RELAY_ONE(F) \
 	F(u8, outcome) F(u8, stage) F(u8, cause) F(u16, code) F(span, enhanced) F(span, text) \
 	F(span, host) F(u8, dsn_passed)

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "crc32c.h"
 #include "maildir_folder.h"
 #include "maildir_writer.h"
 #include "map.h"
@@ -43,6 +44,8 @@ const char *maildir_outcome_key(enum maildir_outcome outcome)
 		return "mailbox-disk-full";
 	case MAILDIR_MISCONFIGURED:
 		return "mailbox-misconfigured";
+	case MAILDIR_CONTENT_DAMAGED:
+		return "content-damaged";
 	case MAILDIR_IO_ERROR:
 		break;
 	}
@@ -79,6 +82,15 @@ static bool fail(struct attempt *a, int error, const char *what)
 	a->result->error = -error;
 	snprintf(a->result->reason, sizeof(a->result->reason), "%.*s: %s: %s", SPAN_FMT(path), what,
 		text != NULL ? text : "unknown error");
+	return false;
+}
+
+static bool fail_damaged(struct attempt *a)
+{
+	a->result->outcome = MAILDIR_CONTENT_DAMAGED;
+	a->result->error = EILSEQ;
+	snprintf(a->result->reason, sizeof(a->result->reason),
+		"the stored message is damaged: its bytes do not match its checksum; nothing was delivered");
 	return false;
 }
 
@@ -123,9 +135,14 @@ static int create_tmp(const struct attempt *a)
 	return fd >= 0 ? fd : -errno;
 }
 
+/*
+ * -EILSEQ: the stored bytes are not those that were accepted, or fewer. Being read
+ * once, what was summed is what is written.
+ */
 static int copy_descriptor(struct maildir_writer *w, const struct maildir_delivery *d)
 {
 	uint64_t done = 0;
+	uint32_t crc = 0;
 	int result = 0;
 	uint8_t *chunk = malloc(MAILDIR_CHUNK_BYTES);
 	if (chunk == NULL)
@@ -135,15 +152,18 @@ static int copy_descriptor(struct maildir_writer *w, const struct maildir_delive
 		size_t want = left < MAILDIR_CHUNK_BYTES ? (size_t)left : MAILDIR_CHUNK_BYTES;
 		ssize_t n = pread(d->content_fd, chunk, want, (off_t)(d->content_offset + done));
 		if (n > 0) {
+			crc = crc32c(crc, span_of(chunk, (size_t)n));
 			maildir_writer_put(w, span_of(chunk, (size_t)n));
 			done += (uint64_t)n;
 		} else if (n == 0) {
-			result = -ENODATA;
+			result = -EILSEQ;
 		} else if (errno != EINTR) {
 			result = -errno;
 		}
 	}
 	free(chunk);
+	if (result == 0 && w->error == 0 && crc != d->content_crc)
+		result = -EILSEQ;
 	return result;
 }
 
@@ -161,8 +181,10 @@ static bool write_message(struct attempt *a, struct maildir_writer *w, int fd)
 		error = copy_descriptor(w, d);
 	else
 		maildir_writer_put(w, d->content);
+	if (error == -EILSEQ)
+		return fail_damaged(a);
 	if (error < 0)
-		return fail(a, error == -ENODATA ? -EIO : error, "cannot read the stored message");
+		return fail(a, error, "cannot read the stored message");
 	error = maildir_writer_finish(w);
 	if (error < 0)
 		return fail(a, error, "cannot write to tmp");

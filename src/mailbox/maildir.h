@@ -30,6 +30,7 @@ struct maildir_delivery {
 	int content_fd;          /* or read from here, in bounded chunks; the file offset is not used */
 	uint64_t content_offset;
 	uint64_t content_bytes;
+	uint32_t content_crc;    /* crc32c of these bytes; others are not delivered */
 	bool may_exist;          /* an earlier attempt may have left a copy: look for it first */
 };
 
@@ -40,6 +41,7 @@ enum maildir_outcome {
 	MAILDIR_IO_ERROR,          /* "mailbox-io-error" */
 	MAILDIR_DISK_FULL,         /* "mailbox-disk-full" */
 	MAILDIR_MISCONFIGURED,     /* "mailbox-misconfigured" */
+	MAILDIR_CONTENT_DAMAGED,   /* "content-damaged": the descriptor held other bytes than were stored */
 };
 
 struct maildir_result {

@@ -94,7 +94,7 @@ static void line_complete(struct smtp_server *s, bool cr)
 		s->line_skip = LINE_POISONED;
 		buf_release(&s->line);
 		s->verb = "";
-		session_reply_bad(s, REPLY_SYNTAX_ERROR);
+		session_reply_bad(s, REPLY_COMMAND_LINE_END);
 		return;
 	}
 	s->line_skip = LINE_KEEP;

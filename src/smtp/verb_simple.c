@@ -36,5 +36,5 @@ void verb_not_implemented(struct smtp_server *s, struct span argument)
 void verb_foreign(struct smtp_server *s, struct span argument)
 {
 	(void)argument;
-	session_close_with(s, REPLY_TOO_MANY_BAD_COMMANDS);
+	session_close_with(s, REPLY_NOT_SMTP);
 }

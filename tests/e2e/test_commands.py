@@ -153,7 +153,8 @@ def test_a_browser_is_shown_the_door(demo, line):
     """RFC 5321 section 7.8: what follows a line of HTTP is no mail; 421 and close."""
     with demo.raw() as c:
         c.reply()
-        c.send(line.encode() + b"\r\nHost: x\r\n\r\nMAIL FROM:<a@b.test>\r\n").reply().is_(421)
+        reply = c.send(line.encode() + b"\r\nHost: x\r\n\r\nMAIL FROM:<a@b.test>\r\n").reply().is_(421, "4.7.0")
+        assert "not a web server" in reply.text
         assert c.is_closed()
 
 
@@ -203,7 +204,7 @@ def test_a_bare_lf_does_not_end_a_command(demo):
     """RFC 5321 section 2.3.8: a line ends in CRLF; nothing hidden behind LF is executed."""
     with demo.client() as c:
         c.send(b"NOOP\nVRFY alice\r\n")
-        assert c.reply().code in (250, 500, 501)
+        assert "CR LF" in c.reply().is_(500, "5.5.2").text
         c.cmd("HELP").is_(214)  # one reply for one line
 
 

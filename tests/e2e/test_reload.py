@@ -53,6 +53,16 @@ def test_a_bad_reload_names_line_and_nearest_word_and_changes_nothing(server):
     s.mail("alice", mark)
 
 
+def test_a_configuration_that_is_not_utf8_is_refused_with_its_line(server):
+    """The answer is JSON, whatever bytes the file holds."""
+    s = server()
+    with open(s.conf, "ab") as f:
+        f.write(b"gr\xffeylist\xc3 { delay = \"5m\" }\n")
+    done = s.tool("reload")
+    assert done.returncode == 1, (done.stdout, done.stderr)
+    assert "waybill.conf:" in done.stderr
+
+
 def test_waybill_reload_says_whether_it_was_taken(server):
     """Exit code 0 for done, 1 for refused; the reason is on standard error."""
     s = server()

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from harness.conf import write
 from harness.server import message, token
 
 NAMES = ["alice", "bob", "team", "postmaster", "nobody", "root", "alice@example.org", "<alice@example.org>",
@@ -102,6 +103,18 @@ def test_a_trusted_expn_lists_the_alias(demo):
     with demo.client("127.0.0.2") as c:
         reply = c.cmd("EXPN team").is_(250)
     assert [line[line.index("<"):] for line in reply.lines] == ["<alice@example.org>", "<bob@example.org>"]
+
+
+@pytest.mark.parametrize("members, code", [(500, 250), (501, 252)])
+def test_a_list_too_long_to_show_is_not_shown_in_part(server, members, code):
+    """RFC 5321 section 3.5.3: 252 where the list cannot be given whole."""
+    s = server(start=False)
+    write(s.dir + "/aliases", "many: " + ", ".join(f"m{i}@elsewhere.test" for i in range(members)) + "\n")
+    s.start()
+    with s.client("127.0.0.2") as c:
+        reply = c.cmd("EXPN many").is_(code)
+        assert len(reply.lines) == (members if code == 250 else 1)
+        c.cmd("NOOP").is_(250)
 
 
 def test_a_trusted_expn_of_no_list_is_550(demo):

@@ -10,9 +10,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "list.h"
 #include "role.h"
 #include "roles.h"
 #include "sock.h"
+#include "utf8.h"
 
 #define CONSOLE_CLIENTS_MAX 64
 #define CONSOLE_LINE_BYTES_MAX 256
@@ -26,11 +28,13 @@ struct console {
 	int listener_fd;
 	struct poller *listener;
 	struct channel *queue;
+	struct list clients; /* the oldest first */
 	unsigned client_count;
 };
 
 struct client {
 	struct console *console;
+	struct list link;
 	int fd;
 	struct poller *poller;
 	struct timer *timer;
@@ -47,6 +51,7 @@ static void client_close(struct client *c)
 		timer_close(c->timer);
 		close(c->fd);
 		c->poller = NULL;
+		list_remove(&c->link);
 		c->console->client_count--;
 	}
 	c->gone = true;
@@ -155,6 +160,21 @@ static void on_paused(void *arg, const struct channel_message *message)
 		reply(c, json_pack("{s:b, s:b}", "ok", 1, "paused", said.paused != 0));
 }
 
+/* A configuration may hold any bytes, and what is said about it too; JSON takes only UTF-8. */
+static json_t *json_text(struct span text)
+{
+	struct buf safe;
+	buf_init(&safe, text.len + 1);
+	while (text.len > 0) {
+		size_t len = utf8_char_len(text);
+		buf_add(&safe, len > 0 ? span_to(text, len) : SPAN("?"));
+		text = span_from(text, len > 0 ? len : 1);
+	}
+	json_t *json = json_stringn(safe.len > 0 ? (const char *)safe.ptr : "", safe.len);
+	buf_fini(&safe);
+	return json;
+}
+
 static void on_reloaded(void *arg, const struct channel_message *message)
 {
 	struct client *c = arg;
@@ -163,7 +183,7 @@ static void on_reloaded(void *arg, const struct channel_message *message)
 		reply_error(c, "the supervisor does not answer");
 	else
 		reply(c, json_pack("{s:b, s:o}", "ok", said.ok != 0, said.ok != 0 ? "text" : "error",
-			json_stringn(said.text.len > 0 ? (const char *)said.text.ptr : "", said.text.len)));
+			json_text(said.text)));
 }
 
 static struct buf *ask(struct client *c, struct channel *of, enum ipc_type type, channel_answer_fn *fn)
@@ -250,6 +270,18 @@ static void on_patience_over(void *arg)
 	client_close(arg);
 }
 
+/* Whoever connects and says nothing must not keep the administrator out: the oldest such one goes. */
+static void evict_silent(struct console *console)
+{
+	for (struct list *at = console->clients.next; at != &console->clients; at = at->next) {
+		struct client *c = LIST_ENTRY(at, struct client, link);
+		if (c->asking || c->out.len > 0)
+			continue;
+		client_close(c);
+		return;
+	}
+}
+
 static void on_listener(void *arg, unsigned ready)
 {
 	struct console *console = arg;
@@ -258,6 +290,8 @@ static void on_listener(void *arg, unsigned ready)
 	int fd = sock_accept(console->listener_fd, &nobody);
 	if (fd < 0)
 		return;
+	if (console->client_count == CONSOLE_CLIENTS_MAX)
+		evict_silent(console);
 	struct client *c = console->client_count < CONSOLE_CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
 	if (c == NULL) {
 		close(fd);
@@ -276,6 +310,7 @@ static void on_listener(void *arg, unsigned ready)
 		free(c);
 		return;
 	}
+	list_append(&console->clients, &c->link);
 	console->client_count++;
 	timer_set(c->timer, CONSOLE_PATIENCE_MS);
 	poller_want(c->poller, POLLER_READ);
@@ -372,5 +407,6 @@ int console_main(unsigned index)
 {
 	static const struct role_ops ops = { IPC_CONSOLE, on_begin, on_control, on_peer, on_stop };
 	static struct console self;
+	list_init(&self.clients);
 	return role_run(&self.role, &ops, &self, index);
 }

@@ -18,6 +18,7 @@ struct conversion {
 	struct binary_text text;
 	struct buf out;
 	bool writing; /* the second pass */
+	uint32_t read_crc32c; /* of the pass */
 	uint8_t piece[PIECE_BYTES];
 };
 
@@ -60,10 +61,12 @@ static bool pass(struct conversion *c)
 	uint64_t bytes = c->source->fd < 0 ? c->source->inlined.len : c->source->bytes;
 	uint64_t at = 0;
 	struct span piece;
+	c->read_crc32c = 0;
 	do {
 		if (!read_piece(c, at, &piece))
 			return false;
 		at += piece.len;
+		c->read_crc32c = crc32c(c->read_crc32c, piece);
 		if (!c->writing)
 			convert_plan(c->convert, piece, at == bytes);
 		else
@@ -74,6 +77,12 @@ static bool pass(struct conversion *c)
 	return true;
 }
 
+/* What came inline was checked before it was sent. */
+static bool sound(const struct conversion *c)
+{
+	return c->source->fd < 0 || c->read_crc32c == c->source->crc32c;
+}
+
 static const char *run(struct conversion *c)
 {
 	/* 8-bit text can stand in a mailbox as it is. */
@@ -81,13 +90,15 @@ static const char *run(struct conversion *c)
 	c->text.fd = memfd_create("content", MFD_CLOEXEC);
 	if (c->convert == NULL || c->text.fd < 0 || !pass(c))
 		return "mailbox-io-error";
+	if (!sound(c))
+		return "content-damaged";
 	enum convert_verdict verdict = convert_verdict(c->convert);
 	if (verdict == CONVERT_NO_MEMORY)
 		return "mailbox-io-error";
 	if (verdict != CONVERT_NOT_NEEDED && verdict != CONVERT_POSSIBLE)
 		return "conversion-impossible";
 	c->writing = true;
-	return pass(c) && !convert_failed(c->convert) ? NULL : "mailbox-io-error";
+	return pass(c) && sound(c) && !convert_failed(c->convert) ? NULL : "mailbox-io-error";
 }
 
 const char *binary_convert(const struct binary_source *source, struct binary_text *text_out)

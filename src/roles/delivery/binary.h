@@ -14,6 +14,7 @@ struct binary_source {
 	struct span inlined;
 	int fd;
 	uint64_t offset, bytes;
+	uint32_t crc32c; /* of those */
 };
 
 /* The text, in a file in memory that the caller closes; fd -1: there is none. */
@@ -25,7 +26,8 @@ struct binary_text {
 
 /*
  * NULL: done. Else the name of a key: "conversion-impossible" (what is signed, or is
- * no MIME, cannot be encoded) or "mailbox-io-error" (it can be tried again).
+ * no MIME, cannot be encoded), "content-damaged" (the checksum differs) or
+ * "mailbox-io-error" (it can be tried again).
  */
 const char *binary_convert(const struct binary_source *source, struct binary_text *text_out);
 

@@ -178,7 +178,8 @@ static bool on_control(void *state, const struct channel_message *message)
 static void encode(struct job *job)
 {
 	struct maildir_delivery *d = &job->delivery;
-	struct binary_source source = { d->content, d->content_fd, d->content_offset, d->content_bytes };
+	struct binary_source source = { d->content, d->content_fd, d->content_offset, d->content_bytes,
+		d->content_crc };
 	struct binary_text text;
 	job->refusal = binary_convert(&source, &text);
 	if (text.fd < 0)
@@ -188,6 +189,7 @@ static void encode(struct job *job)
 	d->content_fd = text.fd;
 	d->content_offset = 0;
 	d->content_bytes = text.bytes;
+	d->content_crc = text.crc32c;
 }
 
 static void run(void *arg)
@@ -268,7 +270,8 @@ static bool on_queue(void *arg, const struct channel_message *message)
 	job->delivery = (struct maildir_delivery){ .base_fd = -1, .path = buf_span(&job->path), .base_len = base_len,
 		.id = job->ask.id, .recipient = job->ask.recipient, .sender = job->ask.sender,
 		.hostname = span_str(job->settings->hostname), .content = job->ask.content, .content_fd = message->fd,
-		.content_offset = job->ask.offset, .content_bytes = job->ask.bytes, .may_exist = job->ask.attempt > 0 };
+		.content_offset = job->ask.offset, .content_bytes = job->ask.bytes, .content_crc = job->ask.large_crc,
+		 .may_exist = job->ask.attempt > 0 };
 	d->open++;
 	if (work_submit(d->role.loop, run, done, job) < 0) {
 		job->refusal = "mailbox-io-error";

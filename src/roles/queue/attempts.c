@@ -158,6 +158,21 @@ static void settle_key(struct try *t, enum reply_key key, struct span reason)
 		left_open(t);
 }
 
+/* Our copy is bad, which is no failure of the recipient's: it stays as unreadable ones do. */
+static void left_damaged(struct try *t, struct span reason)
+{
+	struct attempt *a = t->attempt;
+	struct log_line line;
+	log_begin(&line, LOG_OPERATOR, "content-damaged");
+	log_id(&line, "m", &a->message->id);
+	log_span(&line, "to", a->view.recipients[t->recipient].address);
+	log_span(&line, "reason", reason);
+	log_str(&line, "text", "the stored message stays, and is tried again in an hour");
+	log_end(&line);
+	a->message->not_before_ms = clock_unix_ms() + UNREADABLE_AGAIN_MS;
+	try_end(t);
+}
+
 static void on_delivered(void *arg, const struct channel_message *message)
 {
 	struct try *t = arg;
@@ -166,6 +181,8 @@ static void on_delivered(void *arg, const struct channel_message *message)
 	q->deliveries--;
 	if (message == NULL || !ipc_get_deliver_result(message->body, &result) || result.key >= REPLY_KEY_COUNT)
 		left_open(t);
+	else if (result.key == REPLY_CONTENT_DAMAGED)
+		left_damaged(t, result.text);
 	else
 		settle_key(t, (enum reply_key)result.key, result.text);
 	attempts_run(q);
@@ -182,7 +199,7 @@ static void deliver(struct try *t, const struct ipc_expanded *where)
 		/* Only the very first try of a recipient can be sure that it left no copy before. */
 		.attempt = a->message->fresh && view->recipients[t->recipient].attempts == 0 ? 0 : 1,
 		.body = (view->flags & SPOOL_BINARYMIME) != 0 ? 2 : (view->flags & SPOOL_8BITMIME) != 0,
-		.large = view->entry.large, .bytes = view->large_bytes,
+		.large = view->entry.large, .bytes = view->large_bytes, .large_crc = view->large_crc,
 		.content = view->entry.large ? (struct span){ NULL, 0 } : view->content };
 	struct channel_question question = { IPC_DELIVER_ASK, fd, QUEUE_ASK_TIMEOUT_MS, on_delivered, t };
 	bool openable = !view->entry.large || fd >= 0;

@@ -199,7 +199,8 @@ static void hand_to_relay(struct passage *p, const struct ipc_expanded *where)
 		.envid = view->envid, .smtputf8 = (view->flags & SPOOL_SMTPUTF8) != 0,
 		.body = (view->flags & SPOOL_BINARYMIME) != 0 ? 2 : (view->flags & SPOOL_8BITMIME) != 0,
 		.hops = where->hops, .helo = where->helo, .source = where->source, .large = view->entry.large,
-		.bytes = view->large_bytes, .content = view->entry.large ? (struct span){ NULL, 0 } : view->content };
+		.bytes = view->large_bytes, .large_crc = view->large_crc,
+		.content = view->entry.large ? (struct span){ NULL, 0 } : view->content };
 	struct channel_question question = { IPC_RELAY_ASK, fd, RELAY_TIMEOUT_MS, on_relayed, p };
 	bool ready = lists.recipients.len > 0 && !lists.recipients.failed && !lists.orcpts.failed && (!view->entry.large || fd >= 0);
 	struct buf *out = ready && q->relay.channel != NULL ? channel_ask(q->relay.channel, &question) : NULL;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "crc32c.h"
 #include "relay.h"
 
 #define CONTENT_PIECE_BYTES 65536
@@ -31,6 +32,9 @@ struct relay_job {
 	uint32_t incarnation, request;
 	struct ipc_relay_ask ask;
 	int fd;                             /* large content, or -1 */
+	uint64_t summed_bytes;              /* of it, in this pass over it, with their checksum */
+	uint32_t summed_crc;
+	bool damaged;
 	struct span hops[RELAY_HOPS_MAX];
 	size_t hop_count, hop;
 	struct relay_candidates candidates;
@@ -53,6 +57,22 @@ const struct smtp_client_message *relay_job_message(const struct relay_job *job)
 	return &job->message;
 }
 
+/* Whether the bytes that were taken and the last ones are those that were accepted. */
+static bool content_sound(struct relay_job *job, uint64_t offset, struct span last)
+{
+	if (offset == job->summed_bytes && crc32c(job->summed_crc, last) == job->ask.large_crc)
+		return true;
+	if (!job->damaged) {
+		struct log_line line;
+		log_begin(&line, LOG_OPERATOR, "content-damaged");
+		log_id(&line, "m", &job->ask.id);
+		log_str(&line, "text", "the stored message does not match its checksum; it was not sent");
+		log_end(&line);
+	}
+	job->damaged = true;
+	return false;
+}
+
 struct span relay_job_content(struct relay_job *job, uint64_t offset, bool *last_out, int *error_out)
 {
 	static uint8_t bytes[CONTENT_PIECE_BYTES];
@@ -60,6 +80,8 @@ struct span relay_job_content(struct relay_job *job, uint64_t offset, bool *last
 		*last_out = true;
 		return offset < job->ask.content.len ? span_from(job->ask.content, (size_t)offset) : (struct span){ NULL, 0 };
 	}
+	if (offset == 0)
+		job->summed_bytes = job->summed_crc = 0; /* a pass begins: to look, for this hop, or for the next */
 	uint64_t left = offset < job->ask.bytes ? job->ask.bytes - offset : 0;
 	size_t want = left < sizeof(bytes) ? (size_t)left : sizeof(bytes);
 	ssize_t got = want > 0 ? pread(job->fd, bytes, want, (off_t)offset) : 0;
@@ -68,7 +90,17 @@ struct span relay_job_content(struct relay_job *job, uint64_t offset, bool *last
 		return (struct span){ NULL, 0 };
 	}
 	*last_out = (uint64_t)got == left;
+	if (*last_out && !content_sound(job, offset, span_of(bytes, (size_t)got))) {
+		*error_out = -EILSEQ;
+		return (struct span){ NULL, 0 };
+	}
 	return span_of(bytes, (size_t)got);
+}
+
+void relay_job_content_taken(struct relay_job *job, struct span taken)
+{
+	job->summed_crc = crc32c(job->summed_crc, taken);
+	job->summed_bytes += taken.len;
 }
 
 static void job_free(struct relay_job *job)
@@ -148,7 +180,7 @@ static void keep_text(struct outcome *o, struct span text)
 }
 
 /* No reply says it: our own words do, with the enhanced code that fits (RFC 3463). */
-static void keep_cause(struct outcome *o, const struct smtp_client_result *r)
+static void keep_cause(struct outcome *o, const struct smtp_client_result *r, bool damaged)
 {
 	static const char *const words[] = {
 		[SMTP_CAUSE_CONNECTION_LOST] = "4.4.2 the connection broke",
@@ -167,6 +199,10 @@ static void keep_cause(struct outcome *o, const struct smtp_client_result *r)
 		[SMTP_CAUSE_BARE_NEWLINE] = "5.6.0 the message holds a bare CR or LF",
 	};
 	char text[200];
+	if (damaged && r->cause == SMTP_CAUSE_LOCAL) {
+		keep_text(o, SPAN("4.3.0 the stored message is damaged here, so it was not sent"));
+		return;
+	}
 	const char *what = (size_t)r->cause < sizeof(words) / sizeof(words[0]) ? words[r->cause] : NULL;
 	snprintf(text, sizeof(text), "%s (%s)", what != NULL ? what : "4.0.0 the attempt ended",
 		smtp_client_stage_name(r->stage));
@@ -194,7 +230,7 @@ void relay_job_result(struct relay_job *job, const struct smtp_client_result *r,
 	if (r->reply.code != 0)
 		keep_text(o, r->reply.text);
 	else
-		keep_cause(o, r);
+		keep_cause(o, r, job->damaged);
 	memcpy(o->host, from->host, sizeof(o->host));
 	o->dsn_passed = r->dsn_passed;
 	o->final = !about_the_host(r);

@@ -62,10 +62,12 @@ static void give_content(struct relay_link *l, uint64_t offset)
 	bool last = false;
 	int error = 0;
 	struct span piece = relay_job_content(l->job, offset, &last, &error);
-	if (error < 0)
+	if (error < 0) {
 		smtp_client_content_failed(l->client);
-	else
-		smtp_client_content(l->client, piece, last, loop_now_ms(l->relay->role.loop));
+		return;
+	}
+	size_t taken = smtp_client_content(l->client, piece, last, loop_now_ms(l->relay->role.loop));
+	relay_job_content_taken(l->job, span_to(piece, taken));
 }
 
 static void become_idle(struct relay_link *l)

@@ -77,8 +77,13 @@ void relay_job_result(struct relay_job *job, const struct smtp_client_result *re
 	const struct relay_endpoint *from);
 /* The link is done with the job: all recipients have results. `spoken`: the other side greeted us. */
 void relay_job_link_done(struct relay_job *job, bool spoken);
-/* Up to `len` content bytes from `offset` on; fewer at the end; negative errno. */
+/*
+ * Content bytes from `offset` on, valid until the next call for any job; `last`: the
+ * content ends with them. -EILSEQ in place of the last ones: what is stored is damaged.
+ */
 struct span relay_job_content(struct relay_job *job, uint64_t offset, bool *last_out, int *error_out);
+/* So many of them went on: each byte is summed once, when it is used. */
+void relay_job_content_taken(struct relay_job *job, struct span taken);
 const struct smtp_client_message *relay_job_message(const struct relay_job *job);
 
 /* link.c */

@@ -64,13 +64,14 @@ static void ask_rcpt(struct smtpd_conn *conn, const struct smtp_server_question 
 
 static void on_verified(void *arg, const struct channel_message *message)
 {
-	struct span lines[SMTP_SERVER_EXPN_LINES_MAX];
+	/* One more than are shown: a longer list shall be known as one. */
+	struct span lines[SMTP_SERVER_EXPN_LINES_MAX + 1];
 	struct ipc_verified verified = { .key = REPLY_POLICY_UNAVAILABLE };
 	struct smtp_server_answer answer = { .mailboxes = lines };
 	if (message != NULL)
 		ipc_get_verified(message->body, &verified);
 	answer.key = key_of(verified.key, REPLY_POLICY_UNAVAILABLE);
-	while (answer.mailbox_count < SMTP_SERVER_EXPN_LINES_MAX
+	while (answer.mailbox_count <= SMTP_SERVER_EXPN_LINES_MAX
 	       && ipc_list_next(&verified.mailboxes, &lines[answer.mailbox_count]))
 		answer.mailbox_count++;
 	arrived(arg, &answer);

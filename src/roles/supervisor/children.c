@@ -166,6 +166,13 @@ static void on_restart(void *arg)
 		child_launch(c);
 }
 
+/* Roles do not send these signals to each other, and a kill of our own is logged with its reason:
+ * somebody with the right to do so, or the kernel short of memory, ended the role. */
+static enum log_severity fault_of_end(int signal_number)
+{
+	return signal_number == SIGKILL || signal_number == SIGTERM ? LOG_OPERATOR : LOG_BUG;
+}
+
 static void on_ended(void *arg, int exit_code, int signal_number)
 {
 	struct child_process *c = arg;
@@ -178,8 +185,8 @@ static void on_ended(void *arg, int exit_code, int signal_number)
 	c->ready = false;
 	c->ending = false;
 	if (!wanted || exit_code != 0 || signal_number != 0)
-		log_text(LOG_BUG, "role-ended", "%s %u: exit code %d, signal %d", ipc_role_name(c->role), c->index,
-			exit_code, signal_number);
+		log_text(fault_of_end(signal_number), "role-ended", "%s %u: exit code %d, signal %d",
+			ipc_role_name(c->role), c->index, exit_code, signal_number);
 	if (s->stopping != 0) {
 		supervisor_child_ended(s);
 		return;

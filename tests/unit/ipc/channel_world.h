@@ -20,6 +20,7 @@
 #define FRAME_HEAD_BYTES 12u
 #define FRAME_FD 1u
 #define FRAME_ANSWER 2u
+#define FRAME_NONE 4u
 
 struct world {
 	struct loop *loop;

@@ -12,8 +12,8 @@
 
 /* Remembers what was asked, to answer later. */
 struct waiting {
-	uint32_t requests[CHANNEL_QUESTIONS_MAX + 1];
-	uint64_t values[CHANNEL_QUESTIONS_MAX + 1];
+	uint32_t requests[CHANNEL_QUESTIONS_MAX + 2];
+	uint64_t values[CHANNEL_QUESTIONS_MAX + 2];
 	unsigned count;
 };
 
@@ -76,7 +76,7 @@ static void test_a_late_answer_is_nobodys_and_harms_nothing(void **state)
 	assert_true(ask_submit(&smtpd, &patient, 2, LONG_MS));
 	world_run(&w, has_null, &late);
 	assert_int_equal(patient.nulls, 0);
-	/* The next one takes over the slot: the late answer may not be taken for its own. */
+	/* The late answer may not be taken for the next one's. */
 	assert_true(ask_submit(&smtpd, &next, 3, LONG_MS));
 	world_settle(&w);
 	answer_submitted(queue.channel, waiting.requests[0], 100);
@@ -131,6 +131,7 @@ static void test_a_wrong_answer_closes_and_the_question_gets_null(void **state)
 		struct span body;
 		uint32_t request_off;
 		unsigned fds;
+		bool none;
 	} cases[] = {
 		{ "another answer", IPC_RCPT_VERDICT, SPAN("\0\0\0\0\0\0"), 0, 0 },
 		{ "the question itself", IPC_SUBMIT_ASK, SPAN(""), 0, 0 },
@@ -141,6 +142,9 @@ static void test_a_wrong_answer_closes_and_the_question_gets_null(void **state)
 		{ "a slot that is free", IPC_SUBMITTED, SPAN("\0\0\0"), 1, 0 },
 		{ "a slot that never was", IPC_SUBMITTED, SPAN("\0\0\0"), 5000, 0 },
 		{ "with a descriptor", IPC_SUBMITTED, SPAN("\0\0\0"), 0, 1 },
+		{ "none, with a body", IPC_SUBMITTED, SPAN("\0\0\0"), 0, 0, true },
+		{ "none, with a descriptor", IPC_SUBMITTED, SPAN(""), 0, 1, true },
+		{ "none, for a slot that is free", IPC_SUBMITTED, SPAN(""), 1, 0, true },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct world w;
@@ -154,7 +158,8 @@ static void test_a_wrong_answer_closes_and_the_question_gets_null(void **state)
 		world_settle(&w);
 		/* The first question of a channel has request 0. */
 		raw_send(raw, &(struct raw_frame){ .type = cases[i].type, .request = cases[i].request_off,
-			.flags = FRAME_ANSWER | (cases[i].fds > 0 ? FRAME_FD : 0), .body = cases[i].body,
+			.flags = FRAME_ANSWER | (cases[i].fds > 0 ? FRAME_FD : 0) | (cases[i].none ? FRAME_NONE : 0),
+			.body = cases[i].body,
 			.fd = cases[i].fds > 0 ? fd : -1 });
 		world_settle(&w);
 		if (e.closed_count != 1 || asked.nulls != 1 || asked.answers != 0 || e.answered_when_closed != 1)
@@ -217,6 +222,86 @@ static void test_a_question_beyond_the_credits_is_refused_here_and_closes_there(
 		assert_int_equal(asked[i].nulls, 1);
 	world_fini(&w);
 	free(asked);
+}
+
+/* The answering side counts a question until it answered, whatever the asker waits for. */
+static void test_questions_given_up_keep_their_credits_until_answered(void **state)
+{
+	(void)state;
+	struct world w;
+	static struct waiting waiting;
+	struct end queue = { .say = remember, .arg = &waiting }, smtpd = { 0 };
+	struct asked *asked = calloc(CHANNEL_QUESTIONS_MAX, sizeof(*asked)), more = { 0 };
+	waiting.count = 0;
+	world_init(&w);
+	ends_open(&queue, &smtpd, &w);
+	for (unsigned i = 0; i < CHANNEL_QUESTIONS_MAX; i++)
+		assert_true(ask_submit(&smtpd, &asked[i], i, 1));
+	world_run(&w, has_null, &asked[CHANNEL_QUESTIONS_MAX - 1]);
+	world_settle(&w);
+	/* A stall: nobody waits any more, and nothing was answered. */
+	assert_false(ask_submit(&smtpd, &more, 0, LONG_MS));
+	for (int i = 0; i < 20; i++)
+		world_settle(&w);
+	assert_int_equal(waiting.count, CHANNEL_QUESTIONS_MAX);
+	answer_submitted(queue.channel, waiting.requests[5], 5);
+	world_settle(&w);
+	assert_true(ask_submit(&smtpd, &more, 7, LONG_MS));
+	assert_false(ask_submit(&smtpd, &more, 8, LONG_MS));
+	world_settle(&w);
+	assert_int_equal(waiting.count, CHANNEL_QUESTIONS_MAX + 1);
+	answer_submitted(queue.channel, waiting.requests[CHANNEL_QUESTIONS_MAX], 7);
+	for (unsigned i = 0; i < CHANNEL_QUESTIONS_MAX; i++)
+		if (i != 5)
+			answer_submitted(queue.channel, waiting.requests[i], i);
+	for (int i = 0; i < 20; i++)
+		world_settle(&w);
+	assert_int_equal(more.value, 7);
+	for (unsigned i = 0; i < CHANNEL_QUESTIONS_MAX; i++)
+		assert_true(asked[i].nulls == 1 && asked[i].answers == 0);
+	/* All credits are back. */
+	waiting.count = 0;
+	for (unsigned i = 0; i < CHANNEL_QUESTIONS_MAX; i++)
+		assert_true(ask_submit(&smtpd, &asked[i], i, LONG_MS));
+	for (int i = 0; i < 20; i++)
+		world_settle(&w);
+	assert_int_equal(waiting.count, CHANNEL_QUESTIONS_MAX);
+	assert_int_equal(smtpd.closed_count + queue.closed_count, 0);
+	end_fini(&queue);
+	world_settle(&w);
+	end_fini(&smtpd);
+	world_fini(&w);
+	free(asked);
+}
+
+/* A descriptor that cannot be copied, a body over the limit: the asker hears at once that there is none. */
+static void test_an_answer_that_cannot_be_sent_is_null_at_once(void **state)
+{
+	(void)state;
+	struct world w;
+	static struct waiting waiting;
+	static uint8_t bytes[CHANNEL_BODY_BYTES_MAX];
+	struct asked asked[2] = { 0 };
+	struct end queue = { .say = remember, .arg = &waiting }, smtpd = { 0 };
+	waiting.count = 0;
+	world_init(&w);
+	ends_open(&queue, &smtpd, &w);
+	assert_true(ask_submit(&smtpd, &asked[0], 1, LONG_MS));
+	assert_true(ask_submit(&smtpd, &asked[1], 2, LONG_MS));
+	world_settle(&w);
+	assert_null(channel_answer_begin(queue.channel, IPC_SUBMITTED, waiting.requests[0], 1000000));
+	struct buf *out = channel_answer_begin(queue.channel, IPC_SUBMITTED, waiting.requests[1], -1);
+	assert_non_null(out);
+	buf_add(out, span_of(bytes, sizeof(bytes)));
+	buf_add(out, SPAN("one more"));
+	channel_end(queue.channel);
+	world_settle(&w);
+	for (int i = 0; i < 2; i++)
+		assert_true(asked[i].nulls == 1 && asked[i].answers == 0);
+	assert_int_equal(smtpd.closed_count + queue.closed_count, 0);
+	end_fini(&queue);
+	end_fini(&smtpd);
+	world_fini(&w);
 }
 
 static void test_a_peer_that_asks_beyond_its_credits_loses_the_channel(void **state)
@@ -404,6 +489,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers_in_any_order_reach_who_asked),
 		cmocka_unit_test(test_a_late_answer_is_nobodys_and_harms_nothing),
+		cmocka_unit_test(test_questions_given_up_keep_their_credits_until_answered),
+		cmocka_unit_test(test_an_answer_that_cannot_be_sent_is_null_at_once),
 		cmocka_unit_test(test_deadlines_pass_each_in_its_time),
 		cmocka_unit_test(test_a_wrong_answer_closes_and_the_question_gets_null),
 		cmocka_unit_test(test_answering_twice_is_heard_once),

@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "crc32c.h"
 #include "maildir.h"
 
 #define MESSAGE "Received: by x\r\nSubject: Lunch\r\n\r\nHello\r\n"
@@ -267,15 +268,37 @@ static void test_large_content_comes_from_a_descriptor(void **state)
 	s->delivery.content_fd = fileno(stored);
 	s->delivery.content_offset = strlen("not part of it");
 	s->delivery.content_bytes = wire.len - s->delivery.content_offset;
+	s->delivery.content_crc = crc32c(0, span_from(buf_span(&wire), (size_t)s->delivery.content_offset));
 	expect(s, MAILDIR_DELIVERED, 0);
 	expect_file(s, buf_cstr(&text));
 
-	s->delivery.content_bytes += 1000;
-	s->delivery.id.bytes[15] ^= 1;
-	expect(s, MAILDIR_IO_ERROR, EIO);
-	assert_non_null(strstr(s->result.reason, "cannot read the stored message"));
-	assert_int_equal(file_count(below(s, "new"), NULL), 1);
-	assert_int_equal(file_count(below(s, "tmp"), NULL), 0);
+	/* Bytes that are missing, one too few, one that is another, and one too many at the front. */
+	static const struct {
+		int64_t bytes, offset;
+		long damaged_at;
+	} damages[] = { { 1000, 0, -1 }, { -1, 0, -1 }, { 0, 0, 5000000 }, { 0, 0, 15 }, { 1, -1, -1 } };
+	struct maildir_delivery sound = s->delivery;
+	for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
+		s->delivery = sound;
+		s->delivery.content_bytes += (uint64_t)damages[i].bytes;
+		s->delivery.content_offset += (uint64_t)damages[i].offset;
+		s->delivery.id.bytes[15] ^= 1;
+		if (damages[i].damaged_at >= 0) {
+			fseek(stored, damages[i].damaged_at, SEEK_SET);
+			fputc('#', stored);
+			fflush(stored);
+		}
+		expect(s, MAILDIR_CONTENT_DAMAGED, EILSEQ);
+		assert_non_null(strstr(s->result.reason, "the stored message is damaged"));
+		assert_string_equal(maildir_outcome_key(s->result.outcome), "content-damaged");
+		assert_int_equal(file_count(below(s, "new"), NULL), 1);
+		assert_int_equal(file_count(below(s, "tmp"), NULL), 0);
+		if (damages[i].damaged_at >= 0) {
+			fseek(stored, damages[i].damaged_at, SEEK_SET);
+			fputc(wire.ptr[damages[i].damaged_at], stored);
+			fflush(stored);
+		}
+	}
 	fclose(stored);
 	buf_fini(&wire);
 	buf_fini(&text);

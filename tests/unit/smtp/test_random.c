@@ -134,7 +134,7 @@ static void add_simple(struct sequence *q, uint64_t r)
 	static const struct { const char *text; unsigned code; } simple[] = {
 		{ "NOOP\r\n", 250 }, { "VRFY a\r\n", 252 }, { "EXPN a\r\n", 252 }, { "HELP\r\n", 214 }, { "\r\n", 500 },
 		{ "FOO\r\n", 500 }, { "STARTTLS\r\n", 502 }, { "AUTH X\r\n", 502 }, { "EHLO\r\n", 501 }, { "RSET 1\r\n", 501 },
-		{ "NOOP\nQUIT\r\n", 501 }, { "BD\r\n", 500 }, { "VRFY \x01\r\n", 501 }, { "HELO a b\r\n", 501 },
+		{ "NOOP\nQUIT\r\n", 500 }, { "BD\r\n", 500 }, { "VRFY \x01\r\n", 501 }, { "HELO a b\r\n", 501 },
 	};
 	size_t at = r % (sizeof(simple) / sizeof(simple[0]));
 	say(q, simple[at].text, simple[at].code);
