@@ -7,7 +7,7 @@
 
 #define RECIPIENTS_CAP_FIRST 4
 
-/* What a recipient may take in the arena: its texts, its share of two arrays that grew
+/* What a recipient may take in the arena: its texts, its share of three arrays that grew
  * by doubling, and the unused end of a block. */
 #define ARENA_BYTES_RECIPIENT 1280
 #define ENVELOPE_BYTES_RECIPIENT 16 /* besides its texts */
@@ -47,15 +47,15 @@ bool transaction_envelope_fits(const struct transaction *t, struct span mailbox,
 	return envelope_share(mailbox, orcpt) <= TRANSACTION_ENVELOPE_BYTES_MAX - t->envelope_bytes;
 }
 
-void transaction_candidate_set(struct transaction *t, struct span mailbox, const struct smtp_recipient_dsn *dsn)
+void transaction_candidate_set(struct transaction *t, struct span mailbox, const struct recipient_wish *wish)
 {
-	assert(mailbox.len <= sizeof(t->candidate) && dsn->orcpt.len <= sizeof(t->candidate_orcpt));
+	assert(mailbox.len <= sizeof(t->candidate) && wish->orcpt.len <= sizeof(t->candidate_orcpt));
 	memcpy(t->candidate, mailbox.ptr, mailbox.len);
 	t->candidate_len = mailbox.len;
-	if (dsn->orcpt.len > 0)
-		memcpy(t->candidate_orcpt, dsn->orcpt.ptr, dsn->orcpt.len);
-	t->candidate_dsn = (struct smtp_recipient_dsn){ .notify = dsn->notify,
-		.orcpt = span_of(t->candidate_orcpt, dsn->orcpt.len) };
+	if (wish->orcpt.len > 0)
+		memcpy(t->candidate_orcpt, wish->orcpt.ptr, wish->orcpt.len);
+	t->candidate_wish = (struct recipient_wish){ .notify = wish->notify,
+		.orcpt = span_of(t->candidate_orcpt, wish->orcpt.len) };
 }
 
 struct span transaction_candidate(const struct transaction *t)
@@ -67,15 +67,18 @@ static bool recipients_grow(struct transaction *t)
 {
 	size_t cap = t->recipients_cap > 0 ? t->recipients_cap * 2 : RECIPIENTS_CAP_FIRST;
 	struct span *grown = arena_alloc(&t->arena, cap * sizeof(*grown));
-	struct smtp_recipient_dsn *grown_dsn = arena_alloc(&t->arena, cap * sizeof(*grown_dsn));
-	if (grown == NULL || grown_dsn == NULL)
+	struct span *orcpts = arena_alloc(&t->arena, cap * sizeof(*orcpts));
+	uint8_t *notify = arena_alloc(&t->arena, cap);
+	if (grown == NULL || orcpts == NULL || notify == NULL)
 		return false;
 	if (t->view.recipient_count > 0) {
 		memcpy(grown, t->recipients, t->view.recipient_count * sizeof(*grown));
-		memcpy(grown_dsn, t->recipients_dsn, t->view.recipient_count * sizeof(*grown_dsn));
+		memcpy(orcpts, t->orcpts, t->view.recipient_count * sizeof(*orcpts));
+		memcpy(notify, t->notify, t->view.recipient_count);
 	}
 	t->view.recipients = t->recipients = grown;
-	t->view.recipients_dsn = t->recipients_dsn = grown_dsn;
+	t->view.orcpts = t->orcpts = orcpts;
+	t->view.notify = t->notify = notify;
 	t->recipients_cap = cap;
 	return true;
 }
@@ -86,10 +89,11 @@ bool transaction_candidate_accept(struct transaction *t)
 	if (t->view.recipient_count == t->recipients_cap && !recipients_grow(t))
 		return false;
 	if (!arena_copy(&t->arena, transaction_candidate(t), &copy)
-	    || !arena_copy(&t->arena, t->candidate_dsn.orcpt, &orcpt))
+	    || !arena_copy(&t->arena, t->candidate_wish.orcpt, &orcpt))
 		return false;
 	t->envelope_bytes += envelope_share(copy, orcpt);
-	t->recipients_dsn[t->view.recipient_count] = (struct smtp_recipient_dsn){ t->candidate_dsn.notify, orcpt };
+	t->notify[t->view.recipient_count] = t->candidate_wish.notify;
+	t->orcpts[t->view.recipient_count] = orcpt;
 	t->recipients[t->view.recipient_count++] = copy;
 	return true;
 }

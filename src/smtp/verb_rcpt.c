@@ -8,13 +8,13 @@
 
 /* The parameters' spans point into the command line. Each returns the key of the refusal, or REPLY_RCPT_OK. */
 
-static enum reply_key param_notify(struct smtp_recipient_dsn *p, const struct smtp_param *param)
+static enum reply_key param_notify(struct recipient_wish *p, const struct smtp_param *param)
 {
 	bool ok = p->notify == 0 && dsn_notify_parse(param->value, &p->notify) == DSN_PARAM_OK;
 	return ok ? REPLY_RCPT_OK : REPLY_PARAMETER_INVALID;
 }
 
-static enum reply_key param_orcpt(struct smtp_recipient_dsn *p, const struct smtp_param *param, bool smtputf8)
+static enum reply_key param_orcpt(struct recipient_wish *p, const struct smtp_param *param, bool smtputf8)
 {
 	struct dsn_orcpt parsed;
 	if (p->orcpt.len > 0)
@@ -26,7 +26,7 @@ static enum reply_key param_orcpt(struct smtp_recipient_dsn *p, const struct smt
 	return error == DSN_PARAM_OK ? REPLY_RCPT_OK : REPLY_PARAMETER_INVALID;
 }
 
-static enum reply_key params_parse(const struct smtp_server *s, struct span rest, struct smtp_recipient_dsn *p)
+static enum reply_key params_parse(const struct smtp_server *s, struct span rest, struct recipient_wish *p)
 {
 	struct smtp_param param;
 	enum smtp_param_scan scan;
@@ -45,17 +45,17 @@ static enum reply_key params_parse(const struct smtp_server *s, struct span rest
 }
 
 /* Whether there is room for one more. */
-static bool fits(const struct smtp_server *s, struct span mailbox, const struct smtp_recipient_dsn *dsn)
+static bool fits(const struct smtp_server *s, struct span mailbox, const struct recipient_wish *wish)
 {
 	const struct transaction *t = s->transaction;
 	return t->view.recipient_count < s->options->limits.recipients_max
-		&& transaction_envelope_fits(t, mailbox, dsn->orcpt);
+		&& transaction_envelope_fits(t, mailbox, wish->orcpt);
 }
 
 void verb_rcpt(struct smtp_server *s, struct span argument)
 {
 	struct transaction *t = s->transaction;
-	struct smtp_recipient_dsn dsn = { 0 };
+	struct recipient_wish wish = { 0 };
 	struct address recipient;
 	if (!smtp_keyword_take(&argument, SPAN("TO:"))) {
 		session_reply_bad(s, REPLY_SYNTAX_ERROR);
@@ -67,7 +67,7 @@ void verb_rcpt(struct smtp_server *s, struct span argument)
 		session_reply_bad(s, REPLY_RECIPIENT_SYNTAX);
 		return;
 	}
-	enum reply_key key = params_parse(s, span_from(argument, path), &dsn);
+	enum reply_key key = params_parse(s, span_from(argument, path), &wish);
 	struct reply_about about = { .address = recipient.mailbox };
 	if (key == REPLY_PARAMETER_INVALID || key == REPLY_PARAMETER_UNKNOWN)
 		session_reply_bad(s, key);
@@ -75,10 +75,10 @@ void verb_rcpt(struct smtp_server *s, struct span argument)
 		session_reply(s, REPLY_RECIPIENT_NOT_ALLOWED);
 	else if (key == REPLY_SMTPUTF8_NEEDED || (recipient.utf8 && !t->view.smtputf8))
 		session_reply_about(s, REPLY_SMTPUTF8_NEEDED, &about);
-	else if (!fits(s, recipient.mailbox, &dsn))
+	else if (!fits(s, recipient.mailbox, &wish))
 		session_reply_about(s, REPLY_TOO_MANY_RECIPIENTS, &about);
 	else {
-		transaction_candidate_set(t, recipient.mailbox, &dsn);
+		transaction_candidate_set(t, recipient.mailbox, &wish);
 		session_ask(s, SMTP_ASK_RCPT);
 	}
 }

@@ -40,7 +40,7 @@ static void commit_check(const struct smtp_transaction *t)
 		assert(crc32c(0, t->stored) == t->stored_crc32c);
 	}
 	for (size_t i = 0; i < t->recipient_count; i++)
-		assert((t->recipients_dsn[i].notify & ~15u) == 0 && t->recipients_dsn[i].orcpt.len <= DSN_ORCPT_BYTES_MAX);
+		assert((t->notify[i] & ~15u) == 0 && t->orcpts[i].len <= DSN_ORCPT_BYTES_MAX);
 	if (t->body_binary)
 		return; /* every octet is data */
 	for (size_t i = 0; i + 1 < t->content.len; i++)

@@ -194,15 +194,16 @@ static void hand_to_relay(struct passage *p, const struct ipc_expanded *where)
 	buf_init(&lists.orcpts, CHANNEL_BODY_BYTES_MAX / 4);
 	list_recipients(p, &lists);
 	int fd = view->entry.large ? spool_content_open(q->spool, &view->entry.id) : -1;
-	struct ipc_relay_ask ask = { .id = view->entry.id, .sender = view->sender, .recipients = buf_span(&lists.recipients),
-		.notify = buf_span(&lists.notify), .orcpts = buf_span(&lists.orcpts), .ret = (uint8_t)view->ret,
-		.envid = view->envid, .smtputf8 = (view->flags & SPOOL_SMTPUTF8) != 0,
+	struct ipc_relay_ask ask = { .id = view->entry.id, .sender = view->sender,
+		.recipients = buf_span(&lists.recipients), .notify = buf_span(&lists.notify),
+		.orcpts = buf_span(&lists.orcpts), .ret = (uint8_t)view->ret, .envid = view->envid, .smtputf8 = (view->flags & SPOOL_SMTPUTF8) != 0,
 		.body = (view->flags & SPOOL_BINARYMIME) != 0 ? 2 : (view->flags & SPOOL_8BITMIME) != 0,
 		.hops = where->hops, .helo = where->helo, .source = where->source, .large = view->entry.large,
 		.bytes = view->large_bytes, .large_crc = view->large_crc,
 		.content = view->entry.large ? (struct span){ NULL, 0 } : view->content };
 	struct channel_question question = { IPC_RELAY_ASK, fd, RELAY_TIMEOUT_MS, on_relayed, p };
-	bool ready = lists.recipients.len > 0 && !lists.recipients.failed && !lists.orcpts.failed && (!view->entry.large || fd >= 0);
+	bool ready = lists.recipients.len > 0 && !lists.recipients.failed && !lists.orcpts.failed
+		&& (!view->entry.large || fd >= 0);
 	struct buf *out = ready && q->relay.channel != NULL ? channel_ask(q->relay.channel, &question) : NULL;
 	if (out != NULL) {
 		ipc_put_relay_ask(out, &ask);

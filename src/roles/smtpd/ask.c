@@ -229,11 +229,11 @@ static void list_recipients(const struct smtp_transaction *t, struct buf *list, 
 	bool asked = false;
 	for (size_t i = 0; i < t->recipient_count; i++) {
 		ipc_list_add(list, t->recipients[i]);
-		asked |= t->recipients_dsn[i].notify != 0 || t->recipients_dsn[i].orcpt.len > 0;
+		asked |= t->notify[i] != 0 || t->orcpts[i].len > 0;
 	}
 	for (size_t i = 0; asked && i < t->recipient_count; i++) {
-		buf_add_byte(notify, t->recipients_dsn[i].notify);
-		ipc_list_add(orcpts, t->recipients_dsn[i].orcpt);
+		buf_add_byte(notify, t->notify[i]);
+		ipc_list_add(orcpts, t->orcpts[i]);
 	}
 }
 

@@ -77,10 +77,10 @@ static void envelope_record(struct buf *out, const struct smtp_transaction *t)
 		buf_add_str(out, " BINARY");
 	for (size_t i = 0; i < t->recipient_count; i++) {
 		buf_addf(out, " %.*s", SPAN_FMT(t->recipients[i]));
-		if (t->recipients_dsn[i].notify != 0)
-			buf_addf(out, " NOTIFY=%u", t->recipients_dsn[i].notify);
-		if (t->recipients_dsn[i].orcpt.len > 0)
-			buf_addf(out, " ORCPT=%.*s", SPAN_FMT(t->recipients_dsn[i].orcpt));
+		if (t->notify[i] != 0)
+			buf_addf(out, " NOTIFY=%u", t->notify[i]);
+		if (t->orcpts[i].len > 0)
+			buf_addf(out, " ORCPT=%.*s", SPAN_FMT(t->orcpts[i]));
 	}
 }
 
