@@ -20,6 +20,7 @@ FUNCTION_PARAMETERS_MAX = 6
 SOURCE_LINES_MAX = 800
 SOURCE_LINES_LONG = 600
 HEADER_LINES_MAX = 150
+PURE_TABLES = {"src/ipc/ipc_schema.h"}  # as long as what they list
 LINE_COLUMNS_MAX = 120  # aim at 110
 TEST_COLUMNS_MAX = 140  # tables of cases, one a line
 TAB_COLUMNS = 4
@@ -150,7 +151,7 @@ def check_source(lint, path, lines):
         lint.limit("lines", path, count, "", count, SOURCE_LINES_MAX, "divide it")
         if count > SOURCE_LINES_LONG:
             lint.long.append((count, path))
-    elif path.startswith("src/") and not path.endswith(("_private.h", "_parts.h")):
+    elif path.startswith("src/") and path not in PURE_TABLES and not path.endswith(("_private.h", "_parts.h")):
         lint.limit("lines", path, count, "", count, HEADER_LINES_MAX, "divide it, or move what callers do not need")
     columns_max = TEST_COLUMNS_MAX if path.startswith("tests/") else LINE_COLUMNS_MAX
     for number, line in enumerate(lines, 1):

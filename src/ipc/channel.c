@@ -310,6 +310,11 @@ void channel_flush(struct channel *c)
 	channel_leave(c);
 }
 
+bool channel_is_open(const struct channel *c)
+{
+	return !c->closed;
+}
+
 size_t channel_unsent_bytes(const struct channel *c)
 {
 	return c->out.len - c->out_at;

@@ -86,6 +86,9 @@ void channel_pause(struct channel *c, bool paused);
 /* Sends what is gathered now, blocking for at most a moment; for a process that ends. */
 void channel_flush(struct channel *c);
 
+/* False once it failed or was closed, also while its open questions get their NULL answers. */
+bool channel_is_open(const struct channel *c);
+
 /* Bytes that wait to be sent. */
 size_t channel_unsent_bytes(const struct channel *c);
 

@@ -112,16 +112,17 @@
 #define IPC_FIELDS_VERIFY_ASK(F) F(u8, expand) F(span, address)
 #define IPC_FIELDS_VERIFIED(F) F(u16, key) F(list, mailboxes)
 
-/* outcome: enum ipc_expansion; targets: list of mailboxes or addresses */
+/* outcome: enum ipc_expansion; identity: the same for every spelling that means the same mailbox or
+ * address, of MAILBOX and ROUTE; targets: list of mailboxes or addresses */
 #define IPC_FIELDS_EXPAND_ASK(F) F(span, recipient) F(u8, added) /* by an earlier expansion */
-#define IPC_FIELDS_EXPANDED(F) F(u8, outcome) F(span, domain) F(span, user) F(list, targets) \
+#define IPC_FIELDS_EXPANDED(F) F(u8, outcome) F(span, domain) F(span, user) F(span, identity) F(list, targets) \
 	F(list, hops) F(span, helo) F(addr, source) F(u32, connections_max)
 
 /* body: 0 7BIT, 1 8BITMIME, 2 BINARYMIME; notify, orcpts: of each recipient, or both empty; ret: enum dsn_ret */
 #define IPC_FIELDS_SUBMIT_ASK(F) \
 	F(id, id) F(u64, arrived_ms) F(span, sender) F(list, recipients) F(span, notify) F(list, orcpts) \
 	F(u8, smtputf8) F(u8, body) F(u8, ret) F(span, envid) F(span, client) F(span, helo) F(span, session) \
-	F(u8, large) F(u64, large_bytes) F(u32, content_crc) F(span, trace) F(span, content)
+	F(u8, again) F(u8, large) F(u64, large_bytes) F(u32, content_crc) F(span, trace) F(span, content)
 #define IPC_FIELDS_SUBMITTED(F) F(u16, key) F(u8, unknown) /* unknown: neither kept nor refused for sure */
 #define IPC_FIELDS_SPILL_ASK(F) F(id, id)
 #define IPC_FIELDS_SPILL_READY(F) F(u16, key) F(u64, offset)

@@ -74,7 +74,8 @@ def odd_submissions(made):
             ("large without a file", refused, {"large": 1, "large_bytes": 10}),
             ("very large without a file", refused, {"large": 255, "large_bytes": U64_MAX}),
             ("an id of zeros", queued, {"id": bytes(16)}),
-            ("an id of zeros again", queued, {"id": bytes(16)}),
+            ("an id of zeros offered again", queued, {"id": bytes(16), "again": 1}),
+            ("an id of zeros without a word about it", refused, {"id": bytes(16)}),
             ("the greatest id", queued, {"id": b"\xff" * 16})):
         answer = made.submit(smtpd, **{"recipients": [b"c"], **values})
         assert answer["key"] == (answer["key"] if expected is None else expected), (what, answer)

@@ -60,6 +60,7 @@ struct expansion_work {
 	struct ipc_expanded say;
 	struct buf targets;
 	struct buf hops;
+	struct buf identity;
 	struct directory_expansion expansion;
 	bool expanded;
 	uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
@@ -98,21 +99,35 @@ static void add_targets(struct buf *targets, const struct directory_expansion *e
 	buf_fini(&text);
 }
 
+/* The mailbox, and as written what stands behind a subaddress: "BOB" and "bob" are one, "bob+x" is another. */
+static void say_mailbox(struct expansion_work *w, struct span user, struct span domain, struct span local)
+{
+	w->say.outcome = IPC_EXPANSION_MAILBOX;
+	w->say.domain = domain;
+	w->say.user = user;
+	buf_add(&w->identity, user);
+	buf_add_byte(&w->identity, '@');
+	buf_add(&w->identity, domain);
+	if (!span_eq_nocase(user, local)) {
+		buf_add_byte(&w->identity, ' ');
+		buf_add(&w->identity, local);
+	}
+	w->say.identity = buf_span(&w->identity);
+}
+
 /*
  * An alias may name itself beside others, when a user of that name exists: the
  * member that an earlier expansion added is then the mailbox, not the alias again.
  */
-static bool own_mailbox(const struct directory_expansion *expansion, struct directory_address address,
-	struct ipc_expanded *answer)
+static bool own_mailbox(struct expansion_work *w, struct directory_address address)
 {
+	const struct directory_expansion *expansion = &w->expansion;
 	for (size_t i = 0; i < expansion->member_count; i++) {
 		const struct directory_member *member = &expansion->members[i];
 		if (member->kind != DIRECTORY_USER || !span_eq_nocase(member->address.local, address.local)
 		    || !span_eq_nocase(member->address.domain, address.domain))
 			continue;
-		answer->outcome = IPC_EXPANSION_MAILBOX;
-		answer->domain = member->address.domain;
-		answer->user = member->user;
+		say_mailbox(w, member->user, member->address.domain, address.local);
 		return true;
 	}
 	return false;
@@ -129,13 +144,14 @@ static void expand_alias(const struct policy_context *context, struct directory_
 	/* postmaster's mail waits until somebody is named to read it. */
 	if (say->outcome == IPC_EXPANSION_UNKNOWN && span_eq_nocase(address.local, SPAN("postmaster")))
 		say->outcome = IPC_EXPANSION_UNAVAILABLE;
-	if (say->outcome == IPC_EXPANSION_LIST && !(added && own_mailbox(&w->expansion, address, say)))
+	if (say->outcome == IPC_EXPANSION_LIST && !(added && own_mailbox(w, address)))
 		add_targets(&w->targets, &w->expansion);
 }
 
 /* The hops as relay is to know them: "mx" names the domain whose exchangers are meant. */
-static void say_route(struct expansion_work *w, const struct policy_route *route, struct span domain)
+static void say_route(struct expansion_work *w, const struct policy_route *route, struct directory_address address)
 {
+	struct span domain = address.domain;
 	struct span hop;
 	ipc_list rest = route->hops;
 	struct buf mx;
@@ -146,6 +162,9 @@ static void say_route(struct expansion_work *w, const struct policy_route *route
 		ipc_list_add(&w->hops, span_eq(hop, SPAN("mx")) ? buf_span(&mx) : hop);
 	w->say.outcome = w->hops.failed || mx.failed ? IPC_EXPANSION_UNAVAILABLE : IPC_EXPANSION_ROUTE;
 	w->say.hops = buf_span(&w->hops);
+	/* Whether another host's local parts differ by case is its own affair (RFC 5321 section 2.4). */
+	directory_address_write(&w->identity, address);
+	w->say.identity = buf_span(&w->identity);
 	w->say.domain = domain;
 	w->say.helo = route->helo;
 	w->say.source = route->source;
@@ -160,14 +179,14 @@ static bool routed(const struct policy_context *context, struct directory_match 
 	const struct policy_route *relay = policy_relay_find(context, address.domain);
 	if (relay != NULL && (match.kind == DIRECTORY_USER || (match.kind == DIRECTORY_UNKNOWN && relay->open))
 	    && !match.fallback) {
-		say_route(w, relay, address.domain);
+		say_route(w, relay, address);
 		return true;
 	}
 	if (match.kind != DIRECTORY_FOREIGN)
 		return false;
 	const struct policy_route *route = policy_route_find(context, address.domain);
 	if (route != NULL)
-		say_route(w, route, address.domain);
+		say_route(w, route, address);
 	return route != NULL;
 }
 
@@ -186,9 +205,7 @@ static void expand(const struct policy_context *context, const struct ipc_expand
 	if (routed(context, match, address, w))
 		return;
 	if (match.kind == DIRECTORY_USER && !match.fallback) {
-		w->say.outcome = IPC_EXPANSION_MAILBOX;
-		w->say.domain = match.domain;
-		w->say.user = match.user;
+		say_mailbox(w, match.user, match.domain, address.local);
 		return;
 	}
 	expand_alias(context, address, ask->added != 0, w);
@@ -204,6 +221,7 @@ bool answers_queue(void *arg, const struct channel_message *message)
 	struct policy_context context = generation_context(peer->owner);
 	buf_init(&w.targets, CHANNEL_BODY_BYTES_MAX / 2);
 	buf_init(&w.hops, CHANNEL_BODY_BYTES_MAX / 4);
+	buf_init(&w.identity, 4096);
 	expand(&context, &ask, &w);
 	if (w.targets.failed)
 		w.say.outcome = IPC_EXPANSION_TOO_LARGE;
@@ -216,6 +234,7 @@ bool answers_queue(void *arg, const struct channel_message *message)
 	}
 	buf_fini(&w.targets);
 	buf_fini(&w.hops);
+	buf_fini(&w.identity);
 	if (w.expanded)
 		directory_expansion_fini(&w.expansion);
 	return true;

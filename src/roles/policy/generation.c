@@ -24,12 +24,15 @@ struct domain {
 	int fds[2];
 	struct buf texts[2];
 	bool unavailable;
+	bool blank;          /* the users file names nobody */
 };
 
 /* One generation of the directory: said, then built, then used. */
 struct generation {
 	struct policy_role *owner;
+	const struct generation *before; /* in use while this one is built */
 	uint32_t number;
+	char *hostname;
 	char *postmaster;
 	struct directory_limits limits;
 	struct domain *domains;
@@ -98,6 +101,7 @@ static void generation_free(struct generation *g)
 	free(g->unavailable);
 	free(g->domains);
 	free(g->postmaster);
+	free(g->hostname);
 	free(g);
 }
 
@@ -108,7 +112,8 @@ bool generation_setup(struct policy_role *p, struct span body)
 		return false;
 	generation_free(p->said);
 	struct generation *g = p->said = calloc(1, sizeof(*g));
-	if (g == NULL || (g->postmaster = role_strdup(say.postmaster)) == NULL)
+	if (g == NULL || (g->postmaster = role_strdup(say.postmaster)) == NULL
+	    || (g->hostname = role_strdup(say.hostname)) == NULL)
 		role_fail(&p->role, "out of memory");
 	struct id_source chance = clock_id_source();
 	g->owner = p;
@@ -170,6 +175,33 @@ bool generation_table(struct policy_role *p, const struct channel_message *messa
 	return false;
 }
 
+/* Whether a file holds nothing but blank lines and comments. */
+static bool names_nobody(struct span text)
+{
+	while (text.len > 0) {
+		size_t end = span_find(text, '\n');
+		struct span line = span_trim(span_to(text, end));
+		if (line.len > 0 && line.ptr[0] != '#' && line.ptr[0] != '\r')
+			return false;
+		text = span_from(text, end + 1);
+	}
+	return true;
+}
+
+/*
+ * A users file that suddenly names nobody is more likely being written, or was lost,
+ * than meant: until it names somebody again, or the administrator reloads, its users
+ * are not "unknown".
+ */
+static bool lost_everybody(const struct generation *g, const struct domain *d)
+{
+	const struct generation *before = g->before;
+	for (size_t i = 0; d->blank && before != NULL && before->number == g->number && i < before->domain_count; i++)
+		if (strcmp(before->domains[i].name, d->name) == 0)
+			return !before->domains[i].blank || before->domains[i].unavailable;
+	return false;
+}
+
 static void domain_read(struct domain *d)
 {
 	for (int kind = 0; kind < 2; kind++) {
@@ -182,6 +214,7 @@ static void domain_read(struct domain *d)
 		close(d->fds[kind]);
 		d->fds[kind] = -1;
 	}
+	d->blank = names_nobody(buf_span(&d->texts[0]));
 }
 
 /* On a thread: reads the files and builds the table. */
@@ -197,6 +230,7 @@ static void build(void *arg)
 	for (size_t i = 0; i < g->domain_count; i++) {
 		struct domain *d = &g->domains[i];
 		domain_read(d);
+		d->unavailable |= lost_everybody(g, d);
 		domains[i] = (struct directory_domain){ .name = span_str(d->name), .subaddress = d->subaddress,
 			.exact_case = d->exact_case,
 			.users = { span_str(d->paths[0]), buf_span(&d->texts[0]) },
@@ -205,7 +239,11 @@ static void build(void *arg)
 		if (d->unavailable)
 			g->unavailable[g->unavailable_count++] = span_str(d->name);
 	}
-	struct directory_source source = { domains, g->domain_count, { g->hash_key[0], g->hash_key[1] } };
+	/* A host that keeps no mail still has a postmaster: its own name is a domain without users. */
+	size_t count = g->domain_count;
+	if (count == 0)
+		domains[count++] = (struct directory_domain){ .name = span_str(g->hostname) };
+	struct directory_source source = { domains, count, { g->hash_key[0], g->hash_key[1] } };
 	g->table = directory_table_new(&source, &g->problems);
 	free(domains);
 	for (size_t i = 0; i < g->domain_count; i++)
@@ -226,6 +264,8 @@ static void say_problems(const struct generation *g)
 			SPAN_FMT(g->unavailable[i]), "451 until it can");
 }
 
+static void build_begin(struct policy_role *p, struct generation *g);
+
 static void built(void *arg)
 {
 	struct generation *g = arg;
@@ -244,6 +284,12 @@ static void built(void *arg)
 	role_ready(&p->role, g->number);
 	if (p->used != g)
 		generation_free(g);
+	p->building = false;
+	if (p->waiting != NULL) {
+		g = p->waiting;
+		p->waiting = NULL;
+		build_begin(p, g);
+	}
 }
 
 void generation_start(struct policy_role *p, uint32_t number)
@@ -255,6 +301,19 @@ void generation_start(struct policy_role *p, uint32_t number)
 	role_confine(&p->role, &box);
 	p->said = NULL;
 	g->number = number;
+	/* One at a time: what is being built looks at what is in use. */
+	if (p->building) {
+		generation_free(p->waiting);
+		p->waiting = g;
+		return;
+	}
+	build_begin(p, g);
+}
+
+static void build_begin(struct policy_role *p, struct generation *g)
+{
+	p->building = true;
+	g->before = p->used;
 	if (work_submit(p->role.loop, build, built, g) < 0)
 		role_fail(&p->role, "out of memory");
 }

@@ -17,6 +17,8 @@ struct generation;
 struct policy_role {
 	struct role role;
 	struct generation *said;  /* being said by the supervisor */
+	struct generation *waiting; /* said while another one is being built */
+	bool building;
 	struct generation *used;
 	bool built;               /* the first directory was built, or could not be */
 	struct peer {

@@ -16,11 +16,21 @@
 #include "queue_parts.h"
 
 #define ATTEMPTS_MAX 256           /* messages under way at once */
-#define ADDED_BYTES_MAX (4u << 20) /* beyond, an address may get two copies rather than none */
+#define NAMES_BYTES_MAX (8u << 20) /* beyond, an address may get two copies rather than none */
 #define UNREADABLE_AGAIN_MS 3600000
+#define UNOPENED_AGAIN_MS 30000
 #define DELIVERIES_QUEUED_FACTOR 4 /* so many for each of delivery's threads, to keep them busy */
 #define GROUPS_MAX 1000            /* destinations of one attempt; what is over waits for the next */
 #define UNIT_RECIPIENTS_MAX 500
+
+enum { NAME_SERVED, NAME_ADDED };
+
+struct name {
+	struct map_link link;
+	uint8_t kind;
+	size_t len;
+	uint8_t text[];
+};
 
 /* Recipients of this attempt that go to one destination. */
 struct group {
@@ -37,7 +47,8 @@ struct attempt {
 	struct spool_view view;
 	uint32_t next;         /* the recipient to begin next */
 	unsigned open;         /* recipients asked about or being settled */
-	struct buf added;      /* addresses that this attempt's expansions added: a list */
+	struct map names;      /* struct name: who is served, who was added */
+	struct arena memory;   /* of the names */
 	struct group **groups;
 	size_t group_count;
 	uint64_t now_ms;
@@ -112,7 +123,8 @@ static void attempt_end(struct attempt *a)
 	list_remove(&a->link);
 	q->attempt_count--;
 	spool_view_fini(&a->view);
-	buf_fini(&a->added);
+	map_fini(&a->names);
+	arena_reset(&a->memory);
 	free(a);
 	m->attempting = false;
 	message_settle(q, m);
@@ -149,6 +161,13 @@ static struct result_form form_of(struct try *t)
 {
 	t->pending.completed = recorded;
 	return (struct result_form){ &t->pending, &t->attempt->view, t->recipient, clock_unix_ms() };
+}
+
+static void settle_unknown(struct try *t)
+{
+	struct result_form form = form_of(t);
+	if (!result_settle_unknown(t->attempt->owner, &form))
+		left_open(t);
 }
 
 static void settle_key(struct try *t, enum reply_key key, struct span reason)
@@ -188,6 +207,18 @@ static void on_delivered(void *arg, const struct channel_message *message)
 	attempts_run(q);
 }
 
+/* A large message's file that is not there, or no descriptor to be had: not every second again. */
+static void say_unreadable(struct attempt *a, int error)
+{
+	struct log_line line;
+	a->message->not_before_ms = clock_unix_ms() + (error == -ENOENT ? UNREADABLE_AGAIN_MS : UNOPENED_AGAIN_MS);
+	log_begin(&line, LOG_OPERATOR, "unreadable");
+	log_id(&line, "m", &a->view.entry.id);
+	log_str(&line, "reason", strerror(-error));
+	log_str(&line, "text", "the message's file cannot be opened; the message stays and is tried again later");
+	log_end(&line);
+}
+
 static void deliver(struct try *t, const struct ipc_expanded *where)
 {
 	struct attempt *a = t->attempt;
@@ -203,7 +234,12 @@ static void deliver(struct try *t, const struct ipc_expanded *where)
 		.content = view->entry.large ? (struct span){ NULL, 0 } : view->content };
 	struct channel_question question = { IPC_DELIVER_ASK, fd, QUEUE_ASK_TIMEOUT_MS, on_delivered, t };
 	bool openable = !view->entry.large || fd >= 0;
-	struct buf *out = openable && q->delivery.channel != NULL ? channel_ask(q->delivery.channel, &question) : NULL;
+	if (!openable) {
+		say_unreadable(a, fd);
+		left_open(t);
+		return;
+	}
+	struct buf *out = q->delivery.channel != NULL ? channel_ask(q->delivery.channel, &question) : NULL;
 	if (out != NULL) {
 		q->deliveries++;
 		ipc_put_deliver_ask(out, &ask);
@@ -216,48 +252,70 @@ static void deliver(struct try *t, const struct ipc_expanded *where)
 }
 
 /*
- * Whether this address gets the message through another recipient. Those that are
- * named like the one being replaced do not count: an alias may name itself.
+ * Whether a name is in the attempt's set already; else it is put there. The set holds
+ * identities of mailboxes that get the message, and addresses that expansions added.
  */
-static bool reached_otherwise(const struct try *t, struct span address)
+static bool seen(struct attempt *a, uint8_t kind, struct span name)
 {
-	const struct spool_view *view = &t->attempt->view;
-	struct span own = view->recipients[t->recipient].address;
-	struct span item;
-	ipc_list added = buf_span(&t->attempt->added);
-	while (ipc_list_next(&added, &item))
-		if (span_eq_nocase(item, address))
+	uint64_t hash = map_hash(a->owner->sender_key, name) + kind;
+	struct map_link *link = map_first(&a->names, hash);
+	for (; link != NULL; link = map_next(link)) {
+		const struct name *n = MAP_ENTRY(link, struct name, link);
+		if (n->kind == kind && span_eq(span_of(n->text, n->len), name))
 			return true;
-	for (uint32_t i = 0; i < view->entry.recipient_count; i++)
-		if (!span_eq_nocase(view->recipients[i].address, own)
-		    && span_eq_nocase(view->recipients[i].address, address))
-			return true;
+	}
+	struct name *n = arena_alloc(&a->memory, sizeof(*n) + name.len);
+	if (n == NULL)
+		return false; /* two copies rather than none */
+	n->kind = kind;
+	n->len = name.len;
+	if (name.len > 0)
+		memcpy(n->text, name.ptr, name.len);
+	map_insert(&a->names, &n->link, hash);
 	return false;
 }
 
-/* An alias's members take the recipient's place; who gets the message anyway is not added again. */
+/* The same mailbox by another spelling, or through another alias: it gets the message once. */
+static bool served_otherwise(struct try *t, struct span identity)
+{
+	if (!seen(t->attempt, NAME_SERVED, identity))
+		return false;
+	struct result_form form = form_of(t);
+	if (result_settle_expanded(t->attempt->owner, &form, NULL, 0) < 0)
+		left_open(t);
+	return true;
+}
+
+static uint32_t list_count(ipc_list list)
+{
+	struct span item;
+	uint32_t count = 0;
+	while (ipc_list_next(&list, &item))
+		count++;
+	return count;
+}
+
+/* An alias's members take the recipient's place; who was added already is not added again. */
 static void replace(struct try *t, ipc_list targets)
 {
-	ipc_list rest = targets;
+	struct attempt *a = t->attempt;
 	struct span item;
-	uint32_t count = 0, added_count = 0;
-	while (ipc_list_next(&rest, &item))
-		count++;
-	struct span *added = calloc(count + 1, sizeof(*added));
+	uint32_t count = 0;
+	struct span *added = calloc(list_count(targets) + 1, sizeof(*added));
 	if (added == NULL) {
 		left_open(t);
 		return;
 	}
-	while (ipc_list_next(&targets, &item)) {
-		if (reached_otherwise(t, item))
-			continue;
-		added[added_count++] = item;
-		ipc_list_add(&t->attempt->added, item);
-	}
+	while (ipc_list_next(&targets, &item))
+		if (!seen(a, NAME_ADDED, item))
+			added[count++] = item;
 	struct result_form form = form_of(t);
-	if (!result_settle_expanded(t->attempt->owner, &form, added, added_count))
-		left_open(t);
+	int error = result_settle_expanded(a->owner, &form, added, count);
 	free(added);
+	if (error == -E2BIG)
+		settle_key(t, REPLY_ALIAS_TOO_LARGE, (struct span){ NULL, 0 });
+	else if (error < 0)
+		left_open(t);
 }
 
 static struct group *group_get(struct attempt *a, struct span key)
@@ -350,16 +408,18 @@ static void on_expanded(void *arg, const struct channel_message *message)
 	}
 	switch ((enum ipc_expansion)where.outcome) {
 	case IPC_EXPANSION_MAILBOX:
-		deliver(t, &where);
+		if (!served_otherwise(t, where.identity))
+			deliver(t, &where);
 		return;
 	case IPC_EXPANSION_LIST:
 		replace(t, where.targets);
 		return;
 	case IPC_EXPANSION_ROUTE:
-		route(t, &where);
+		if (!served_otherwise(t, where.identity))
+			route(t, &where);
 		return;
 	case IPC_EXPANSION_UNKNOWN:
-		settle_key(t, REPLY_MAILBOX_UNKNOWN, no_words);
+		settle_unknown(t);
 		return;
 	case IPC_EXPANSION_FOREIGN:
 		settle_key(t, REPLY_ROUTE_MISSING, no_words);
@@ -377,15 +437,6 @@ static void on_expanded(void *arg, const struct channel_message *message)
 	settle_key(t, REPLY_DIRECTORY_UNAVAILABLE, no_words);
 }
 
-/* A client may name somebody twice; the message goes there once. */
-static bool named_before(const struct spool_view *view, uint32_t recipient)
-{
-	for (uint32_t i = 0; i < recipient; i++)
-		if (span_eq(view->recipients[i].address, view->recipients[recipient].address))
-			return true;
-	return false;
-}
-
 static void try_begin(struct attempt *a, uint32_t recipient)
 {
 	struct queue_role *q = a->owner;
@@ -401,12 +452,6 @@ static void try_begin(struct attempt *a, uint32_t recipient)
 	/* Only recipients that an expansion added have their address in the index. */
 	bool added = spool_recipient_find(q->spool, &a->view.entry.id, recipient, &in_index)
 		&& in_index.address.len > 0;
-	if (!added && r->attempts == 0 && named_before(&a->view, recipient)) {
-		struct result_form form = form_of(t);
-		if (!result_settle_expanded(q, &form, NULL, 0))
-			left_open(t);
-		return;
-	}
 	struct ipc_expand_ask ask = { .recipient = r->address, .added = added };
 	struct channel_question question = { IPC_EXPAND_ASK, -1, QUEUE_ASK_TIMEOUT_MS, on_expanded, t };
 	struct buf *out = q->policy.channel != NULL ? channel_ask(q->policy.channel, &question) : NULL;
@@ -431,6 +476,20 @@ static void attempt_step(struct attempt *a)
 	a->open--;
 	if (a->open == 0 && a->next >= a->view.entry.recipient_count)
 		attempt_end(a);
+}
+
+/* What earlier attempts did counts too: those who have it, under their names as written, and those
+ * whom expansions added. */
+static void remember_served(struct attempt *a)
+{
+	struct spool_recipient in_index;
+	for (uint32_t i = 0; i < a->view.entry.recipient_count; i++) {
+		const struct spool_recipient *r = &a->view.recipients[i];
+		if (r->state == SPOOL_DELIVERED)
+			seen(a, NAME_SERVED, r->address);
+		if (spool_recipient_find(a->owner->spool, &a->view.entry.id, i, &in_index) && in_index.address.len > 0)
+			seen(a, NAME_ADDED, r->address);
+	}
 }
 
 static void unreadable(struct queue_role *q, struct queue_message *m, int error)
@@ -460,7 +519,9 @@ static void attempt_begin(struct queue_role *q, struct queue_message *m)
 	}
 	a->owner = q;
 	a->message = m;
-	buf_init(&a->added, ADDED_BYTES_MAX);
+	map_init(&a->names);
+	arena_init(&a->memory, NAMES_BYTES_MAX);
+	remember_served(a);
 	a->now_ms = clock_unix_ms();
 	list_append(&q->attempts, &a->link);
 	q->attempt_count++;

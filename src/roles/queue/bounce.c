@@ -68,7 +68,7 @@ static void settle_failed(struct bounce *b, uint32_t recipient)
 		return;
 	}
 	*s = (struct settling){ .pending = { recorded }, .bounce = b };
-	if (spool_settle(b->q->spool, &result, (uint64_t)(uintptr_t)&s->pending) < 0) {
+	if (queue_settle(b->q, &result, &s->pending) < 0) {
 		b->message->soon = true;
 		free(s);
 		return;

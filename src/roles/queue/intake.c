@@ -64,6 +64,7 @@ static void completed(struct queue_role *q, struct queue_pending *pending, enum 
 	if (s->peer->incarnation == s->incarnation)
 		answer(s->peer, s->request, key, outcome == SPOOL_UNKNOWN);
 	if (outcome == SPOOL_DURABLE) {
+		recent_completed(s->peer, &s->id);
 		q->accepted++;
 		message_schedule_new(q, &s->id, 0, true);
 	}
@@ -126,9 +127,8 @@ static int append_with(struct queue_role *q, struct submission *s, const struct 
 		m.orcpt = lists->orcpts;
 	}
 	struct spill *spill = m.large ? spill_find(q, s->peer, &ask->id) : NULL;
-	struct spool_entry entry;
 	if (m.large && spill == NULL)
-		return spool_find(q->spool, &ask->id, &entry) ? -EEXIST : -ENOENT;
+		return -ENOENT;
 	int error = spool_append(q->spool, &m, (uint64_t)(uintptr_t)&s->pending);
 	if (error == 0 && spill != NULL)
 		spill_forget(q, spill);
@@ -161,17 +161,19 @@ static bool under_way(struct queue_role *q, const struct id128 *id)
 }
 
 /*
- * What to say of a message that the store did not take. smtpd offers a message again
- * when it got no answer: one that is there, or was there when this process began, is
- * kept; one whose batch is still being written is neither kept nor refused.
+ * smtpd offers a message again when the channel broke before an answer came. One that
+ * is there, or was there when this process began or since, is kept; one whose batch is
+ * still being written is neither kept nor refused. False: it is new to us.
  */
-static void answer_refused(struct queue_peer *peer, uint32_t request, const struct id128 *id, int error)
+static bool answer_known(struct queue_peer *peer, uint32_t request, const struct id128 *id)
 {
 	struct queue_role *q = peer->owner;
-	if (error != -EEXIST)
-		answer(peer, request, REPLY_QUEUE_UNAVAILABLE, false);
-	else
-		answer(peer, request, REPLY_MESSAGE_QUEUED, under_way(q, id));
+	struct spool_entry entry;
+	bool open = under_way(q, id);
+	if (!open && !spool_find(q->spool, id, &entry) && !recent_known(q, id) && !recent_was_completed(peer, id))
+		return false;
+	answer(peer, request, REPLY_MESSAGE_QUEUED, open);
+	return true;
 }
 
 /* What RFC 3461 adds to the envelope is for all recipients or for none, and has the values that smtpd takes. */
@@ -201,14 +203,19 @@ static bool submit(struct queue_peer *peer, const struct channel_message *messag
 	}
 	s->id = ask.id;
 	list_init(&s->link);
-	int error = recent_known(q, &ask.id) ? -EEXIST : append(q, s, &ask);
+	if (ask.again != 0 && answer_known(peer, message->request, &ask.id)) {
+		free(s);
+		return true;
+	}
+	int error = append(q, s, &ask);
 	if (error == 0) {
 		list_append(&q->submissions, &s->link);
 		q->intake_bytes += s->bytes;
 		intake_flow(q);
 		return true;
 	}
-	answer_refused(peer, message->request, &s->id, error);
+	/* An id that is taken without having been offered before is a mistake: say nothing about it. */
+	answer(peer, message->request, REPLY_QUEUE_UNAVAILABLE, error == -EEXIST);
 	free(s);
 	return true;
 }

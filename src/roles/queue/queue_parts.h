@@ -3,10 +3,13 @@
 #ifndef WAYBILL_ROLES_QUEUE_PARTS_H
 #define WAYBILL_ROLES_QUEUE_PARTS_H
 
+#include "arena.h"
 #include "queue_role.h"
 
 /* queue_role.c */
 void queue_kick(struct queue_role *q);
+/* spool_settle, counted until it completes; 0 or a negative errno. */
+int queue_settle(struct queue_role *q, const struct spool_result *r, struct queue_pending *pending);
 bool queue_idle(const struct queue_role *q);
 
 /* intake.c */
@@ -15,6 +18,8 @@ void intake_peer_gone(struct queue_peer *peer);
 void intake_flow(struct queue_role *q);
 
 /* recent.c */
+void recent_completed(struct queue_peer *peer, const struct id128 *id);
+bool recent_was_completed(const struct queue_peer *peer, const struct id128 *id);
 void recent_add(struct queue_role *q, const struct id128 *id, uint64_t arrival_ms);
 bool recent_known(const struct queue_role *q, const struct id128 *id);
 void recent_forget_later(struct queue_role *q);
@@ -45,9 +50,12 @@ struct result_form {
 };
 /* By a reply of our own; false: it could not even be queued. */
 bool result_settle_key(struct queue_role *q, const struct result_form *form, enum reply_key key, struct span reason);
+/* A mailbox that was there when the message was accepted: somebody may be mending the directory. */
+bool result_settle_unknown(struct queue_role *q, const struct result_form *form);
 /* By what another server said. */
 bool result_settle_reply(struct queue_role *q, const struct result_form *form, const struct ipc_relay_one *reply);
-bool result_settle_expanded(struct queue_role *q, const struct result_form *form, const struct span *added,
+/* 0, or a negative errno: -E2BIG: there are too many recipients already. */
+int result_settle_expanded(struct queue_role *q, const struct result_form *form, const struct span *added,
 	uint32_t added_count);
 
 /* bounce.c: tells the sender of every recipient that is owed a bounce. False: none is owed. */

@@ -56,6 +56,7 @@ static void job_done(void *arg)
 	q->job = NULL;
 	while (spool_completion_next(q->spool, &done)) {
 		struct queue_pending *pending = (struct queue_pending *)(uintptr_t)done.tag;
+		q->settling -= done.settle;
 		pending->completed(q, pending, done.outcome);
 	}
 	say_notices(q);
@@ -64,9 +65,16 @@ static void job_done(void *arg)
 		role_end(&q->role);
 }
 
+int queue_settle(struct queue_role *q, const struct spool_result *r, struct queue_pending *pending)
+{
+	int error = spool_settle(q->spool, r, (uint64_t)(uintptr_t)pending);
+	q->settling += error == 0;
+	return error;
+}
+
 bool queue_idle(const struct queue_role *q)
 {
-	return q->job == NULL && q->intake_bytes == 0 && q->deliveries == 0 && q->passages == 0;
+	return q->job == NULL && q->settling == 0 && q->intake_bytes == 0 && q->deliveries == 0 && q->passages == 0;
 }
 
 static void before_wait(void *arg)

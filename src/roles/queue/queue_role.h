@@ -26,6 +26,7 @@
 #define QUEUE_RETRY_WAITS_MAX 64
 #define QUEUE_ASK_TIMEOUT_MS 120000
 #define QUEUE_SPILLS_MAX 1024
+#define QUEUE_COMPLETED_KEPT 8192 /* more than answers can be lost with a channel */
 
 struct queue_role;
 
@@ -33,6 +34,8 @@ struct queue_peer {
 	struct queue_role *owner;
 	struct channel *channel; /* NULL: not there */
 	uint32_t incarnation;    /* of the process at the other end: its answers go nowhere else */
+	struct id128 *completed; /* smtpd: the last messages that were kept for it, a ring */
+	uint32_t completed_at;
 };
 
 /* The head of everything that the store completes: the tag is its address. */
@@ -69,6 +72,7 @@ struct queue_role {
 	struct queue_peer smtpds[QUEUE_SMTPDS_MAX];
 	struct queue_peer policy, delivery, relay, console;
 	size_t intake_bytes;
+	size_t settling;           /* results that are not completed */
 	bool intake_paused;
 	struct list submissions;   /* handed to the store and not completed */
 	struct map recent;         /* recent.c */

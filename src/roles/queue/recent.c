@@ -46,6 +46,25 @@ bool recent_known(const struct queue_role *q, const struct id128 *id)
 	return false;
 }
 
+/* The answer may be lost with the channel: smtpd then offers the message again. */
+void recent_completed(struct queue_peer *peer, const struct id128 *id)
+{
+	if (peer->completed == NULL)
+		peer->completed = calloc(QUEUE_COMPLETED_KEPT, sizeof(*peer->completed));
+	if (peer->completed == NULL)
+		return;
+	peer->completed[peer->completed_at] = *id;
+	peer->completed_at = (peer->completed_at + 1) % QUEUE_COMPLETED_KEPT;
+}
+
+bool recent_was_completed(const struct queue_peer *peer, const struct id128 *id)
+{
+	for (uint32_t i = 0; peer->completed != NULL && i < QUEUE_COMPLETED_KEPT; i++)
+		if (id128_cmp(&peer->completed[i], id) == 0)
+			return true;
+	return false;
+}
+
 static void forget(void *arg)
 {
 	struct queue_role *q = arg;

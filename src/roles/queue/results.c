@@ -11,6 +11,9 @@
 #include "queue_parts.h"
 #include "verdict.h"
 
+/* How long a mailbox that vanished after its mail was accepted is looked for again. */
+#define UNKNOWN_PATIENCE_MS 14400000
+
 static struct retry_plan plan_for(const struct queue_role *q, const struct spool_view *view)
 {
 	struct retry_plan plan = q->plan;
@@ -37,13 +40,15 @@ static void log_result(const struct result_form *form, const struct spool_result
 	log_end(&line);
 }
 
-static bool settle(struct queue_role *q, const struct result_form *form, struct spool_result *r, const char *key)
+static int settle(struct queue_role *q, const struct result_form *form, struct spool_result *r, const char *key)
 {
 	r->id = form->view->entry.id;
 	r->recipient = form->recipient;
 	r->attempts = form->view->recipients[form->recipient].attempts + 1;
-	log_result(form, r, key);
-	return spool_settle(q->spool, r, (uint64_t)(uintptr_t)form->pending) == 0;
+	int error = queue_settle(q, r, form->pending);
+	if (error == 0)
+		log_result(form, r, key);
+	return error;
 }
 
 /* A recipient that will not get it: the sender is to be told. bounce.c knows who else is. */
@@ -85,9 +90,18 @@ bool result_settle_key(struct queue_role *q, const struct result_form *form, enu
 		else
 			give_up(&r);
 	}
-	bool ok = settle(q, form, &r, entry->name);
+	int error = settle(q, form, &r, entry->name);
 	buf_fini(&text);
-	return ok;
+	return error == 0;
+}
+
+bool result_settle_unknown(struct queue_role *q, const struct result_form *form)
+{
+	uint64_t patience = q->plan.give_up_ms / 2 < UNKNOWN_PATIENCE_MS ? q->plan.give_up_ms / 2 : UNKNOWN_PATIENCE_MS;
+	if (form->now_ms >= form->view->entry.arrival_ms + patience)
+		return result_settle_key(q, form, REPLY_MAILBOX_UNKNOWN, (struct span){ NULL, 0 });
+	return result_settle_key(q, form, REPLY_DIRECTORY_UNAVAILABLE,
+		SPAN("The mailbox was there and is not any more; it is looked for again"));
 }
 
 bool result_settle_reply(struct queue_role *q, const struct result_form *form, const struct ipc_relay_one *reply)
@@ -123,12 +137,12 @@ bool result_settle_reply(struct queue_role *q, const struct result_form *form, c
 		if (r.state == SPOOL_DEFERRED && reply->outcome == IPC_RELAYED_IN_DOUBT)
 			r.state = SPOOL_IN_DOUBT;
 	}
-	bool ok = settle(q, form, &r, classify_reason_info(answer.reason)->name);
+	int error = settle(q, form, &r, classify_reason_info(answer.reason)->name);
 	buf_fini(&text);
-	return ok;
+	return error == 0;
 }
 
-bool result_settle_expanded(struct queue_role *q, const struct result_form *form, const struct span *added,
+int result_settle_expanded(struct queue_role *q, const struct result_form *form, const struct span *added,
 	uint32_t added_count)
 {
 	struct spool_result r = { .state = SPOOL_EXPANDED, .retry_at_ms = SPOOL_NEVER, .added = added,

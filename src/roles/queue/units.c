@@ -85,6 +85,22 @@ static bool open_recipient(const struct passage *p, uint32_t recipient)
 	return state == SPOOL_PENDING || state == SPOOL_DEFERRED || state == SPOOL_IN_DOUBT;
 }
 
+/* The last reason is the one that helps. */
+static bool settle_expired(struct passage *p, uint32_t recipient, const struct result_form *form)
+{
+	struct span last = p->view.recipients[recipient].reason;
+	struct buf text;
+	buf_init(&text, 1024);
+	buf_add_str(&text, "Tried for too long; given up");
+	if (last.len > 0) {
+		buf_add_str(&text, "; the last answer was: ");
+		buf_add(&text, span_to(last, 300));
+	}
+	bool ok = result_settle_key(p->q, form, REPLY_MESSAGE_EXPIRED, buf_span(&text));
+	buf_fini(&text);
+	return ok;
+}
+
 static void settle_one(struct passage *p, uint32_t recipient, const struct ipc_relay_one *one)
 {
 	struct settling *s = calloc(1, sizeof(*s));
@@ -96,7 +112,7 @@ static void settle_one(struct passage *p, uint32_t recipient, const struct ipc_r
 	struct result_form form = { &s->pending, &p->view, recipient, clock_unix_ms() };
 	p->open++;
 	bool ok = one != NULL ? result_settle_reply(p->q, &form, one)
-		: result_settle_key(p->q, &form, REPLY_MESSAGE_EXPIRED, (struct span){ NULL, 0 });
+		: settle_expired(p, recipient, &form);
 	if (!ok) {
 		p->left = true;
 		p->open--;
@@ -196,7 +212,8 @@ static void hand_to_relay(struct passage *p, const struct ipc_expanded *where)
 	int fd = view->entry.large ? spool_content_open(q->spool, &view->entry.id) : -1;
 	struct ipc_relay_ask ask = { .id = view->entry.id, .sender = view->sender,
 		.recipients = buf_span(&lists.recipients), .notify = buf_span(&lists.notify),
-		.orcpts = buf_span(&lists.orcpts), .ret = (uint8_t)view->ret, .envid = view->envid, .smtputf8 = (view->flags & SPOOL_SMTPUTF8) != 0,
+		.orcpts = buf_span(&lists.orcpts), .ret = (uint8_t)view->ret, .envid = view->envid,
+		.smtputf8 = (view->flags & SPOOL_SMTPUTF8) != 0,
 		.body = (view->flags & SPOOL_BINARYMIME) != 0 ? 2 : (view->flags & SPOOL_8BITMIME) != 0,
 		.hops = where->hops, .helo = where->helo, .source = where->source, .large = view->entry.large,
 		.bytes = view->large_bytes, .large_crc = view->large_crc,

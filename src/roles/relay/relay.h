@@ -12,7 +12,7 @@
 #include "role.h"
 #include "smtp_client.h"
 
-#define RELAY_JOBS_MAX 5000
+#define RELAY_JOBS_MAX 12000       /* more than relay-connections allows */
 #define RELAY_HOPS_MAX 8            /* next hops of one question, fall-backs included */
 #define RELAY_CANDIDATES_MAX 24     /* addresses of one next hop that are tried */
 #define RELAY_OWN_MAX 64

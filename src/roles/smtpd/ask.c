@@ -208,12 +208,13 @@ static void on_submitted(void *arg, const struct channel_message *message)
 	struct smtpd_conn *conn = arg;
 	struct ipc_submitted submitted = { .key = REPLY_QUEUE_UNAVAILABLE };
 	if (message == NULL) {
-		/* No successor will be asked by a client that has left. */
-		conn->resubmit = conn->fd >= 0 && conn->asking;
+		/* No successor will be asked by a client that has left, and a queue that lives and is
+		 * silent is not asked twice. */
+		const struct channel *queue = conn->smtpd->queue;
+		bool gone = queue == NULL || !channel_is_open(queue);
+		conn->resubmit = conn->fd >= 0 && conn->asking && gone;
 		if (!conn->resubmit)
 			unknown(conn);
-		else if (conn->smtpd->queue != NULL)
-			smtpd_ask_resubmit(conn);
 		return;
 	}
 	ipc_get_submitted(message->body, &submitted);
@@ -256,6 +257,7 @@ static bool submit(struct smtpd_conn *conn)
 	struct ipc_submit_ask ask = { .id = t->id, .arrived_ms = clock_unix_ms(), .sender = t->sender,
 		.recipients = buf_span(&list), .smtputf8 = t->smtputf8, .body = t->body_binary ? 2 : t->body_8bit,
 		.notify = buf_span(&notify), .orcpts = buf_span(&orcpts), .ret = (uint8_t)t->ret, .envid = t->envid,
+		.again = conn->resubmit,
 		.client = buf_span(&peer), .helo = smtp_server_helo(conn->session),
 		.session = smtp_server_session_id(conn->session), .large = t->spilled,
 		.large_bytes = t->spilled ? t->stored_bytes : 0, .content_crc = t->stored_crc32c,
@@ -272,9 +274,8 @@ static bool submit(struct smtpd_conn *conn)
 
 void smtpd_ask_resubmit(struct smtpd_conn *conn)
 {
-	conn->resubmit = false;
-	if (!submit(conn))
-		conn->resubmit = true;
+	if (submit(conn))
+		conn->resubmit = false;
 }
 
 /* No queue came back in time to ask. */
