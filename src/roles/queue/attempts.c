@@ -281,7 +281,7 @@ static bool served_otherwise(struct try *t, struct span identity)
 	if (!seen(t->attempt, NAME_SERVED, identity))
 		return false;
 	struct result_form form = form_of(t);
-	if (result_settle_expanded(t->attempt->owner, &form, NULL, 0) < 0)
+	if (result_settle_expanded(t->attempt->owner, &form, &(struct result_expansion){ 0 }) < 0)
 		left_open(t);
 	return true;
 }
@@ -300,17 +300,18 @@ static void replace(struct try *t, ipc_list targets)
 {
 	struct attempt *a = t->attempt;
 	struct span item;
-	uint32_t count = 0;
-	struct span *added = calloc(list_count(targets) + 1, sizeof(*added));
+	struct result_expansion expansion = { .members = list_count(targets) };
+	struct span *added = calloc((size_t)expansion.members + 1, sizeof(*added));
 	if (added == NULL) {
 		left_open(t);
 		return;
 	}
 	while (ipc_list_next(&targets, &item))
 		if (!seen(a, NAME_ADDED, item))
-			added[count++] = item;
+			added[expansion.added_count++] = item;
 	struct result_form form = form_of(t);
-	int error = result_settle_expanded(a->owner, &form, added, count);
+	expansion.added = added;
+	int error = result_settle_expanded(a->owner, &form, &expansion);
 	free(added);
 	if (error == -E2BIG)
 		settle_key(t, REPLY_ALIAS_TOO_LARGE, (struct span){ NULL, 0 });
@@ -540,7 +541,7 @@ static void begin(struct queue_role *q, const struct schedule_entry *entry)
 		return; /* its end schedules it */
 	m->attempting = true;
 	m->fresh = entry->fresh;
-	if (!bounce_begin(q, m))
+	if (!bounce_begin(q, m) && !delay_begin(q, m))
 		attempt_begin(q, m);
 }
 
