@@ -90,6 +90,13 @@ static void close_file(struct spool *s, struct journal_file *j)
 	j->file = -1;
 }
 
+/* One that is forgotten for want of memory is found at the next start. */
+static void add_old(struct spool *s, uint64_t number)
+{
+	buf_add(&s->journals_old, span_of(&number, sizeof(number)));
+	s->journals_old.failed = false;
+}
+
 void checkpoint_done(struct spool *s, struct spool_job *job)
 {
 	if (job->checkpoint == CHECKPOINT_NONE)
@@ -105,6 +112,8 @@ void checkpoint_done(struct spool *s, struct spool_job *job)
 		s->held = true;
 		s->starved |= job->checkpoint_error == -ENOSPC;
 		job->journal_failed |= job->names_unknown && s->journal.file >= 0;
+		if (job->names_unknown)
+			add_old(s, job->next.number);
 		return;
 	}
 	if (!job->checkpoint_finish)
@@ -112,7 +121,8 @@ void checkpoint_done(struct spool *s, struct spool_job *job)
 	close_file(s, &s->journal);
 	s->journal = s->next;
 	s->next.file = -1;
-	s->journal_oldest = s->journal.number;
+	buf_clear(&s->journals_old);
+	add_old(s, s->journal.number);
 	s->checkpoint_bytes = s->journal.end;
 	job->journal_failed = false;
 	s->checkpoint_error = 0;

@@ -155,7 +155,7 @@ static struct spool_job *new_job(struct spool *s)
 	job->disk = s->disk;
 	job->used_place = -1;
 	job->journal = s->journal;
-	job->journal_oldest = s->journal_oldest;
+	job->journals_old = buf_span(&s->journals_old);
 	job->journal_step = s->options.journal_bytes / JOURNAL_STEPS / SPOOL_UNIT * SPOOL_UNIT + SPOOL_UNIT;
 	s->checkpoint_wait -= s->checkpoint_wait > 0;
 	job->next = s->next;

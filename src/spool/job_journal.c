@@ -173,8 +173,10 @@ static int switch_journals(struct spool_job *job)
 		job->names_unknown = true;
 		return rc;
 	}
-	for (uint64_t n = job->journal_oldest; n < job->next.number; n++) {
-		journal_name(name, n);
+	for (size_t at = 0; at < job->journals_old.len; at += sizeof(uint64_t)) {
+		uint64_t number;
+		memcpy(&number, job->journals_old.ptr + at, sizeof(number));
+		journal_name(name, number);
 		disk->ops->unlink(disk->ctx, name);
 	}
 	return 0;

@@ -16,18 +16,39 @@
 
 #include "spool_private.h"
 
-#define JOURNALS_MAX 64u
+#define JOURNALS_BYTES_MAX (1024u * 1024) /* 131072 names; more are not ours */
+#define JOURNAL_NUMBERS_NEAR (1u << 20)   /* a number so near may be ours though its head says nothing */
+#define STRANGERS_NAMED_MAX 8u
 #define LARGE_BYTES_MAX (64u * 1024 * 1024)
 
 struct folder {
 	struct spool *s;
 	bool slots[SEGMENTS_MAX];
-	uint64_t journals[JOURNALS_MAX]; /* ascending once sorted */
-	uint32_t journal_count;
+	struct buf names;     /* numbers (u64) of all files that are named like a journal */
+	struct buf journals;  /* those that have a journal's head, ascending */
 	uint32_t journal_used; /* index + 1; 0: none counts */
 	struct buf large;
-	bool too_many;
+	uint32_t strangers;
 };
+
+static uint32_t journal_count(const struct buf *numbers)
+{
+	return (uint32_t)(numbers->len / sizeof(uint64_t));
+}
+
+static uint64_t journal_number(const struct buf *numbers, uint32_t index)
+{
+	uint64_t number;
+	memcpy(&number, numbers->ptr + index * sizeof(number), sizeof(number));
+	return number;
+}
+
+/* A file that is named like ours and is none. */
+static void note_stranger(struct folder *f, const char *name)
+{
+	if (f->strangers++ < STRANGERS_NAMED_MAX)
+		spool_notice(f->s, "%.63s is named like a file of the spool and is none: left alone", name);
+}
 
 static bool hex_number(const char *text, size_t digits, uint64_t *value_out)
 {
@@ -60,12 +81,9 @@ static bool note_name(void *arg, const char *name)
 		if (number < SEGMENTS_MAX)
 			f->slots[number] = true;
 		else
-			f->too_many = true;
+			note_stranger(f, name);
 	} else if (name_begins(name, "journal-", &rest) && hex_number(rest, 16, &number)) {
-		if (f->journal_count < JOURNALS_MAX)
-			f->journals[f->journal_count++] = number;
-		else
-			f->too_many = true;
+		buf_add(&f->names, span_of(&number, sizeof(number)));
 	} else if (name_begins(name, LARGE_NAME_PREFIX, &rest) && id128_parse(span_str(rest), &id)) {
 		buf_add(&f->large, span_of(&id, sizeof(id)));
 	} else if (strcmp(name, RESERVE_NAME) == 0) {
@@ -119,6 +137,54 @@ static int read_journal(struct spool *s, uint64_t number, journal_entry_fn each,
 	return rc < 0 ? rc : scan.complete_out;
 }
 
+/* 1: the file has the head of a journal with its own number, 0: it has not, or an error. */
+static int journal_head_right(struct spool *s, const char *name, uint64_t number)
+{
+	uint8_t unit[SPOOL_UNIT];
+	uint64_t found = 0, generation;
+	int file = s->disk->ops->open(s->disk->ctx, name, DISK_OPEN_READ);
+	if (file < 0)
+		return file == -ELOOP || file == -ENOENT ? 0 : file;
+	int64_t got = s->disk->ops->read(s->disk->ctx, file, unit, sizeof(unit), 0);
+	s->disk->ops->close(s->disk->ctx, file);
+	int rc = got < 0 ? (int)got : journal_head_decode(span_of(unit, (size_t)got), &found, &generation);
+	if (rc == -EILSEQ || rc == -EISDIR || rc == -EIO)
+		return 0;
+	return rc < 0 ? rc : found == number;
+}
+
+/* Tells journals from what only has such a name. */
+static int find_journals(struct folder *f)
+{
+	char name[DISK_NAME_MAX];
+	if (f->names.len > 0)
+		qsort(f->names.ptr, journal_count(&f->names), sizeof(uint64_t), compare_numbers);
+	for (uint32_t i = 0; i < journal_count(&f->names); i++) {
+		uint64_t number = journal_number(&f->names, i);
+		journal_name(name, number);
+		int rc = journal_head_right(f->s, name, number);
+		if (rc < 0)
+			return rc;
+		if (rc > 0)
+			buf_add(&f->journals, span_of(&number, sizeof(number)));
+		else
+			note_stranger(f, name);
+	}
+	return f->journals.failed ? -ENOMEM : 0;
+}
+
+/* Whether the journal that should count may be one of those whose head cannot be read. */
+static bool newer_may_be_lost(const struct folder *f)
+{
+	uint64_t used = f->journal_used > 0 ? journal_number(&f->journals, f->journal_used - 1) : 0;
+	for (uint32_t i = 0; i < journal_count(&f->names); i++) {
+		uint64_t number = journal_number(&f->names, i);
+		if (number > used && number - used <= JOURNAL_NUMBERS_NEAR)
+			return true;
+	}
+	return false;
+}
+
 /*
  * The journal that counts is the newest whose checkpoint is whole. An older one is
  * never read beside it: it may end in a result that was refused when the file failed,
@@ -127,23 +193,24 @@ static int read_journal(struct spool *s, uint64_t number, journal_entry_fn each,
 static int read_newest_journal(struct folder *f)
 {
 	struct spool *s = f->s;
-	for (uint32_t i = f->journal_count; i > 0; i--) {
+	for (uint32_t i = journal_count(&f->journals); i > 0 && f->journal_used == 0; i--) {
 		uint32_t damaged = 0;
-		int complete = read_journal(s, f->journals[i - 1], apply_segment_entry, &damaged);
+		uint64_t number = journal_number(&f->journals, i - 1);
+		int complete = read_journal(s, number, apply_segment_entry, &damaged);
 		if (complete < 0)
 			return complete;
 		s->counts.damaged += damaged;
 		if (damaged > 0)
 			spool_notice(s, "journal %llu: %u damaged frames; recipients whose results were in them are tried again",
-				(unsigned long long)f->journals[i - 1], damaged);
+				(unsigned long long)number, damaged);
 		if (complete > 0) {
 			f->journal_used = i;
-			return 0;
+			continue;
 		}
 		s->counts.damaged++;
-		spool_notice(s, "journal %llu has no whole checkpoint and does not count",
-			(unsigned long long)f->journals[i - 1]);
+		spool_notice(s, "journal %llu has no whole checkpoint and does not count", (unsigned long long)number);
 	}
+	s->counts.damaged += newer_may_be_lost(f);
 	return 0;
 }
 
@@ -152,7 +219,7 @@ static int read_results(struct folder *f)
 	uint32_t damaged;
 	if (f->journal_used == 0)
 		return 0;
-	int rc = read_journal(f->s, f->journals[f->journal_used - 1], apply_message_entry, &damaged);
+	int rc = read_journal(f->s, journal_number(&f->journals, f->journal_used - 1), apply_message_entry, &damaged);
 	return rc < 0 ? rc : 0;
 }
 
@@ -214,16 +281,26 @@ static void check_large(struct folder *f)
 		spool_notice(s, "%u large files belong to no message; kept because of the damage", kept);
 }
 
+/* New journals get numbers above; those far above ours, of strangers, are never reached. */
+static uint64_t last_number(const struct folder *f)
+{
+	uint32_t count = journal_count(&f->journals);
+	uint64_t last = count > 0 ? journal_number(&f->journals, count - 1) : 0;
+	for (uint32_t i = 0; i < journal_count(&f->names); i++) {
+		uint64_t number = journal_number(&f->names, i);
+		if (number > last && number - last <= JOURNAL_NUMBERS_NEAR)
+			last = number;
+	}
+	return last;
+}
+
 /* The first jobs write the new journal; without one nothing may begin. */
 static int begin_journal(struct folder *f)
 {
 	struct spool *s = f->s;
 	struct spool_job *job;
-	for (uint32_t i = 0; i < f->journal_count; i++) {
-		if (f->journals[i] > s->journal_number_last)
-			s->journal_number_last = f->journals[i];
-	}
-	s->journal_oldest = f->journal_count > 0 ? f->journals[0] : 0;
+	s->journal_number_last = last_number(f);
+	buf_add(&s->journals_old, buf_span(&f->journals));
 	s->retire_hint = true;
 	while (s->journal.file < 0 && (job = spool_job_begin(s)) != NULL) {
 		spool_job_run(job);
@@ -238,11 +315,14 @@ static int recover_folder(struct folder *f)
 {
 	struct spool *s = f->s;
 	int rc = s->disk->ops->list(s->disk->ctx, note_name, f);
-	if (rc == 0 && (f->too_many || f->large.failed))
+	if (rc == 0 && (f->names.failed || f->large.failed))
 		rc = -EOVERFLOW;
+	if (rc == 0)
+		rc = find_journals(f);
 	if (rc < 0)
 		return rc;
-	qsort(f->journals, f->journal_count, sizeof(f->journals[0]), compare_numbers);
+	if (f->strangers > STRANGERS_NAMED_MAX)
+		spool_notice(s, "%u more such files are left alone", f->strangers - STRANGERS_NAMED_MAX);
 	rc = read_heads(f);
 	if (rc == 0)
 		rc = read_newest_journal(f);
@@ -276,8 +356,12 @@ int spool_recover(struct spool *s)
 		return -ENOMEM;
 	f->s = s;
 	buf_init(&f->large, LARGE_BYTES_MAX);
+	buf_init(&f->names, JOURNALS_BYTES_MAX);
+	buf_init(&f->journals, JOURNALS_BYTES_MAX);
 	rc = recover_folder(f);
 	buf_fini(&f->large);
+	buf_fini(&f->names);
+	buf_fini(&f->journals);
 	free(f);
 	return rc;
 }

@@ -27,7 +27,8 @@ static int head_from_foot(const struct disk *disk, int file, struct segment_head
 	return 0;
 }
 
-static int read_head(const struct disk *disk, int file, uint32_t slot, struct segment_head *head_out)
+/* *cut_out: the file is shorter than its head says. */
+static int read_head(const struct disk *disk, int file, struct segment_head *head_out, bool *cut_out)
 {
 	uint8_t unit[SPOOL_UNIT] = { 0 };
 	struct segment_head head;
@@ -35,16 +36,16 @@ static int read_head(const struct disk *disk, int file, uint32_t slot, struct se
 	if (size < 0)
 		return (int)size;
 	uint64_t units = (uint64_t)size / SPOOL_UNIT;
-	*head_out = (struct segment_head){ .slot = slot };
+	*cut_out = false;
+	uint32_t slot = head_out->slot;
 	head_out->units = units < UINT32_MAX ? (uint32_t)units : UINT32_MAX - 1;
-	if (head_out->units < SEGMENT_UNITS_MIN)
-		return -EILSEQ;
 	disk->ops->read(disk->ctx, file, unit, sizeof(unit), 0);
 	int rc = segment_head_decode(span_of(unit, sizeof(unit)), &head);
 	if (rc == -EPROTO)
 		return rc;
-	if (rc < 0 || head.slot != slot || head.units > head_out->units)
-		return head_from_foot(disk, file, head_out);
+	if (rc < 0 || head.slot != slot)
+		return head_out->units >= SEGMENT_UNITS_MIN ? head_from_foot(disk, file, head_out) : -EILSEQ;
+	*cut_out = head.units > head_out->units;
 	*head_out = head;
 	return 0;
 }
@@ -53,13 +54,13 @@ static int read_head(const struct disk *disk, int file, uint32_t slot, struct se
 int recover_head(struct spool *s, uint32_t slot)
 {
 	char name[DISK_NAME_MAX];
-	struct segment_head head;
+	struct segment_head head = { .slot = slot };
+	bool cut = false;
 	segment_name(name, slot);
 	int file = s->disk->ops->open(s->disk->ctx, name, DISK_OPEN_READ);
-	if (file < 0)
-		return file;
-	int rc = read_head(s->disk, file, slot, &head);
-	s->disk->ops->close(s->disk->ctx, file);
+	int rc = file >= 0 ? read_head(s->disk, file, &head, &cut) : file == -ELOOP ? -EILSEQ : file;
+	if (file >= 0)
+		s->disk->ops->close(s->disk->ctx, file);
 	if (rc < 0 && rc != -EILSEQ)
 		return rc;
 	if (rc == -EILSEQ && head.units < SEGMENT_UNITS_MIN)
@@ -67,6 +68,7 @@ int recover_head(struct spool *s, uint32_t slot)
 	struct segment *g = segments_add(s, &head);
 	if (g == NULL)
 		return -ENOMEM;
+	g->cut = cut;
 	if (rc == -EILSEQ) {
 		g->hold = g->failed = true;
 		g->phase = SEGMENT_FAILED;
@@ -182,6 +184,21 @@ static bool found(void *arg, const struct segment_event *event)
 	return true;
 }
 
+/* What is missing cannot be known but by the messages that nobody finds any more. */
+static void found_cut(struct spool *s, struct segment *g, uint32_t missing)
+{
+	g->failed = true;
+	g->phase = SEGMENT_FAILED;
+	if (missing == 0) {
+		spool_notice(s, "segment-%08x is cut short, behind all that counts in it; it is not used again", g->head.slot);
+		return;
+	}
+	g->hold = true;
+	s->counts.damaged++;
+	spool_notice(s, "segment-%08x is cut short: units %u to %u are missing, messages there are lost; %u before"
+		" are whole, the file is kept", g->head.slot, g->head.units - missing, g->head.units - 1, g->record_count);
+}
+
 /* Enters what lives in a segment; afterwards it is empty, sealed, failed, or to be sealed. */
 int recover_segment(struct spool *s, struct segment *g)
 {
@@ -189,6 +206,8 @@ int recover_segment(struct spool *s, struct segment *g)
 	if (g->hold)
 		return 0;
 	if (g->limit == 0) {
+		if (g->cut)
+			found_cut(s, g, 0);
 		g->phase = SEGMENT_EMPTY;
 		g->written_unit = g->head.units;
 		return 0;
@@ -207,6 +226,8 @@ int recover_segment(struct spool *s, struct segment *g)
 	g->end_unit = scan.end_unit_out;
 	g->written_unit = g->head.units; /* nearly */
 	g->durable_unit = scan.durable_unit_out;
+	if (g->cut && rc == 0)
+		found_cut(s, g, scan.missing_out);
 	g->seal_due = !scan.sealed_out && !g->failed && g->record_count > 0;
 	if (!g->seal_due)
 		buf_release(&g->index);

@@ -64,6 +64,10 @@
  * what the journal calls void or dead. Of two records with one id one is a copy,
  * made to win back space or after a failed write: keep one that was certainly synced.
  *
+ * A segment has its full size before it has its name. So a file that is shorter than
+ * its head says was cut by somebody: what stands before the cut is read as ever, a
+ * record across the cut is damage, and the file is kept and never written again.
+ *
  * What is read after a crash of the process alone may be in the machine's memory and
  * not on the disk, if a sync had failed before. So the last batch of an unsealed
  * segment is written again and synced before anything relies on it.

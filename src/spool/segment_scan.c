@@ -28,6 +28,7 @@ struct walk {
 	struct buf marks;
 	uint32_t end_unit;       /* nothing is read from here on */
 	uint32_t durable_unit;   /* everything before had been synced */
+	uint32_t cut_unit;       /* a record that the end of a shortened file cuts, or 0 */
 	segment_event_fn each;
 	void *arg;
 };
@@ -51,9 +52,9 @@ static int window_fill(struct walk *w, uint32_t unit, size_t len)
 	return 0;
 }
 
-/* 1 with the record that stands at a unit, 0 when none does, or an error. A unit that the disk
- * cannot read holds no record: that is damage, not the end of the search. */
-static int record_at(struct walk *w, uint32_t unit, struct record *record_out)
+/* 1 with the record whose head stands at a unit, 0 when none does, or an error. A unit that the
+ * disk cannot read holds no record: that is damage, not the end of the search. */
+static int head_at(struct walk *w, uint32_t unit, struct record *record_out)
 {
 	int rc = window_fill(w, unit, WINDOW_BYTES_FIRST);
 	if (rc == -EIO)
@@ -66,8 +67,18 @@ static int record_at(struct walk *w, uint32_t unit, struct record *record_out)
 	if (head_bytes == 0 || !record_decode(buf_span(&w->window), record_out))
 		return 0;
 	const struct record_place *place = &record_out->place;
-	return place->generation == w->scan->head.generation && place->unit == unit && place->batch_unit <= unit &&
-		unit + (uint64_t)spool_units(record_bytes(record_out)) <= w->end_unit;
+	return place->generation == w->scan->head.generation && place->unit == unit && place->batch_unit <= unit;
+}
+
+/* The same for a record that is there as a whole. */
+static int record_at(struct walk *w, uint32_t unit, struct record *record_out)
+{
+	int rc = head_at(w, unit, record_out);
+	if (rc <= 0 || unit + (uint64_t)spool_units(record_bytes(record_out)) <= w->end_unit)
+		return rc;
+	if (w->scan->missing_out > 0)
+		w->cut_unit = unit;
+	return 0;
 }
 
 /* The first unit from `unit` on that may begin a record of this segment, or the end. */
@@ -130,7 +141,7 @@ static int walk_marks(struct walk *w)
 		unit += spool_units(record_bytes(&record));
 		w->scan->end_unit_out = unit;
 	}
-	if (gap_unit > 0 && gap_unit < w->durable_unit)
+	if (gap_unit > 0 && (gap_unit < w->durable_unit || w->cut_unit >= gap_unit))
 		return add_mark(w, gap_unit, w->end_unit - gap_unit, 0);
 	return 0;
 }
@@ -165,10 +176,13 @@ static int content_right(struct walk *w, uint32_t unit, const struct record *rec
 static int tell_mark(struct walk *w, const struct mark *mark)
 {
 	struct segment_event event = { .unit = mark->unit, .units = mark->units };
-	bool durable = mark->unit < w->durable_unit;
+	/* Of a record that is cut nobody knows, so it counts as one that was there. */
+	bool durable = mark->unit < w->durable_unit || (w->cut_unit > 0 && mark->unit + mark->units > w->cut_unit);
 	if (unit_marked(w->scan->dead, mark->unit))
 		return 0;
 	event.kind = durable ? SEGMENT_DAMAGED : SEGMENT_TORN;
+	if (mark->batch_unit == 0 && head_at(w, mark->unit, &event.record) <= 0)
+		event.record = (struct record){ 0 };
 	if (mark->batch_unit > 0) {
 		int rc = record_at(w, mark->unit, &event.record);
 		if (rc < 0)
@@ -271,6 +285,13 @@ int segment_scan(struct segment_scan *scan, segment_event_fn each, void *arg)
 	struct walk w = { .scan = scan, .each = each, .arg = arg };
 	uint32_t end = scan->sealed_out ? foot.end_unit : scan->head.units;
 	w.end_unit = scan->limit < end ? scan->limit : end;
+	int64_t size = scan->disk->ops->size(scan->disk->ctx, scan->file);
+	if (size < 0)
+		return (int)size;
+	if ((uint64_t)size / SPOOL_UNIT < w.end_unit) {
+		w.end_unit = (uint32_t)((uint64_t)size / SPOOL_UNIT);
+		scan->missing_out = scan->head.units - w.end_unit;
+	}
 	w.durable_unit = scan->sealed_out || scan->limit != SEGMENT_NO_LIMIT ? w.end_unit : 0;
 	return walk_segment(&w);
 }

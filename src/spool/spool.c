@@ -116,9 +116,27 @@ static int append_encode(const struct spool *s, const struct spool_message *m, s
 	return a->head.failed || !fits ? -EMSGSIZE : 0;
 }
 
-int spool_append(struct spool *s, const struct spool_message *m, uint64_t tag)
+/* Takes an id off the list of open files; false: it is not there. */
+static bool large_close(struct spool *s, const struct id128 *id)
 {
-	assert(s->magic == SPOOL_MAGIC && !s->options.read_only);
+	for (size_t at = 0; at < s->large_open.len; at += sizeof(*id)) {
+		if (memcmp(s->large_open.ptr + at, id->bytes, sizeof(*id)) != 0)
+			continue;
+		s->large_open.len -= sizeof(*id);
+		memmove(s->large_open.ptr + at, s->large_open.ptr + s->large_open.len, sizeof(*id));
+		return true;
+	}
+	return false;
+}
+
+void spool_large_discard(struct spool *s, const struct id128 *id)
+{
+	if (large_close(s, id))
+		buf_add(&s->unlinks, span_of(id, sizeof(*id)));
+}
+
+static int queue_append(struct spool *s, const struct spool_message *m, uint64_t tag)
+{
 	int rc = check_message(s, m);
 	if (rc < 0)
 		return rc;
@@ -139,16 +157,26 @@ int spool_append(struct spool *s, const struct spool_message *m, uint64_t tag)
 	a->message->record_bytes = (uint32_t)a->record_bytes;
 	a->message->accepted_count = m->recipient_count;
 	a->message->large = m->large;
-	s->large_open_count -= m->large && s->large_open_count > 0;
 	list_append(&s->appends, &a->link);
 	s->held = false;
 	return 0;
 }
 
+int spool_append(struct spool *s, const struct spool_message *m, uint64_t tag)
+{
+	assert(s->magic == SPOOL_MAGIC && !s->options.read_only);
+	int rc = queue_append(s, m, tag);
+	if (m->large && rc == 0)
+		large_close(s, &m->id);
+	else if (m->large)
+		spool_large_discard(s, &m->id);
+	return rc;
+}
+
 int spool_large_open(struct spool *s, const struct id128 *id, int *fd_out)
 {
 	char name[DISK_NAME_MAX];
-	if (s->large_open_count >= LARGE_OPEN_MAX)
+	if (s->large_open.len >= LARGE_OPEN_MAX * sizeof(*id))
 		return -EMFILE;
 	if (index_find(s, id) != NULL)
 		return -EEXIST;
@@ -162,16 +190,8 @@ int spool_large_open(struct spool *s, const struct id128 *id, int *fd_out)
 		s->disk->ops->unlink(s->disk->ctx, name);
 		return *fd_out;
 	}
-	s->large_open_count++;
+	buf_add(&s->large_open, span_of(id, sizeof(*id)));
 	return 0;
-}
-
-void spool_large_discard(struct spool *s, const struct id128 *id)
-{
-	if (index_find(s, id) != NULL)
-		return;
-	s->large_open_count -= s->large_open_count > 0;
-	buf_add(&s->unlinks, span_of(id, sizeof(*id)));
 }
 
 static int check_result(const struct message *m, const struct spool_result *r)
@@ -283,6 +303,8 @@ static struct spool *new_spool(const struct spool_options *options)
 	buf_init(&s->completions, COMPLETION_BYTES_MAX);
 	buf_init(&s->unlinks, TAG_BYTES_MAX);
 	buf_init(&s->duplicates, TAG_BYTES_MAX);
+	buf_init(&s->journals_old, TAG_BYTES_MAX);
+	buf_init(&s->large_open, LARGE_OPEN_MAX * sizeof(struct id128));
 	s->journal.file = s->next.file = -1;
 	return s;
 }
@@ -316,6 +338,8 @@ static void free_spool(struct spool *s)
 	buf_fini(&s->completions);
 	buf_fini(&s->unlinks);
 	buf_fini(&s->duplicates);
+	buf_fini(&s->journals_old);
+	buf_fini(&s->large_open);
 	free(s);
 }
 

@@ -62,7 +62,8 @@ void spool_close(struct spool *s);
 /*
  * Queues a message; its completion carries `tag`. -EEXIST: the id is taken;
  * -EMSGSIZE: a limit above is passed; -EINVAL: no recipient; -ENOMEM. After an
- * error there is no completion.
+ * error there is no completion. The file of a large message belongs to the store from
+ * here on: with an error, and with a completion that refuses, it goes away.
  */
 int spool_append(struct spool *s, const struct spool_message *m, uint64_t tag);
 
@@ -70,7 +71,8 @@ int spool_append(struct spool *s, const struct spool_message *m, uint64_t tag);
  * A file for the content of message `id` beyond SPOOL_CONTENT_BYTES_MAX (or
  * whenever its size is unknown): *fd_out is writable, content begins at offset 0,
  * the caller closes it. It becomes part of the message by spool_append with
- * `large` set, or vanishes by spool_large_discard, or at the next start.
+ * `large` set, or vanishes when that fails, by spool_large_discard, or at the next
+ * start. To discard what is not open, or was appended, does nothing.
  * -ENOSPC: no room; -EEXIST: the id is taken; -EMFILE: too many at once.
  */
 int spool_large_open(struct spool *s, const struct id128 *id, int *fd_out);

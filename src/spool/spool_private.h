@@ -94,6 +94,7 @@ struct segment {
 	uint32_t durable_unit; /* after a restart: what stands behind may be in the machine's memory only */
 	bool seal_due;        /* closed by a restart: index and foot are still to be written */
 	bool failed;          /* never written again; given back to the disk when nothing in it lives */
+	bool cut;             /* the file is shorter than its head says */
 	bool hold;            /* has damage that nobody has dealt with: neither copied nor used again */
 };
 
@@ -184,7 +185,7 @@ struct spool_job {
 	enum checkpoint_phase checkpoint;
 	bool checkpoint_start, checkpoint_finish;
 	uint64_t journal_step;
-	uint64_t journal_oldest; /* numbers from here on may be on the disk */
+	struct span journals_old; /* borrowed; as in struct spool */
 	int checkpoint_error;
 	bool names_unknown;
 	struct journal_file next;
@@ -226,7 +227,7 @@ struct spool {
 	struct buf settle_tags;
 	struct journal_file journal;
 	uint64_t journal_number_last;
-	uint64_t journal_oldest;
+	struct buf journals_old;    /* numbers (u64) of journals that may be on the disk and count no more */
 	uint64_t checkpoint_bytes;  /* of the journal's first part */
 	enum checkpoint_phase checkpoint;
 	bool held;                  /* maintenance failed; again only along with other work */
@@ -238,7 +239,7 @@ struct spool {
 	struct spool_cursor *checkpoint_cursor;
 	uint32_t checkpoint_slot;
 	struct buf unlinks;
-	uint32_t large_open_count;
+	struct buf large_open;      /* ids: files that no message has yet */
 	struct reserve reserve;
 	bool starved;               /* no space for the journal: an empty segment is given up for it */
 	struct buf duplicates;      /* during recovery: struct duplicate */

@@ -68,6 +68,7 @@ struct segment_scan {
 	bool sealed_out;      /* it has a valid foot */
 	uint32_t end_unit_out; /* behind the last record found */
 	uint32_t durable_unit_out; /* all before was synced for certain */
+	uint32_t missing_out; /* units that the head promises and the file does not have */
 };
 
 /* Reads all records of a segment: from its index if it is sealed, else by walking. 0, or the

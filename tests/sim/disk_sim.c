@@ -517,6 +517,25 @@ void disk_sim_flip(struct disk_sim *d, const char *name, uint64_t offset, uint8_
 	n->inode->after[offset] ^= mask;
 }
 
+void disk_sim_truncate(struct disk_sim *d, const char *name, uint64_t bytes)
+{
+	struct name *n = table_find(&d->now, name);
+	assert(n != NULL && bytes <= n->inode->size);
+	n->inode->size = n->inode->size_after = bytes;
+	memset(n->inode->now + bytes, 0, n->inode->cap - bytes);
+	memset(n->inode->after + bytes, 0, n->inode->cap - bytes);
+}
+
+void disk_sim_put(struct disk_sim *d, const char *name, struct span bytes)
+{
+	int file = sim_open(d, name, DISK_OPEN_CREATE);
+	assert(file >= 0);
+	put_bytes(d->handles[file], 0, bytes.ptr, bytes.len);
+	sim_sync(d, file);
+	sim_close(d, file);
+	sim_sync_names(d);
+}
+
 void disk_sim_write_fd(struct disk_sim *d, int fd, struct span bytes)
 {
 	put_bytes(inode_of(d, fd), 0, bytes.ptr, bytes.len);

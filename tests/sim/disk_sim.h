@@ -40,6 +40,10 @@ void disk_sim_kill(struct disk_sim *d);
 struct span disk_sim_bytes(struct disk_sim *d, const char *name);
 void disk_sim_flip(struct disk_sim *d, const char *name, uint64_t offset, uint8_t mask);
 
+/* Cuts a file short, as a careless person would; makes one with these bytes. */
+void disk_sim_truncate(struct disk_sim *d, const char *name, uint64_t bytes);
+void disk_sim_put(struct disk_sim *d, const char *name, struct span bytes);
+
 /* Writes to a file by its descriptor, as a client with a large message would. */
 void disk_sim_write_fd(struct disk_sim *d, int fd, struct span bytes);
 

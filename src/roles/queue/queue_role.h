@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The queue role: owner of the spool. Private to this folder: queue_role.c
- * (configuration, peers, the store's jobs), intake.c (what smtpd hands over),
- * recent.c (what it may hand over twice), messages.c (what is
- * being worked on, and when each is due), attempts.c (where do a due message's recipients
- * go?), units.c (on the way to another server), results.c, bounce.c, mx.c, inspect.c (the
- * console's questions).
+ * (configuration, peers, the store's jobs), intake.c (what smtpd hands over), recent.c
+ * (what it may hand over twice), messages.c (what is being worked on, and when each is
+ * due), attempts.c, tries.c and groups.c (where do a due message's recipients go?),
+ * units.c (on the way to another server), results.c, bounce.c, mx.c, inspect.c (the
+ * console's questions). What they offer each other is in queue_parts.h and attempt.h.
  *
  * A message becomes durable in queue_role.c: queue_kick begins a batch, its job runs
  * on a thread, and job_done completes it, which is when smtpd is answered.

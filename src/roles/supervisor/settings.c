@@ -120,6 +120,19 @@ static bool mail_folders_differ(const struct conf *now, const struct conf *next)
 	return false;
 }
 
+/* What relay's resolver and its connections were made with. */
+static bool names_differ(const struct conf *now, const struct conf *next)
+{
+	const struct conf_addresses *a = &now->dns.servers, *b = &next->dns.servers;
+	if (!span_eq(now->hostname, next->hostname) || !span_eq(now->dns.trust_anchor, next->dns.trust_anchor)
+	    || a->count != b->count)
+		return true;
+	for (size_t i = 0; i < a->count; i++)
+		if (!span_eq(a->items[i].text, b->items[i].text))
+			return true;
+	return false;
+}
+
 bool settings_reload(struct supervisor *s, struct buf *text_out)
 {
 	struct conf *next = NULL;
@@ -131,14 +144,16 @@ bool settings_reload(struct supervisor *s, struct buf *text_out)
 	struct conf *before = s->conf;
 	note_unchanged(before, next, text_out);
 	bool other_folders = mail_folders_differ(before, next);
+	bool other_names = names_differ(before, next);
 	s->conf = next;
 	s->generation++;
 	settings_watch_begin(s);
 	log_set_json(next->log_format == CONF_LOG_JSON);
 	for (size_t i = 0; i < s->child_count; i++) {
 		struct child_process *c = &s->children[i];
-		/* A sandbox cannot be widened: delivery gets a new process, which starts when the old one ended. */
-		if (c->role == IPC_DELIVERY && other_folders)
+		/* A sandbox cannot be widened, and a resolver cannot be told anew: these get a new process,
+		 * which starts when the old one has ended. */
+		if ((c->role == IPC_DELIVERY && other_folders) || (c->role == IPC_RELAY && other_names))
 			child_stop(c, SUPERVISOR_STOP_OTHERS_MS);
 		else if (c->channel != NULL)
 			say_settings(c);

@@ -412,6 +412,189 @@ static void test_a_lost_journal_is_reported_and_loses_no_message(void **state)
 	free_store(&s);
 }
 
+static bool lives(struct store *s, uint8_t number)
+{
+	struct id128 id = test_id(number);
+	struct spool_view view;
+	int rc = spool_read(s->spool, &id, &view);
+	if (rc == 0)
+		spool_view_fini(&view);
+	assert_true(rc == 0 || rc == -ENOENT);
+	return rc == 0;
+}
+
+/* Records of seven units from unit 1 on: 1, 8, 15, 22 ... */
+static void test_what_stands_before_a_cut_lives(void **state)
+{
+	(void)state;
+	static const struct { const char *what; bool sealed; uint64_t bytes; int lives; } cases[] = {
+		{ "before the foot", true, SEGMENT_BYTES - 512, 5 },
+		{ "behind the last record", false, 36 * 512, 5 },
+		{ "behind the last record, sealed", true, 36 * 512 + 100, 5 },
+		{ "in the last record", false, 36 * 512 - 1, 4 },
+		{ "between two", true, 15 * 512, 2 },
+		{ "in the second", true, 9 * 512 + 3, 1 },
+		{ "in the head of the second", false, 8 * 512 + 30, 1 },
+		{ "in the first", false, 3 * 512, 0 },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct store s;
+		struct spool_counts counts;
+		new_store(&s);
+		for (uint8_t k = 1; k <= 5; k++)
+			append(&s, k);
+		if (cases[i].sealed) {
+			spool_close(s.spool);
+			disk_sim_kill(s.bench.sim);
+			assert_int_equal(open_store(&s), 0);
+		}
+		disk_sim_truncate(s.bench.sim, "segment-00000000", cases[i].bytes);
+		for (int start = 0; start < 2; start++) {
+			kill_store(&s);
+			spool_counts(s.spool, &counts);
+			if (!notice_has(&s, "segment-00000000 is cut short") || counts.damaged == 0)
+				fail_msg("%s: not said", cases[i].what);
+			for (uint8_t k = 1; k <= 5; k++)
+				if (lives(&s, k) != (k <= cases[i].lives))
+					fail_msg("%s: message %u", cases[i].what, k);
+		}
+		/* Nothing is written into it again, whatever becomes of the messages. */
+		for (uint8_t k = 1; k <= cases[i].lives; k++) {
+			settle(&s, k, 0, SPOOL_DELIVERED);
+			settle(&s, k, 1, SPOOL_DELIVERED);
+		}
+		for (uint8_t k = 0; k < 100; k++)
+			assert_int_equal(append(&s, (uint8_t)(100 + k)), SPOOL_DURABLE);
+		assert_int_equal(disk_sim_bytes(s.bench.sim, "segment-00000000").len, cases[i].bytes);
+		free_store(&s);
+	}
+}
+
+static void test_an_empty_segment_that_is_cut_is_given_back(void **state)
+{
+	(void)state;
+	struct store s;
+	new_store(&s);
+	append(&s, 1);
+	settle(&s, 1, 0, SPOOL_DELIVERED);
+	settle(&s, 1, 1, SPOOL_DELIVERED);
+	kill_store(&s);
+	run(&s);
+	assert_int_equal(disk_sim_bytes(s.bench.sim, "segment-00000000").len, SEGMENT_BYTES);
+	disk_sim_truncate(s.bench.sim, "segment-00000000", 5000);
+	kill_store(&s);
+	assert_true(notice_has(&s, "segment-00000000 is cut short"));
+	run(&s);
+	assert_int_equal(disk_sim_bytes(s.bench.sim, "segment-00000000").len, 0);
+	assert_int_equal(append(&s, 2), SPOOL_DURABLE);
+	free_store(&s);
+}
+
+static void test_strangers_with_such_names_are_left_alone(void **state)
+{
+	(void)state;
+	struct store s;
+	new_store(&s);
+	struct span junk = SPAN("not one of ours");
+	char name[DISK_NAME_MAX];
+	struct spool_recipient r;
+	append(&s, 1);
+	settle(&s, 1, 0, SPOOL_DEFERRED);
+	struct id128 id = test_id(1);
+	disk_sim_put(s.bench.sim, "segment-ffffffff", junk);
+	disk_sim_put(s.bench.sim, "journal-ffffffffffffffff", junk);
+	/* One has the number that the next journal would have. */
+	for (int i = 0; i < 80; i++) {
+		snprintf(name, sizeof(name), "journal-%016x", i == 0 ? 2 : 1u << 31 | (unsigned)i);
+		disk_sim_put(s.bench.sim, name, junk);
+	}
+	for (int start = 0; start < 3; start++) {
+		bool named = false, more = false;
+		const char *notice;
+		kill_store(&s);
+		while ((notice = spool_notice_next(s.spool)) != NULL) {
+			named |= strstr(notice, "segment-ffffffff") != NULL;
+			more |= strstr(notice, "74 more such files") != NULL;
+		}
+		assert_true(named && more);
+		assert_true(spool_recipient_find(s.spool, &id, 0, &r) && r.state == SPOOL_DEFERRED);
+		assert_true(span_eq(disk_sim_bytes(s.bench.sim, "journal-0000000000000002"), junk));
+		assert_true(span_eq(disk_sim_bytes(s.bench.sim, name), junk));
+		assert_true(span_eq(disk_sim_bytes(s.bench.sim, "journal-ffffffffffffffff"), junk));
+		assert_true(span_eq(disk_sim_bytes(s.bench.sim, "segment-ffffffff"), junk));
+	}
+	free_store(&s);
+}
+
+/* Opens the file of a large message and gives it some bytes. */
+static void open_large(struct store *s, struct spool_message *m)
+{
+	int fd;
+	assert_int_equal(spool_large_open(s->spool, &m->id, &fd), 0);
+	disk_sim_write_fd(s->bench.sim, fd, SPAN("much more"));
+	s->bench.disk.ops->close(s->bench.disk.ctx, fd);
+	m->content = SPAN("");
+	m->large = true;
+	m->large_bytes = 9;
+	m->large_crc = crc32c(0, SPAN("much more"));
+}
+
+static void test_a_large_append_that_is_refused_leaves_no_file(void **state)
+{
+	(void)state;
+	struct store s;
+	new_store(&s);
+	struct span to = SPAN("a@example.org");
+	static const uint8_t long_address[SPOOL_ADDRESS_BYTES_MAX + 1];
+	run(&s);
+	uint64_t used = disk_sim_used(s.bench.sim);
+	for (int i = 0; i < 3; i++) {
+		struct spool_message m = message((uint8_t)(10 + i), &to, 1);
+		open_large(&s, &m);
+		m.recipient_count = i == 0 ? 0 : 1;
+		m.sender = i == 1 ? span_of(long_address, sizeof(long_address)) : SPAN("");
+		m.trace.len = i == 2 ? SPOOL_CONTENT_BYTES_MAX + 1 : 0;
+		assert_int_equal(spool_append(s.spool, &m, TAG), i == 0 ? -EINVAL : -EMSGSIZE);
+		run(&s);
+		assert_int_equal(disk_sim_used(s.bench.sim), used);
+		spool_large_discard(s.spool, &m.id); /* does nothing more */
+	}
+	/* The id was taken meanwhile by a message without a file: that one stays, the file goes. */
+	struct spool_message m = message(20, &to, 1), first = m;
+	open_large(&s, &m);
+	assert_int_equal(spool_append(s.spool, &first, TAG), 0);
+	assert_int_equal(run(&s), SPOOL_DURABLE);
+	used = disk_sim_used(s.bench.sim);
+	assert_int_equal(spool_append(s.spool, &m, TAG), -EEXIST);
+	run(&s);
+	assert_int_equal(disk_sim_used(s.bench.sim), used - 9);
+	assert_true(lives(&s, 20));
+	/* And offered twice: the file belongs to the one that was kept. */
+	m = message(21, &to, 1);
+	open_large(&s, &m);
+	assert_int_equal(spool_append(s.spool, &m, TAG), 0);
+	assert_int_equal(spool_append(s.spool, &m, TAG), -EEXIST);
+	spool_large_discard(s.spool, &m.id);
+	assert_int_equal(run(&s), SPOOL_DURABLE);
+	assert_int_equal(spool_append(s.spool, &m, TAG), -EEXIST);
+	run(&s);
+	struct spool_view view;
+	assert_int_equal(spool_read(s.spool, &m.id, &view), 0);
+	assert_int_equal(spool_large_check(s.spool, &view), 0);
+	spool_view_fini(&view);
+	/* A write that fails later refuses by the completion, and the file goes as well. */
+	m = message(22, &to, 1);
+	used = disk_sim_used(s.bench.sim);
+	open_large(&s, &m);
+	assert_int_equal(spool_append(s.spool, &m, TAG), 0);
+	disk_sim_faults(s.bench.sim)->names = 1000;
+	assert_int_equal(run(&s), SPOOL_REFUSED_ERROR);
+	disk_sim_faults(s.bench.sim)->names = 0;
+	append(&s, 23);
+	assert_int_equal(spool_content_open(s.spool, &m.id), -ENOENT);
+	free_store(&s);
+}
+
 static void test_a_large_message_has_its_own_file(void **state)
 {
 	(void)state;
@@ -544,6 +727,10 @@ int main(void)
 		cmocka_unit_test(test_a_second_instance_is_refused),
 		cmocka_unit_test(test_a_damaged_message_stops_nothing_else),
 		cmocka_unit_test(test_a_lost_journal_is_reported_and_loses_no_message),
+		cmocka_unit_test(test_what_stands_before_a_cut_lives),
+		cmocka_unit_test(test_an_empty_segment_that_is_cut_is_given_back),
+		cmocka_unit_test(test_strangers_with_such_names_are_left_alone),
+		cmocka_unit_test(test_a_large_append_that_is_refused_leaves_no_file),
 		cmocka_unit_test(test_a_large_message_has_its_own_file),
 		cmocka_unit_test(test_a_large_file_of_another_length_is_refused),
 		cmocka_unit_test(test_a_cursor_survives_what_it_stands_on),

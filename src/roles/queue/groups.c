@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Recipients of one message that go to one destination become a unit of the
+ * scheduler. The destination is where mail really goes: a set of mail exchangers, or
+ * the next hops as the configuration writes them.
+ */
+#include <stdlib.h>
+
+#include "attempt.h"
+
+#define GROUPS_MAX 1000 /* destinations of one attempt; what is over waits for the next */
+#define UNIT_RECIPIENTS_MAX 500
+
+struct group {
+	char *key;
+	uint32_t connections_max;
+	uint32_t recipients[UNIT_RECIPIENTS_MAX];
+	uint32_t count;
+};
+
+static uint64_t expires_ms(const struct queue_role *q, const struct spool_view *view)
+{
+	return view->entry.arrival_ms + (view->sender.len > 0 ? q->plan.give_up_ms : q->bounce_give_up_ms);
+}
+
+/* Hands a group to the scheduler; its recipients are no longer this attempt's. */
+static void hand_over(struct attempt *a, const struct group *g)
+{
+	struct queue_role *q = a->owner;
+	struct queue_message *m = a->message;
+	struct scheduler_unit_form form = { .key = span_str(g->key), .window_max = g->connections_max,
+		.id = a->view.entry.id, .expires_ms = expires_ms(q, &a->view),
+		.sender_hash = (uint32_t)map_hash(q->sender_key, a->view.sender),
+		.recipients = g->recipients, .recipient_count = g->count };
+	if (!message_route(m, g->recipients, g->count)) {
+		m->soon = true;
+	} else if (!scheduler_add(q->scheduler, &form)) {
+		message_unroute(m, g->recipients, g->count);
+		m->soon = true;
+	} else {
+		m->units++;
+	}
+}
+
+void attempt_groups_hand_over(struct attempt *a)
+{
+	for (size_t i = 0; i < a->group_count; i++) {
+		hand_over(a, a->groups[i]);
+		free(a->groups[i]->key);
+		free(a->groups[i]);
+	}
+	free(a->groups);
+	a->groups = NULL;
+	a->group_count = 0;
+}
+
+static struct group *group_get(struct attempt *a, struct span key)
+{
+	for (size_t i = 0; i < a->group_count; i++)
+		if (span_eq(span_str(a->groups[i]->key), key) && a->groups[i]->count < UNIT_RECIPIENTS_MAX)
+			return a->groups[i];
+	struct group **grown = a->group_count < GROUPS_MAX
+		? realloc(a->groups, (a->group_count + 1) * sizeof(struct group *)) : NULL;
+	struct group *g = grown != NULL ? calloc(1, sizeof(*g)) : NULL;
+	if (grown != NULL)
+		a->groups = grown;
+	if (g == NULL || (g->key = role_strdup(key)) == NULL) {
+		free(g);
+		return NULL;
+	}
+	a->groups[a->group_count++] = g;
+	return g;
+}
+
+static void join_group(struct try *t, struct span key)
+{
+	struct group *g = group_get(t->attempt, key);
+	if (g == NULL) {
+		try_leave_open(t);
+		return;
+	}
+	g->connections_max = t->connections_max;
+	g->recipients[g->count++] = t->recipient;
+	try_end(t);
+}
+
+static void on_mx(void *arg, enum ipc_mx_status status, struct span key, struct span text)
+{
+	struct try *t = arg;
+	switch (status) {
+	case IPC_MX_OK:
+		join_group(t, key);
+		break;
+	case IPC_MX_NO_DOMAIN:
+		try_settle_key(t, REPLY_DOMAIN_UNKNOWN, text);
+		break;
+	case IPC_MX_NULL:
+		try_settle_key(t, REPLY_DOMAIN_TAKES_NO_MAIL, text);
+		break;
+	case IPC_MX_LOOP:
+		try_settle_key(t, REPLY_ROUTE_LOOPS_BACK, text);
+		break;
+	case IPC_MX_TEMPORARY:
+	case IPC_MX_COUNT:
+		try_settle_key(t, REPLY_DNS_UNAVAILABLE, text);
+		break;
+	}
+}
+
+/* The destination is where mail really goes: a set of exchangers, or the hops as they are written. */
+void try_route(struct try *t, const struct ipc_expanded *where)
+{
+	struct span hop, second;
+	ipc_list hops = where->hops;
+	struct buf key;
+	t->connections_max = where->connections_max;
+	if (!ipc_list_next(&hops, &hop)) {
+		try_settle_key(t, REPLY_ROUTE_MISSING, (struct span){ NULL, 0 });
+		return;
+	}
+	if (span_starts_nocase(hop, SPAN("mx:")) && !ipc_list_next(&hops, &second)) {
+		mx_find(t->attempt->owner, span_from(hop, 3), on_mx, t);
+		return;
+	}
+	buf_init(&key, SCHEDULER_KEY_BYTES_MAX);
+	hops = where->hops;
+	while (ipc_list_next(&hops, &hop)) {
+		if (key.len > 0)
+			buf_add_byte(&key, ' ');
+		buf_add(&key, hop);
+	}
+	join_group(t, buf_span(&key));
+	buf_fini(&key);
+}
