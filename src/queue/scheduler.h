@@ -14,11 +14,12 @@
  *     down    one unit, the probe, when its time has come    the probe's success
  *
  * The window begins small, grows by one for each round of successes and is halved
- * by BUSY; BUSY while nothing else is under way there is as good as DOWN. Destinations take turns, and within one the senders do, so that neither a
- * slow host nor a busy sender delays the others. What waits for a destination that is
- * down costs nothing but memory: about 96 bytes for a unit of one recipient. Every
- * call takes a time that is logarithmic in the number of destinations, but for the
- * sweep of expired units when a probe fails.
+ * by BUSY; BUSY while nothing else is under way there is as good as DOWN.
+ * Destinations take turns, and within one the senders do, so that neither a slow host
+ * nor a busy sender delays the others. What waits for a destination that is down costs
+ * nothing but memory: about 96 bytes for a unit of one recipient. Every call takes a
+ * time that is logarithmic in the number of destinations, but for the sweep of expired
+ * units when a probe fails.
  */
 #ifndef WAYBILL_QUEUE_SCHEDULER_H
 #define WAYBILL_QUEUE_SCHEDULER_H
