@@ -19,7 +19,7 @@ static int usage(FILE *out, int code)
 	fprintf(out, "usage: waybill COMMAND [-c FILE] [--json]\n"
 		"  explain CODE [CODE]     what a reply means, or how two differ: waybill explain 252 450\n"
 		"  status                  what the running server is doing\n"
-		"  queue pause|resume      keep mail and attempt nothing; go on\n"
+		"  queue [list|show|...]   what waits, and why; hold, retry, remove: waybill queue --help\n"
 		"  user add|remove|list    who has a mailbox\n"
 		"  check config            is the configuration right?\n"
 		"  reload                  have the server read its configuration again\n"

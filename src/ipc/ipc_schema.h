@@ -16,6 +16,8 @@
 #ifndef WAYBILL_IPC_SCHEMA_H
 #define WAYBILL_IPC_SCHEMA_H
 
+#include "ipc_schema_console.h"
+
 #define IPC_MESSAGES(M) \
 	M(GREETING, greeting)             /* first on every channel, both ways */ \
 	/* supervisor to role */ \
@@ -35,6 +37,7 @@
 	/* role to supervisor */ \
 	M(READY, ready) \
 	M(FAILED, failed)                 /* cannot work; the text says why */ \
+	M(PEER_LOST, peer_lost)           /* the channel of that PEER broke; a new one is wanted */ \
 	M(RELOAD_ASK, reload_ask) \
 	M(RELOADED, reloaded) \
 	M(ROLES_ASK, roles_ask) \
@@ -62,15 +65,12 @@
 	M(RELAY_ASK, relay_ask)           /* large content as descriptor, else inline */ \
 	M(RELAY_RESULT, relay_result) \
 	M(RELAY_ONE, relay_one)           /* never sent alone: an item of RELAY_RESULT's list */ \
-	/* console to queue */ \
-	M(QUEUE_STATUS_ASK, queue_status_ask) \
-	M(QUEUE_STATUS, queue_status) \
-	M(QUEUE_PAUSE_ASK, queue_pause_ask) \
-	M(QUEUE_PAUSED, queue_paused)
+	IPC_MESSAGES_CONSOLE(M)           /* ipc_schema_console.h */
 
 /* The messages that a descriptor may come with; with any other it is malformed, so that a
  * neighbour cannot fill our table of descriptors with what nobody closes. */
-#define IPC_FD_MESSAGES(M) M(TABLE) M(LISTENER) M(PEER) M(SPILL_READY) M(DELIVER_ASK) M(RELAY_ASK)
+#define IPC_FD_MESSAGES(M) M(TABLE) M(LISTENER) M(PEER) M(SPILL_READY) M(DELIVER_ASK) M(RELAY_ASK) \
+	M(QUEUE_CONTENT)
 
 #define IPC_FIELDS_GREETING(F) F(u64, schema_hash) F(u8, role)
 
@@ -95,12 +95,13 @@
 #define IPC_FIELDS_ROUTE(F) F(span, pattern) F(list, hops) F(span, helo) F(addr, source) F(u32, connections_max)
 #define IPC_FIELDS_TABLE(F) F(span, domain) F(span, path) F(u8, aliases)
 #define IPC_FIELDS_LISTENER(F) F(span, name) F(u8, repair_newlines)
-#define IPC_FIELDS_PEER(F) F(u8, role) F(u8, index)
+#define IPC_FIELDS_PEER(F) F(u8, role) F(u8, index) F(u32, serial) /* of the pair; comes back in PEER_LOST */
 #define IPC_FIELDS_START(F) F(u32, generation)
 #define IPC_FIELDS_STOP(F) F(u32, grace_ms)
 
 #define IPC_FIELDS_READY(F) F(u32, generation)
 #define IPC_FIELDS_FAILED(F) F(span, text)
+#define IPC_FIELDS_PEER_LOST(F) F(u8, role) F(u8, index) F(u32, serial)
 #define IPC_FIELDS_RELOAD_ASK(F) F(u8, reserved)
 #define IPC_FIELDS_RELOADED(F) F(u8, ok) F(span, text)
 #define IPC_FIELDS_ROLES_ASK(F) F(u8, reserved)
@@ -148,11 +149,5 @@
 	F(u8, dsn_passed)
 /* results: one encoded ipc_relay_one for each recipient; outcome: enum ipc_destination, of the destination */
 #define IPC_FIELDS_RELAY_RESULT(F) F(list, results) F(u8, outcome) F(span, reason)
-
-#define IPC_FIELDS_QUEUE_STATUS_ASK(F) F(u8, reserved)
-#define IPC_FIELDS_QUEUE_STATUS(F) F(u64, messages) F(u64, recipients) F(u64, bytes) F(u8, paused) \
-	F(u64, accepted) F(u64, delivered)
-#define IPC_FIELDS_QUEUE_PAUSE_ASK(F) F(u8, paused)
-#define IPC_FIELDS_QUEUE_PAUSED(F) F(u8, paused)
 
 #endif

@@ -237,6 +237,10 @@ bool scheduler_add(struct scheduler *s, const struct scheduler_unit_form *form)
 	*unit = (struct scheduler_unit){ .destination = d, .id = form->id, .expires_ms = form->expires_ms,
 		.sender_hash = form->sender_hash, .recipient_count = form->recipient_count, .fresh = form->fresh };
 	memcpy(unit->recipients, form->recipients, recipients_bytes);
+	if (form->siblings != NULL) {
+		unit->sibling = *form->siblings;
+		*form->siblings = unit;
+	}
 	list_append(&d->buckets[form->sender_hash % SENDER_BUCKETS], &unit->link);
 	d->waiting++;
 	s->waiting++;
@@ -407,17 +411,51 @@ void scheduler_hurry(struct scheduler *s, uint64_t now_ms)
 		s->heap[i]->wake_ms = now_ms;
 }
 
+void scheduler_hurry_unit(struct scheduler *s, const struct scheduler_unit *unit, uint64_t now_ms)
+{
+	struct scheduler_destination *d = unit->destination;
+	if (d->heap_at == NOT_IN_HEAP || d->wake_ms <= now_ms)
+		return;
+	d->wake_ms = now_ms;
+	heap_sift(s, d->heap_at);
+}
+
+bool scheduler_unit_waits(const struct scheduler_unit *unit)
+{
+	return !list_empty(&unit->link);
+}
+
+void scheduler_drop(struct scheduler *s, struct scheduler_unit *unit)
+{
+	struct scheduler_destination *d = unit->destination;
+	assert(scheduler_unit_waits(unit));
+	list_remove(&unit->link);
+	d->waiting--;
+	s->waiting--;
+	free(unit);
+	destination_place(s, d);
+}
+
+static struct scheduler_view view_of(const struct scheduler_destination *d)
+{
+	return (struct scheduler_view){ .key = span_of(d->key, d->key_len), .reason = span_str(d->reason),
+		.waiting = d->waiting, .in_flight = d->in_flight, .window = d->window,
+		.down = d->state == STATE_DOWN, .paced = d->state == STATE_PACED,
+		.since_ms = d->since_ms, .wake_ms = d->wake_ms };
+}
+
+void scheduler_unit_view(const struct scheduler_unit *unit, struct scheduler_view *view_out)
+{
+	*view_out = view_of(unit->destination);
+}
+
 bool scheduler_each(const struct scheduler *s, const void **after_io, struct scheduler_view *view_out)
 {
 	struct map_link *link = map_each(&s->destinations, *after_io);
 	if (link == NULL)
 		return false;
-	const struct scheduler_destination *d = MAP_ENTRY(link, struct scheduler_destination, link);
 	*after_io = link;
-	*view_out = (struct scheduler_view){ .key = span_of(d->key, d->key_len), .reason = span_str(d->reason),
-		.waiting = d->waiting, .in_flight = d->in_flight, .window = d->window,
-		.down = d->state == STATE_DOWN, .paced = d->state == STATE_PACED,
-		.since_ms = d->since_ms, .wake_ms = d->wake_ms };
+	*view_out = view_of(MAP_ENTRY(link, struct scheduler_destination, link));
 	return true;
 }
 

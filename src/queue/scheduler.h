@@ -54,6 +54,7 @@ struct scheduler_unit {
 	uint32_t sender_hash;
 	uint32_t recipient_count;
 	bool fresh;               /* the caller's: no earlier attempt can have left a copy */
+	struct scheduler_unit *sibling; /* the caller's: another unit of the same message */
 	uint32_t recipients[];    /* the caller's indices */
 };
 
@@ -66,6 +67,7 @@ struct scheduler_unit_form {
 	bool fresh;
 	const uint32_t *recipients;
 	uint32_t recipient_count; /* at least 1 */
+	struct scheduler_unit **siblings; /* or NULL: the head of a list that the unit is put in front of */
 };
 
 /* False when memory is short: nothing was added. */
@@ -110,8 +112,19 @@ struct scheduler_view {
 	uint64_t wake_ms;        /* the next probe, or the end of the pace */
 };
 
+/* The same for one unit's destination. */
+void scheduler_hurry_unit(struct scheduler *s, const struct scheduler_unit *unit, uint64_t now_ms);
+
+/* Whether it waits; else it is under way. */
+bool scheduler_unit_waits(const struct scheduler_unit *unit);
+
+/* Takes out and frees a unit that waits. The caller has taken it from its siblings. */
+void scheduler_drop(struct scheduler *s, struct scheduler_unit *unit);
+
 /* Walks the destinations, in no order; `after` NULL begins. False at the end. No other call meanwhile. */
 bool scheduler_each(const struct scheduler *s, const void **after_io, struct scheduler_view *view_out);
+
+void scheduler_unit_view(const struct scheduler_unit *unit, struct scheduler_view *view_out);
 
 struct scheduler_counts {
 	uint32_t waiting, in_flight, destinations;

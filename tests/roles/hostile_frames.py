@@ -13,13 +13,14 @@ FD_MESSAGES = {"TABLE", "LISTENER", "PEER", "SPILL_READY", "DELIVER_ASK"}
 
 
 def send_and_lose(made, peer, data, what, greet=True, fds=()):
-    """Says it on a fresh channel; the role must close that one."""
+    """Says it on a fresh channel; the role must close that one and ask for another."""
     channel = made.role.peer(peer, greet=greet)
     try:
         channel.send_raw(data, fds)
     except Gone:
         pass
     assert channel.gone(), f"{peer}: {what}: the channel stays open"
+    made.role.control.expect_lost(channel)
     channel.close()
     assert made.role.alive(), f"{peer}: {what}: the role ended"
 
@@ -53,6 +54,10 @@ def no_frames(made):
             send_and_lose(made, peer, struct.pack("<IHHI", size, 1, 0, 0), f"a body of {size} bytes")
         for number in (len(NAMES), len(NAMES) + 1, 0x7fff, 0xffff):
             send_and_lose(made, peer, frame(number), f"type {number}")
+        for flags in (4, 5, 7, 8, 0xffff):
+            send_and_lose(made, peer, frame(TYPES["STOP"], flags=flags), f"flags {flags}")
+        send_and_lose(made, peer, frame(TYPES["STOP"], b"x", flags=6), "no answer, with a body")
+        send_and_lose(made, peer, frame(TYPES["STOP"], flags=6), "no answer, to no question")
         for _ in range(20):
             data = chance.randbytes(chance.randrange(12, 3000))
             channel = made.role.peer(peer)

@@ -14,15 +14,18 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PATIENCE_S = 20
 FLAG_FD, FLAG_ANSWER = 1, 2
-ROLES = ["supervisor", "smtpd", "policy", "queue", "delivery", "console"]
+ROLES = ["supervisor", "smtpd", "policy", "queue", "delivery", "console", "relay"]
 HEAD = struct.Struct("<IHHI")
 
 
 def schema_read():
     """Message names in their order, and the (type, name) of each one's fields."""
-    with open(os.path.join(ROOT, "src", "ipc", "ipc_schema.h"), encoding="utf-8") as file:
-        text = re.sub(r"/\*.*?\*/", "", file.read(), flags=re.S).replace("\\\n", " ")
-    listed = re.search(r"#define IPC_MESSAGES\(M\)(.*)", text).group(1)
+    text = ""
+    for header in ("ipc_schema_console.h", "ipc_schema.h"):
+        with open(os.path.join(ROOT, "src", "ipc", header), encoding="utf-8") as file:
+            text += re.sub(r"/\*.*?\*/", "", file.read(), flags=re.S).replace("\\\n", " ")
+    console = re.search(r"#define IPC_MESSAGES_CONSOLE\(M\)(.*)", text).group(1)
+    listed = re.search(r"#define IPC_MESSAGES\(M\)(.*)", text).group(1).replace("IPC_MESSAGES_CONSOLE(M)", console)
     names = re.findall(r"\bM\((\w+),", listed)
     fields = {name: re.findall(r"F\((\w+),\s*(\w+)\)", re.search(rf"#define IPC_FIELDS_{name}\(F\)(.*)", text).group(1))
               for name in names}
@@ -161,6 +164,31 @@ class Channel:
         self.fds = []
 
 
+class Control(Channel):
+    """The supervisor's end. What the role says of lost channels is kept apart."""
+
+    def __init__(self, sock):
+        super().__init__(sock)
+        self.kept = []
+        self.lost = set()
+
+    def receive(self):
+        while not self.kept:
+            self.sort(super().receive())
+        return self.kept.pop(0)
+
+    def sort(self, received):
+        if received[0] == "PEER_LOST":
+            self.lost.add(parse("PEER_LOST", received[2])["serial"])
+        else:
+            self.kept.append(received)
+
+    def expect_lost(self, channel):
+        """Waits until the role says that this channel broke."""
+        while channel.serial not in self.lost:
+            self.sort(super().receive())
+
+
 class Role:
     """A role's process; we are its supervisor and all its neighbours."""
 
@@ -176,7 +204,8 @@ class Role:
         self.pid = os.posix_spawn(program, [program, "--role", name, "0"], env, file_actions=actions)
         theirs.close()
         self.code = None
-        self.control = Channel(ours)
+        self.serial = 0
+        self.control = Control(ours)
         _, greeting = self.control.expect("GREETING")
         assert ROLES[greeting["role"]] == name, greeting
         self.schema_hash = greeting["schema_hash"]
@@ -189,9 +218,11 @@ class Role:
     def peer(self, peer_name, index=0, greet=True):
         """A fresh channel on which we are `peer_name`."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.control.send("PEER", fd=theirs.fileno(), role=ROLES.index(peer_name), index=index)
+        self.serial += 1
+        self.control.send("PEER", fd=theirs.fileno(), role=ROLES.index(peer_name), index=index, serial=self.serial)
         theirs.close()
         channel = Channel(ours)
+        channel.serial = self.serial
         _, greeting = channel.expect("GREETING")
         assert ROLES[greeting["role"]] == self.name, greeting
         if greet:

@@ -75,7 +75,9 @@ class Policy(Made):
 
 @setup_of("queue")
 class Queue(Made):
-    peers = {"smtpd": {"SUBMIT_ASK", "SPILL_ASK", "SPILL_DISCARD"}, "console": {"QUEUE_STATUS_ASK", "QUEUE_PAUSE_ASK"},
+    peers = {"smtpd": {"SUBMIT_ASK", "SPILL_ASK", "SPILL_DISCARD"},
+             "console": {"QUEUE_STATUS_ASK", "QUEUE_PAUSE_ASK", "QUEUE_LIST_ASK", "QUEUE_SUMMARY_ASK",
+                         "QUEUE_CHANGE_ASK", "QUEUE_CONTENT_ASK"},
              "policy": set(), "delivery": set()}
 
     def setup(self):

@@ -18,6 +18,7 @@ static bool on_control(void *arg, const struct channel_message *message)
 		struct ipc_peer peer;
 		if (!ipc_get_peer(message->body, &peer) || message->fd < 0 || peer.role >= IPC_ROLE_COUNT)
 			return false;
+		role->peer_serials[peer.role][peer.index] = peer.serial;
 		role->ops->peer(role->state, peer.role, peer.index, message->fd);
 		return true;
 	}
@@ -80,6 +81,19 @@ void role_ready(struct role *role, uint32_t generation)
 	if (out == NULL)
 		return;
 	ipc_put_ready(out, &ready);
+	channel_end(role->control);
+}
+
+void role_peer_lost(struct role *role, enum ipc_role peer, unsigned index, const char *reason)
+{
+	struct ipc_peer_lost lost = { .role = (uint8_t)peer, .index = (uint8_t)index,
+		.serial = role->peer_serials[peer][index] };
+	if (strcmp(reason, CHANNEL_PEER_LEFT) != 0)
+		log_text(LOG_TRANSIENT, "channel-closed", "%s %u: %s", ipc_role_name(peer), index, reason);
+	struct buf *out = channel_begin(role->control, IPC_PEER_LOST, -1);
+	if (out == NULL)
+		return;
+	ipc_put_peer_lost(out, &lost);
 	channel_end(role->control);
 }
 

@@ -28,6 +28,8 @@ struct role_ops {
 	void (*stop)(void *state, uint32_t grace_ms);
 };
 
+#define ROLE_PEER_INDEXES 256u /* what a PEER message can name */
+
 struct role {
 	const struct role_ops *ops;
 	void *state;
@@ -36,12 +38,17 @@ struct role {
 	unsigned index; /* of several processes of this role */
 	bool confined;
 	struct loop_hook log_hook;
+	uint32_t peer_serials[IPC_ROLE_COUNT][ROLE_PEER_INDEXES]; /* of the last PEER for each */
 };
 
 /* Runs the role until role_end or the supervisor is gone. The exit code of the process. */
 int role_run(struct role *role, const struct role_ops *ops, void *state, unsigned index);
 
 void role_ready(struct role *role, uint32_t generation);
+
+/* For the `closed` handler of a channel that `peer` brought: logs the reason unless the other end just
+ * went away, and asks the supervisor for a new channel; it comes as PEER if that role lives. */
+void role_peer_lost(struct role *role, enum ipc_role peer, unsigned index, const char *reason);
 
 /* Tells the supervisor why this role cannot work, and ends. Does not return. */
 void role_fail(struct role *role, const char *format, ...) __attribute__((format(printf, 2, 3), noreturn));

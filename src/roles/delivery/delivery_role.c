@@ -285,7 +285,7 @@ static void on_queue_closed(void *arg, const char *reason)
 	struct delivery_role *d = arg;
 	d->queue = NULL;
 	d->incarnation++;
-	log_text(LOG_TRANSIENT, "channel-closed", "queue: %s", reason);
+	role_peer_lost(&d->role, IPC_QUEUE, 0, reason);
 }
 
 static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)

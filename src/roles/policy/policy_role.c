@@ -32,8 +32,12 @@ static bool on_control(void *state, const struct channel_message *message)
 static void on_closed(void *arg, const char *reason)
 {
 	struct peer *peer = arg;
+	size_t slot = (size_t)(peer - peer->owner->peers);
 	peer->channel = NULL;
-	log_text(LOG_TRANSIENT, "channel-closed", "%s", reason);
+	if (slot == POLICY_QUEUE_SLOT)
+		role_peer_lost(&peer->owner->role, IPC_QUEUE, 0, reason);
+	else
+		role_peer_lost(&peer->owner->role, IPC_SMTPD, (unsigned)slot, reason);
 }
 
 static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
@@ -41,8 +45,8 @@ static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 	static const struct channel_handlers smtpd = { IPC_POLICY, IPC_SMTPD, answers_smtpd, on_closed };
 	static const struct channel_handlers queue = { IPC_POLICY, IPC_QUEUE, answers_queue, on_closed };
 	struct policy_role *p = state;
-	size_t slot = who == IPC_QUEUE ? POLICY_PEERS_MAX - 1 : index;
-	if ((who != IPC_QUEUE && who != IPC_SMTPD) || slot >= POLICY_PEERS_MAX) {
+	size_t slot = who == IPC_QUEUE ? POLICY_QUEUE_SLOT : index;
+	if ((who != IPC_QUEUE && (who != IPC_SMTPD || slot == POLICY_QUEUE_SLOT)) || slot >= POLICY_PEERS_MAX) {
 		close(fd);
 		return;
 	}

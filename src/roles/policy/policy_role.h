@@ -11,6 +11,7 @@
 #include "role.h"
 
 #define POLICY_PEERS_MAX 66 /* every smtpd, and queue */
+#define POLICY_QUEUE_SLOT (POLICY_PEERS_MAX - 1)
 
 struct generation;
 

@@ -143,7 +143,8 @@ void attempts_run(struct queue_role *q)
 	struct schedule_entry entry;
 	uint64_t now_ms = clock_unix_ms();
 	while (may_begin(q) && schedule_take(&q->schedule, now_ms, &entry))
-		begin(q, &entry);
+		if (message_due(q, &entry.id, now_ms))
+			begin(q, &entry);
 	uint64_t next_ms = schedule_next_ms(&q->schedule);
 	if (next_ms == UINT64_MAX || !may_begin(q))
 		timer_cancel(q->due_timer);

@@ -31,7 +31,7 @@ static void hand_over(struct attempt *a, const struct group *g)
 	struct scheduler_unit_form form = { .key = span_str(g->key), .window_max = g->connections_max,
 		.id = a->view.entry.id, .expires_ms = expires_ms(q, &a->view),
 		.sender_hash = (uint32_t)map_hash(q->sender_key, a->view.sender),
-		.recipients = g->recipients, .recipient_count = g->count };
+		.recipients = g->recipients, .recipient_count = g->count, .siblings = &m->chain };
 	if (!message_route(m, g->recipients, g->count)) {
 		m->soon = true;
 	} else if (!scheduler_add(q->scheduler, &form)) {

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The console's questions about the queue, and its wishes. */
-#include "queue_parts.h"
+/*
+ * The console's questions about the queue, and its wishes: what is small is answered
+ * here; lists, sums and changes have files of their own.
+ */
+#include "inspect.h"
 
-#define ANSWER(NAME, name, say) do { \
-	struct buf *out = channel_answer_begin(message->from, IPC_##NAME, message->request, -1); \
-	if (out != NULL) { \
-		ipc_put_##name(out, (say)); \
-		channel_end(message->from); \
-	} \
-} while (0)
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static bool status(struct queue_role *q, const struct channel_message *message)
 {
@@ -16,7 +15,7 @@ static bool status(struct queue_role *q, const struct channel_message *message)
 	spool_counts(q->spool, &counts);
 	struct ipc_queue_status say = { .messages = counts.messages, .recipients = counts.recipients,
 		.bytes = counts.disk_bytes, .paused = q->paused, .accepted = q->accepted, .delivered = q->delivered };
-	ANSWER(QUEUE_STATUS, queue_status, &say);
+	INSPECT_ANSWER(message, QUEUE_STATUS, queue_status, &say);
 	return true;
 }
 
@@ -28,19 +27,116 @@ static bool pause_or_resume(struct queue_role *q, const struct channel_message *
 	q->paused = ask.paused != 0;
 	log_text(LOG_INFO, q->paused ? "paused" : "resumed", "by the control socket");
 	attempts_run(q);
+	units_run(q);
 	struct ipc_queue_paused say = { .paused = q->paused };
-	ANSWER(QUEUE_PAUSED, queue_paused, &say);
+	INSPECT_ANSWER(message, QUEUE_PAUSED, queue_paused, &say);
 	return true;
+}
+
+static bool content(struct queue_role *q, const struct channel_message *message)
+{
+	struct ipc_queue_content_ask ask;
+	struct ipc_queue_content say = { 0 };
+	struct spool_view view;
+	int fd = -1;
+	if (!ipc_get_queue_content_ask(message->body, &ask))
+		return false;
+	int error = spool_read(q->spool, &ask.id, &view);
+	bool have = error == 0;
+	if (have && view.entry.large)
+		fd = error = spool_content_open(q->spool, &ask.id);
+	if (error >= 0)
+		say = (struct ipc_queue_content){ .found = 1, .file_bytes = fd >= 0 ? view.large_bytes : 0,
+			.content = view.content };
+	else if (error != -ENOENT)
+		say.error = span_str(strerror(-error));
+	struct buf *out = channel_answer_begin(message->from, IPC_QUEUE_CONTENT, message->request, fd);
+	if (out != NULL) {
+		ipc_put_queue_content(out, &say);
+		channel_end(message->from);
+	}
+	if (fd >= 0)
+		close(fd);
+	if (have)
+		spool_view_fini(&view);
+	return true;
+}
+
+static struct inspect_walk *walk_find(const struct inspect *inspect, uint32_t number)
+{
+	for (size_t i = 0; i < INSPECT_WALKS_MAX; i++)
+		if (inspect->walks[i].number == number)
+			return (struct inspect_walk *)(uintptr_t)&inspect->walks[i];
+	return NULL;
+}
+
+/* A place for a new walk: a free one, or that of the one that rested longest. */
+static struct inspect_walk *walk_place(struct queue_role *q)
+{
+	struct inspect_walk *oldest = &q->inspect->walks[0];
+	for (size_t i = 0; i < INSPECT_WALKS_MAX; i++) {
+		struct inspect_walk *walk = &q->inspect->walks[i];
+		if (walk->number == 0)
+			return walk;
+		if (walk->used < oldest->used)
+			oldest = walk;
+	}
+	inspect_walk_end(q, oldest);
+	return oldest;
+}
+
+struct inspect_walk *inspect_walk_get(struct queue_role *q, uint32_t number)
+{
+	if (q->inspect == NULL)
+		q->inspect = calloc(1, sizeof(*q->inspect));
+	if (q->inspect == NULL)
+		return NULL;
+	struct inspect_walk *walk = number != 0 ? walk_find(q->inspect, number) : walk_place(q);
+	if (walk == NULL)
+		return NULL;
+	if (number == 0) {
+		walk->cursor = spool_cursor_open(q->spool);
+		if (walk->cursor == NULL)
+			return NULL;
+		if (++q->inspect->last_number == 0)
+			q->inspect->last_number = 1;
+		walk->number = q->inspect->last_number;
+	}
+	walk->used = ++q->inspect->turns;
+	return walk;
+}
+
+void inspect_walk_end(struct queue_role *q, struct inspect_walk *walk)
+{
+	if (walk->number == 0)
+		return;
+	spool_cursor_close(q->spool, walk->cursor);
+	summary_free(walk->summary);
+	*walk = (struct inspect_walk){ 0 };
+}
+
+void inspect_peer_gone(struct queue_role *q)
+{
+	for (size_t i = 0; q->inspect != NULL && i < INSPECT_WALKS_MAX; i++)
+		inspect_walk_end(q, &q->inspect->walks[i]);
 }
 
 bool inspect_message(void *arg, const struct channel_message *message)
 {
-	struct queue_peer *peer = arg;
+	const struct queue_peer *peer = arg;
 	switch (message->type) {
 	case IPC_QUEUE_STATUS_ASK:
 		return status(peer->owner, message);
 	case IPC_QUEUE_PAUSE_ASK:
 		return pause_or_resume(peer->owner, message);
+	case IPC_QUEUE_LIST_ASK:
+		return inspect_list(peer->owner, message);
+	case IPC_QUEUE_SUMMARY_ASK:
+		return inspect_summary(peer->owner, message);
+	case IPC_QUEUE_CHANGE_ASK:
+		return inspect_change(peer->owner, message);
+	case IPC_QUEUE_CONTENT_ASK:
+		return content(peer->owner, message);
 	default:
 		return false;
 	}

@@ -120,6 +120,20 @@ static uint64_t next_due(struct queue_role *q, const struct id128 *id, const str
 	return notice < earliest ? notice : earliest;
 }
 
+bool message_due(struct queue_role *q, const struct id128 *id, uint64_t now_ms)
+{
+	return next_due(q, id, message_find(q, id)) <= now_ms;
+}
+
+void message_unchain(struct queue_message *m, const struct scheduler_unit *unit)
+{
+	struct scheduler_unit **at = &m->chain;
+	while (*at != NULL && *at != unit)
+		at = &(*at)->sibling;
+	if (*at != NULL)
+		*at = unit->sibling;
+}
+
 static void schedule(struct queue_role *q, const struct schedule_entry *entry)
 {
 	if (!schedule_add(&q->schedule, entry))

@@ -35,6 +35,9 @@ void message_unroute(struct queue_message *m, const uint32_t *recipients, uint32
 /* Something about it ended: schedules it for its next due recipient, and forgets it when nothing runs. */
 void message_settle(struct queue_role *q, struct queue_message *m);
 void message_schedule_new(struct queue_role *q, const struct id128 *id, uint64_t due_ms, bool fresh);
+/* Whether a recipient of it is due. The schedule may hold a message twice after an operator's wish. */
+bool message_due(struct queue_role *q, const struct id128 *id, uint64_t now_ms);
+void message_unchain(struct queue_message *m, const struct scheduler_unit *unit);
 void messages_recover(struct queue_role *q);
 
 /* attempts.c */
@@ -108,5 +111,6 @@ void mx_find(struct queue_role *q, struct span domain, mx_fn *fn, void *arg);
 
 /* inspect.c */
 bool inspect_message(void *arg, const struct channel_message *message);
+void inspect_peer_gone(struct queue_role *q);
 
 #endif

@@ -206,13 +206,30 @@ static bool on_unasked(void *arg, const struct channel_message *message)
 	return false;
 }
 
+static void say_lost(const struct queue_peer *peer, const char *reason)
+{
+	struct queue_role *q = peer->owner;
+	if (peer == &q->policy)
+		role_peer_lost(&q->role, IPC_POLICY, 0, reason);
+	else if (peer == &q->delivery)
+		role_peer_lost(&q->role, IPC_DELIVERY, 0, reason);
+	else if (peer == &q->relay)
+		role_peer_lost(&q->role, IPC_RELAY, 0, reason);
+	else if (peer == &q->console)
+		role_peer_lost(&q->role, IPC_CONSOLE, 0, reason);
+	else
+		role_peer_lost(&q->role, IPC_SMTPD, (unsigned)(peer - q->smtpds), reason);
+}
+
 static void on_closed(void *arg, const char *reason)
 {
 	struct queue_peer *peer = arg;
 	peer->channel = NULL;
 	peer->incarnation++;
-	log_text(LOG_TRANSIENT, "channel-closed", "%s", reason);
+	say_lost(peer, reason);
 	intake_peer_gone(peer);
+	if (peer == &peer->owner->console)
+		inspect_peer_gone(peer->owner);
 }
 
 static const struct channel_handlers smtpd_handlers = { IPC_QUEUE, IPC_SMTPD, intake_message, on_closed };
@@ -252,6 +269,8 @@ static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 	channel_close(before);
 	if (before != NULL)
 		intake_peer_gone(peer);
+	if (before != NULL && who == IPC_CONSOLE)
+		inspect_peer_gone(q);
 	peer->channel = channel_open(q->role.loop, fd, handlers, peer);
 	if (peer->channel != NULL && who == IPC_SMTPD && q->intake_paused)
 		channel_pause(peer->channel, true);

@@ -59,6 +59,7 @@ struct queue_message {
 	size_t scheduled_at;       /* position in the schedule, or SCHEDULE_NOWHERE */
 	uint32_t *routed;          /* recipients that are in units: not due elsewhere */
 	size_t routed_count, routed_cap;
+	struct scheduler_unit *chain; /* its units, by their siblings */
 };
 
 struct queue_role {
@@ -105,6 +106,7 @@ struct queue_role {
 	bool paused_by_file; /* as the configuration says */
 	bool stopping;
 	uint64_t accepted, delivered;
+	struct inspect *inspect; /* the console's listings */
 };
 
 #endif

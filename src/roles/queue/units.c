@@ -41,6 +41,7 @@ static void passage_end(struct passage *p)
 	/* A unit waits again as a whole or not at all: what is settled is not due, what is not is. */
 	if (!p->finish.again) {
 		message_unroute(m, p->unit->recipients, p->unit->recipient_count);
+		message_unchain(m, p->unit);
 		m->units--;
 	}
 	p->finish.reason = span_str(p->reason);

@@ -152,7 +152,7 @@ static void on_queue_closed(void *arg, const char *reason)
 	struct relay *r = arg;
 	r->queue = NULL;
 	r->incarnation++;
-	log_text(LOG_TRANSIENT, "channel-closed", "queue: %s", reason);
+	role_peer_lost(&r->role, IPC_QUEUE, 0, reason);
 }
 
 static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)

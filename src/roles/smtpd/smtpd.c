@@ -113,14 +113,14 @@ static void on_policy_closed(void *arg, const char *reason)
 {
 	struct smtpd *d = arg;
 	d->policy = NULL;
-	log_text(LOG_TRANSIENT, "channel-closed", "policy: %s", reason);
+	role_peer_lost(&d->role, IPC_POLICY, 0, reason);
 }
 
 static void on_queue_closed(void *arg, const char *reason)
 {
 	struct smtpd *d = arg;
 	d->queue = NULL;
-	log_text(LOG_TRANSIENT, "channel-closed", "queue: %s", reason);
+	role_peer_lost(&d->role, IPC_QUEUE, 0, reason);
 }
 
 static void resubmit_all(struct smtpd *d)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The roles' processes: starting, connecting each with those it talks to, and
- * starting again what ended. A role that keeps falling is started ever more slowly;
+ * The roles' processes: starting, hearing what they say, and starting again what
+ * ended; links.c connects them. A role that keeps falling is started ever more slowly;
  * one that ran for a while starts again at once.
  */
 #include <signal.h>
@@ -15,61 +15,8 @@
 
 #define BACKOFF_FIRST_MS 50
 #define BACKOFF_MAX_MS 5000
+#define END_PATIENCE_MS 1000
 #define STEADY_US 10000000u /* ran so long: no longer "keeps falling" */
-
-/* Who talks to whom. Every channel of the house stands here. */
-static const struct {
-	enum ipc_role a, b;
-} pairs[] = {
-	{ IPC_SMTPD, IPC_POLICY },
-	{ IPC_SMTPD, IPC_QUEUE },
-	{ IPC_QUEUE, IPC_POLICY },
-	{ IPC_QUEUE, IPC_DELIVERY },
-	{ IPC_QUEUE, IPC_RELAY },
-	{ IPC_CONSOLE, IPC_QUEUE },
-};
-
-static bool talk(enum ipc_role a, enum ipc_role b)
-{
-	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
-		if ((pairs[i].a == a && pairs[i].b == b) || (pairs[i].a == b && pairs[i].b == a))
-			return true;
-	return false;
-}
-
-static void say_peer(struct child_process *to, const struct child_process *peer, int fd)
-{
-	struct ipc_peer say = { .role = (uint8_t)peer->role, .index = (uint8_t)peer->index };
-	struct buf *out = channel_begin(to->channel, IPC_PEER, fd);
-	if (out == NULL)
-		return;
-	ipc_put_peer(out, &say);
-	channel_end(to->channel);
-}
-
-static void connect_pair(struct child_process *a, struct child_process *b)
-{
-	int fds[2];
-	if (sock_pair(fds) < 0) {
-		log_text(LOG_OPERATOR, "pair-failed", "no socket pair for %s and %s", ipc_role_name(a->role),
-			ipc_role_name(b->role));
-		return;
-	}
-	say_peer(a, b, fds[0]);
-	say_peer(b, a, fds[1]);
-	close(fds[0]);
-	close(fds[1]);
-}
-
-static void connect_all(struct child_process *c)
-{
-	struct supervisor *s = c->supervisor;
-	for (size_t i = 0; i < s->child_count; i++) {
-		struct child_process *other = &s->children[i];
-		if (other != c && other->channel != NULL && talk(c->role, other->role))
-			connect_pair(c, other);
-	}
-}
 
 static void answer_reload(struct child_process *c, uint32_t request)
 {
@@ -121,6 +68,7 @@ static bool on_message(void *arg, const struct channel_message *message)
 	struct child_process *c = arg;
 	struct ipc_ready ready;
 	struct ipc_failed failed;
+	struct ipc_peer_lost lost;
 	switch (message->type) {
 	case IPC_READY:
 		if (!ipc_get_ready(message->body, &ready))
@@ -132,6 +80,11 @@ static bool on_message(void *arg, const struct channel_message *message)
 		if (!ipc_get_failed(message->body, &failed))
 			return false;
 		on_failed(c, failed.text);
+		return true;
+	case IPC_PEER_LOST:
+		if (!ipc_get_peer_lost(message->body, &lost))
+			return false;
+		links_lost(c, &lost);
 		return true;
 	case IPC_RELOAD_ASK:
 		if (c->role != IPC_CONSOLE)
@@ -148,21 +101,31 @@ static bool on_message(void *arg, const struct channel_message *message)
 	}
 }
 
-/* A role whose channel broke, whatever the reason, is of no use any more. */
+static void end_unheard(struct child_process *c, const char *reason)
+{
+	log_text(LOG_BUG, "role-channel", "%s %u: %s", ipc_role_name(c->role), c->index, reason);
+	kill(c->pid, SIGKILL);
+}
+
+/* A role whose channel broke is of no use any more. Most often it has ended, and we hear of that next. */
 static void on_closed(void *arg, const char *reason)
 {
 	struct child_process *c = arg;
 	c->channel = NULL;
-	if (c->pid > 0 && !c->ending) {
-		log_text(LOG_BUG, "role-channel", "%s %u: %s", ipc_role_name(c->role), c->index, reason);
-		kill(c->pid, SIGKILL);
-	}
+	if (c->pid == 0 || c->ending)
+		return;
+	if (strcmp(reason, CHANNEL_PEER_LEFT) == 0)
+		timer_set(c->restart_timer, END_PATIENCE_MS);
+	else
+		end_unheard(c, reason);
 }
 
 static void on_restart(void *arg)
 {
 	struct child_process *c = arg;
-	if (c->supervisor->stopping == 0)
+	if (c->pid > 0)
+		end_unheard(c, "it closed its channel and did not end");
+	else if (c->supervisor->stopping == 0)
 		child_launch(c);
 }
 
@@ -226,7 +189,7 @@ void child_launch(struct child_process *c)
 		return;
 	}
 	say_settings(c);
-	connect_all(c);
+	links_connect(c);
 }
 
 void child_stop(struct child_process *c, uint32_t grace_ms)
@@ -274,4 +237,5 @@ void children_plan(struct supervisor *s)
 	add(s, IPC_RELAY, 0);
 	for (unsigned i = 0; i < smtpds; i++)
 		add(s, IPC_SMTPD, i);
+	links_plan(s);
 }

@@ -19,6 +19,7 @@
 
 #define SUPERVISOR_SMTPDS_MAX 64
 #define SUPERVISOR_CHILDREN_MAX (SUPERVISOR_SMTPDS_MAX + 5)
+#define SUPERVISOR_LINKS_MAX (SUPERVISOR_SMTPDS_MAX * 2 + 4)
 #define SUPERVISOR_LISTENERS_MAX CONF_LISTENS_MAX
 #define SUPERVISOR_STOP_SMTPD_MS 2500
 #define SUPERVISOR_STOP_OTHERS_MS 1500
@@ -38,6 +39,16 @@ struct child_process {
 	uint64_t started_us;
 	uint64_t backoff_ms;
 	struct timer *restart_timer;
+};
+
+/* Two roles that talk to each other. */
+struct peer_link {
+	struct child_process *a, *b;
+	uint32_t serial;           /* of the socket pair that they have now; 0: none yet */
+	bool waiting;              /* a new pair is made when the timer says so */
+	struct timer *timer;
+	uint64_t made_us;
+	uint64_t backoff_ms;
 };
 
 struct listener {
@@ -63,6 +74,8 @@ struct supervisor {
 	struct child_account account;
 	struct child_process children[SUPERVISOR_CHILDREN_MAX];
 	size_t child_count;
+	struct peer_link links[SUPERVISOR_LINKS_MAX];
+	size_t link_count;
 	uint32_t generation;
 	uint64_t began_us;
 	bool announced;           /* the ready line was printed */
@@ -85,6 +98,13 @@ void children_plan(struct supervisor *s);
 void child_launch(struct child_process *c);
 void child_stop(struct child_process *c, uint32_t grace_ms);
 void children_kill(struct supervisor *s);
+
+/* links.c */
+void links_plan(struct supervisor *s);
+/* Makes a new channel between `c` and each role that it talks to and that runs. */
+void links_connect(struct child_process *c);
+/* The channel between `c` and the role that `lost` names broke while `c` lives. */
+void links_lost(struct child_process *c, const struct ipc_peer_lost *lost);
 
 /* say.c */
 void say_settings(struct child_process *c);

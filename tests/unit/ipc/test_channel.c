@@ -129,7 +129,8 @@ static void test_a_malformed_frame_closes_with_its_reason(void **state)
 		{ "a descriptor that did not come", 0, { .type = IPC_PEER, .flags = FRAME_FD }, 0,
 			"a descriptor was announced and did not come" },
 		{ "a descriptor unannounced", 4, { .type = IPC_START, .body = SPAN("\0\0\0\0") }, 1, "a descriptor came unannounced" },
-		{ "two descriptors for one", 2, { .type = IPC_PEER, .flags = FRAME_FD, .body = SPAN("\1\2") }, 2, "a descriptor came unannounced" },
+		{ "two descriptors for one", 6, { .type = IPC_PEER, .flags = FRAME_FD, .body = SPAN("\1\2\0\0\0\0") }, 2,
+			"a descriptor came unannounced" },
 		{ "a body of another message", 4, { .type = IPC_SPILL_DISCARD, .body = SPAN("\0\0\0\0") }, 0,
 			"a malformed or unexpected message" },
 		{ "a message that has no descriptor", 0, { .type = IPC_SUBMIT_ASK, .flags = FRAME_FD }, 1,
@@ -180,7 +181,7 @@ static void test_what_the_handler_calls_malformed_closes_and_loses_no_descriptor
 	world_init(&w);
 	int raw = end_open_raw(&e, &w);
 	int fd = fd_numbered(1);
-	raw_send(raw, &(struct raw_frame){ .type = IPC_PEER, .flags = FRAME_FD, .body = SPAN("\1\2"), .fd = fd });
+	raw_send(raw, &(struct raw_frame){ .type = IPC_PEER, .flags = FRAME_FD, .body = SPAN("\1\2\0\0\0\0"), .fd = fd });
 	raw_send(raw, &(struct raw_frame){ .type = IPC_SPILL_DISCARD, .body = id_body() });
 	world_settle(&w);
 	assert_int_equal(e.heard_count, 1); /* what came behind it is not looked at */

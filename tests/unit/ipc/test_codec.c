@@ -316,7 +316,9 @@ static void test_every_question_is_followed_by_its_answer(void **state)
 		{ IPC_VERIFY_ASK, IPC_VERIFIED }, { IPC_EXPAND_ASK, IPC_EXPANDED }, { IPC_SUBMIT_ASK, IPC_SUBMITTED },
 		{ IPC_SPILL_ASK, IPC_SPILL_READY }, { IPC_DELIVER_ASK, IPC_DELIVER_RESULT },
 		{ IPC_QUEUE_STATUS_ASK, IPC_QUEUE_STATUS }, { IPC_QUEUE_PAUSE_ASK, IPC_QUEUE_PAUSED },
-		{ IPC_MX_ASK, IPC_MX }, { IPC_RELAY_ASK, IPC_RELAY_RESULT },
+		{ IPC_MX_ASK, IPC_MX }, { IPC_RELAY_ASK, IPC_RELAY_RESULT }, { IPC_QUEUE_LIST_ASK, IPC_QUEUE_LIST },
+		{ IPC_QUEUE_SUMMARY_ASK, IPC_QUEUE_SUMMARY }, { IPC_QUEUE_CHANGE_ASK, IPC_QUEUE_CHANGED },
+		{ IPC_QUEUE_CONTENT_ASK, IPC_QUEUE_CONTENT },
 	};
 	size_t questions = 0;
 	for (unsigned i = 0; i < IPC_TYPE_COUNT; i++)
@@ -336,7 +338,7 @@ static void test_few_messages_carry_a_descriptor(void **state)
 	(void)state;
 	for (unsigned i = 0; i < IPC_TYPE_COUNT; i++) {
 		bool may = i == IPC_TABLE || i == IPC_LISTENER || i == IPC_PEER || i == IPC_SPILL_READY || i == IPC_DELIVER_ASK
-			|| i == IPC_RELAY_ASK;
+			|| i == IPC_RELAY_ASK || i == IPC_QUEUE_CONTENT;
 		if (ipc_type_carries_fd(i) != may)
 			fail_msg("%s", ipc_type_name(i));
 	}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `waybill queue`: cli_queue.c reads the words, cli_queue_list.c shows, cli_queue_change.c
+ * changes. Filters go to the server, which applies them.
+ */
+#ifndef WAYBILL_CLI_CLI_QUEUE_H
+#define WAYBILL_CLI_CLI_QUEUE_H
+
+#include "cli_ask.h"
+
+#define CLI_QUEUE_ID_CHARS_MIN 6 /* of a message's id; fewer could mean another one tomorrow */
+
+struct cli_queue_request {
+	const struct cli_options *options;
+	json_t *filter;       /* as the control socket takes it; NULL: none was given */
+	char **ids;           /* whole ids or their beginnings */
+	int id_count;
+	long long most;       /* of a list; 0: all */
+	bool yes, bounce;
+};
+
+/* cli_queue_list.c */
+int cli_queue_summary(const struct cli_options *options);
+int cli_queue_list(const struct cli_queue_request *r);
+int cli_queue_show(const struct cli_queue_request *r);
+int cli_queue_cat(const struct cli_queue_request *r);
+/* Appends what a recipient waits for: "next attempt at 14:20:05". */
+void cli_queue_waits(struct buf *out, const json_t *recipient, double now);
+
+/* cli_queue_change.c; what: "retry", "hold", "release" or "remove". */
+int cli_queue_change(const struct cli_queue_request *r, const char *what);
+
+/* cli_queue_find.c */
+/* {"do": "queue-list", "filter": ...}; the filter is copied. */
+json_t *cli_queue_list_request(const json_t *filter, long long most);
+/* The whole id for its beginning; false: it was said why not, with *exit_out. */
+bool cli_queue_find(const struct cli_options *options, const char *beginning, char id_out[static 27], int *exit_out);
+
+#endif

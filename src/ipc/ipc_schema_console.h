@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The part of the schema that is about the console: what it asks of the queue for the
+ * waybill command. The same rules as in ipc_schema.h, which is the whole.
+ */
+#ifndef WAYBILL_IPC_SCHEMA_CONSOLE_H
+#define WAYBILL_IPC_SCHEMA_CONSOLE_H
+
+#define IPC_MESSAGES_CONSOLE(M) \
+	/* console to queue */ \
+	M(QUEUE_STATUS_ASK, queue_status_ask) \
+	M(QUEUE_STATUS, queue_status) \
+	M(QUEUE_PAUSE_ASK, queue_pause_ask) \
+	M(QUEUE_PAUSED, queue_paused) \
+	M(QUEUE_FILTER, queue_filter)     /* never sent alone: which messages and recipients are meant */ \
+	M(QUEUE_LIST_ASK, queue_list_ask) /* one page of the messages that a filter lets through */ \
+	M(QUEUE_LIST, queue_list) \
+	M(QUEUE_ONE, queue_one)           /* never sent alone: an item of QUEUE_LIST's messages */ \
+	M(QUEUE_RCPT, queue_rcpt)         /* never sent alone: an item of QUEUE_ONE's list */ \
+	M(QUEUE_SUMMARY_ASK, queue_summary_ask) \
+	M(QUEUE_SUMMARY, queue_summary) \
+	M(QUEUE_GROUP, queue_group)       /* never sent alone: an item of QUEUE_SUMMARY's groups */ \
+	M(QUEUE_CHANGE_ASK, queue_change_ask) \
+	M(QUEUE_CHANGED, queue_changed)   /* when all of it is on stable storage */ \
+	M(QUEUE_CONTENT_ASK, queue_content_ask) \
+	M(QUEUE_CONTENT, queue_content)   /* a large one's file as descriptor, behind the content given */
+
+#define IPC_FIELDS_QUEUE_STATUS_ASK(F) F(u8, reserved)
+#define IPC_FIELDS_QUEUE_STATUS(F) F(u64, messages) F(u64, recipients) F(u64, bytes) F(u8, paused) \
+	F(u64, accepted) F(u64, delivered)
+#define IPC_FIELDS_QUEUE_PAUSE_ASK(F) F(u8, paused)
+#define IPC_FIELDS_QUEUE_PAUSED(F) F(u8, paused)
+
+/* What is empty or 0 excludes nothing. id: a beginning of its text; states: a bit for each enum spool_state;
+ * settled: recipients in final states are shown too; arrival before and after, in ms since 1970. */
+#define IPC_FIELDS_QUEUE_FILTER(F) \
+	F(span, id) F(span, sender) F(span, recipient) F(span, destination) F(span, reason) \
+	F(u64, before_ms) F(u64, after_ms) F(u8, states) F(u8, settled)
+/* listing: 0 begins one, else the number that the page before gave; in an answer 0: this was the last page */
+#define IPC_FIELDS_QUEUE_LIST_ASK(F) F(u32, listing) F(u32, most) F(span, filter)
+#define IPC_FIELDS_QUEUE_LIST(F) F(u32, listing) F(u8, lost) F(list, messages)
+#define IPC_FIELDS_QUEUE_ONE(F) \
+	F(id, id) F(u64, arrived_ms) F(u64, bytes) F(u8, unreadable) F(span, sender) F(span, client) F(span, helo) \
+	F(span, session) F(u32, recipients) F(u32, matching) F(list, shown)
+/* state: enum spool_state; blocker: enum ipc_blocker, of `destination`, since and until when, and why */
+#define IPC_FIELDS_QUEUE_RCPT(F) \
+	F(u32, index) F(span, address) F(u8, state) F(u32, attempts) F(u64, retry_at_ms) F(span, reason) \
+	F(u8, blocker) F(span, destination) F(u64, since_ms) F(u64, until_ms) F(span, why)
+#define IPC_FIELDS_QUEUE_SUMMARY_ASK(F) F(u32, listing)
+#define IPC_FIELDS_QUEUE_SUMMARY(F) \
+	F(u32, listing) F(u8, lost) F(u64, messages) F(u64, recipients) F(u64, oldest_ms) F(u64, disk_bytes) \
+	F(u8, paused) F(list, groups)
+/* kind: enum ipc_group; next_ms: the earliest next attempt */
+#define IPC_FIELDS_QUEUE_GROUP(F) \
+	F(u8, kind) F(span, name) F(u64, messages) F(u64, recipients) F(u64, oldest_ms) F(u64, next_ms) \
+	F(u8, blocker) F(u64, since_ms) F(u64, until_ms) F(u32, in_flight) F(u32, window) F(span, why)
+/* what: enum ipc_change; ids: 16 bytes each */
+#define IPC_FIELDS_QUEUE_CHANGE_ASK(F) F(u8, what) F(span, filter) F(list, ids)
+#define IPC_FIELDS_QUEUE_CHANGED(F) F(u32, messages) F(u32, recipients) F(u32, busy) F(u32, missing) F(u32, failed)
+#define IPC_FIELDS_QUEUE_CONTENT_ASK(F) F(id, id)
+#define IPC_FIELDS_QUEUE_CONTENT(F) F(u8, found) F(u64, file_bytes) F(span, content) F(span, error)
+
+#endif

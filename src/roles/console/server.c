@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Questions about the server as a whole: status, pause and resume, reload. */
+#include "console.h"
+
+static void on_roles(void *arg, const struct channel_message *message)
+{
+	struct client *c = arg;
+	struct ipc_roles roles;
+	struct span line;
+	if (!client_answered(c))
+		return;
+	if (message == NULL || !ipc_get_roles(message->body, &roles)) {
+		client_error(c, "the supervisor does not answer");
+		return;
+	}
+	json_t *list = json_array();
+	while (ipc_list_next(&roles.lines, &line)) {
+		json_t *one = json_loadb((const char *)line.ptr, line.len, 0, NULL);
+		if (one != NULL)
+			json_array_append_new(list, one);
+	}
+	json_object_set_new(c->status, "roles", list);
+	client_reply(c, json_incref(c->status));
+}
+
+static void ask_roles(struct client *c)
+{
+	struct ipc_roles_ask say = { 0 };
+	struct buf *out = client_ask(c, c->console->role.control, IPC_ROLES_ASK, on_roles);
+	if (out == NULL)
+		return;
+	ipc_put_roles_ask(out, &say);
+	channel_end(c->console->role.control);
+}
+
+static void on_status(void *arg, const struct channel_message *message)
+{
+	struct client *c = arg;
+	struct ipc_queue_status s;
+	if (!client_answered(c))
+		return;
+	if (message == NULL || !ipc_get_queue_status(message->body, &s)) {
+		client_error(c, "the queue does not answer; try again in a moment");
+		return;
+	}
+	c->status = json_pack("{s:b, s:s, s:{s:I, s:I, s:I, s:b, s:I, s:I}}", "ok", 1,
+		"version", c->console->version, "queue", "messages", (json_int_t)s.messages,
+		"recipients", (json_int_t)s.recipients, "disk_bytes", (json_int_t)s.bytes, "paused", s.paused != 0,
+		"accepted", (json_int_t)s.accepted, "delivered", (json_int_t)s.delivered);
+	ask_roles(c);
+}
+
+void server_status(struct client *c)
+{
+	struct ipc_queue_status_ask say = { 0 };
+	struct buf *out = client_ask(c, c->console->queue, IPC_QUEUE_STATUS_ASK, on_status);
+	if (out == NULL)
+		return;
+	ipc_put_queue_status_ask(out, &say);
+	channel_end(c->console->queue);
+}
+
+static void on_paused(void *arg, const struct channel_message *message)
+{
+	struct client *c = arg;
+	struct ipc_queue_paused said;
+	if (!client_answered(c))
+		return;
+	if (message == NULL || !ipc_get_queue_paused(message->body, &said))
+		client_error(c, "the queue does not answer; try again in a moment");
+	else
+		client_reply(c, json_pack("{s:b, s:b}", "ok", 1, "paused", said.paused != 0));
+}
+
+void server_pause(struct client *c, bool paused)
+{
+	struct ipc_queue_pause_ask say = { .paused = paused };
+	struct buf *out = client_ask(c, c->console->queue, IPC_QUEUE_PAUSE_ASK, on_paused);
+	if (out == NULL)
+		return;
+	ipc_put_queue_pause_ask(out, &say);
+	channel_end(c->console->queue);
+}
+
+static void on_reloaded(void *arg, const struct channel_message *message)
+{
+	struct client *c = arg;
+	struct ipc_reloaded said;
+	if (!client_answered(c))
+		return;
+	if (message == NULL || !ipc_get_reloaded(message->body, &said))
+		client_error(c, "the supervisor does not answer");
+	else
+		client_reply(c, json_pack("{s:b, s:o}", "ok", said.ok != 0, said.ok != 0 ? "text" : "error",
+			queue_json_text(said.text)));
+}
+
+void server_reload(struct client *c)
+{
+	struct ipc_reload_ask say = { 0 };
+	struct buf *out = client_ask(c, c->console->role.control, IPC_RELOAD_ASK, on_reloaded);
+	if (out == NULL)
+		return;
+	ipc_put_reload_ask(out, &say);
+	channel_end(c->console->role.control);
+}

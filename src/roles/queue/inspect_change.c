@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An operator's wishes: retry, hold, release, remove. Each becomes a result of the
+ * recipients concerned, and the console is answered when all of them are on stable
+ * storage. While that runs the message counts as being attempted, so that nothing else
+ * moves it. A message that is really being attempted at that moment is left alone and
+ * counted as busy, because its result would overtake the wish.
+ */
+#include <stdlib.h>
+
+#include "clock.h"
+#include "inspect.h"
+
+#define IDS_MAX 200
+
+struct change {
+	struct queue_role *q;
+	uint32_t incarnation; /* of the console that asked */
+	uint32_t request;
+	enum ipc_change what;
+	const struct ipc_queue_filter *filter; /* while it begins only */
+	struct ipc_queue_changed counts;
+	unsigned open;
+};
+
+/* One message of it. */
+struct change_message {
+	struct change *change;
+	struct queue_message *message;
+	unsigned open;
+	uint32_t done;
+};
+
+/* One recipient of it. */
+struct change_one {
+	struct queue_pending pending;
+	struct change_message *of;
+};
+
+static void change_end(struct change *c)
+{
+	struct queue_role *q = c->q;
+	if (--c->open > 0)
+		return;
+	struct channel *to = q->console.incarnation == c->incarnation ? q->console.channel : NULL;
+	struct buf *out = to != NULL ? channel_answer_begin(to, IPC_QUEUE_CHANGED, c->request, -1) : NULL;
+	if (out != NULL) {
+		ipc_put_queue_changed(out, &c->counts);
+		channel_end(to);
+	}
+	free(c);
+	attempts_run(q);
+	units_run(q);
+}
+
+static void message_end(struct change_message *cm)
+{
+	struct change *c = cm->change;
+	if (--cm->open > 0)
+		return;
+	c->counts.messages += cm->done > 0;
+	c->counts.recipients += cm->done;
+	cm->message->attempting = false;
+	message_settle(c->q, cm->message);
+	free(cm);
+	change_end(c);
+}
+
+static void recorded(struct queue_role *q, struct queue_pending *pending, enum spool_outcome outcome)
+{
+	struct change_one *one = (struct change_one *)pending;
+	struct change_message *cm = one->of;
+	(void)q;
+	free(one);
+	if (outcome == SPOOL_DURABLE)
+		cm->done++;
+	else
+		cm->change->counts.failed++;
+	message_end(cm);
+}
+
+/* What the recipient becomes; false: the wish does not concern it as it is. */
+static bool becomes(enum ipc_change what, const struct spool_recipient *r, struct spool_result *result)
+{
+	bool tried = r->state == SPOOL_DEFERRED || r->state == SPOOL_IN_DOUBT;
+	result->attempts = r->attempts;
+	result->reason = r->reason;
+	result->retry_at_ms = SPOOL_NEVER;
+	switch (what) {
+	case IPC_CHANGE_RETRY:
+		result->state = r->state;
+		result->retry_at_ms = clock_unix_ms();
+		return tried;
+	case IPC_CHANGE_HOLD:
+		result->state = SPOOL_HELD;
+		return tried || r->state == SPOOL_PENDING;
+	case IPC_CHANGE_RELEASE:
+		result->state = r->attempts > 0 ? SPOOL_DEFERRED : SPOOL_PENDING;
+		result->retry_at_ms = r->attempts > 0 ? clock_unix_ms() : SPOOL_NEVER;
+		return r->state == SPOOL_HELD;
+	case IPC_CHANGE_REMOVE:
+		result->state = SPOOL_FAILED;
+		result->reason = SPAN("Removed from the queue by an operator");
+		return !spool_state_final(r->state);
+	case IPC_CHANGE_REMOVE_BOUNCE:
+		result->state = SPOOL_BOUNCE_OWED;
+		result->reason = SPAN("550 5.7.0 Removed from the queue by the administrator of this server");
+		return !spool_state_final(r->state) && r->state != SPOOL_BOUNCE_OWED;
+	case IPC_CHANGE_COUNT:
+		break;
+	}
+	return false;
+}
+
+/* Queues the result of one recipient. */
+static void settle(struct change_message *cm, const struct inspect_recipient *r, uint32_t index)
+{
+	struct change *c = cm->change;
+	struct spool_result result = { .id = cm->message->id, .recipient = index };
+	/* What waits for its turn is due already: it is enough that its destination is hurried. */
+	if (c->what == IPC_CHANGE_RETRY && r->unit != NULL) {
+		scheduler_hurry_unit(c->q->scheduler, r->unit, clock_unix_ms());
+		cm->done++;
+		return;
+	}
+	if (c->what == IPC_CHANGE_RETRY && r->at->state == SPOOL_PENDING) {
+		cm->done++;
+		return;
+	}
+	if (!becomes(c->what, r->at, &result))
+		return;
+	struct change_one *one = calloc(1, sizeof(*one));
+	if (one == NULL) {
+		c->counts.failed++;
+		return;
+	}
+	*one = (struct change_one){ .pending = { recorded }, .of = cm };
+	cm->open++;
+	if (queue_settle(c->q, &result, &one->pending) < 0) {
+		c->counts.failed++;
+		cm->open--;
+		free(one);
+	}
+}
+
+/* Units that wait are taken apart; what is left of them joins anew when the wish is recorded. */
+static void units_drop(struct queue_role *q, struct queue_message *m)
+{
+	while (m->chain != NULL) {
+		struct scheduler_unit *unit = m->chain;
+		m->chain = unit->sibling;
+		message_unroute(m, unit->recipients, unit->recipient_count);
+		m->units--;
+		scheduler_drop(q->scheduler, unit);
+	}
+}
+
+static bool busy(const struct queue_message *m)
+{
+	if (m->attempting)
+		return true;
+	for (const struct scheduler_unit *unit = m->chain; unit != NULL; unit = unit->sibling)
+		if (!scheduler_unit_waits(unit))
+			return true;
+	return false;
+}
+
+static void change_recipients(struct change_message *cm, const struct spool_recipient *recipients, uint32_t count)
+{
+	struct change *c = cm->change;
+	struct queue_message *m = cm->message;
+	const struct scheduler_unit **units = inspect_units_of(m, count);
+	bool *fits = calloc(count, sizeof(*fits));
+	for (uint32_t i = 0; fits != NULL && i < count; i++) {
+		struct inspect_recipient r = { &recipients[i], units != NULL ? units[i] : NULL,
+			inspect_reason_host(recipients[i].reason) };
+		fits[i] = inspect_filter_recipient(c->filter, &r);
+	}
+	if (c->what != IPC_CHANGE_RETRY) {
+		units_drop(c->q, m);
+		free(units);
+		units = NULL;
+	}
+	for (uint32_t i = 0; fits != NULL && i < count; i++) {
+		struct inspect_recipient r = { &recipients[i], units != NULL ? units[i] : NULL, { NULL, 0 } };
+		if (fits[i])
+			settle(cm, &r, i);
+	}
+	free(fits);
+	free(units);
+}
+
+/* One that cannot be read can still be removed, by what the index knows of it. */
+static void change_unreadable(struct change_message *cm, const struct spool_entry *entry)
+{
+	struct change *c = cm->change;
+	struct spool_recipient *list = calloc(entry->recipient_count, sizeof(*list));
+	if (list == NULL || inspect_filter_needs_envelope(c->filter)) {
+		free(list);
+		c->counts.failed++;
+		return;
+	}
+	for (uint32_t i = 0; i < entry->recipient_count; i++)
+		spool_recipient_find(c->q->spool, &entry->id, i, &list[i]);
+	change_recipients(cm, list, entry->recipient_count);
+	free(list);
+}
+
+static void change_readable(struct change_message *cm, const struct spool_entry *entry)
+{
+	struct spool_view view;
+	const struct ipc_queue_filter *filter = cm->change->filter;
+	if (!inspect_filter_entry(filter, entry))
+		return;
+	if (spool_read(cm->change->q->spool, &entry->id, &view) < 0) {
+		change_unreadable(cm, entry);
+		return;
+	}
+	if (inspect_filter_sender(filter, view.sender))
+		change_recipients(cm, view.recipients, view.entry.recipient_count);
+	spool_view_fini(&view);
+}
+
+static void change_message(struct change *c, const struct id128 *id)
+{
+	struct queue_role *q = c->q;
+	struct spool_entry entry;
+	struct queue_message *m = spool_find(q->spool, id, &entry) ? message_get(q, id) : NULL;
+	struct change_message *cm = m != NULL && !busy(m) ? calloc(1, sizeof(*cm)) : NULL;
+	if (m == NULL) {
+		c->counts.missing++;
+	} else if (cm == NULL) {
+		c->counts.busy++;
+	} else {
+		*cm = (struct change_message){ .change = c, .message = m, .open = 1 };
+		m->attempting = true;
+		c->open++;
+		change_readable(cm, &entry);
+		message_end(cm);
+	}
+}
+
+bool inspect_change(struct queue_role *q, const struct channel_message *message)
+{
+	struct ipc_queue_change_ask ask;
+	struct ipc_queue_filter filter;
+	struct span item;
+	if (!ipc_get_queue_change_ask(message->body, &ask) || !inspect_filter_read(ask.filter, &filter)
+	    || ask.what >= IPC_CHANGE_COUNT)
+		return false;
+	struct change *c = calloc(1, sizeof(*c));
+	if (c == NULL)
+		role_fail(&q->role, "out of memory");
+	*c = (struct change){ .q = q, .incarnation = q->console.incarnation, .request = message->request,
+		.what = (enum ipc_change)ask.what, .filter = &filter, .open = 1 };
+	for (unsigned count = 0; count < IDS_MAX && ipc_list_next(&ask.ids, &item); count++) {
+		struct id128 id;
+		if (item.len != sizeof(id.bytes))
+			continue;
+		memcpy(id.bytes, item.ptr, sizeof(id.bytes));
+		change_message(c, &id);
+	}
+	struct log_line line;
+	log_begin(&line, LOG_INFO, "changed-by-operator");
+	log_u64(&line, "what", ask.what);
+	log_end(&line);
+	c->filter = NULL;
+	change_end(c);
+	return true;
+}
