@@ -17,9 +17,9 @@ FROM = "alice@example.org"
 QUEUE = {"retry": '{"1s"}', "give-up-after": '"1h"'}
 
 
-def serve(server, routes, queue=None, **more):
+def serve(server, routes, queue=None, top=None):
     sections = {f'route "{name}"': {"via": via} if isinstance(via, str) else via for name, via in routes.items()}
-    return server(sections={"queue": queue or QUEUE, **sections, **more})
+    return server(sections={"queue": queue or QUEUE, **sections}, top=top)
 
 
 def send(s, *recipients, body=b"Hello.\r\n", sender=FROM):
