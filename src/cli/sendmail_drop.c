@@ -73,8 +73,22 @@ static int publish(int fd, int folder, const struct id128 *id)
 	return error;
 }
 
+/* The queue would set aside what is not lines of text: better to say so now. */
+static const char *content_problem(struct buf *content)
+{
+	struct content_scan scan;
+	bool whole = content->len >= 2 && content->ptr[content->len - 1] == '\n' && content->ptr[content->len - 2] == '\r';
+	if (!whole)
+		buf_add(content, SPAN("\r\n"));
+	content_scan_init(&scan);
+	content_scan_feed(&scan, buf_span(content));
+	content_scan_finish(&scan);
+	return drop_content_problem(&scan.facts);
+}
+
 struct drop_parts {
 	struct buf head, envelope, content;
+	const char *problem;
 };
 
 static bool parts_make(struct sendmail_context *x, const struct sendmail_message *m, struct drop_parts *p)
@@ -84,6 +98,7 @@ static bool parts_make(struct sendmail_context *x, const struct sendmail_message
 	struct submission_fields fields = { .from = buf_span(&x->from), .full_name = buf_span(&x->full_name),
 		.hostname = x->conf->hostname, .id = &m->id, .now_ms = clock_unix_ms() };
 	submission_write(&p->content, m->content, &fields);
+	p->problem = content_problem(&p->content);
 	drop_envelope_write(&p->envelope, &envelope);
 	drop_head_write(&p->head, buf_span(&p->envelope), p->content.len, crc32c(0, buf_span(&p->content)));
 	return !p->head.failed && !p->envelope.failed && !p->content.failed;
@@ -109,7 +124,7 @@ static int drop_into(int folder, const struct sendmail_message *m, const struct 
 
 int sendmail_drop(struct sendmail_context *x, const struct sendmail_message *message)
 {
-	struct drop_parts p;
+	struct drop_parts p = { .problem = NULL };
 	char path[4096];
 	snprintf(path, sizeof(path), "%.*s/drop", SPAN_FMT(x->conf->data));
 	buf_init(&p.head, DROP_HEAD_BYTES);
@@ -119,6 +134,8 @@ int sendmail_drop(struct sendmail_context *x, const struct sendmail_message *mes
 	int error = folder >= 0 ? 0 : -errno;
 	if (error == 0 && !parts_make(x, message, &p))
 		error = p.envelope.failed && !p.content.failed ? -E2BIG : -ENOMEM;
+	if (error == 0 && p.problem != NULL)
+		error = -EBADMSG;
 	if (error == 0)
 		error = drop_into(folder, message, &p);
 	if (folder >= 0)
@@ -126,5 +143,9 @@ int sendmail_drop(struct sendmail_context *x, const struct sendmail_message *mes
 	buf_fini(&p.head);
 	buf_fini(&p.envelope);
 	buf_fini(&p.content);
+	if (error == -EBADMSG) {
+		fprintf(stderr, "sendmail: the message was not queued: %s\n", p.problem);
+		return EX_DATAERR;
+	}
 	return error < 0 ? explain(path, error) : EX_OK;
 }

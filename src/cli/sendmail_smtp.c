@@ -44,6 +44,8 @@ static enum reply_key commit(struct sendmail_context *x, const struct smtp_trans
 		.recipient_count = (uint32_t)t->recipient_count, .content = t->content };
 	int code = text.failed ? EX_OSERR : sendmail_drop(x, &message);
 	buf_fini(&text);
+	if (code == EX_DATAERR)
+		return REPLY_BARE_NEWLINE; /* binary mail is not for a drop file */
 	return code == EX_OK ? REPLY_MESSAGE_QUEUED : is_full(code) ? REPLY_DISK_FULL : REPLY_QUEUE_UNAVAILABLE;
 }
 

@@ -127,6 +127,19 @@ def test_bs_speaks_smtp(demo):
     assert demo.mail("alice", mark).body == b".dot\n"
 
 
+def test_bs_refuses_binary_mail_and_ends_an_unfinished_line(demo):
+    mark = token()
+    head = f"Subject: {mark}\r\n\r\n".encode()
+    begin = b"RCPT TO:<alice@example.org>\r\n"
+    done = run(demo, "-bs", text=b"EHLO me\r\nMAIL FROM:<a@b.test> BODY=BINARYMIME\r\n" + begin
+               + b"BDAT %d LAST\r\n" % (len(head) + 3) + head + b"a\0b"
+               + b"MAIL FROM:<a@b.test>\r\n" + begin + b"BDAT %d LAST\r\n" % (len(head) + 3) + head + b"end"
+               + b"QUIT\r\n")
+    codes = [line[:3] for line in done.stdout.decode().splitlines() if line[3] == " "]
+    assert codes == ["220", "250", "250", "250", "554", "250", "250", "250", "221"], done
+    assert demo.mail("alice", mark).body == b"end\n"
+
+
 def test_mailq_newaliases_and_bp(demo):
     for args, name in ((["-bp"], "sendmail"), ([], "mailq"), ([], "waybill-mailq")):
         done = run(demo, *args, name=name)
