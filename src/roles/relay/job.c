@@ -48,6 +48,7 @@ struct relay_job {
 	bool answered;                      /* the last host ended with a reply, not with a break */
 	bool hopeless;                      /* so far every hop leads nowhere, and will tomorrow */
 	bool busy;                          /* some host said it has enough of us */
+	int connect_error;                  /* of the connection being tried; 0: none */
 	char down_text[256];                /* why the last host could not be spoken with */
 	uint8_t body[];
 };
@@ -187,7 +188,7 @@ static void keep_text(struct outcome *o, struct span text)
 }
 
 /* No reply says it: our own words do, with the enhanced code that fits (RFC 3463). */
-static void keep_cause(struct outcome *o, const struct smtp_client_result *r, bool damaged)
+static void keep_cause(const struct relay_job *job, struct outcome *o, const struct smtp_client_result *r)
 {
 	static const char *const words[] = {
 		[SMTP_CAUSE_CONNECTION_LOST] = "4.4.2 the connection broke",
@@ -206,8 +207,13 @@ static void keep_cause(struct outcome *o, const struct smtp_client_result *r, bo
 		[SMTP_CAUSE_BARE_NEWLINE] = "5.6.0 the message holds a bare CR or LF",
 	};
 	char text[200];
-	if (damaged && r->cause == SMTP_CAUSE_LOCAL) {
+	if (job->damaged && r->cause == SMTP_CAUSE_LOCAL) {
 		keep_text(o, SPAN("4.3.0 the stored message is damaged here, so it was not sent"));
+		return;
+	}
+	if (r->stage == SMTP_STAGE_CONNECT && job->connect_error != 0) {
+		snprintf(text, sizeof(text), "4.4.1 %s", strerror(job->connect_error));
+		keep_text(o, span_str(text));
 		return;
 	}
 	const char *what = (size_t)r->cause < sizeof(words) / sizeof(words[0]) ? words[r->cause] : NULL;
@@ -221,6 +227,11 @@ static bool about_the_host(const struct smtp_client_result *r)
 {
 	return r->outcome != SMTP_CLIENT_DELIVERED && r->outcome != SMTP_CLIENT_IN_DOUBT && r->stage <= SMTP_STAGE_IDLE
 		&& r->cause != SMTP_CAUSE_LOCAL;
+}
+
+void relay_job_connect_failed(struct relay_job *job, int error)
+{
+	job->connect_error = error;
 }
 
 void relay_job_result(struct relay_job *job, const struct smtp_client_result *r, const struct relay_endpoint *from)
@@ -237,7 +248,7 @@ void relay_job_result(struct relay_job *job, const struct smtp_client_result *r,
 	if (r->reply.code != 0)
 		keep_text(o, r->reply.text);
 	else
-		keep_cause(o, r, job->damaged);
+		keep_cause(job, o, r);
 	memcpy(o->host, from->host, sizeof(o->host));
 	o->dsn_passed = r->dsn_passed;
 	o->final = !about_the_host(r);
@@ -249,13 +260,14 @@ void relay_job_result(struct relay_job *job, const struct smtp_client_result *r,
 		snprintf(job->down_text, sizeof(job->down_text), "%.80s: %u %.120s", from->host, r->reply.code,
 			o->text != NULL ? o->text : "");
 	else
-		snprintf(job->down_text, sizeof(job->down_text), "%.80s: %s while waiting for the %s", from->host,
-			smtp_client_cause_name(r->cause), smtp_client_stage_name(r->stage));
+		snprintf(job->down_text, sizeof(job->down_text), "%.80s: %.160s", from->host, o->text != NULL
+			? o->text : smtp_client_cause_name(r->cause));
 }
 
 void relay_job_link_done(struct relay_job *job, bool spoken)
 {
 	job->spoken |= spoken && job->answered;
+	job->connect_error = 0;
 	gather_open(job);
 	if (job->message.recipient_count == 0) {
 		/* Once a host took part in the message, what others said before does not count. */

@@ -181,7 +181,10 @@ static void on_ready(void *arg, unsigned ready)
 {
 	struct relay_link *l = arg;
 	if (!l->connected) {
-		if (sock_error(l->fd) < 0) {
+		int error = sock_error(l->fd);
+		if (error < 0) {
+			if (l->job != NULL)
+				relay_job_connect_failed(l->job, -error);
 			smtp_client_lost(l->client);
 		} else {
 			l->connected = true;

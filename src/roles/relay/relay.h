@@ -73,6 +73,8 @@ void relay_mx_find(struct relay *relay, struct span domain, relay_mx_fn *fn, voi
 
 /* job.c */
 bool relay_job_begin(struct relay *relay, const struct channel_message *message);
+/* Why the connection that is being tried does not stand: an errno, for the words of its result. */
+void relay_job_connect_failed(struct relay_job *job, int error);
 void relay_job_result(struct relay_job *job, const struct smtp_client_result *result,
 	const struct relay_endpoint *from);
 /* The kept connection was at its end before it heard of the message: its host is asked anew. */
