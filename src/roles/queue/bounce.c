@@ -94,6 +94,8 @@ static void log_bounced(const struct bounce *b, struct span to)
 	log_span(&line, "to", to);
 	log_u64(&line, "rcpts", b->owed_count);
 	log_end(&line);
+	if (to.len > 0)
+		event_bounced(b->q, &b->view, to, b->owed_count);
 }
 
 static void appended(struct queue_role *q, struct queue_pending *pending, enum spool_outcome outcome)

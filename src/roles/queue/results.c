@@ -46,8 +46,10 @@ static int settle(struct queue_role *q, const struct result_form *form, struct s
 	r->recipient = form->recipient;
 	r->attempts = form->view->recipients[form->recipient].attempts + 1;
 	int error = queue_settle(q, r, form->pending);
-	if (error == 0)
+	if (error == 0) {
 		log_result(form, r, key);
+		event_result(q, form, r, key);
+	}
 	return error;
 }
 

@@ -18,6 +18,7 @@
 #define SMTPD_READ_BYTES 65536       /* one read */
 #define SMTPD_HELD_BYTES_MAX 65536   /* input kept while a question is open; then reading stops */
 #define SMTPD_ASK_TIMEOUT_MS 60000
+#define SMTPD_CHECK_BYTES_MAX 32
 
 /* One generation of the configuration; sessions keep theirs until they end. */
 struct smtpd_settings {
@@ -51,6 +52,8 @@ struct smtpd {
 	struct smtpd_settings *next_settings;
 	struct channel *policy;
 	struct channel *queue;
+	struct channel *console;
+	uint64_t events_dropped;
 	struct list conns;
 	uint32_t conn_count;
 	struct map clients;     /* connections per client address */
@@ -80,6 +83,9 @@ struct smtpd_conn {
 	uint64_t spill_at;
 	bool spill_failed;
 	uint64_t asked_us;
+	uint64_t since_ms;
+	bool told;                 /* the console knows of this session */
+	char check[SMTPD_CHECK_BYTES_MAX]; /* that decided about the last recipient */
 	struct id128 message_id;   /* of the transaction being asked about */
 	const struct smtp_transaction *committing; /* the session's, while COMMIT is asked */
 };
@@ -99,6 +105,11 @@ void smtpd_conn_pump(struct smtpd_conn *conn);
 void smtpd_conn_close(struct smtpd_conn *conn, const char *why);
 void smtpd_conn_sweep(struct smtpd_conn *conn, uint64_t now_ms);
 void smtpd_conn_shutdown(struct smtpd_conn *conn);
+
+/* tell.c: events for waybill trace. */
+void smtpd_tell_note(struct smtpd_conn *conn, const struct smtp_server_note *n);
+void smtpd_tell_accepted(struct smtpd_conn *conn);
+void smtpd_tell_end(struct smtpd_conn *conn, const char *why);
 
 /* ask.c */
 void smtpd_ask(struct smtpd_conn *conn, const struct smtp_server_question *question);
