@@ -2,8 +2,9 @@
 /*
  * The message store on a real folder, beside what the disk gives by itself: messages of
  * 4 KiB a second in batches of 1, 20 and 100, with the processor time of each; results
- * a second; then the memory and the start-up time of many live messages. Everything
- * runs in one thread, the store's job included. Not a test; nothing is judged.
+ * a second; then the memory and the start-up time of many live messages, pending and
+ * deferred. Everything runs in one thread, the store's job included. Not a test;
+ * nothing is judged.
  *
  *     bench_spool FOLDER [LIVE MESSAGES]
  */
@@ -30,6 +31,7 @@ struct bench {
 	struct disk disk;
 	struct spool *spool;
 	struct id_source ids;
+	uint64_t clock_ms;
 	struct id128 last[BATCH_MAX];
 	uint8_t content[CONTENT_BYTES];
 };
@@ -82,8 +84,9 @@ static void append(struct bench *b, int count, size_t content_bytes)
 {
 	struct span to = SPAN("recipient@example.org");
 	for (int i = 0; i < count; i++) {
-		b->last[i] = id128_next(&b->ids, 1000);
-		struct spool_message m = { .id = b->last[i], .arrival_ms = 1000, .sender = SPAN("sender@example.net"),
+		b->clock_ms += i % 10 == 0;
+		b->last[i] = id128_next(&b->ids, b->clock_ms);
+		struct spool_message m = { .id = b->last[i], .arrival_ms = b->clock_ms, .sender = SPAN("sender@example.net"),
 			.recipients = &to, .recipient_count = 1, .client = SPAN("192.0.2.1"), .helo = SPAN("client.example"),
 			.session = SPAN("3fq8k2"), .content = span_of(b->content, content_bytes) };
 		int rc = spool_append(b->spool, &m, 0);
@@ -150,23 +153,59 @@ static void measure_batch(struct bench *b, const char *folder, int batch)
 		(double)count / wall, raw, (double)count / wall / raw, cpu / (double)count * 1e6, (double)count / settle_wall);
 }
 
+static size_t memory_used(void)
+{
+	return mallinfo2().uordblks + mallinfo2().hblkhd;
+}
+
+/* Closes and opens again; `memory` is what was in use before anything lived. */
+static void measure_open(struct bench *b, const char *folder, const char *what, size_t memory)
+{
+	struct spool_counts counts;
+	size_t after = memory_used();
+	close_spool(b);
+	double wall = seconds(CLOCK_MONOTONIC), cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
+	open_spool(b, folder);
+	wall = seconds(CLOCK_MONOTONIC) - wall;
+	cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+	spool_counts(b->spool, &counts);
+	printf("%llu %s: %.0f bytes of memory each (%.0f when read), open again in %.2f s (CPU %.2f), %u segments\n",
+		(unsigned long long)counts.messages, what, (double)(after - memory) / (double)counts.messages,
+		(double)(memory_used() - memory) / (double)counts.messages, wall, cpu, counts.segments);
+}
+
+/* The reason that most of a long queue has, with what differs between destinations. */
+static void defer_all(struct bench *b)
+{
+	struct spool_entry entry;
+	char reason[128];
+	uint32_t count = 0;
+	struct spool_cursor *cursor = spool_cursor_open(b->spool);
+	while (spool_next(b->spool, cursor, &entry)) {
+		snprintf(reason, sizeof(reason), "connect to mx%u.example.net [192.0.2.%u]:25: Connection timed out",
+			count % 1000, count % 250);
+		struct spool_result r = { .id = entry.id, .state = SPOOL_DEFERRED, .attempts = 1, .retry_at_ms = 1000 + count,
+			.reason = span_str(reason) };
+		int rc = spool_settle(b->spool, &r, 0);
+		if (rc < 0)
+			die("defer", rc);
+		if (++count % 10000 == 0)
+			run_jobs(b);
+	}
+	spool_cursor_close(b->spool, cursor);
+	run_jobs(b);
+}
+
 static void measure_many(struct bench *b, const char *folder, uint64_t live)
 {
-	size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+	size_t before = memory_used();
 	double begin = seconds(CLOCK_MONOTONIC);
 	for (uint64_t i = 0; i < live; i += BATCH_MAX)
 		append(b, BATCH_MAX, 400);
-	double filled = seconds(CLOCK_MONOTONIC);
-	size_t after = mallinfo2().uordblks + mallinfo2().hblkhd;
-	close_spool(b);
-	double closed = seconds(CLOCK_MONOTONIC);
-	open_spool(b, folder);
-	double opened = seconds(CLOCK_MONOTONIC);
-	struct spool_counts counts;
-	spool_counts(b->spool, &counts);
-	printf("%llu live: %.0f/s, %.0f bytes of memory each, open again in %.2f s, %u segments\n",
-		(unsigned long long)counts.messages, (double)live / (filled - begin), (double)(after - before) / (double)live,
-		opened - closed, counts.segments);
+	printf("%llu appended: %.0f/s\n", (unsigned long long)live, (double)live / (seconds(CLOCK_MONOTONIC) - begin));
+	measure_open(b, folder, "pending", before);
+	defer_all(b);
+	measure_open(b, folder, "deferred", before);
 }
 
 int main(int argc, char **argv)

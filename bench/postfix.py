@@ -5,7 +5,8 @@ It wants root, a user of its own and a group of its own. It gets them in a priva
 namespace where /etc/passwd and /etc/group are copies with two lines more, and dies as a whole
 with its process namespace. Nothing outside its folder is written.
 
-Modes: "accept" keeps what was accepted and attempts nothing (see HELD), "maildir" delivers.
+Modes: "accept" keeps what was accepted and attempts nothing (see HELD), "maildir" delivers, "relay" passes
+all on to a sink.
 """
 import os
 import platform
@@ -74,6 +75,17 @@ virtual_uid_maps = static:65534
 virtual_gid_maps = static:65534
 """
 
+# Only what passing mail on needs; concurrency and connection cache are Postfix's own.
+RELAY_MASTER = """\
+smtp      unix  - - n - - smtp
+relay     unix  - - n - - smtp
+scache    unix  - - n - 1 scache
+"""
+
+RELAY_MAIN = """\
+relayhost = [127.0.0.1]:{sink}
+"""
+
 START = """\
 set -e
 mount --bind {dir}/passwd /etc/passwd
@@ -88,29 +100,33 @@ exec {root}/usr/lib/postfix/sbin/master -i -c {dir}/conf
 class Postfix:
     name = "Postfix"
 
-    def __init__(self, peers, folder, mode="accept"):
+    def __init__(self, peers, folder, mode="accept", sink=0):
         self.dir = os.path.join(folder, "postfix")
         self.root = os.path.join(peers, "root")
         arch = platform.machine() + "-linux-gnu"
         self.libs = ":".join([self.root + "/usr/lib/postfix", f"{self.root}/usr/lib/{arch}", f"{self.root}/lib/{arch}"])
         self.port = free_port()
         self.process = None
-        self.write(mode)
+        self.write(mode, sink)
 
     @staticmethod
     def possible():
         return os.geteuid() == 0 and shutil.which("unshare") is not None
 
-    def write(self, mode):
-        names = {"dir": self.dir, "root": self.root, "libs": self.libs, "port": self.port}
+    def write(self, mode, sink):
+        names = {"dir": self.dir, "root": self.root, "libs": self.libs, "port": self.port, "sink": sink}
         for sub in ("conf", "queue", "data", "mail"):
             os.makedirs(os.path.join(self.dir, sub), exist_ok=True)
         os.chown(os.path.join(self.dir, "mail"), 65534, 65534)
         master = MASTER.format(**names)
         if mode == "accept":
             master = "".join(line + "\n" for line in master.splitlines() if line.split()[0] not in HELD)
+        main = MAIN
+        if mode == "relay":
+            master += RELAY_MASTER
+            main = MAIN.replace("= reject_unauth", "= permit_mynetworks, reject_unauth") + RELAY_MAIN
         self.put("conf/master.cf", master)
-        self.put("conf/main.cf", MAIN.format(**names))
+        self.put("conf/main.cf", main.format(**names))
         shutil.copy(self.root + "/etc/postfix/postfix-files", self.dir + "/conf")
         for name, lines in (("passwd", "postfix:x:64001:64001::/nonexistent:/usr/sbin/nologin\n"),
                             ("group", "postfix:x:64001:\npostdrop:x:64002:\n")):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Waybill for one measurement: its own folder, port and configuration.
 
-Modes: "accept" keeps what was accepted and attempts nothing (queue paused), "maildir" delivers.
+Modes: "accept" keeps what was accepted and attempts nothing (queue paused), "maildir" delivers, "relay"
+passes all on to a sink, but for dead.test, where nobody listens.
 """
 import json
 import os
@@ -22,11 +23,16 @@ queue {{ paused = {paused} }}
 trust = {{"127.0.0.0/8"}}
 """
 
+ROUTES = """\
+route "*" {{ via = "smtp://127.0.0.1:{sink}" }}
+route "dead.test" {{ via = "smtp://127.0.0.1:{dead}" }}
+"""
+
 
 class Waybill:
     name = "Waybill"
 
-    def __init__(self, build, folder, mode="accept"):
+    def __init__(self, build, folder, mode="accept", sink=0):
         self.build = build
         self.dir = os.path.join(folder, "waybill")
         self.port = free_port()
@@ -36,6 +42,8 @@ class Waybill:
         self.conf = os.path.join(self.dir, "waybill.conf")
         with open(self.conf, "w") as f:
             f.write(CONF.format(dir=self.dir, port=self.port, paused="yes" if mode == "accept" else "no"))
+            if mode == "relay":
+                f.write(ROUTES.format(sink=sink, dead=free_port()))
         open(os.path.join(self.dir, "users"), "w").close()
         self.tool("user", "add", "alice@example.org")
 

@@ -22,9 +22,8 @@ static struct map_link **slot(const struct map *m, uint64_t hash)
 	return &m->slots[hash & (m->slot_count - 1)];
 }
 
-static bool grow(struct map *m)
+static bool grow(struct map *m, size_t count)
 {
-	size_t count = m->slot_count > 0 ? m->slot_count * 2 : MAP_SLOTS_FIRST;
 	struct map bigger = { calloc(count, sizeof(struct map_link *)), count, m->count };
 	if (bigger.slots == NULL)
 		return false;
@@ -43,10 +42,20 @@ static bool grow(struct map *m)
 	return true;
 }
 
+void map_reserve(struct map *m, size_t count)
+{
+	size_t slots = m->slot_count > 0 ? m->slot_count : MAP_SLOTS_FIRST;
+	while (slots < count && slots <= SIZE_MAX / 4)
+		slots *= 2;
+	if (slots > m->slot_count)
+		grow(m, slots);
+}
+
 bool map_insert(struct map *m, struct map_link *link, uint64_t hash)
 {
 	/* A table that cannot grow still works, only slower. */
-	if (m->count >= m->slot_count && !grow(m) && m->slot_count == 0)
+	size_t more = m->slot_count > 0 ? m->slot_count * 2 : MAP_SLOTS_FIRST;
+	if (m->count >= m->slot_count && !grow(m, more) && m->slot_count == 0)
 		return false;
 	struct map_link **at = slot(m, hash);
 	link->hash = hash;

@@ -26,6 +26,9 @@ void map_init(struct map *m);
 /* Releases the table, not the members. */
 void map_fini(struct map *m);
 
+/* Makes room for `count` members at once, as far as memory allows; saves growing step by step. */
+void map_reserve(struct map *m, size_t count);
+
 /* False when memory is short. The caller has made sure that the key is not there. */
 bool map_insert(struct map *m, struct map_link *link, uint64_t hash);
 

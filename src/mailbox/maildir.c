@@ -19,8 +19,10 @@
 
 #include "crc32c.h"
 #include "maildir_folder.h"
+#include "maildir_known.h"
 #include "maildir_writer.h"
 #include "map.h"
+#include "return_path.h"
 
 #define HOST_BYTES_MAX 100
 #define TMP_NAME_BYTES 192 /* leaves room for the sizes */
@@ -30,8 +32,9 @@ struct attempt {
 	const struct maildir_delivery *delivery;
 	struct maildir_result *result;
 	struct maildir_folder folder;
+	struct maildir_claim claim;
+	bool renamed;                      /* whatever failed afterwards, a copy may be there */
 	char tmp_name[TMP_NAME_BYTES];     /* SECONDS.ID_HASH.HOST */
-	size_t prefix_len;                 /* of SECONDS.ID_HASH. */
 };
 
 const char *maildir_outcome_key(enum maildir_outcome outcome)
@@ -116,10 +119,9 @@ static void write_name(struct attempt *a)
 	char id[ID128_TEXT_LEN], host[HOST_BYTES_MAX + 1];
 	id128_write(&d->id, id);
 	write_host(d->hostname, host);
-	int len = snprintf(a->tmp_name, sizeof(a->tmp_name), "%" PRIu64 ".%.*s_%016" PRIx64 ".",
-		id128_time_ms(&d->id) / 1000, ID128_TEXT_LEN, id, map_hash(hash_key, d->recipient));
-	a->prefix_len = (size_t)len;
-	snprintf(a->tmp_name + len, sizeof(a->tmp_name) - a->prefix_len, "%s", host);
+	a->claim = (struct maildir_claim){ .path = d->path, .copy = { d->id, map_hash(hash_key, d->recipient) } };
+	snprintf(a->tmp_name, sizeof(a->tmp_name), "%" PRIu64 ".%.*s_%016" PRIx64 ".%s", id128_time_ms(&d->id) / 1000,
+		ID128_TEXT_LEN, id, a->claim.copy.recipient_hash, host);
 }
 
 /* A new file in tmp/, in place of one that an earlier attempt left. */
@@ -135,11 +137,17 @@ static int create_tmp(const struct attempt *a)
 	return fd >= 0 ? fd : -errno;
 }
 
+static void put(void *writer, struct span bytes)
+{
+	maildir_writer_put(writer, bytes);
+}
+
 /*
  * -EILSEQ: the stored bytes are not those that were accepted, or fewer. Being read
  * once, what was summed is what is written.
  */
-static int copy_descriptor(struct maildir_writer *w, const struct maildir_delivery *d)
+static int copy_descriptor(struct maildir_writer *w, struct return_path_filter *filter,
+	const struct maildir_delivery *d)
 {
 	uint64_t done = 0;
 	uint32_t crc = 0;
@@ -153,7 +161,7 @@ static int copy_descriptor(struct maildir_writer *w, const struct maildir_delive
 		ssize_t n = pread(d->content_fd, chunk, want, (off_t)(d->content_offset + done));
 		if (n > 0) {
 			crc = crc32c(crc, span_of(chunk, (size_t)n));
-			maildir_writer_put(w, span_of(chunk, (size_t)n));
+			return_path_feed(filter, span_of(chunk, (size_t)n), put, w);
 			done += (uint64_t)n;
 		} else if (n == 0) {
 			result = -EILSEQ;
@@ -172,15 +180,17 @@ static bool write_message(struct attempt *a, struct maildir_writer *w, int fd)
 {
 	const struct maildir_delivery *d = a->delivery;
 	bool streamed = d->content_fd >= 0;
+	struct return_path_filter filter = { 0 };
 	if (!maildir_writer_init(w, fd, streamed ? d->content_bytes : d->content.len))
 		return fail(a, -ENOMEM, "cannot write the message");
 	maildir_writer_field(w, "Return-Path: <", d->sender, ">");
 	maildir_writer_field(w, "Delivered-To: ", d->recipient, "");
 	int error = 0;
 	if (streamed)
-		error = copy_descriptor(w, d);
+		error = copy_descriptor(w, &filter, d);
 	else
-		maildir_writer_put(w, d->content);
+		return_path_feed(&filter, d->content, put, w);
+	return_path_finish(&filter, put, w);
 	if (error == -EILSEQ)
 		return fail_damaged(a);
 	if (error < 0)
@@ -199,6 +209,7 @@ static bool publish(struct attempt *a, const struct maildir_writer *w)
 	snprintf(name, MAILDIR_NAME_BYTES, "%s,S=%" PRIu64 ",W=%" PRIu64, a->tmp_name, w->bytes, w->wire_bytes);
 	if (renameat(a->folder.tmp, a->tmp_name, a->folder.new, name) != 0)
 		return fail(a, -errno, "cannot move the message to new");
+	a->renamed = true;
 	if (fsync(a->folder.new) == 0)
 		return true;
 	int error = -errno;
@@ -230,6 +241,20 @@ static void write_copy(struct attempt *a)
 		a->result->name[0] = '\0';
 }
 
+static void deliver_once(struct attempt *a)
+{
+	const struct maildir_delivery *d = a->delivery;
+	int found = d->may_exist ? maildir_known_find(d->known, &a->claim, &a->folder) : 0;
+	if (found < 0) {
+		fail(a, found, "cannot look for an earlier copy");
+	} else if (found > 0) {
+		snprintf(a->result->name, sizeof(a->result->name), "%s", a->tmp_name);
+		a->result->outcome = MAILDIR_ALREADY_DELIVERED;
+	} else {
+		write_copy(a);
+	}
+}
+
 void maildir_deliver(const struct maildir_delivery *delivery, struct maildir_result *result_out)
 {
 	struct attempt a = { .delivery = delivery, .result = result_out };
@@ -240,14 +265,9 @@ void maildir_deliver(const struct maildir_delivery *delivery, struct maildir_res
 		fail(&a, error, "cannot open the Maildir");
 		return;
 	}
-	int found = 0;
-	if (delivery->may_exist)
-		found = maildir_folder_find(&a.folder, span_of(a.tmp_name, a.prefix_len), result_out->name);
-	if (found < 0)
-		fail(&a, found, "cannot look for an earlier copy");
-	else if (found > 0)
-		result_out->outcome = MAILDIR_ALREADY_DELIVERED;
-	else
-		write_copy(&a);
+	maildir_known_begin(delivery->known, &a.claim);
+	deliver_once(&a);
+	maildir_known_end(delivery->known, &a.claim, !a.renamed ? MAILDIR_CLAIM_NOTHING
+		: result_out->outcome == MAILDIR_DELIVERED ? MAILDIR_CLAIM_ADDED : MAILDIR_CLAIM_UNSURE);
 	maildir_folder_close(&a.folder);
 }

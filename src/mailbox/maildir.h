@@ -14,6 +14,8 @@
 #include "buf.h"
 #include "id128.h"
 
+struct maildir_known;
+
 #define MAILDIR_REASON_BYTES 192
 #define MAILDIR_NAME_BYTES 256
 #define MAILDIR_PATH_BYTES_MAX 4000
@@ -32,6 +34,8 @@ struct maildir_delivery {
 	uint64_t content_bytes;
 	uint32_t content_crc;    /* crc32c of these bytes; others are not delivered */
 	bool may_exist;          /* an earlier attempt may have left a copy: look for it first */
+	/* What is remembered of copies (maildir_known.h), with base_fd -1 only; NULL: look each time. */
+	struct maildir_known *known;
 };
 
 /* Each has a key of the same meaning in the reply catalogue: maildir_outcome_key. */
@@ -48,13 +52,14 @@ struct maildir_result {
 	enum maildir_outcome outcome;
 	int error;                         /* errno, 0 when delivered */
 	char reason[MAILDIR_REASON_BYTES]; /* for the log: what failed; empty when delivered */
-	char name[MAILDIR_NAME_BYTES];     /* of the file, when delivered */
+	char name[MAILDIR_NAME_BYTES];     /* of the file, when delivered; when already so, its first part */
 };
 
 /*
- * Puts one copy into the Maildir, making it (mode 0700) with its missing parents
- * below the base folder. After any failure nothing of it is in new/ that a retry
- * with may_exist would not find.
+ * Puts one copy into the Maildir, with Return-Path and Delivered-To in front and
+ * without Return-Path fields that the message brings (RFC 5321 section 4.4).
+ * Makes the Maildir (mode 0700) with its missing parents below the base folder. After
+ * any failure nothing of it is in new/ that a retry with may_exist would not find.
  */
 void maildir_deliver(const struct maildir_delivery *delivery, struct maildir_result *result_out);
 

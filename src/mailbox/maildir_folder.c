@@ -11,7 +11,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -159,7 +158,8 @@ int maildir_folder_sub(const struct maildir_folder *folder, const char *name)
 	return fd >= 0 ? fd : -errno;
 }
 
-static int find_in(int fd, struct span prefix, char name_out[MAILDIR_NAME_BYTES])
+/* Takes over `fd`. 0 or a negative errno; `stop_out`: `fn` wants no more. */
+static int list_in(int fd, maildir_name_fn *fn, void *arg, bool *stop_out)
 {
 	DIR *dir = fdopendir(fd);
 	if (dir == NULL) {
@@ -167,36 +167,31 @@ static int find_in(int fd, struct span prefix, char name_out[MAILDIR_NAME_BYTES]
 		close(fd);
 		return error;
 	}
-	int result = 0;
 	const struct dirent *entry;
-	errno = 0;
-	while (result == 0 && (entry = readdir(dir)) != NULL) {
-		struct span name = span_str(entry->d_name);
-		if (name.len >= prefix.len && span_eq(span_to(name, prefix.len), prefix)) {
-			snprintf(name_out, MAILDIR_NAME_BYTES, "%s", entry->d_name);
-			result = 1;
-		}
-	}
-	if (result == 0 && errno != 0)
-		result = -errno;
-	/* It may have been renamed just before a crash: only now is the name sure to last. */
-	if (result == 1 && fsync(dirfd(dir)) != 0)
+	do {
+		errno = 0; /* tells the end from a failure; `fn` may leave something there */
+		entry = readdir(dir);
+		*stop_out = entry != NULL && !fn(arg, span_str(entry->d_name));
+	} while (entry != NULL && !*stop_out);
+	int result = *stop_out ? 0 : -errno;
+	/* Some may have been renamed just before a crash: only now are the names sure to last. */
+	if (result == 0 && fsync(dirfd(dir)) != 0)
 		result = -errno;
 	closedir(dir);
 	return result;
 }
 
-int maildir_folder_find(const struct maildir_folder *folder, struct span prefix,
-	char name_out[MAILDIR_NAME_BYTES])
+int maildir_folder_list(const struct maildir_folder *folder, maildir_name_fn *fn, void *arg)
 {
 	/* new/ first: a reader moves files from new/ to cur/, never back. */
 	static const char *const parts[] = { "new", "cur" };
 	int result = 0;
-	for (size_t i = 0; i < 2 && result == 0; i++) {
+	bool stop = false;
+	for (size_t i = 0; i < 2 && result == 0 && !stop; i++) {
 		int fd = maildir_folder_sub(folder, parts[i]);
 		if (fd == -ENOENT)
 			continue;
-		result = fd < 0 ? fd : find_in(fd, prefix, name_out);
+		result = fd < 0 ? fd : list_in(fd, fn, arg, &stop);
 	}
 	return result;
 }

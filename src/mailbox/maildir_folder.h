@@ -18,12 +18,14 @@ struct maildir_folder {
 int maildir_folder_open(struct maildir_folder *folder, const struct maildir_delivery *delivery, bool create);
 void maildir_folder_close(struct maildir_folder *folder);
 
+/* False: enough was seen. */
+typedef bool maildir_name_fn(void *arg, struct span name);
+
 /*
- * Looks in new/ and cur/ for a file whose name begins with `prefix`. 1 when found,
- * then its name is in `name_out` and its folder has been synced; 0 or a negative errno.
+ * Gives every name in new/ and cur/, until `fn` has seen enough. The folders that were
+ * read have been synced when it returns 0, so that the names last; else a negative errno.
  */
-int maildir_folder_find(const struct maildir_folder *folder, struct span prefix,
-	char name_out[MAILDIR_NAME_BYTES]);
+int maildir_folder_list(const struct maildir_folder *folder, maildir_name_fn *fn, void *arg);
 
 /* Opens a folder beside tmp and new for listing; a negative errno when it cannot. */
 int maildir_folder_sub(const struct maildir_folder *folder, const char *name);

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "child.h"
 #include "roles.h"
 #include "supervisor_main.h"
 #include "version.h"
@@ -29,6 +31,7 @@ static const struct {
 
 static int role(const char *name, const char *index)
 {
+	child_close_inherited(CHILD_CONTROL_FD + 1);
 	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
 		if (strcmp(roles[i].name, name) == 0)
 			return roles[i].main((unsigned)strtoul(index, NULL, 10));
@@ -56,6 +59,7 @@ int main(int argc, char **argv)
 	int option;
 	if (argc == 4 && strcmp(argv[1], "--role") == 0)
 		return role(argv[2], argv[3]);
+	child_close_inherited(STDERR_FILENO + 1);
 	while ((option = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
 		if (option == 'c')
 			conf_path = optarg;

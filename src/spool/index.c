@@ -26,12 +26,13 @@ struct message *index_find(const struct spool *s, const struct id128 *id)
 
 struct message *index_add(struct spool *s, const struct id128 *id)
 {
+	uint64_t hash = hash_of(s, id);
 	struct message *m = calloc(1, sizeof(*m));
 	if (m == NULL)
 		return NULL;
 	m->id = *id;
 	list_init(&m->link);
-	if (!map_insert(&s->by_id, &m->by_id, hash_of(s, id))) {
+	if (!map_insert(&s->by_id, &m->by_id, hash)) {
 		free(m);
 		return NULL;
 	}
@@ -208,9 +209,12 @@ void index_apply(struct spool *s, const struct journal_entry *entry)
 {
 	if (entry->type == JOURNAL_SEGMENT)
 		segment_apply(s, entry);
-	if (entry->type == JOURNAL_SEGMENT || entry->type == JOURNAL_END)
-		return;
-	struct message *m = index_find(s, &entry->id);
+	else if (entry->type != JOURNAL_END)
+		index_apply_to(s, index_find(s, &entry->id), entry);
+}
+
+void index_apply_to(struct spool *s, struct message *m, const struct journal_entry *entry)
+{
 	if (m == NULL || !m->live)
 		return;
 	if (entry->type == JOURNAL_RECIPIENT)

@@ -62,8 +62,9 @@ static int take_space(struct spool_job *job, struct journal_file *j, uint64_t le
 		return 0;
 	uint64_t want = (j->end + len + job->journal_step - 1) / job->journal_step * job->journal_step;
 	int rc = job_allocate(job, j->file, want, true);
-	/* Written once, so that syncing a frame changes no metadata. */
-	for (uint64_t at = j->allocated; rc == 0 && at < want; at += sizeof(zeroes)) {
+	/* Written once, so that syncing a frame changes no metadata; what comes now needs no zeroes. */
+	uint64_t from = j->end + len > j->allocated ? j->end + len : j->allocated;
+	for (uint64_t at = from; rc == 0 && at < want; at += sizeof(zeroes)) {
 		struct iovec piece = { zeroes, want - at < sizeof(zeroes) ? (size_t)(want - at) : sizeof(zeroes) };
 		rc = job->disk->ops->write(job->disk->ctx, j->file, &piece, 1, at);
 	}

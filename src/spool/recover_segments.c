@@ -50,15 +50,31 @@ static int read_head(const struct disk *disk, int file, struct segment_head *hea
 	return 0;
 }
 
+/* How many records the foot speaks of; no more than there is room for. */
+static uint32_t foot_records(const struct disk *disk, int file, const struct segment_head *head)
+{
+	uint8_t unit[SPOOL_UNIT];
+	struct segment_foot foot;
+	uint64_t offset = ((uint64_t)head->units - 1) * SPOOL_UNIT;
+	bool sealed = disk->ops->read(disk->ctx, file, unit, sizeof(unit), offset) == (int64_t)sizeof(unit) &&
+		segment_foot_decode(span_of(unit, sizeof(unit)), &foot) && foot.generation == head->generation;
+	if (!sealed)
+		return 0;
+	return foot.record_count < head->units ? foot.record_count : head->units;
+}
+
 /* Reads the head of one segment and enters it; one that cannot be read is kept and not used. */
 int recover_head(struct spool *s, uint32_t slot)
 {
 	char name[DISK_NAME_MAX];
 	struct segment_head head = { .slot = slot };
 	bool cut = false;
+	uint32_t records = 0;
 	segment_name(name, slot);
 	int file = s->disk->ops->open(s->disk->ctx, name, DISK_OPEN_READ);
 	int rc = file >= 0 ? read_head(s->disk, file, &head, &cut) : file == -ELOOP ? -EILSEQ : file;
+	if (rc == 0)
+		records = foot_records(s->disk, file, &head);
 	if (file >= 0)
 		s->disk->ops->close(s->disk->ctx, file);
 	if (rc < 0 && rc != -EILSEQ)
@@ -69,6 +85,7 @@ int recover_head(struct spool *s, uint32_t slot)
 	if (g == NULL)
 		return -ENOMEM;
 	g->cut = cut;
+	g->foot_record_count = records;
 	if (rc == -EILSEQ) {
 		g->hold = g->failed = true;
 		g->phase = SEGMENT_FAILED;
@@ -119,8 +136,25 @@ static int set_aside(struct spool *s, int file, const struct segment *g, const s
 	return rc;
 }
 
+/* How many records the sealed segments have that are not known to be dead: a guess, for the index. */
+size_t recover_record_count(const struct spool *s)
+{
+	size_t count = 0;
+	for (uint32_t i = 0; i < s->slot_count; i++) {
+		const struct segment *g = s->segments[i];
+		uint32_t dead = 0;
+		if (g == NULL || g->limit == 0 || g->hold)
+			continue;
+		for (size_t k = 0; k < g->head.units / 8 + 1; k++)
+			dead += (uint32_t)__builtin_popcount(g->dead[k]);
+		count += g->foot_record_count > dead ? g->foot_record_count - dead : 0;
+	}
+	return count;
+}
+
 struct finder {
 	struct spool *s;
+	const struct segment_scan *scan;
 	struct segment *g;
 	int file;
 	int error;
@@ -146,7 +180,8 @@ static bool found_record(struct finder *f, const struct segment_event *event)
 {
 	struct spool *s = f->s;
 	const struct record *r = &event->record;
-	segment_index_add(&f->g->index, event->unit, r->head);
+	if (!f->scan->sealed_out) /* else it has its index on the disk */
+		segment_index_add(&f->g->index, event->unit, r->head);
 	f->g->record_count++;
 	if (index_find(s, &r->id) != NULL) {
 		struct duplicate duplicate = { r->id, f->g->head.slot, event->unit };
@@ -218,7 +253,7 @@ int recover_segment(struct spool *s, struct segment *g)
 	scan.file = s->disk->ops->open(s->disk->ctx, name, DISK_OPEN_READ);
 	if (scan.file < 0)
 		return scan.file;
-	struct finder f = { .s = s, .g = g, .file = scan.file };
+	struct finder f = { .s = s, .scan = &scan, .g = g, .file = scan.file };
 	int rc = segment_scan(&scan, found, &f);
 	s->disk->ops->close(s->disk->ctx, scan.file);
 	g->failed = g->limit != SEGMENT_NO_LIMIT;

@@ -88,6 +88,7 @@ struct segment {
 	uint32_t live_count;
 	uint64_t live_units;
 	uint32_t record_count;
+	uint32_t foot_record_count; /* what the foot says, at start-up; not checked */
 	struct buf index;     /* while active */
 	uint8_t *dead;        /* a bit for each unit */
 	uint64_t generation_before; /* until the head of this use is durable the disk may show that one; or 0 */
@@ -260,6 +261,8 @@ uint32_t message_recipient_count(const struct message *m);
 /* One entry of the journal, live or in recovery. Memory shortage ends the process: the disk
  * knows better than a half-changed index. */
 void index_apply(struct spool *s, const struct journal_entry *entry);
+/* The same for a message that was found already (or NULL). */
+void index_apply_to(struct spool *s, struct message *m, const struct journal_entry *entry);
 void index_apply_body(struct spool *s, struct span body);
 void index_free_message(struct spool *s, struct message *m);
 /* What of a message is not default, as entries. */
@@ -314,6 +317,7 @@ int spool_recover(struct spool *s);
 /* recover_segments.c */
 int recover_head(struct spool *s, uint32_t slot);
 int recover_segment(struct spool *s, struct segment *g);
+size_t recover_record_count(const struct spool *s);
 void recover_seals(struct spool *s);
 void recover_dead_duplicates(struct spool *s);
 int recover_duplicates(struct spool *s);

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fork and exec by libuv, which closes all other descriptors and drops extra groups. */
+/*
+ * fork and exec by libuv, which drops extra groups. All our descriptors are closed on exec; those that were
+ * inherited from elsewhere are closed when a process begins.
+ */
 #include "child.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <uv.h>
+
+#define DESCRIPTORS_WITHOUT_CLOSE_RANGE 65536
 
 /* Private to src/sys: the loop's first member is its uv_loop_t. */
 static uv_loop_t *uv_of(struct loop *loop)
@@ -58,6 +65,17 @@ int child_start(struct loop *loop, char *const argv[], int control_fd, const str
 		return error;
 	}
 	return child->uv.pid;
+}
+
+void child_close_inherited(int first)
+{
+	/* Kernels before 5.9 lack it. */
+	if (close_range((unsigned)first, ~0u, 0) != 0)
+		for (int fd = first; fd < DESCRIPTORS_WITHOUT_CLOSE_RANGE; fd++)
+			close(fd);
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			abort();
 }
 
 int child_account_find(const char *name, struct child_account *account_out)

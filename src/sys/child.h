@@ -26,6 +26,10 @@ typedef void child_exit_fn(void *arg, int exit_code, int signal_number);
 int child_start(struct loop *loop, char *const argv[], int control_fd, const struct child_account *account,
 	child_exit_fn *fn, void *arg);
 
+/* Closes every descriptor from `first` on, which whoever started this process left open, and opens what is
+ * missing of 0, 1 and 2 on /dev/null, so that nothing else becomes standard output. Before anything is opened. */
+void child_close_inherited(int first);
+
 /* Looks up an account by name; -ENOENT when there is none. */
 int child_account_find(const char *name, struct child_account *account_out);
 

@@ -193,6 +193,17 @@ int sock_error(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 ? -error : -errno;
 }
 
+bool sock_is_local(const struct netaddr *addr)
+{
+	struct sockaddr_storage here;
+	socklen_t len = to_sockaddr(addr, 0, &here);
+	int fd = socket(here.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool local = fd >= 0 && bind(fd, (struct sockaddr *)&here, len) == 0;
+	if (fd >= 0)
+		close(fd);
+	return local;
+}
+
 int sock_pair(int fds_out[2])
 {
 	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds_out) == 0 ? 0 : -errno;

@@ -29,6 +29,9 @@ int sock_connect_unix_begin(const char *path);
 /* What became of a connection that was begun: 0, or a negative errno. */
 int sock_error(int fd);
 
+/* Whether this is an address of this host, as far as the kernel lets us find out. */
+bool sock_is_local(const struct netaddr *addr);
+
 /* The next connection, or a negative errno (-EAGAIN: none waiting). The peer's
  * address is family 0 for a UNIX socket. */
 int sock_accept(int listener, struct netaddr *peer_out);

@@ -57,6 +57,18 @@ def test_the_trace_fields_are_right(demo):
                     + identity + r".*; \w{3}, \d{1,2} \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}", mail.field("Received"))
 
 
+def test_a_return_path_that_the_message_brings_is_taken_out(demo):
+    """RFC 5321 section 4.4: a delivered message has one Return-Path, that of the envelope."""
+    mark = token()
+    fields = b"Return-Path: <forged@elsewhere.test>\r\n"
+    content = fields + message(mark, b"Return-Path: in the body\r\n").replace(
+        b"\r\n\r\n", b"\r\nRETURN-PATH :\r\n <again@elsewhere.test>\r\n\r\n", 1)
+    demo.deliver(content, sender="me@client.test").is_(250)
+    mail = demo.mail("alice", mark)
+    assert [value for name, value in mail.fields if name.lower().strip() == "return-path"] == [b"<me@client.test>"]
+    assert mail.content() == lf(message(mark, b"Return-Path: in the body\r\n"))
+
+
 def test_received_says_smtp_after_helo_and_utf8smtp_after_smtputf8(demo):
     """RFC 5321 section 4.4; RFC 3848; RFC 6531 section 4.3."""
     mark = token()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connections that wait: their memory and descriptors are bounded and come back."""
+"""Connections that wait: their memory and descriptors are bounded and come back; others' never come."""
+import os
 import socket
 import struct
 
@@ -64,3 +65,19 @@ def test_connections_reset_at_every_moment_do_no_harm(demo):
     with demo.client() as c:
         c.cmd("NOOP").is_(250)
     demo.settled()
+
+
+def test_descriptors_of_whoever_starts_the_server_reach_no_role(server):
+    """A role holds what it was given and nothing else."""
+    s = server(start=False)
+    foreign = os.open(s.conf, os.O_RDONLY)
+    os.set_inheritable(foreign, True)
+    os.dup2(foreign, 777, inheritable=True)
+    try:
+        s.start(close_fds=False)
+    finally:
+        os.close(foreign)
+        os.close(777)
+    for pid in s.family():
+        held = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+        assert s.conf not in held, (processes.role_of(pid), held)

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Limits that the configuration sets: each has its defined reply (RFC 5321 sections 4.5.3 and 7.8)."""
+import socket
 import time
+
+import pytest
 
 from harness.deadline import until
 from harness.raw import Closed, Raw
@@ -119,3 +122,41 @@ def test_all_connections_over_the_limit_are_421_and_room_comes_back(server):
             raw.close()
     assert set(codes) == {220, 421} and codes.count(220) <= 12
     until(s.greets, "a new client is greeted")
+
+
+@pytest.mark.parametrize("command", [b"HELP\r\n", b"NOOP\r\n"])
+def test_a_client_that_does_not_read_is_closed(server, command):
+    """Neither in a session nor after its last word does output wait for ever."""
+    s = server(sections={"limits": {"command-timeout": '"2s"'}})
+    since = len(s.log())
+    with s.raw("127.0.0.2") as c:
+        c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        c.sock.settimeout(0.5)
+        try:
+            while True:
+                c.sock.sendall(command * 1000)
+        except (TimeoutError, ConnectionError):
+            pass
+        s.wait_log('ev=disconnected .*why="the client does not read"', 20, since)
+    s.deliver(message(token())).is_(250)
+
+
+def test_recipients_that_are_too_long_together_are_refused_truthfully(server):
+    """RFC 5321 section 4.5.3.1.10: 452; nobody waits for an answer, and others are served."""
+    s = server(sections={"limits": {"recipients": "10000"}, "queue": {"paused": "yes"},
+                         'route "*"': {"via": '"smtp://[127.0.0.1]:9"'}})
+    domain = ".".join(["d" * 60] * 3) + ".test"
+    with s.client("127.0.0.2", timeout=60) as c:
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        codes = []
+        for first in range(0, 6000, 100):
+            c.send(b"".join(f"RCPT TO:<{number:060}@{domain}>\r\n".encode() for number in range(first, first + 100)))
+            codes += c.codes(100)
+        assert set(codes) <= {250, 452}, set(codes)
+        c.cmd("DATA").is_(354)
+        answer = c.send(message(token()) + b".\r\n").reply()
+        assert answer.code in (250, 452), answer
+        assert answer.code == 452 or 452 in codes
+        c.cmd("NOOP").is_(250)
+        c.begin("a@b.test").data(message(token())).is_(250)
+    s.deliver(message(token())).is_(250)

@@ -4,6 +4,7 @@ import os
 import random
 import re
 import socket
+import threading
 
 from role_ipc import ROLES, Gone
 
@@ -247,6 +248,24 @@ def the_queue_goes_while_it_delivers(made):
         queue.close()
 
 
+def more_than_it_takes_in(made):
+    """Beyond its limits it does not read on; what it took is answered, and then the rest."""
+    queue = made.role.peer("queue")
+    count = 700  # over 512 questions and 32 MiB
+    asked = threading.Thread(target=lambda: [
+        queue.send("DELIVER_ASK", number, id=made.fresh_id(), recipient=b"r@example.org", domain=b"example.org",
+                   user=b"alice", content=b"x" * 65000) for number in range(count)])
+    asked.start()
+    answered = set()
+    for _ in range(count):
+        request, result = queue.expect("DELIVER_RESULT")
+        assert result["key"] == made.keys["DELIVERED"]
+        answered.add(request)
+    asked.join()
+    assert answered == set(range(count))
+    queue.close()
+
+
 # ---- console ----------------------------------------------------------------------
 
 def odd_status(made):
@@ -414,6 +433,7 @@ CHECKS = [("policy", odd_addresses),
           ("queue", odd_submissions), ("queue", twins), ("queue", odd_spills), ("queue", odd_expansions),
           ("queue", odd_results),
           ("delivery", odd_mailboxes), ("delivery", odd_contents), ("delivery", the_queue_goes_while_it_delivers),
+          ("delivery", more_than_it_takes_in),
           ("console", odd_status), ("console", the_queue_answers_another_question),
           ("console", the_queue_goes_with_questions_open),
           ("smtpd", odd_verdicts), ("smtpd", odd_outcomes), ("smtpd", odd_mailbox_lists), ("smtpd", odd_files),

@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "file.h"
 #include "maildir.h"
+#include "maildir_known.h"
 #include "reply.h"
 #include "role.h"
 #include "roles.h"
@@ -19,6 +20,8 @@
 #define DELIVERY_DOMAINS_MAX 10000
 #define DELIVERY_PATHS_MAX 256     /* different mail folders */
 #define MAIL_FOLDER_MODE 0755
+#define DELIVERY_WAITING_BYTES_MAX (32u << 20) /* questions in memory; beyond, or with more */
+#define DELIVERY_WAITING_MAX 512u              /* of them, the queue is not read */
 
 struct domain {
 	char *name;
@@ -41,7 +44,10 @@ struct delivery_role {
 	struct settings *next;  /* being said; it counts from START on */
 	struct channel *queue;
 	uint32_t incarnation; /* of the queue that asks */
-	unsigned open;
+	struct maildir_known *known;
+	unsigned open;        /* jobs */
+	size_t waiting_bytes; /* of their questions */
+	bool paused;
 	bool stopping;
 };
 
@@ -56,6 +62,7 @@ struct job {
 	struct maildir_result result;
 	struct buf path;
 	const char *refusal; /* a key, when it cannot even be tried */
+	size_t body_bytes;
 	uint8_t body[];
 };
 
@@ -176,8 +183,31 @@ static bool on_control(void *state, const struct channel_message *message)
 static void run(void *arg)
 {
 	struct job *job = arg;
-	if (job->refusal == NULL)
-		maildir_deliver(&job->delivery, &job->result);
+	uint64_t now_ms = clock_unix_ms();
+	if (job->refusal != NULL)
+		return;
+	maildir_deliver(&job->delivery, &job->result);
+	if (maildir_known_clean_due(job->owner->known, job->delivery.path, now_ms))
+		maildir_clean_tmp(&job->delivery, now_ms);
+}
+
+/* Back pressure: a queue that asks faster than the disk answers waits in its own memory. */
+static void flow(struct delivery_role *d)
+{
+	bool pause = d->waiting_bytes > DELIVERY_WAITING_BYTES_MAX || d->open > DELIVERY_WAITING_MAX;
+	if (pause == d->paused)
+		return;
+	d->paused = pause;
+	if (d->queue != NULL)
+		channel_pause(d->queue, pause);
+}
+
+static void job_count(struct job *job, bool begins)
+{
+	struct delivery_role *d = job->owner;
+	d->open += begins ? 1 : -1u;
+	d->waiting_bytes += begins ? job->body_bytes : -job->body_bytes;
+	flow(d);
 }
 
 static void answer(struct job *job)
@@ -205,8 +235,8 @@ static void done(void *arg)
 		close(job->delivery.content_fd);
 	buf_fini(&job->path);
 	settings_unref(job->settings);
+	job_count(job, false);
 	free(job);
-	d->open--;
 	if (d->stopping && d->open == 0)
 		role_end(&d->role);
 }
@@ -234,7 +264,8 @@ static bool on_queue(void *arg, const struct channel_message *message)
 	struct job *job = ask ? malloc(sizeof(*job) + message->body.len) : NULL;
 	if (job == NULL)
 		return false;
-	*job = (struct job){ .owner = d, .incarnation = d->incarnation, .request = message->request };
+	*job = (struct job){ .owner = d, .incarnation = d->incarnation, .request = message->request,
+		.body_bytes = message->body.len };
 	memcpy(job->body, message->body.ptr, message->body.len);
 	if (!ipc_get_deliver_ask(span_of(job->body, message->body.len), &job->ask)
 	    || (job->ask.large != 0) != (message->fd >= 0)) {
@@ -250,8 +281,8 @@ static bool on_queue(void *arg, const struct channel_message *message)
 		.id = job->ask.id, .recipient = job->ask.recipient, .sender = job->ask.sender,
 		.hostname = span_str(job->settings->hostname), .content = job->ask.content, .content_fd = message->fd,
 		.content_offset = job->ask.offset, .content_bytes = job->ask.bytes, .content_crc = job->ask.large_crc,
-		 .may_exist = job->ask.attempt > 0 };
-	d->open++;
+		.may_exist = job->ask.attempt > 0, .known = d->known };
+	job_count(job, true);
 	if (work_submit(d->role.loop, run, done, job) < 0) {
 		job->refusal = "mailbox-io-error";
 		done(job);
@@ -279,6 +310,8 @@ static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 	channel_close(d->queue);
 	d->incarnation++;
 	d->queue = channel_open(d->role.loop, fd, &queue, d);
+	if (d->queue != NULL)
+		channel_pause(d->queue, d->paused);
 }
 
 static void on_grace_over(void *arg)
@@ -302,7 +335,12 @@ static void on_stop(void *state, uint32_t grace_ms)
 
 static void on_begin(void *state)
 {
-	(void)state;
+	struct delivery_role *d = state;
+	struct id_source chance = clock_id_source();
+	uint64_t key[2] = { id_source_u64(&chance), id_source_u64(&chance) };
+	d->known = maildir_known_new(key, (struct maildir_known_limits){ 0, 0 });
+	if (d->known == NULL)
+		role_fail(&d->role, "out of memory");
 }
 
 int delivery_main(unsigned index)

@@ -115,7 +115,7 @@ static void words_of(struct span reason, struct dsn_recipient *d)
 {
 	uint64_t code;
 	d->words = reason;
-	if (span_to_u64(span_to(reason, 3), 999, &code))
+	if (reason.len > 3 && reason.ptr[3] == ' ' && span_to_u64(span_to(reason, 3), 999, &code))
 		return;
 	for (size_t i = 0; i + 1 < reason.len; i++) {
 		if (reason.ptr[i] != ':' || reason.ptr[i + 1] != ' ')

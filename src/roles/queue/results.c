@@ -113,8 +113,10 @@ bool result_settle_reply(struct queue_role *q, const struct result_form *form, c
 	struct classify_answer answer = { .reason = REASON_ACCEPTED };
 	struct buf text;
 	buf_init(&text, 8192);
-	buf_add(&text, reply->host);
-	buf_add_str(&text, ": ");
+	if (reply->host.len > 0) {
+		buf_add(&text, reply->host);
+		buf_add_str(&text, ": ");
+	}
 	size_t host_len = text.len;
 	if (reply->code != 0)
 		buf_addf(&text, "%u ", reply->code);

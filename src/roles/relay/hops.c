@@ -10,6 +10,7 @@
 
 #include "dns_mx.h"
 #include "relay.h"
+#include "sock.h"
 
 #define SMTP_PORT 25
 #define LMTP_PORT 24
@@ -22,6 +23,7 @@ struct search {
 	bool lmtp;
 	struct dns_mx_answer mx;   /* hosts still to be asked for, from next_host on */
 	size_t next_host;
+	size_t better;             /* candidates of hosts that are preferred to the next one */
 	bool temporary;            /* some host could not be looked up for now */
 	struct relay_candidates found;
 };
@@ -41,15 +43,33 @@ static void conclude(struct search *s)
 	free(s);
 }
 
+/* A listener at 0.0.0.0 or [::] takes what is sent to any address of this host. */
+static bool takes_any(const struct netaddr *listener, const struct netaddr *addr)
+{
+	static const uint8_t zeros[sizeof(listener->bytes)];
+	return memcmp(listener->bytes, zeros, sizeof(zeros)) == 0 && (listener->family == 6 || addr->family == 4)
+		&& sock_is_local(addr);
+}
+
 static bool is_own(const struct relay *relay, const struct netaddr *addr, uint16_t port)
 {
 	for (size_t i = 0; i < relay->own_count; i++)
-		if (relay->own[i].port == port && memcmp(&relay->own[i].addr, addr, sizeof(*addr)) == 0)
+		if (relay->own[i].port == port && (memcmp(&relay->own[i].addr, addr, sizeof(*addr)) == 0
+		    || takes_any(&relay->own[i].addr, addr)))
 			return true;
 	return false;
 }
 
 static void ask_next_host(struct search *s);
+
+/* Only what we listen on ourselves would come back to us; and so would what less preferred hosts get. */
+static void found_ourselves(struct search *s, const char *host)
+{
+	s->found.status = IPC_MX_LOOP;
+	snprintf(s->found.text, sizeof(s->found.text), "%.100s is this server", host);
+	s->found.count = s->better;
+	s->mx.count = s->next_host;
+}
 
 static void on_addresses(void *arg, const struct dns_address_answer *answer)
 {
@@ -61,12 +81,12 @@ static void on_addresses(void *arg, const struct dns_address_answer *answer)
 		snprintf(found->text, sizeof(found->text), "%.100s: the DNS %s", host, answer->status == DNS_BOGUS
 			? "answer fails its DNSSEC validation" : "does not answer for now");
 	}
+	if (s->next_host == 0 || s->mx.hosts[s->next_host].preference != s->mx.hosts[s->next_host - 1].preference)
+		s->better = found->count;
 	for (size_t i = 0; i < answer->count && found->count < RELAY_CANDIDATES_MAX; i++) {
-		/* Only what we listen on ourselves would come back to us. */
 		if (is_own(s->relay, &answer->addrs[i], s->port)) {
-			found->status = IPC_MX_LOOP;
-			snprintf(found->text, sizeof(found->text), "%.100s is this server", host);
-			continue;
+			found_ourselves(s, host);
+			break;
 		}
 		struct relay_endpoint *e = &found->list[found->count++];
 		*e = (struct relay_endpoint){ .addr = answer->addrs[i], .port = s->port, .lmtp = s->lmtp };
@@ -167,6 +187,10 @@ static void find_mx(struct search *s, struct span domain)
 
 static void add_literal(struct search *s, const struct netaddr *addr)
 {
+	if (is_own(s->relay, addr, s->port)) {
+		found_ourselves(s, "the next hop");
+		return;
+	}
 	struct relay_endpoint *e = &s->found.list[s->found.count++];
 	struct buf text;
 	*e = (struct relay_endpoint){ .addr = *addr, .port = s->port, .lmtp = s->lmtp };

@@ -44,7 +44,9 @@ struct relay_job {
 	size_t *open;                       /* indices into outcomes, parallel to recipients */
 	struct outcome *outcomes;
 	size_t outcome_count;
-	bool spoken;                        /* some host greeted us */
+	bool spoken;                        /* some host greeted us and had an answer for us */
+	bool answered;                      /* the last host ended with a reply, not with a break */
+	bool hopeless;                      /* so far every hop leads nowhere, and will tomorrow */
 	bool busy;                          /* some host said it has enough of us */
 	char down_text[256];                /* why the last host could not be spoken with */
 	uint8_t body[];
@@ -55,6 +57,11 @@ static void try_next(struct relay_job *job);
 const struct smtp_client_message *relay_job_message(const struct relay_job *job)
 {
 	return &job->message;
+}
+
+struct span relay_job_helo(const struct relay_job *job)
+{
+	return job->ask.helo.len > 0 ? job->ask.helo : span_str(job->relay->hostname);
 }
 
 /* Whether the bytes that were taken and the last ones are those that were accepted. */
@@ -236,6 +243,7 @@ void relay_job_result(struct relay_job *job, const struct smtp_client_result *r,
 	o->final = !about_the_host(r);
 	if (o->final)
 		return;
+	job->answered = r->reply.code != 0;
 	job->busy |= r->reply.code == 421;
 	if (r->reply.code != 0)
 		snprintf(job->down_text, sizeof(job->down_text), "%.80s: %u %.120s", from->host, r->reply.code,
@@ -247,7 +255,7 @@ void relay_job_result(struct relay_job *job, const struct smtp_client_result *r,
 
 void relay_job_link_done(struct relay_job *job, bool spoken)
 {
-	job->spoken |= spoken;
+	job->spoken |= spoken && job->answered;
 	gather_open(job);
 	if (job->message.recipient_count == 0) {
 		/* Once a host took part in the message, what others said before does not count. */
@@ -259,20 +267,33 @@ void relay_job_link_done(struct relay_job *job, bool spoken)
 	try_next(job);
 }
 
-/* Nobody could be spoken with: the recipients wait, with the last reason. */
-static void give_up(struct relay_job *job, const char *text)
+void relay_job_again(struct relay_job *job)
 {
-	if (text[0] != 0)
-		snprintf(job->down_text, sizeof(job->down_text), "%s", text);
+	gather_open(job);
+	job->candidate -= job->candidate > 0;
+	try_next(job);
+}
+
+/* Nobody could be spoken with: the recipients wait, with the last reason; or fail, where no waiting helps. */
+static void give_up(struct relay_job *job)
+{
+	job->spoken |= job->hopeless;
 	for (size_t i = 0; i < job->outcome_count; i++) {
 		struct outcome *o = &job->outcomes[i];
 		if (o->final)
 			continue;
-		o->outcome = IPC_RELAYED_DEFERRED;
+		o->outcome = job->hopeless ? IPC_RELAYED_FAILED : IPC_RELAYED_DEFERRED;
 		if (o->code == 0)
 			keep_text(o, span_str(job->down_text));
 	}
 	answer(job);
+}
+
+/* What DNS says about the recipient's domain is the truth; a host in our own configuration may be a slip. */
+static bool leads_nowhere(const struct relay_job *job)
+{
+	return job->candidates.count == 0 && (job->candidates.status == IPC_MX_LOOP || job->candidates.status == IPC_MX_NULL
+		|| (job->candidates.status == IPC_MX_NO_DOMAIN && span_starts_nocase(job->hops[job->hop - 1], SPAN("mx:"))));
 }
 
 static void on_candidates(void *arg, const struct relay_candidates *candidates)
@@ -280,8 +301,11 @@ static void on_candidates(void *arg, const struct relay_candidates *candidates)
 	struct relay_job *job = arg;
 	job->candidates = *candidates;
 	job->candidate = 0;
+	const char *enhanced = candidates->status == IPC_MX_LOOP ? "5.4.6 "
+		: candidates->status == IPC_MX_NULL ? "5.1.10 " : "5.4.4 ";
+	job->hopeless = (job->hopeless || job->hop == 1) && leads_nowhere(job);
 	if (candidates->count == 0)
-		snprintf(job->down_text, sizeof(job->down_text), "%s", candidates->text);
+		snprintf(job->down_text, sizeof(job->down_text), "%s%s", job->hopeless ? enhanced : "", candidates->text);
 	try_next(job);
 }
 
@@ -297,7 +321,7 @@ static void try_next(struct relay_job *job)
 	if (job->hop < job->hop_count)
 		relay_hops_find(job->relay, job->hops[job->hop++], on_candidates, job);
 	else
-		give_up(job, "");
+		give_up(job);
 }
 
 static size_t list_count(ipc_list list)

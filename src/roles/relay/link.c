@@ -19,11 +19,14 @@ struct relay_link {
 	struct netaddr source;
 	int fd;
 	struct poller *poller;
+	struct smtp_client_options options; /* the client points here */
+	char *helo;
 	struct smtp_client *client;
 	struct relay_job *job;     /* NULL: idle or ending */
 	bool connected;
 	bool greeted;
 	bool idle;
+	bool stale;                /* its end came before this message, which therefore goes another way */
 	unsigned messages;
 	uint64_t idle_since_ms;
 };
@@ -35,8 +38,10 @@ static void link_free(struct relay_link *l)
 		relay->idle_count--;
 	list_remove(&l->link);
 	poller_close(l->poller);
-	close(l->fd);
+	if (l->fd >= 0)
+		close(l->fd);
 	smtp_client_free(l->client);
+	free(l->helo);
 	free(l);
 }
 
@@ -88,7 +93,18 @@ static void message_done(struct relay_link *l, bool reusable)
 		become_idle(l);
 	else
 		smtp_client_quit(l->client, loop_now_ms(l->relay->role.loop));
-	relay_job_link_done(job, l->greeted);
+	if (l->stale)
+		relay_job_again(job);
+	else
+		relay_job_link_done(job, l->greeted);
+}
+
+/* A server may end a kept connection whenever it likes; what it does then says nothing about the
+ * next message. */
+static bool went_stale(const struct relay_link *l, const struct smtp_client_result *r)
+{
+	return l->messages > 0 && r->stage <= SMTP_STAGE_MAIL && r->outcome == SMTP_CLIENT_DEFERRED
+		&& (r->cause == SMTP_CAUSE_CONNECTION_LOST || r->reply.code == 421);
 }
 
 /* Pulls every event. False: the link is at its end. */
@@ -109,7 +125,9 @@ static bool events(struct relay_link *l)
 			smtp_client_lost(l->client);
 			break;
 		case SMTP_CLIENT_RESULT:
-			relay_job_result(l->job, &event.result, &l->to);
+			l->stale |= went_stale(l, &event.result);
+			if (!l->stale)
+				relay_job_result(l->job, &event.result, &l->to);
 			break;
 		case SMTP_CLIENT_MESSAGE_DONE:
 			message_done(l, event.reusable);
@@ -175,17 +193,20 @@ static void on_ready(void *arg, unsigned ready)
 	pump(l);
 }
 
-static bool same_endpoint(const struct relay_link *l, const struct relay_endpoint *to, const struct netaddr *source)
+static bool fits(const struct relay_link *l, const struct relay_endpoint *to, const struct netaddr *source,
+	struct span helo)
 {
 	return memcmp(&l->to.addr, &to->addr, sizeof(to->addr)) == 0 && l->to.port == to->port && l->to.lmtp == to->lmtp
-		&& strcmp(l->to.host, to->host) == 0 && memcmp(&l->source, source, sizeof(*source)) == 0;
+		&& strcmp(l->to.host, to->host) == 0 && memcmp(&l->source, source, sizeof(*source)) == 0
+		&& span_eq(l->options.helo, helo);
 }
 
-static struct relay_link *find_idle(struct relay *relay, const struct relay_endpoint *to, const struct netaddr *source)
+static struct relay_link *find_idle(struct relay *relay, const struct relay_endpoint *to, const struct netaddr *source,
+	struct span helo)
 {
 	for (struct list *at = relay->idle.prev; at != &relay->idle; at = at->prev) {
 		struct relay_link *l = LIST_ENTRY(at, struct relay_link, link);
-		if (same_endpoint(l, to, source))
+		if (fits(l, to, source, helo))
 			return l;
 	}
 	return NULL;
@@ -198,28 +219,45 @@ static void begin(struct relay_link *l, struct relay_job *job)
 	smtp_client_begin(l->client, relay_job_message(job), loop_now_ms(l->relay->role.loop));
 }
 
-static struct relay_link *link_open(struct relay *relay, const struct relay_endpoint *to, const struct netaddr *source,
-	int fd)
+/* For this job's way; takes the descriptor when it succeeds. */
+static struct relay_link *link_open(const struct relay_endpoint *to, const struct netaddr *source,
+	const struct relay_job *job, struct relay *relay)
 {
 	struct relay_link *l = calloc(1, sizeof(*l));
 	if (l == NULL)
 		return NULL;
-	*l = (struct relay_link){ .relay = relay, .to = *to, .source = *source, .fd = fd };
+	*l = (struct relay_link){ .relay = relay, .to = *to, .source = *source, .fd = -1,
+		.options = relay->options[to->lmtp], .helo = role_strdup(relay_job_helo(job)) };
+	l->options.helo = span_str(l->helo);
 	list_init(&l->link);
-	l->client = smtp_client_new(&relay->options[to->lmtp], loop_now_ms(relay->role.loop));
-	l->poller = l->client != NULL ? poller_open(relay->role.loop, fd, on_ready, l) : NULL;
-	if (l->poller == NULL) {
-		smtp_client_free(l->client);
+	l->client = l->helo != NULL ? smtp_client_new(&l->options, loop_now_ms(relay->role.loop)) : NULL;
+	if (l->client == NULL) {
+		free(l->helo);
 		free(l);
 		return NULL;
 	}
 	return l;
 }
 
+static int link_connect(struct relay_link *l)
+{
+	int fd = l->to.addr.family == 0 ? sock_connect_unix_begin(l->to.host)
+		: sock_connect_tcp(&l->to.addr, l->to.port, &l->source);
+	if (fd < 0)
+		return fd;
+	l->poller = poller_open(l->relay->role.loop, fd, on_ready, l);
+	if (l->poller == NULL) {
+		close(fd);
+		return -ENOMEM;
+	}
+	l->fd = fd;
+	return 0;
+}
+
 int relay_link_start(struct relay *relay, const struct relay_endpoint *to, const struct netaddr *source,
 	struct relay_job *job)
 {
-	struct relay_link *l = find_idle(relay, to, source);
+	struct relay_link *l = find_idle(relay, to, source, relay_job_helo(job));
 	if (l != NULL) {
 		list_remove(&l->link);
 		l->idle = false;
@@ -228,13 +266,12 @@ int relay_link_start(struct relay *relay, const struct relay_endpoint *to, const
 		pump(l);
 		return 0;
 	}
-	int fd = to->addr.family == 0 ? sock_connect_unix_begin(to->host) : sock_connect_tcp(&to->addr, to->port, source);
-	if (fd < 0)
-		return fd;
-	l = link_open(relay, to, source, fd);
-	if (l == NULL) {
-		close(fd);
-		return -ENOMEM;
+	l = link_open(to, source, job, relay);
+	int error = l != NULL ? link_connect(l) : -ENOMEM;
+	if (error < 0) {
+		if (l != NULL)
+			link_free(l);
+		return error;
 	}
 	begin(l, job);
 	poller_want(l->poller, POLLER_WRITE);

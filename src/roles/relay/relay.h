@@ -75,6 +75,8 @@ void relay_mx_find(struct relay *relay, struct span domain, relay_mx_fn *fn, voi
 bool relay_job_begin(struct relay *relay, const struct channel_message *message);
 void relay_job_result(struct relay_job *job, const struct smtp_client_result *result,
 	const struct relay_endpoint *from);
+/* The kept connection was at its end before it heard of the message: its host is asked anew. */
+void relay_job_again(struct relay_job *job);
 /* The link is done with the job: all recipients have results. `spoken`: the other side greeted us. */
 void relay_job_link_done(struct relay_job *job, bool spoken);
 /*
@@ -85,6 +87,8 @@ struct span relay_job_content(struct relay_job *job, uint64_t offset, bool *last
 /* So many of them went on: each byte is summed once, when it is used. */
 void relay_job_content_taken(struct relay_job *job, struct span taken);
 const struct smtp_client_message *relay_job_message(const struct relay_job *job);
+/* The name to introduce ourselves with; valid as long as the job. */
+struct span relay_job_helo(const struct relay_job *job);
 
 /* link.c */
 /* Gives the job to an idle connection to this endpoint, or to a new one. */

@@ -15,10 +15,19 @@
 #include "clock.h"
 #include "smtpd.h"
 
+/* All of a SUBMIT_ASK but recipients and content: sender, names, numbers and lengths. */
+#define SUBMIT_OTHER_BYTES_MAX 4096
+
+enum submitting {
+	SUBMIT_ASKED,
+	SUBMIT_NO_QUEUE, /* none is there, or it takes no more questions */
+	SUBMIT_NO_ROOM   /* out of memory, or larger than one question may be */
+};
+
 /* Answers the session; the caller pumps, or is inside the pump already. */
 static void tell(struct smtpd_conn *conn, const struct smtp_server_answer *answer)
 {
-	smtp_server_answer(conn->session, answer, clock_unix_ms());
+	smtp_server_answer(conn->session, answer, clock_forward_ms());
 }
 
 /* An answer arrived from another role, maybe after the client left. */
@@ -229,15 +238,30 @@ static void on_submitted(void *arg, const struct channel_message *message)
 		committed(conn, key_of(submitted.key, REPLY_QUEUE_UNAVAILABLE));
 }
 
-/* False: it could not be offered to a queue now. */
-static bool submit(struct smtpd_conn *conn)
+/* However often it is offered again, a client is not kept for longer than this. */
+static uint32_t commit_left_ms(const struct smtpd_conn *conn)
+{
+	uint64_t gone_ms = (clock_mono_us() - conn->asked_us) / 1000;
+	uint64_t left_ms = gone_ms < SMTPD_COMMIT_TIMEOUT_MS ? SMTPD_COMMIT_TIMEOUT_MS - gone_ms : 0;
+	return left_ms < SMTPD_ASK_TIMEOUT_MS ? (uint32_t)left_ms : SMTPD_ASK_TIMEOUT_MS;
+}
+
+static void ask_submit(struct smtpd_conn *conn, struct channel *queue, const struct ipc_submit_ask *ask,
+	enum submitting *outcome_out)
+{
+	struct channel_question question = { IPC_SUBMIT_ASK, -1, commit_left_ms(conn), on_submitted, conn };
+	struct buf *out = queue != NULL && question.timeout_ms > 0 ? channel_ask(queue, &question) : NULL;
+	*outcome_out = out != NULL ? SUBMIT_ASKED : SUBMIT_NO_QUEUE;
+	if (out == NULL)
+		return;
+	ipc_put_submit_ask(out, ask);
+	channel_end(queue);
+}
+
+static enum submitting submit(struct smtpd_conn *conn)
 {
 	const struct smtp_transaction *t = conn->committing;
 	struct channel *queue = conn->smtpd->queue;
-	struct channel_question question = { IPC_SUBMIT_ASK, -1, SMTPD_ASK_TIMEOUT_MS, on_submitted, conn };
-	struct buf *out = queue != NULL ? channel_ask(queue, &question) : NULL;
-	if (out == NULL)
-		return false;
 	struct buf list, peer;
 	buf_init(&list, CHANNEL_BODY_BYTES_MAX);
 	buf_init(&peer, 64);
@@ -251,17 +275,17 @@ static bool submit(struct smtpd_conn *conn)
 		.session = smtp_server_session_id(conn->session), .large = t->spilled,
 		.large_bytes = t->spilled ? t->stored_bytes : 0, .content_crc = t->stored_crc32c,
 		.content = t->stored };
-	ipc_put_submit_ask(out, &ask);
-	out->failed |= list.failed;
-	channel_end(queue);
+	enum submitting outcome = SUBMIT_NO_ROOM;
+	if (!list.failed && !peer.failed && list.len + t->stored.len + SUBMIT_OTHER_BYTES_MAX <= CHANNEL_BODY_BYTES_MAX)
+		ask_submit(conn, queue, &ask, &outcome);
 	buf_fini(&list);
 	buf_fini(&peer);
-	return true;
+	return outcome;
 }
 
 void smtpd_ask_resubmit(struct smtpd_conn *conn)
 {
-	if (submit(conn))
+	if (submit(conn) == SUBMIT_ASKED)
 		conn->resubmit = false;
 }
 
@@ -276,11 +300,13 @@ static void ask_commit(struct smtpd_conn *conn, const struct smtp_server_questio
 	conn->committing = q->transaction;
 	conn->message_id = q->transaction->id;
 	conn->asked_us = clock_mono_us();
-	enum reply_key refusal = conn->spill_failed && q->transaction->spilled ? REPLY_DISK_FULL
-		: REPLY_QUEUE_UNAVAILABLE;
-	if (refusal == REPLY_QUEUE_UNAVAILABLE && submit(conn)) {
-		conn->asking = true;
-		return;
+	enum reply_key refusal = REPLY_DISK_FULL;
+	if (!conn->spill_failed || !q->transaction->spilled) {
+		enum submitting outcome = submit(conn);
+		conn->asking = outcome == SUBMIT_ASKED;
+		if (conn->asking)
+			return;
+		refusal = outcome == SUBMIT_NO_ROOM ? REPLY_SESSION_OUT_OF_MEMORY : REPLY_QUEUE_UNAVAILABLE;
 	}
 	/* Nothing left this process, so nothing was kept: the refusal is true. */
 	smtpd_spill_drop(conn);

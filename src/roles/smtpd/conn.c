@@ -123,6 +123,7 @@ static bool send_output(struct smtpd_conn *conn)
 			continue;
 		if (sent <= 0)
 			return false;
+		conn->stalled_us = 0;
 		smtp_server_output_consume(conn->session, (size_t)sent);
 	}
 }
@@ -142,7 +143,7 @@ static bool feed_held(struct smtpd_conn *conn, uint64_t now_ms)
 /* Events, output and held input, until nothing moves; then says what the socket is watched for. */
 void smtpd_conn_pump(struct smtpd_conn *conn)
 {
-	uint64_t now_ms = clock_unix_ms();
+	uint64_t now_ms = clock_forward_ms();
 	do {
 		if (!events(conn))
 			conn->closing = true;
@@ -153,6 +154,10 @@ void smtpd_conn_pump(struct smtpd_conn *conn)
 	} while (!conn->closing && feed_held(conn, now_ms));
 
 	bool unsent = smtp_server_output(conn->session).len > 0;
+	if (!unsent)
+		conn->stalled_us = 0;
+	else if (conn->stalled_us == 0)
+		conn->stalled_us = clock_mono_us();
 	if (conn->closing && !unsent) {
 		smtpd_conn_close(conn, "done");
 		return;
@@ -186,7 +191,7 @@ static void receive(struct smtpd_conn *conn)
 	}
 	conn->eof = got == 0;
 	struct span input = span_of(bytes, (size_t)got);
-	uint64_t now_ms = clock_unix_ms();
+	uint64_t now_ms = clock_forward_ms();
 	while (input.len > 0 && conn->held.len == 0 && !conn->asking && !conn->closing) {
 		size_t took = smtp_server_feed(conn->session, input, now_ms);
 		input = span_from(input, took);
@@ -217,7 +222,7 @@ void smtpd_conn_open(struct smtpd_listener *listener, int fd, const struct netad
 	struct smtpd_conn *conn = calloc(1, sizeof(*conn));
 	bool trusted = smtpd_trusts(d->settings, peer);
 	bool counted = d->settings->connections_per_client_max > 0 && !trusted;
-	struct smtp_server_peer who = { .addr = *peer, .trusted = trusted, .now_ms = clock_unix_ms() };
+	struct smtp_server_peer who = { .addr = *peer, .trusted = trusted, .now_ms = clock_forward_ms() };
 	if (conn != NULL)
 		conn->session = smtp_server_new(&d->settings->options[listener->repair_newlines], &who);
 	if (conn != NULL && conn->session != NULL)
@@ -251,10 +256,23 @@ void smtpd_conn_open(struct smtpd_listener *listener, int fd, const struct netad
 	smtpd_conn_pump(conn);
 }
 
+/* Output waits, and none of it left for as long as a client may be silent, or be told good-bye. */
+static bool does_not_read(const struct smtpd_conn *conn)
+{
+	uint64_t patience_ms = conn->settings->options[0].limits.command_timeout_ms;
+	if (conn->closing && patience_ms > SMTPD_LAST_WORDS_MS)
+		patience_ms = SMTPD_LAST_WORDS_MS;
+	return conn->stalled_us != 0 && clock_mono_us() - conn->stalled_us > patience_ms * 1000;
+}
+
 void smtpd_conn_sweep(struct smtpd_conn *conn, uint64_t now_ms)
 {
 	if (conn->resubmit && clock_mono_us() - conn->asked_us > SMTPD_ASK_TIMEOUT_MS * 1000ull) {
 		smtpd_ask_give_up(conn);
+		return;
+	}
+	if (conn->fd >= 0 && does_not_read(conn)) {
+		smtpd_conn_close(conn, "the client does not read");
 		return;
 	}
 	if (conn->fd < 0 || smtp_server_deadline_ms(conn->session) > now_ms)
@@ -267,6 +285,6 @@ void smtpd_conn_shutdown(struct smtpd_conn *conn)
 {
 	if (conn->fd < 0)
 		return;
-	smtp_server_shutdown(conn->session, clock_unix_ms());
+	smtp_server_shutdown(conn->session, clock_forward_ms());
 	smtpd_conn_pump(conn);
 }

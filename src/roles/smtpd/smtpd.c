@@ -172,7 +172,7 @@ static void end_if_idle(struct smtpd *d)
 static void on_sweep(void *arg)
 {
 	struct smtpd *d = arg;
-	uint64_t now_ms = clock_unix_ms();
+	uint64_t now_ms = clock_forward_ms();
 	struct list *at = d->conns.next;
 	while (at != &d->conns) {
 		/* Only this connection may end in its sweep, so the next one stays valid. */

@@ -19,6 +19,8 @@
 #define SMTPD_HELD_BYTES_MAX 65536   /* input kept while a question is open; then reading stops */
 #define SMTPD_ASK_TIMEOUT_MS 60000
 #define SMTPD_CHECK_BYTES_MAX 32
+#define SMTPD_COMMIT_TIMEOUT_MS 120000 /* from the end of a message to its answer, or to the end without one */
+#define SMTPD_LAST_WORDS_MS 10000    /* for output that is left when a session has ended */
 
 /* One generation of the configuration; sessions keep theirs until they end. */
 struct smtpd_settings {
@@ -86,6 +88,7 @@ struct smtpd_conn {
 	uint64_t since_ms;
 	bool told;                 /* the console knows of this session */
 	char check[SMTPD_CHECK_BYTES_MAX]; /* that decided about the last recipient */
+	uint64_t stalled_us;       /* since when output waits and none of it leaves; 0: none waits */
 	struct id128 message_id;   /* of the transaction being asked about */
 	const struct smtp_transaction *committing; /* the session's, while COMMIT is asked */
 };

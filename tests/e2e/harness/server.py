@@ -68,14 +68,15 @@ class Server:
         self.sanitizer_allowed = False
 
     # starting and stopping
-    def spawn(self):
+    def spawn(self, **more):
         with open(self.log_path, "ab") as log, open(self.out_path, "wb") as out:
-            self.process = subprocess.Popen(self.args, stdin=subprocess.DEVNULL, stdout=out, stderr=log, cwd=self.dir)
+            self.process = subprocess.Popen(self.args, stdin=subprocess.DEVNULL, stdout=out, stderr=log, cwd=self.dir,
+                                            **more)
         Server.running.append(self)
         return self
 
-    def start(self):
-        self.spawn()
+    def start(self, **more):
+        self.spawn(**more)
         until(self.is_ready, f"{self.args} is ready", START_SECONDS_MAX)
         return self
 

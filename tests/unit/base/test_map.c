@@ -72,6 +72,25 @@ static void test_equal_hashes_do_no_harm(void **state)
 	fill_and_empty(hash_few);
 }
 
+static void test_room_made_at_once_is_enough(void **state)
+{
+	(void)state;
+	struct map m;
+	map_init(&m);
+	for (int i = 0; i < MEMBERS; i++) {
+		/* In an empty table, in one with members, and with less than there is. */
+		if (i == 0 || i == 20 || i == 40)
+			map_reserve(&m, i == 0 ? 20 : i == 20 ? MEMBERS : 1);
+		size_t slots = m.slot_count;
+		members[i].number = i;
+		assert_true(map_insert(&m, &members[i].link, hash_spread(i)));
+		assert_int_equal(m.slot_count, slots);
+	}
+	for (int i = 0; i < MEMBERS; i++)
+		assert_ptr_equal(find(&m, i, hash_spread(i)), &members[i]);
+	map_fini(&m);
+}
+
 static void test_siphash_has_the_published_values(void **state)
 {
 	(void)state;
@@ -117,6 +136,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_members_are_found_and_removed),
 		cmocka_unit_test(test_equal_hashes_do_no_harm),
+		cmocka_unit_test(test_room_made_at_once_is_enough),
 		cmocka_unit_test(test_siphash_has_the_published_values),
 		cmocka_unit_test(test_a_list_keeps_order_and_survives_double_removal),
 	};

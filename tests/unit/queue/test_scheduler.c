@@ -419,7 +419,7 @@ static void test_keys_are_cut_at_their_limit(void **state)
 static double seconds_now(void)
 {
 	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t); /* others may work on this machine */
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
@@ -453,7 +453,7 @@ static void test_a_waiting_unit_takes_96_bytes(void **state)
 }
 
 /* Many destinations, each event at once: an event's cost may grow with the logarithm, not with the number. */
-static double cost_of_an_event(uint32_t destinations)
+static double cost_once(uint32_t destinations)
 {
 	struct scheduler *s = make();
 	char key[16];
@@ -474,6 +474,17 @@ static double cost_of_an_event(uint32_t destinations)
 	double each = (seconds_now() - begin) / events;
 	scheduler_free(s);
 	return each;
+}
+
+/* The least of a few runs: a busy machine only adds. */
+static double cost_of_an_event(uint32_t destinations)
+{
+	double least = cost_once(destinations);
+	for (int i = 0; i < 4; i++) {
+		double again = cost_once(destinations);
+		least = again < least ? again : least;
+	}
+	return least;
 }
 
 static void test_an_event_costs_no_more_with_many_destinations(void **state)

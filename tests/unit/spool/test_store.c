@@ -359,6 +359,50 @@ static void test_a_full_disk_refuses_and_still_settles(void **state)
 	free_store(&s);
 }
 
+static unsigned write_count, sync_count, name_count;
+static struct disk_ops plain_ops;
+
+static int counted_write(void *ctx, int file, const struct iovec *iov, int iov_count, uint64_t offset)
+{
+	write_count++;
+	return plain_ops.write(ctx, file, iov, iov_count, offset);
+}
+
+static int counted_sync(void *ctx, int file)
+{
+	sync_count++;
+	return plain_ops.sync(ctx, file);
+}
+
+static int counted_sync_names(void *ctx)
+{
+	name_count++;
+	return plain_ops.sync_names(ctx);
+}
+
+/* The price of a 250 to a client that is alone: one write and one sync, nothing for the journal. */
+static void test_one_message_costs_one_write_and_one_sync(void **state)
+{
+	(void)state;
+	struct store s;
+	struct disk_ops ops;
+	s.bench = bench_new();
+	plain_ops = ops = *s.bench.disk.ops;
+	ops.write = counted_write;
+	ops.sync = counted_sync;
+	ops.sync_names = counted_sync_names;
+	s.bench.disk.ops = &ops;
+	assert_int_equal(open_store(&s), 0);
+	append(&s, 1);
+	write_count = sync_count = name_count = 0;
+	for (uint8_t i = 2; i < 8; i++)
+		append(&s, i);
+	assert_int_equal(write_count, 6);
+	assert_int_equal(sync_count, 6);
+	assert_int_equal(name_count, 0);
+	free_store(&s);
+}
+
 static void test_a_second_instance_is_refused(void **state)
 {
 	(void)state;
@@ -724,6 +768,7 @@ int main(void)
 		cmocka_unit_test(test_an_option_that_is_too_long_is_refused),
 		cmocka_unit_test(test_notes_survive),
 		cmocka_unit_test(test_a_full_disk_refuses_and_still_settles),
+		cmocka_unit_test(test_one_message_costs_one_write_and_one_sync),
 		cmocka_unit_test(test_a_second_instance_is_refused),
 		cmocka_unit_test(test_a_damaged_message_stops_nothing_else),
 		cmocka_unit_test(test_a_lost_journal_is_reported_and_loses_no_message),
