@@ -80,12 +80,11 @@
 	F(u32, alias_members_max) F(u32, alias_depth_max)
 #define IPC_FIELDS_SETUP_QUEUE(F) \
 	F(span, hostname) F(u8, log_json) F(span, folder) F(u8, paused) F(u64, segment_bytes) \
-	F(span, retry_ms) /* u64 each */ F(u64, give_up_ms) F(u64, bounces_give_up_ms) F(u64, whole_message_bytes_max) \
-	F(u32, deliveries_max) F(u32, relay_max)
+	F(span, retry_ms) F(span, delay_after_ms) /* u64 each */ F(u8, failure_copies) F(u64, give_up_ms) \
+	F(u64, bounces_give_up_ms) F(u64, whole_message_bytes_max) F(u32, deliveries_max) F(u32, relay_max)
 #define IPC_FIELDS_SETUP_DELIVERY(F) F(span, hostname) F(u8, log_json) F(u32, deliveries_max)
 #define IPC_FIELDS_SETUP_RELAY(F) \
-	F(span, hostname) F(u8, log_json) F(list, dns_servers) F(span, trust_anchor) \
-	F(list, own_addresses) /* "192.0.2.1:25" */
+	F(span, hostname) F(u8, log_json) F(list, dns_servers) F(span, trust_anchor) F(list, own_addresses) /* "IP:PORT" */
 #define IPC_FIELDS_SETUP_CONSOLE(F) F(u8, log_json) F(span, version)
 /* hops: not empty for a domain that is kept elsewhere; open: of that, every recipient is taken */
 #define IPC_FIELDS_DOMAIN(F) F(span, name) F(span, mailboxes) F(u8, subaddress) F(u8, fold) F(list, hops) F(u8, open)
@@ -109,14 +108,14 @@
 /* outcome: enum ipc_expansion; identity: the same for every spelling that means the same mailbox or
  * address, of MAILBOX and ROUTE; targets: list of mailboxes or addresses */
 #define IPC_FIELDS_EXPAND_ASK(F) F(span, recipient) F(u8, added) /* by an earlier expansion */
-#define IPC_FIELDS_EXPANDED(F) \
-	F(u8, outcome) F(span, domain) F(span, user) F(span, identity) F(list, targets) \
+#define IPC_FIELDS_EXPANDED(F) F(u8, outcome) F(span, domain) F(span, user) F(span, identity) F(list, targets) \
 	F(list, hops) F(span, helo) F(addr, source) F(u32, connections_max)
 
+/* body: 0 7BIT, 1 8BITMIME, 2 BINARYMIME; notify, orcpts: of each recipient, or both empty; ret: enum dsn_ret */
 #define IPC_FIELDS_SUBMIT_ASK(F) \
-	F(id, id) F(u64, arrived_ms) F(span, sender) F(list, recipients) F(u8, smtputf8) F(u8, body_8bit) \
-	F(u8, again) F(span, client) F(span, helo) F(span, session) F(u8, large) F(u64, large_bytes) F(u32, content_crc) \
-	F(span, trace) F(span, content)
+	F(id, id) F(u64, arrived_ms) F(span, sender) F(list, recipients) F(span, notify) F(list, orcpts) \
+	F(u8, smtputf8) F(u8, body) F(u8, ret) F(span, envid) F(span, client) F(span, helo) F(span, session) \
+	F(u8, again) F(u8, large) F(u64, large_bytes) F(u32, content_crc) F(span, trace) F(span, content)
 #define IPC_FIELDS_SUBMITTED(F) F(u16, key) F(u8, unknown) /* unknown: neither kept nor refused for sure */
 #define IPC_FIELDS_SPILL_ASK(F) F(id, id)
 #define IPC_FIELDS_SPILL_READY(F) F(u16, key) F(u64, offset)
@@ -124,7 +123,7 @@
 
 #define IPC_FIELDS_DELIVER_ASK(F) \
 	F(id, id) F(span, sender) F(span, recipient) F(span, domain) F(span, user) F(u32, attempt) \
-	F(u8, large) F(u64, offset) F(u64, bytes) F(u32, large_crc) F(span, content) /* large_crc: crc32c of those bytes */
+	F(u8, body) F(u8, large) F(u64, offset) F(u64, bytes) F(u32, large_crc) F(span, content)
 #define IPC_FIELDS_DELIVER_RESULT(F) F(u16, key) F(span, text)
 
 /* status: enum ipc_mx_status; key: of the set of hosts, the same for all domains that share it */
@@ -135,11 +134,11 @@
  * notify, orcpts: one for each recipient, in their order; recipients are full mailboxes. */
 #define IPC_FIELDS_RELAY_ASK(F) \
 	F(id, id) F(span, sender) F(list, recipients) F(span, notify) F(list, orcpts) F(u8, smtputf8) F(u8, body) \
-	F(span, envid) F(u8, ret) F(list, hops) F(span, helo) F(addr, source) F(u8, large) F(u64, bytes) F(u32, large_crc) \
-	F(span, content)
+	F(span, envid) F(u8, ret) F(list, hops) F(span, helo) F(addr, source) \
+	F(u8, large) F(u64, bytes) F(u32, large_crc) F(span, content)
 #define IPC_FIELDS_RELAY_ONE(F) \
-	F(u8, outcome) F(u8, stage) F(u8, cause) F(u16, code) F(span, enhanced) F(span, text) \
-	F(span, host) F(u8, dsn_passed)
+	F(u8, outcome) F(u8, stage) F(u8, cause) F(u16, code) F(span, enhanced) F(span, host) F(span, text) \
+	F(u8, dsn_passed)
 /* results: one encoded ipc_relay_one for each recipient; outcome: enum ipc_destination, of the destination */
 #define IPC_FIELDS_RELAY_RESULT(F) F(list, results) F(u8, outcome) F(span, reason)
 

@@ -49,7 +49,7 @@ static void trace_write(struct smtp_server *s, struct transaction *t)
 bool content_begin(struct smtp_server *s, bool dots)
 {
 	struct transaction *t = s->transaction;
-	bool repair = s->trusted || s->options->repair_newlines;
+	bool repair = (s->trusted || s->options->repair_newlines) && !t->view.body_binary;
 	uint64_t reserve = t->view.size_declared;
 	if (reserve < RESERVE_BYTES_MIN)
 		reserve = RESERVE_BYTES_MIN;
@@ -58,6 +58,7 @@ bool content_begin(struct smtp_server *s, bool dots)
 	if (reserve + TRACE_BYTES_MAX <= t->stored.max)
 		buf_reserve(&t->stored, (size_t)reserve + TRACE_BYTES_MAX);
 	data_decoder_init(&t->decoder, s->options->limits.line_bytes_max, dots, repair);
+	t->decoder.binary = t->view.body_binary;
 	trace_write(s, t);
 	t->content_began = true;
 	timers_window_start(s);

@@ -9,6 +9,8 @@
 
 #include <endian.h>
 
+#include "utf8.h"
+
 enum {
 	AT_LINE_START,
 	AT_DOT,    /* a dot at the start of the line, already taken out */
@@ -187,10 +189,22 @@ static bool dot_step(struct pass *p)
 	return false;
 }
 
+static size_t binary_take(struct data_decoder *d, struct span in, struct buf *out)
+{
+	if (out != NULL)
+		buf_add(out, in);
+	if (!span_is_ascii(in))
+		d->found |= DATA_8BIT;
+	return in.len;
+}
+
 size_t data_decode(struct data_decoder *d, struct span in, struct buf *out, bool *ended_out)
 {
 	struct pass p = { .d = d, .out = out, .in = in };
 	bool ended = false;
+	*ended_out = false;
+	if (d->binary)
+		return binary_take(d, in, out);
 	while (p.at < in.len && !ended) {
 		if (d->state == AT_LINE_START && d->dots && in.ptr[p.at] == '.') {
 			byte_drop(&p);
@@ -212,6 +226,8 @@ size_t data_decode(struct data_decoder *d, struct span in, struct buf *out, bool
 void data_decoder_finish(struct data_decoder *d, struct buf *out)
 {
 	struct pass p = { .d = d, .out = out };
+	if (d->binary)
+		return;
 	if (d->state == AT_CR) {
 		d->found |= DATA_BARE_NEWLINE;
 		emit(&p, SPAN("\r\n"));

@@ -5,6 +5,7 @@
  * have. Only CRLF.CRLF ends the data (RFC 5321 section 4.1.1.4); a bare CR or
  * LF never begins a line, so it can neither end the data nor take a dot away.
  * Repairing turns a bare LF, and a run of CRs with or without its LF, into CRLF.
+ * With BODY=BINARYMIME nothing is looked for and nothing changed (RFC 3030 section 3).
  */
 #ifndef WAYBILL_SMTP_DATA_DECODER_H
 #define WAYBILL_SMTP_DATA_DECODER_H
@@ -26,6 +27,7 @@ struct data_decoder {
 	uint8_t found;           /* enum data_found bits */
 	bool dots;               /* DATA: transparency dots and an end; BDAT: neither */
 	bool repair;
+	bool binary;             /* every octet is data; set after data_decoder_init, with neither of the two */
 };
 
 /* Output is at most this many bytes more than the input (twice the input when repairing). */

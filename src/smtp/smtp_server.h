@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The server side of SMTP as a pure state machine: bytes and decisions in,
- * replies, questions and events out. No socket, no clock, no lookup: the caller
- * feeds what it read, pulls events until IDLE or CLOSE, sends the output, and
- * answers questions when it can. RFC 5321, 1870, 2034, 2920, 3030, 6152, 6531, 9422.
+ * replies, questions and events out. No socket, no clock, no lookup.
+ * RFC 5321, 1870, 2034, 2920, 3030, 3461, 6152, 6531, 9422.
  *
  * The caller's loop: feed (what was not taken stays with the caller), then next
  * until IDLE or CLOSE, then send the output; when something was answered, pulled
@@ -13,6 +12,7 @@
 #ifndef WAYBILL_SMTP_SMTP_SERVER_H
 #define WAYBILL_SMTP_SMTP_SERVER_H
 
+#include "dsn_params.h"
 #include "id128.h"
 #include "reply.h"
 #include "smtp_server_options.h"
@@ -26,9 +26,13 @@ struct smtp_transaction {
 	struct id128 id;             /* the message id */
 	struct span sender;          /* mailbox without brackets; empty for <> */
 	const struct span *recipients; /* accepted mailboxes as written; "postmaster" may stand alone */
+	const uint8_t *notify;       /* of each recipient: DSN_NOTIFY_ flags, 0: not given (RFC 3461) */
+	const struct span *orcpts;   /* of each recipient, checked and as written; empty: not given */
 	size_t recipient_count;
-	bool smtputf8;               /* asked for with MAIL */
+	bool smtputf8, body_binary;  /* asked for with MAIL; binary: every octet is data */
 	bool body_8bit;              /* declared, or found in the content */
+	enum dsn_ret ret;
+	struct span envid;           /* checked and as written; empty: not given */
 	uint64_t size_declared;      /* 0: not declared */
 	struct span trace;           /* at COMMIT: the Received field, to stand before the content; empty when spilled */
 	struct span content;         /* at COMMIT: inline content; empty when spilled */

@@ -7,9 +7,10 @@
 
 #define RECIPIENTS_CAP_FIRST 4
 
-/* What a recipient may take in the arena: its text, its share of an array that grew
+/* What a recipient may take in the arena: its texts, its share of three arrays that grew
  * by doubling, and the unused end of a block. */
-#define ARENA_BYTES_RECIPIENT 512
+#define ARENA_BYTES_RECIPIENT 1280
+#define ENVELOPE_BYTES_RECIPIENT 16 /* besides its texts */
 #define ARENA_BYTES_BASE 4096
 
 struct transaction *transaction_new(struct span sender, const struct transaction_limits *limits)
@@ -36,11 +37,25 @@ void transaction_free(struct transaction *t)
 	free(t);
 }
 
-void transaction_candidate_set(struct transaction *t, struct span mailbox)
+static size_t envelope_share(struct span mailbox, struct span orcpt)
 {
-	assert(mailbox.len <= sizeof(t->candidate));
+	return mailbox.len + orcpt.len + ENVELOPE_BYTES_RECIPIENT;
+}
+
+bool transaction_envelope_fits(const struct transaction *t, struct span mailbox, struct span orcpt)
+{
+	return envelope_share(mailbox, orcpt) <= TRANSACTION_ENVELOPE_BYTES_MAX - t->envelope_bytes;
+}
+
+void transaction_candidate_set(struct transaction *t, struct span mailbox, const struct recipient_wish *wish)
+{
+	assert(mailbox.len <= sizeof(t->candidate) && wish->orcpt.len <= sizeof(t->candidate_orcpt));
 	memcpy(t->candidate, mailbox.ptr, mailbox.len);
 	t->candidate_len = mailbox.len;
+	if (wish->orcpt.len > 0)
+		memcpy(t->candidate_orcpt, wish->orcpt.ptr, wish->orcpt.len);
+	t->candidate_wish = (struct recipient_wish){ .notify = wish->notify,
+		.orcpt = span_of(t->candidate_orcpt, wish->orcpt.len) };
 }
 
 struct span transaction_candidate(const struct transaction *t)
@@ -52,23 +67,33 @@ static bool recipients_grow(struct transaction *t)
 {
 	size_t cap = t->recipients_cap > 0 ? t->recipients_cap * 2 : RECIPIENTS_CAP_FIRST;
 	struct span *grown = arena_alloc(&t->arena, cap * sizeof(*grown));
-	if (grown == NULL)
+	struct span *orcpts = arena_alloc(&t->arena, cap * sizeof(*orcpts));
+	uint8_t *notify = arena_alloc(&t->arena, cap);
+	if (grown == NULL || orcpts == NULL || notify == NULL)
 		return false;
-	if (t->view.recipient_count > 0)
+	if (t->view.recipient_count > 0) {
 		memcpy(grown, t->recipients, t->view.recipient_count * sizeof(*grown));
-	t->recipients = grown;
+		memcpy(orcpts, t->orcpts, t->view.recipient_count * sizeof(*orcpts));
+		memcpy(notify, t->notify, t->view.recipient_count);
+	}
+	t->view.recipients = t->recipients = grown;
+	t->view.orcpts = t->orcpts = orcpts;
+	t->view.notify = t->notify = notify;
 	t->recipients_cap = cap;
-	t->view.recipients = grown;
 	return true;
 }
 
 bool transaction_candidate_accept(struct transaction *t)
 {
-	struct span copy;
+	struct span copy, orcpt;
 	if (t->view.recipient_count == t->recipients_cap && !recipients_grow(t))
 		return false;
-	if (!arena_copy(&t->arena, transaction_candidate(t), &copy))
+	if (!arena_copy(&t->arena, transaction_candidate(t), &copy)
+	    || !arena_copy(&t->arena, t->candidate_wish.orcpt, &orcpt))
 		return false;
+	t->envelope_bytes += envelope_share(copy, orcpt);
+	t->notify[t->view.recipient_count] = t->candidate_wish.notify;
+	t->orcpts[t->view.recipient_count] = orcpt;
 	t->recipients[t->view.recipient_count++] = copy;
 	return true;
 }

@@ -14,13 +14,24 @@
 #include "smtp_server.h"
 #include "trace.h"
 
+/* What a RCPT asked for besides its mailbox. */
+struct recipient_wish {
+	uint8_t notify;
+	struct span orcpt;
+};
+
 struct transaction {
 	struct smtp_transaction view;
 	struct arena arena;      /* sender, recipients */
 	struct span *recipients;
+	uint8_t *notify;
+	struct span *orcpts;
 	size_t recipients_cap;
+	size_t envelope_bytes;   /* of recipients and their ORCPT, with a share for lengths */
 	uint8_t candidate[ADDRESS_MAILBOX_BYTES_MAX]; /* the recipient that is asked about */
 	size_t candidate_len;
+	uint8_t candidate_orcpt[DSN_ORCPT_BYTES_MAX];
+	struct recipient_wish candidate_wish; /* its orcpt points there */
 	bool rcpt_seen;          /* some RCPT came, whatever became of it */
 
 	struct buf stored;       /* trace and content; after SPILL what was not given out yet */
@@ -33,6 +44,10 @@ struct transaction {
 	enum reply_key refusal;
 };
 
+/* Recipients and ORCPTs of one message, so that it can be handed on in one piece with what is
+ * kept of its content; what is over comes in another transaction. */
+#define TRANSACTION_ENVELOPE_BYTES_MAX (640u * 1024)
+
 struct transaction_limits {
 	size_t recipients_max;
 	size_t inline_bytes_max;
@@ -42,8 +57,11 @@ struct transaction_limits {
 struct transaction *transaction_new(struct span sender, const struct transaction_limits *limits);
 void transaction_free(struct transaction *t);
 
-/* Keeps the recipient while the question about it is pending. */
-void transaction_candidate_set(struct transaction *t, struct span mailbox);
+/* Whether one more recipient fits into the envelope. */
+bool transaction_envelope_fits(const struct transaction *t, struct span mailbox, struct span orcpt);
+
+/* Keeps the recipient while the question about it is pending; both are copied. */
+void transaction_candidate_set(struct transaction *t, struct span mailbox, const struct recipient_wish *wish);
 struct span transaction_candidate(const struct transaction *t);
 
 /* Adds the candidate to the recipients; false: no memory. */

@@ -56,7 +56,7 @@ void verb_ehlo(struct smtp_server *s, struct span argument)
 	add_number_line(out, "250-PIPELINING\r\n250-SIZE ", s->options->limits.message_bytes_max);
 	/* EXPN and HELP must be listed where they are answered (RFC 5321 sections 3.5.2, 4.1.1.1). */
 	buf_add_str(out, "\r\n250-EXPN\r\n250-HELP\r\n250-8BITMIME\r\n250-SMTPUTF8");
-	buf_add_str(out, "\r\n250-ENHANCEDSTATUSCODES\r\n250-CHUNKING");
+	buf_add_str(out, "\r\n250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250-DSN");
 	add_number_line(out, "\r\n250 LIMITS RCPTMAX=", s->options->limits.recipients_max);
 	add_number_line(out, " MAILMAX=", s->options->limits.transactions_max);
 	buf_add_str(out, "\r\n");

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * MAIL (RFC 5321 section 4.1.1.2) with SIZE (RFC 1870), BODY (RFC 6152) and
- * SMTPUTF8 (RFC 6531). Makes the transaction and its message id.
+ * MAIL (RFC 5321 section 4.1.1.2) with SIZE (RFC 1870), BODY (RFC 6152, RFC 3030),
+ * SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461). Makes the transaction and its message id.
  */
 #include "smtp_server_private.h"
 
 struct mail_params {
 	uint64_t size;
 	bool size_given, body_given, smtputf8;
-	bool body_8bit;
+	bool body_8bit, body_binary;
+	enum dsn_ret ret;
+	struct span envid; /* points into the command line */
 };
 
 /* Each returns the key of the refusal, or REPLY_MAIL_OK. */
@@ -35,10 +37,9 @@ static enum reply_key param_body(struct mail_params *p, const struct smtp_param 
 		return REPLY_PARAMETER_INVALID;
 	p->body_given = true;
 	p->body_8bit = span_eq_nocase(param->value, SPAN("8BITMIME"));
-	if (p->body_8bit || span_eq_nocase(param->value, SPAN("7BIT")))
-		return REPLY_MAIL_OK;
-	/* BINARYMIME is an extension that EHLO does not offer. */
-	return span_eq_nocase(param->value, SPAN("BINARYMIME")) ? REPLY_PARAMETER_UNKNOWN : REPLY_PARAMETER_INVALID;
+	p->body_binary = span_eq_nocase(param->value, SPAN("BINARYMIME"));
+	return p->body_8bit || p->body_binary || span_eq_nocase(param->value, SPAN("7BIT"))
+		? REPLY_MAIL_OK : REPLY_PARAMETER_INVALID;
 }
 
 static enum reply_key param_smtputf8(struct mail_params *p, const struct smtp_param *param)
@@ -46,6 +47,20 @@ static enum reply_key param_smtputf8(struct mail_params *p, const struct smtp_pa
 	if (p->smtputf8 || param->has_value)
 		return REPLY_PARAMETER_INVALID;
 	p->smtputf8 = true;
+	return REPLY_MAIL_OK;
+}
+
+static enum reply_key param_ret(struct mail_params *p, const struct smtp_param *param)
+{
+	bool ok = p->ret == DSN_RET_UNSET && dsn_ret_parse(param->value, &p->ret) == DSN_PARAM_OK;
+	return ok ? REPLY_MAIL_OK : REPLY_PARAMETER_INVALID;
+}
+
+static enum reply_key param_envid(struct mail_params *p, const struct smtp_param *param)
+{
+	if (p->envid.len > 0 || dsn_envid_check(param->value) != DSN_PARAM_OK)
+		return REPLY_PARAMETER_INVALID;
+	p->envid = param->value;
 	return REPLY_MAIL_OK;
 }
 
@@ -57,6 +72,10 @@ static enum reply_key param_take(struct mail_params *p, const struct smtp_param 
 		return param_body(p, param);
 	if (span_eq_nocase(param->keyword, SPAN("SMTPUTF8")))
 		return param_smtputf8(p, param);
+	if (span_eq_nocase(param->keyword, SPAN("RET")))
+		return param_ret(p, param);
+	if (span_eq_nocase(param->keyword, SPAN("ENVID")))
+		return param_envid(p, param);
 	return REPLY_PARAMETER_UNKNOWN;
 }
 
@@ -84,13 +103,16 @@ static void transaction_begin(struct smtp_server *s, struct span sender, const s
 		.inline_bytes_max = s->options->limits.inline_bytes_max,
 	};
 	struct transaction *t = transaction_new(sender, &limits);
-	if (t == NULL) {
+	if (t == NULL || !arena_copy(&t->arena, p->envid, &t->view.envid)) {
+		transaction_free(t);
 		session_reply(s, REPLY_SESSION_OUT_OF_MEMORY);
 		return;
 	}
 	t->view.id = id128_next(s->options->ids, s->now_ms);
 	t->view.size_declared = p->size;
 	t->view.body_8bit = p->body_8bit;
+	t->view.body_binary = p->body_binary;
+	t->view.ret = p->ret;
 	t->view.smtputf8 = p->smtputf8;
 	s->transaction = t;
 	s->transactions++;

@@ -1,15 +1,61 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * RCPT (RFC 5321 section 4.1.1.3): checks the path, asks whether the recipient
- * may be accepted, and adds it when the answer says so. No parameter of RCPT is
- * offered.
+ * RCPT (RFC 5321 section 4.1.1.3) with NOTIFY and ORCPT (RFC 3461): checks the path
+ * and the parameters, asks whether the recipient may be accepted, and adds it when
+ * the answer says so.
  */
 #include "smtp_server_private.h"
+
+/* The parameters' spans point into the command line. Each returns the key of the refusal, or REPLY_RCPT_OK. */
+
+static enum reply_key param_notify(struct recipient_wish *p, const struct smtp_param *param)
+{
+	bool ok = p->notify == 0 && dsn_notify_parse(param->value, &p->notify) == DSN_PARAM_OK;
+	return ok ? REPLY_RCPT_OK : REPLY_PARAMETER_INVALID;
+}
+
+static enum reply_key param_orcpt(struct recipient_wish *p, const struct smtp_param *param, bool smtputf8)
+{
+	struct dsn_orcpt parsed;
+	if (p->orcpt.len > 0)
+		return REPLY_PARAMETER_INVALID;
+	enum dsn_param_error error = dsn_orcpt_parse(param->value, smtputf8, &parsed);
+	p->orcpt = param->value;
+	if (error == DSN_PARAM_NEEDS_SMTPUTF8)
+		return REPLY_SMTPUTF8_NEEDED;
+	return error == DSN_PARAM_OK ? REPLY_RCPT_OK : REPLY_PARAMETER_INVALID;
+}
+
+static enum reply_key params_parse(const struct smtp_server *s, struct span rest, struct recipient_wish *p)
+{
+	struct smtp_param param;
+	enum smtp_param_scan scan;
+	while ((scan = smtp_param_next(&rest, &param)) == SMTP_PARAM_FOUND) {
+		enum reply_key key = REPLY_PARAMETER_UNKNOWN;
+		if (s->greeting != GREETING_EHLO)
+			return key; /* nothing was offered to a HELO client */
+		if (span_eq_nocase(param.keyword, SPAN("NOTIFY")))
+			key = param_notify(p, &param);
+		else if (span_eq_nocase(param.keyword, SPAN("ORCPT")))
+			key = param_orcpt(p, &param, s->transaction->view.smtputf8);
+		if (key != REPLY_RCPT_OK)
+			return key;
+	}
+	return scan == SMTP_PARAM_END ? REPLY_RCPT_OK : REPLY_PARAMETER_INVALID;
+}
+
+/* Whether there is room for one more. */
+static bool fits(const struct smtp_server *s, struct span mailbox, const struct recipient_wish *wish)
+{
+	const struct transaction *t = s->transaction;
+	return t->view.recipient_count < s->options->limits.recipients_max
+		&& transaction_envelope_fits(t, mailbox, wish->orcpt);
+}
 
 void verb_rcpt(struct smtp_server *s, struct span argument)
 {
 	struct transaction *t = s->transaction;
-	struct smtp_param param;
+	struct recipient_wish wish = { 0 };
 	struct address recipient;
 	if (!smtp_keyword_take(&argument, SPAN("TO:"))) {
 		session_reply_bad(s, REPLY_SYNTAX_ERROR);
@@ -21,21 +67,18 @@ void verb_rcpt(struct smtp_server *s, struct span argument)
 		session_reply_bad(s, REPLY_RECIPIENT_SYNTAX);
 		return;
 	}
-	struct span rest = span_from(argument, path);
-	enum smtp_param_scan scan = smtp_param_next(&rest, &param);
+	enum reply_key key = params_parse(s, span_from(argument, path), &wish);
 	struct reply_about about = { .address = recipient.mailbox };
-	if (scan == SMTP_PARAM_BAD)
-		session_reply_bad(s, REPLY_PARAMETER_INVALID);
-	else if (scan == SMTP_PARAM_FOUND)
-		session_reply_bad(s, REPLY_PARAMETER_UNKNOWN);
+	if (key == REPLY_PARAMETER_INVALID || key == REPLY_PARAMETER_UNKNOWN)
+		session_reply_bad(s, key);
 	else if (recipient.null_path)
 		session_reply(s, REPLY_RECIPIENT_NOT_ALLOWED);
-	else if (recipient.utf8 && !t->view.smtputf8)
+	else if (key == REPLY_SMTPUTF8_NEEDED || (recipient.utf8 && !t->view.smtputf8))
 		session_reply_about(s, REPLY_SMTPUTF8_NEEDED, &about);
-	else if (t->view.recipient_count >= s->options->limits.recipients_max)
+	else if (!fits(s, recipient.mailbox, &wish))
 		session_reply_about(s, REPLY_TOO_MANY_RECIPIENTS, &about);
 	else {
-		transaction_candidate_set(t, recipient.mailbox);
+		transaction_candidate_set(t, recipient.mailbox, &wish);
 		session_ask(s, SMTP_ASK_RCPT);
 	}
 }

@@ -13,14 +13,15 @@ def test_the_greeting_names_the_host(demo):
 
 
 def test_ehlo_lists_the_extensions(demo):
-    """RFC 5321 section 4.1.1.1; RFC 1870, 2034, 2920, 3030, 6152, 6531, 9422."""
+    """RFC 5321 section 4.1.1.1; RFC 1870, 2034, 2920, 3030, 3461, 6152, 6531, 9422."""
     with demo.raw() as c:
         c.reply()
         lines = c.cmd("EHLO client.test").is_(250).lines
     words = [line.split() for line in lines[1:]]
     names = [w[0] for w in words]
     assert sorted(names) == sorted(set(names))
-    assert {"PIPELINING", "SIZE", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "CHUNKING", "LIMITS"} <= set(names)
+    assert {"PIPELINING", "SIZE", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "CHUNKING", "BINARYMIME", "DSN",
+            "LIMITS"} <= set(names)
     assert "STARTTLS" not in names  # nothing is offered that is not there
     by_name = {w[0]: w[1:] for w in words}
     assert int(by_name["SIZE"][0]) > 1024 * 1024
@@ -166,7 +167,8 @@ def test_a_command_that_is_not_offered_is_500_or_502(demo, line):
 
 
 @pytest.mark.parametrize("parameter, codes", [("FOO=bar", (555,)), ("SIZE=many", (501,)), ("SIZE=1 SIZE=1", (501,)),
-                                             ("BODY=SMOKE", (501, 504)), ("BODY=BINARYMIME", (501, 504, 555))])
+                                             ("BODY=SMOKE", (501, 504)), ("RET=SOME", (501,)),
+                                             ("ENVID=", (501,)), ("RET=FULL RET=FULL", (501,))])
 def test_mail_parameters_that_cannot_be_taken(demo, parameter, codes):
     """RFC 5321 section 4.1.1.11: 555 for an unknown one, 501 for a bad value."""
     with demo.client() as c:

@@ -39,6 +39,10 @@ static void commit_check(const struct smtp_transaction *t)
 		assert(t->stored.len == t->stored_bytes && t->content.len == t->content_bytes);
 		assert(crc32c(0, t->stored) == t->stored_crc32c);
 	}
+	for (size_t i = 0; i < t->recipient_count; i++)
+		assert((t->notify[i] & ~15u) == 0 && t->orcpts[i].len <= DSN_ORCPT_BYTES_MAX);
+	if (t->body_binary)
+		return; /* every octet is data */
 	for (size_t i = 0; i + 1 < t->content.len; i++)
 		assert((t->content.ptr[i] == '\r') == (t->content.ptr[i + 1] == '\n'));
 }

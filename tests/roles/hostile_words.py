@@ -69,7 +69,7 @@ def odd_submissions(made):
             ("no content", None, {"content": b""}),
             ("long content", refused, {"content": bytes(900000)}),
             ("long trace", refused, {"trace": bytes(900000)}),
-            ("flags of any kind", None, {"smtputf8": 255, "body_8bit": 255}),
+            ("flags of any kind", None, {"smtputf8": 255, "body": 255}),
             ("before 1970", None, {"arrived_ms": 0}),
             ("after all", None, {"arrived_ms": U64_MAX}),
             ("large without a file", refused, {"large": 1, "large_bytes": 10}),

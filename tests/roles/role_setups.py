@@ -84,6 +84,7 @@ class Queue(Made):
         os.mkdir(self.path("spool"))
         self.role.control.send("SETUP_QUEUE", hostname="mx.example.org", folder=self.path("spool"),
                                segment_bytes=4 << 20, retry_ms=(60000).to_bytes(8, "little"),
+                               delay_after_ms=(14400000).to_bytes(8, "little"), failure_copies=0,
                                give_up_ms=432000000, bounces_give_up_ms=432000000, whole_message_bytes_max=65536,
                                relay_max=100, deliveries_max=8)
 

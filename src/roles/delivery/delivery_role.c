@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "binary.h"
 #include "clock.h"
 #include "file.h"
 #include "maildir.h"
@@ -180,10 +181,30 @@ static bool on_control(void *state, const struct channel_message *message)
 	}
 }
 
+/* What a mailbox cannot hold as it is takes another form first. */
+static void encode(struct job *job)
+{
+	struct maildir_delivery *d = &job->delivery;
+	struct binary_source source = { d->content, d->content_fd, d->content_offset, d->content_bytes,
+		d->content_crc };
+	struct binary_text text;
+	job->refusal = binary_convert(&source, &text);
+	if (text.fd < 0)
+		return;
+	if (d->content_fd >= 0)
+		close(d->content_fd);
+	d->content_fd = text.fd;
+	d->content_offset = 0;
+	d->content_bytes = text.bytes;
+	d->content_crc = text.crc32c;
+}
+
 static void run(void *arg)
 {
 	struct job *job = arg;
 	uint64_t now_ms = clock_unix_ms();
+	if (job->refusal == NULL && job->ask.body > 1)
+		encode(job);
 	if (job->refusal != NULL)
 		return;
 	maildir_deliver(&job->delivery, &job->result);

@@ -127,7 +127,7 @@ static void begin(struct queue_role *q, const struct schedule_entry *entry)
 		return; /* its end schedules it */
 	m->attempting = true;
 	m->fresh = entry->fresh;
-	if (!bounce_begin(q, m))
+	if (!bounce_begin(q, m) && !delay_begin(q, m))
 		attempt_begin(q, m);
 }
 

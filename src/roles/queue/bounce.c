@@ -1,31 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Bounces: the recipients of a message that are owed one share a report to its sender
- * (RFC 3464), which is a message of its own in the store. Only when that is durable
- * are they settled as failed: a crash in between makes a second bounce, never none.
- * Nobody gets a bounce for a bounce: what comes from <> and fails goes to the
+ * and, where the policy says so, one to the postmaster. Only when these are durable
+ * are the recipients settled as failed: a crash in between makes a second bounce, never
+ * none. Nobody gets a bounce for a bounce: what comes from <> and fails goes to the
  * postmaster, and what fails on its way there is only logged.
  */
 #include <stdlib.h>
 
-#include "classify.h"
 #include "clock.h"
-#include "dsn_policy.h"
 #include "queue_parts.h"
 
-#define ORIGINAL_BYTES_MAX (1u << 20)
-
-/* One report on its way into the store. */
 struct bounce {
-	struct queue_pending pending;
+	struct queue_pending pending; /* of its reports */
 	struct queue_role *q;
 	struct queue_message *message;
 	struct spool_view view;
-	struct buf text;
-	struct id128 id;
-	uint32_t *owed;       /* recipients that it tells of */
+	uint32_t *owed;       /* recipients that are to be told of */
 	uint32_t owed_count;
-	unsigned open;        /* results being settled */
+	uint32_t *told;       /* those of them that one reader hears of */
+	bool untold;          /* a report could not be kept */
+	unsigned open;        /* reports on their way, then results being settled */
 };
 
 struct settling {
@@ -38,8 +33,8 @@ static void bounce_end(struct bounce *b)
 	struct queue_role *q = b->q;
 	struct queue_message *m = b->message;
 	spool_view_fini(&b->view);
-	buf_fini(&b->text);
 	free(b->owed);
+	free(b->told);
 	free(b);
 	m->attempting = false;
 	message_settle(q, m);
@@ -59,14 +54,15 @@ static void recorded(struct queue_role *q, struct queue_pending *pending, enum s
 
 static void settle_failed(struct bounce *b, uint32_t recipient)
 {
-	const struct spool_recipient *r = &b->view.recipients[recipient];
+	struct spool_recipient now; /* the view's reason may be gone since the reports were stored */
 	struct settling *s = calloc(1, sizeof(*s));
-	struct spool_result result = { .id = b->view.entry.id, .recipient = recipient, .state = SPOOL_FAILED,
-		.attempts = r->attempts, .retry_at_ms = SPOOL_NEVER, .reason = r->reason };
-	if (s == NULL) {
+	if (s == NULL || !spool_recipient_find(b->q->spool, &b->view.entry.id, recipient, &now)) {
+		free(s);
 		b->message->soon = true;
 		return;
 	}
+	struct spool_result result = { .id = b->view.entry.id, .recipient = recipient, .state = SPOOL_FAILED,
+		.attempts = now.attempts, .retry_at_ms = SPOOL_NEVER, .reason = now.reason };
 	*s = (struct settling){ .pending = { recorded }, .bounce = b };
 	if (queue_settle(b->q, &result, &s->pending) < 0) {
 		b->message->soon = true;
@@ -85,118 +81,60 @@ static void settle_all(struct bounce *b)
 		bounce_end(b);
 }
 
-static void log_bounced(const struct bounce *b, struct span to)
+static void report_ended(struct bounce *b)
 {
-	struct log_line line;
-	log_begin(&line, LOG_INFO, "bounced");
-	log_id(&line, "m", &b->view.entry.id);
-	log_id(&line, "as", &b->id);
-	log_span(&line, "to", to);
-	log_u64(&line, "rcpts", b->owed_count);
-	log_end(&line);
-	if (to.len > 0)
-		event_bounced(b->q, &b->view, to, b->owed_count);
-}
-
-static void appended(struct queue_role *q, struct queue_pending *pending, enum spool_outcome outcome)
-{
-	struct bounce *b = (struct bounce *)pending;
-	if (outcome != SPOOL_DURABLE) {
+	if (--b->open > 0)
+		return;
+	if (b->untold) {
 		b->message->soon = true;
 		bounce_end(b);
-		return;
-	}
-	message_schedule_new(q, &b->id, 0, true);
-	settle_all(b);
-}
-
-/* "host: 550 5.1.1 words" or "550 5.1.1 words", as results.c writes it. */
-static void words_of(struct span reason, struct dsn_recipient *d)
-{
-	uint64_t code;
-	d->words = reason;
-	if (reason.len > 3 && reason.ptr[3] == ' ' && span_to_u64(span_to(reason, 3), 999, &code))
-		return;
-	for (size_t i = 0; i + 1 < reason.len; i++) {
-		if (reason.ptr[i] != ':' || reason.ptr[i + 1] != ' ')
-			continue;
-		d->remote_host = span_to(reason, i);
-		d->words = span_from(reason, i + 2);
-		return;
+	} else {
+		settle_all(b);
 	}
 }
 
-static void explain(const struct bounce *b, uint32_t recipient, struct dsn_recipient *d)
+static void reported(struct queue_role *q, struct queue_pending *pending, enum spool_outcome outcome)
 {
-	const struct spool_recipient *r = &b->view.recipients[recipient];
-	struct classify_input input;
-	struct classify_answer answer;
-	*d = (struct dsn_recipient){ .action = DSN_FAILED, .mailbox = r->address, .attempt_ms = clock_unix_ms() };
-	words_of(r->reason, d);
-	classify_input_parse(d->words, &input);
-	classify_reply(&input, &answer);
-	const struct classify_reason_info *info = classify_reason_info(answer.reason);
-	d->because = span_str(info->sentence);
-	d->advice = span_str(info->advice);
-	d->status = answer.enhanced;
+	struct bounce *b = (struct bounce *)pending;
+	(void)q;
+	b->untold |= outcome != SPOOL_DURABLE;
+	report_ended(b);
 }
 
-static bool write_report(struct bounce *b, struct span to, bool for_postmaster, struct dsn_needs *needs)
+/* How many of those that are owed were told to `reader`. */
+static uint32_t report_to(struct bounce *b, enum dsn_reader reader)
 {
-	struct queue_role *q = b->q;
-	char id[ID128_TEXT_LEN], original_id[ID128_TEXT_LEN];
-	uint32_t count = b->owed_count < DSN_RECIPIENTS_MAX ? b->owed_count : DSN_RECIPIENTS_MAX;
-	struct dsn_recipient *list = calloc(count, sizeof(*list));
-	struct buf from;
-	if (list == NULL)
-		return false;
-	buf_init(&from, 512);
-	buf_addf(&from, "postmaster@%s", q->hostname);
-	for (uint32_t i = 0; i < count; i++)
-		explain(b, b->owed[i], &list[i]);
-	id128_write(&b->id, id);
-	id128_write(&b->view.entry.id, original_id);
-	struct dsn_report report = { .hostname = span_str(q->hostname), .from = buf_span(&from), .to = to,
-		.id = span_of(id, sizeof(id)), .original_id = span_of(original_id, sizeof(original_id)),
-		.now_ms = clock_unix_ms(), .arrival_ms = b->view.entry.arrival_ms,
-		.smtputf8 = (b->view.flags & SPOOL_SMTPUTF8) != 0, .for_postmaster = for_postmaster,
-		.sender = b->view.sender, .whole_bytes_max = q->whole_message_bytes_max,
-		.original = b->view.content, .original_bytes = b->view.entry.bytes,
-		.recipients = list, .recipient_count = count };
-	buf_init(&b->text, DSN_BYTES_MAX(b->view.content.len, count));
-	bool ok = dsn_write(&b->text, &report, needs);
-	buf_fini(&from);
-	free(list);
-	return ok;
-}
-
-static bool append(struct bounce *b, struct span to, const struct dsn_needs *needs)
-{
-	struct spool_message m = { .id = b->id, .arrival_ms = clock_unix_ms(),
-		.flags = (needs->smtputf8 ? SPOOL_SMTPUTF8 : 0) | (needs->body_8bit ? SPOOL_8BITMIME : 0),
-		.recipients = &to, .recipient_count = 1, .client = SPAN("local"), .content = buf_span(&b->text) };
-	b->pending.completed = appended;
-	return spool_append(b->q->spool, &m, (uint64_t)(uintptr_t)&b->pending) == 0;
-}
-
-/* Who is told; the empty span: nobody. */
-static struct span reader(const struct bounce *b)
-{
-	struct span postmaster = SPAN("postmaster");
-	if (b->view.sender.len > 0)
-		return b->view.sender;
-	/* Our own report to the postmaster failed: there is nobody left to tell. */
+	struct report_form form = { .view = &b->view, .reader = reader, .action = DSN_FAILED, .recipients = b->told };
 	for (uint32_t i = 0; i < b->owed_count; i++)
-		if (span_eq_nocase(b->view.recipients[b->owed[i]].address, postmaster))
-			return (struct span){ NULL, 0 };
-	return postmaster;
+		if (report_due(b->q, &b->view, &(struct report_subject){ reader, DSN_FAILED, b->owed[i] }))
+			b->told[form.count++] = b->owed[i];
+	if (form.count == 0)
+		return 0;
+	b->open++;
+	if (!report_send(b->q, &form, &b->pending)) {
+		b->untold = true;
+		b->open--;
+	}
+	return form.count;
+}
+
+static void log_untold(const struct bounce *b)
+{
+	struct log_line line;
+	log_begin(&line, LOG_INFO, "not-bounced");
+	log_id(&line, "m", &b->view.entry.id);
+	log_u64(&line, "rcpts", b->owed_count);
+	log_str(&line, "text", b->view.sender.len > 0 ? "the sender wants no notice"
+		: "a report to the postmaster failed; there is nobody left to tell");
+	log_end(&line);
 }
 
 static bool collect(struct bounce *b)
 {
 	uint32_t count = b->view.entry.recipient_count;
 	b->owed = calloc(count, sizeof(*b->owed));
-	if (b->owed == NULL)
+	b->told = calloc(count, sizeof(*b->told));
+	if (b->owed == NULL || b->told == NULL)
 		return false;
 	for (uint32_t i = 0; i < count; i++)
 		if (b->view.recipients[i].state == SPOOL_BOUNCE_OWED)
@@ -218,7 +156,6 @@ static bool owes(struct queue_role *q, const struct id128 *id)
 
 bool bounce_begin(struct queue_role *q, struct queue_message *m)
 {
-	struct dsn_needs needs;
 	if (!owes(q, &m->id))
 		return false;
 	struct bounce *b = calloc(1, sizeof(*b));
@@ -226,20 +163,16 @@ bool bounce_begin(struct queue_role *q, struct queue_message *m)
 		free(b);
 		return false;
 	}
+	b->pending.completed = reported;
 	b->q = q;
 	b->message = m;
-	b->id = id128_next(&q->chance, clock_unix_ms());
 	if (!collect(b)) {
 		bounce_end(b);
 		return true;
 	}
-	struct span to = reader(b);
-	log_bounced(b, to);
-	if (to.len == 0)
-		settle_all(b);
-	else if (!write_report(b, to, b->view.sender.len == 0, &needs) || !append(b, to, &needs)) {
-		m->soon = true;
-		bounce_end(b);
-	}
+	b->open = 1;
+	if (report_to(b, DSN_READER_SENDER) + report_to(b, DSN_READER_POSTMASTER) == 0)
+		log_untold(b);
+	report_ended(b);
 	return true;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "dsn_params.h"
 #include "queue_parts.h"
 #include "reply.h"
 
@@ -99,17 +100,32 @@ static uint32_t list_count(ipc_list list)
 	return count;
 }
 
+/* Where the lists of a message's recipients are put for the store. */
+struct recipient_lists {
+	struct span *addresses, *orcpts;
+};
+
 static int append_with(struct queue_role *q, struct submission *s, const struct ipc_submit_ask *ask,
-	struct span *recipients)
+	const struct recipient_lists *lists)
 {
 	struct spool_message m = { .id = ask->id, .arrival_ms = ask->arrived_ms,
-		.flags = (ask->smtputf8 != 0 ? SPOOL_SMTPUTF8 : 0) | (ask->body_8bit != 0 ? SPOOL_8BITMIME : 0),
-		.sender = ask->sender, .recipients = recipients, .client = ask->client,
+		.flags = (ask->smtputf8 != 0 ? SPOOL_SMTPUTF8 : 0) | (ask->body == 1 ? SPOOL_8BITMIME : 0)
+			| (ask->body > 1 ? SPOOL_BINARYMIME : 0),
+		.sender = ask->sender, .recipients = lists->addresses, .ret = (enum spool_ret)ask->ret, .envid = ask->envid,
+		.client = ask->client,
 		.helo = ask->helo, .session = ask->session, .trace = ask->trace, .content = ask->content,
 		.large = ask->large != 0, .large_bytes = ask->large_bytes, .large_crc = ask->content_crc };
 	ipc_list rest = ask->recipients;
-	while (ipc_list_next(&rest, &recipients[m.recipient_count]))
+	while (ipc_list_next(&rest, &lists->addresses[m.recipient_count]))
 		m.recipient_count++;
+	if (ask->notify.len > 0) {
+		rest = ask->orcpts;
+		for (uint32_t i = 0; i < m.recipient_count; i++)
+			if (!ipc_list_next(&rest, &lists->orcpts[i]))
+				lists->orcpts[i] = (struct span){ NULL, 0 };
+		m.notify = ask->notify.ptr;
+		m.orcpt = lists->orcpts;
+	}
 	struct spill *spill = m.large ? spill_find(q, s->peer, &ask->id) : NULL;
 	if (m.large && spill == NULL)
 		return -ENOENT;
@@ -121,17 +137,17 @@ static int append_with(struct queue_role *q, struct submission *s, const struct 
 
 static int append(struct queue_role *q, struct submission *s, const struct ipc_submit_ask *ask)
 {
-	struct span few[RECIPIENTS_FEW + 1];
+	struct span few[2][RECIPIENTS_FEW + 1];
 	uint32_t count = list_count(ask->recipients);
 	if (count <= RECIPIENTS_FEW)
-		return append_with(q, s, ask, few);
+		return append_with(q, s, ask, &(struct recipient_lists){ few[0], few[1] });
 	if (count > SPOOL_RECIPIENTS_MAX)
 		return -EMSGSIZE;
 	/* One more than there are: the list's end is found by asking for the next. */
-	struct span *many = calloc(count + 1, sizeof(*many));
+	struct span *many = calloc(2 * ((size_t)count + 1), sizeof(*many));
 	if (many == NULL)
 		return -ENOMEM;
-	int error = append_with(q, s, ask, many);
+	int error = append_with(q, s, ask, &(struct recipient_lists){ many, many + count + 1 });
 	free(many);
 	return error;
 }
@@ -160,6 +176,15 @@ static bool answer_known(struct queue_peer *peer, uint32_t request, const struct
 	return true;
 }
 
+/* What RFC 3461 adds to the envelope is for all recipients or for none, and has the values that smtpd takes. */
+static bool options_sound(const struct ipc_submit_ask *ask)
+{
+	for (size_t i = 0; i < ask->notify.len; i++)
+		if (ask->notify.ptr[i] > (DSN_NOTIFY_NEVER | DSN_NOTIFY_SUCCESS | DSN_NOTIFY_FAILURE | DSN_NOTIFY_DELAY))
+			return false;
+	return ask->ret <= DSN_RET_HEADERS && (ask->notify.len == 0 || ask->notify.len == list_count(ask->recipients));
+}
+
 static bool submit(struct queue_peer *peer, const struct channel_message *message)
 {
 	struct queue_role *q = peer->owner;
@@ -172,7 +197,7 @@ static bool submit(struct queue_peer *peer, const struct channel_message *messag
 	*s = (struct submission){ .pending = { completed }, .peer = peer, .incarnation = peer->incarnation,
 		.request = message->request, .bytes = message->body.len };
 	memcpy(s->body, message->body.ptr, message->body.len);
-	if (!ipc_get_submit_ask(span_of(s->body, message->body.len), &ask)) {
+	if (!ipc_get_submit_ask(span_of(s->body, message->body.len), &ask) || !options_sound(&ask)) {
 		free(s);
 		return false;
 	}

@@ -104,15 +104,20 @@ static uint64_t next_due(struct queue_role *q, const struct id128 *id, const str
 	struct spool_entry entry;
 	struct spool_recipient r;
 	uint64_t earliest = NEVER;
+	bool waits = false; /* also in a unit */
 	if (!spool_find(q->spool, id, &entry))
 		return NEVER;
 	for (uint32_t i = 0; i < entry.recipient_count; i++) {
-		if ((m != NULL && message_routed(m, i)) || !spool_recipient_find(q->spool, id, i, &r))
+		if (!spool_recipient_find(q->spool, id, i, &r))
+			continue;
+		waits |= r.state == SPOOL_PENDING || r.state == SPOOL_DEFERRED || r.state == SPOOL_IN_DOUBT;
+		if (m != NULL && message_routed(m, i))
 			continue;
 		uint64_t at = due_of(&r);
 		earliest = at < earliest ? at : earliest;
 	}
-	return earliest;
+	uint64_t notice = waits ? delay_due_ms(q, &entry) : NEVER;
+	return notice < earliest ? notice : earliest;
 }
 
 bool message_due(struct queue_role *q, const struct id128 *id, uint64_t now_ms)

@@ -10,6 +10,8 @@
 void queue_kick(struct queue_role *q);
 /* spool_settle, counted until it completes; 0 or a negative errno. */
 int queue_settle(struct queue_role *q, const struct spool_result *r, struct queue_pending *pending);
+/* The same for spool_note. */
+int queue_note(struct queue_role *q, const struct id128 *id, uint8_t delay_notices, struct queue_pending *pending);
 bool queue_idle(const struct queue_role *q);
 
 /* intake.c */
@@ -57,9 +59,48 @@ bool result_settle_key(struct queue_role *q, const struct result_form *form, enu
 bool result_settle_unknown(struct queue_role *q, const struct result_form *form);
 /* By what another server said. */
 bool result_settle_reply(struct queue_role *q, const struct result_form *form, const struct ipc_relay_one *reply);
+/* Who takes a recipient's place: of the members that an alias has, those that were not added already. */
+struct result_expansion {
+	const struct span *added;
+	uint32_t added_count, members;
+};
 /* 0, or a negative errno: -E2BIG: there are too many recipients already. */
-int result_settle_expanded(struct queue_role *q, const struct result_form *form, const struct span *added,
-	uint32_t added_count);
+int result_settle_expanded(struct queue_role *q, const struct result_form *form,
+	const struct result_expansion *expansion);
+
+/* report.c: a report about some recipients of a message, as a message of its own. */
+struct report_subject {
+	enum dsn_reader reader;
+	enum dsn_action action;
+	uint32_t recipient;
+};
+/* Whether this reader is to hear of it. */
+bool report_due(const struct queue_role *q, const struct spool_view *view, const struct report_subject *subject);
+struct report_form {
+	const struct spool_view *view;
+	enum dsn_reader reader;
+	enum dsn_action action;
+	const uint32_t *recipients;
+	uint32_t count;            /* at least 1 */
+	struct span words;         /* of a success: the reply, as a reason is written, or empty */
+};
+/* Nothing is kept of the form. `then` completes when the report is durable or refused; false: it is neither
+ * queued nor completed. */
+bool report_send(struct queue_role *q, const struct report_form *form, struct queue_pending *then);
+
+/* notices.c */
+/* When the next notice of delay is due; UINT64_MAX: never. */
+uint64_t delay_due_ms(const struct queue_role *q, const struct spool_entry *entry);
+/* Tells the sender of the recipients that are late. False: it is not time for it. */
+bool delay_begin(struct queue_role *q, struct queue_message *m);
+struct success_notice {
+	bool wanted;               /* it is a success that this server tells of, when asked */
+	enum dsn_action action;
+	struct span words;
+};
+/* Settles a result as queue_settle does, when its notice is due after that is durable. */
+int success_settle(struct queue_role *q, const struct result_form *form, const struct spool_result *r,
+	const struct success_notice *notice);
 
 /* bounce.c: tells the sender of every recipient that is owed a bounce. False: none is owed. */
 bool bounce_begin(struct queue_role *q, struct queue_message *m);

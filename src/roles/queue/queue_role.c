@@ -72,6 +72,13 @@ int queue_settle(struct queue_role *q, const struct spool_result *r, struct queu
 	return error;
 }
 
+int queue_note(struct queue_role *q, const struct id128 *id, uint8_t delay_notices, struct queue_pending *pending)
+{
+	int error = spool_note(q->spool, id, delay_notices, (uint64_t)(uintptr_t)pending);
+	q->settling += error == 0;
+	return error;
+}
+
 bool queue_idle(const struct queue_role *q)
 {
 	return q->job == NULL && q->settling == 0 && q->intake_bytes == 0 && q->deliveries == 0 && q->passages == 0;
@@ -113,10 +120,21 @@ static bool waits_take(struct queue_role *q, struct span waits)
 	return wire_done(&r) && count > 0;
 }
 
+static bool notices_take(struct queue_role *q, const struct ipc_setup_queue *say)
+{
+	struct wire_reader r = { .rest = say->delay_after_ms };
+	q->dsn = dsn_policy_default;
+	q->dsn.failure_copies = say->failure_copies != 0;
+	q->dsn.delay_count = 0;
+	while (r.rest.len > 0 && q->dsn.delay_count < DSN_DELAY_NOTICES_MAX)
+		q->dsn.delay_after_ms[q->dsn.delay_count++] = wire_get_u64(&r);
+	return wire_done(&r);
+}
+
 static bool setup(struct queue_role *q, struct span body)
 {
 	struct ipc_setup_queue say;
-	if (!ipc_get_setup_queue(body, &say) || !waits_take(q, say.retry_ms))
+	if (!ipc_get_setup_queue(body, &say) || !waits_take(q, say.retry_ms) || !notices_take(q, &say))
 		return false;
 	if (q->folder == NULL)
 		q->folder = role_strdup(say.folder);
@@ -147,6 +165,7 @@ static void start(struct queue_role *q, uint32_t generation)
 		struct sandbox_path path = { q->folder, SANDBOX_READ | SANDBOX_WRITE };
 		struct sandbox box = { .paths = &path, .path_count = 1, .open_files = true };
 		role_confine(&q->role, &box);
+		q->started_ms = clock_unix_ms();
 		open_spool(q);
 		messages_recover(q);
 		recent_forget_later(q);

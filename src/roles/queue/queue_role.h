@@ -14,6 +14,7 @@
 #define WAYBILL_ROLES_QUEUE_ROLE_H
 
 #include "disk_real.h"
+#include "dsn_policy.h"
 #include "map.h"
 #include "role.h"
 #include "reply.h"
@@ -98,6 +99,8 @@ struct queue_role {
 	char *hostname;
 	uint32_t relay_max;
 	uint64_t whole_message_bytes_max;
+	struct dsn_policy dsn;      /* who is told what became of a message, and when */
+	uint64_t started_ms;
 	struct id_source chance;
 	bool paused;
 	bool paused_by_file; /* as the configuration says */

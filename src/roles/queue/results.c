@@ -4,6 +4,7 @@
  * its code, and the host in front when another server said it, so that the queue's
  * listing, the trace and the bounce can all be made from it.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "classify.h"
@@ -40,15 +41,22 @@ static void log_result(const struct result_form *form, const struct spool_result
 	log_end(&line);
 }
 
-static int settle(struct queue_role *q, const struct result_form *form, struct spool_result *r, const char *key)
+/* What a result is called in the log, and what its sender may have asked to be told. */
+struct result_story {
+	const char *key;
+	struct success_notice notice;
+};
+
+static int settle(struct queue_role *q, const struct result_form *form, struct spool_result *r,
+	const struct result_story *story)
 {
 	r->id = form->view->entry.id;
 	r->recipient = form->recipient;
 	r->attempts = form->view->recipients[form->recipient].attempts + 1;
-	int error = queue_settle(q, r, form->pending);
+	int error = success_settle(q, form, r, &story->notice);
 	if (error == 0) {
-		log_result(form, r, key);
-		event_result(q, form, r, key);
+		log_result(form, r, story->key);
+		event_result(q, form, r, story->key);
 	}
 	return error;
 }
@@ -75,6 +83,7 @@ bool result_settle_key(struct queue_role *q, const struct result_form *form, enu
 	const struct reply_entry *entry = reply_entry(key);
 	uint32_t attempts = form->view->recipients[form->recipient].attempts + 1;
 	struct spool_result r = { .retry_at_ms = SPOOL_NEVER };
+	struct result_story story = { .key = entry->name };
 	struct buf text;
 	buf_init(&text, 1024);
 	buf_addf(&text, "%u %s%s", entry->code, entry->enhanced, entry->enhanced[0] != 0 ? " " : "");
@@ -84,6 +93,7 @@ bool result_settle_key(struct queue_role *q, const struct result_form *form, enu
 		reply_write_text(&text, key, NULL);
 	if (entry->code < 300) {
 		r.state = SPOOL_DELIVERED;
+		story.notice = (struct success_notice){ true, DSN_DELIVERED, { NULL, 0 } };
 		q->delivered++;
 	} else {
 		r.reason = buf_span(&text);
@@ -92,7 +102,7 @@ bool result_settle_key(struct queue_role *q, const struct result_form *form, enu
 		else
 			give_up(&r);
 	}
-	int error = settle(q, form, &r, entry->name);
+	int error = settle(q, form, &r, &story);
 	buf_fini(&text);
 	return error == 0;
 }
@@ -111,6 +121,7 @@ bool result_settle_reply(struct queue_role *q, const struct result_form *form, c
 	uint32_t attempts = form->view->recipients[form->recipient].attempts + 1;
 	struct spool_result r = { .retry_at_ms = SPOOL_NEVER };
 	struct classify_answer answer = { .reason = REASON_ACCEPTED };
+	struct result_story story = { .key = NULL };
 	struct buf text;
 	buf_init(&text, 8192);
 	if (reply->host.len > 0) {
@@ -124,6 +135,7 @@ bool result_settle_reply(struct queue_role *q, const struct result_form *form, c
 	r.reason = buf_span(&text);
 	if (reply->outcome == IPC_RELAYED_DELIVERED) {
 		r.state = SPOOL_DELIVERED;
+		story.notice = (struct success_notice){ !reply->dsn_passed, DSN_RELAYED, buf_span(&text) };
 		q->delivered++;
 	} else {
 		struct classify_input input = { .code = reply->code, .enhanced = reply->enhanced,
@@ -141,15 +153,43 @@ bool result_settle_reply(struct queue_role *q, const struct result_form *form, c
 		if (r.state == SPOOL_DEFERRED && reply->outcome == IPC_RELAYED_IN_DOUBT)
 			r.state = SPOOL_IN_DOUBT;
 	}
-	int error = settle(q, form, &r, classify_reason_info(answer.reason)->name);
+	story.key = classify_reason_info(answer.reason)->name;
+	int error = settle(q, form, &r, &story);
 	buf_fini(&text);
 	return error == 0;
 }
 
-int result_settle_expanded(struct queue_role *q, const struct result_form *form, const struct span *added,
-	uint32_t added_count)
+/* Several members: the expansion is what the sender is told of, and the members' successes are not. */
+static bool inherit(const struct spool_recipient *from, const struct result_expansion *e, struct spool_result *r)
 {
-	struct spool_result r = { .state = SPOOL_EXPANDED, .retry_at_ms = SPOOL_NEVER, .added = added,
-		.added_count = added_count };
-	return settle(q, form, &r, "expanded");
+	uint8_t notify = dsn_notify_after_expansion(from->notify, e->members);
+	if (notify == from->notify || e->added_count == 0)
+		return true; /* the store lets members inherit */
+	uint8_t *all = malloc(e->added_count);
+	struct span *orcpts = calloc(e->added_count, sizeof(*orcpts));
+	r->added_notify = all;
+	r->added_orcpt = orcpts;
+	if (all == NULL || orcpts == NULL)
+		return false;
+	memset(all, notify, e->added_count);
+	for (uint32_t i = 0; i < e->added_count; i++)
+		orcpts[i] = from->orcpt;
+	return true;
+}
+
+int result_settle_expanded(struct queue_role *q, const struct result_form *form,
+	const struct result_expansion *expansion)
+{
+	struct spool_result r = { .state = SPOOL_EXPANDED, .retry_at_ms = SPOOL_NEVER, .added = expansion->added,
+		.added_count = expansion->added_count };
+	struct result_story story = { "expanded", { expansion->members > 1, DSN_EXPANDED, { NULL, 0 } } };
+	int error = -ENOMEM;
+	/* Known before a notice says otherwise. */
+	if (form->view->entry.recipient_count + expansion->added_count > SPOOL_RECIPIENTS_MAX)
+		return -E2BIG;
+	if (inherit(&form->view->recipients[form->recipient], expansion, &r))
+		error = settle(q, form, &r, &story);
+	free((void *)r.added_notify);
+	free((void *)r.added_orcpt);
+	return error;
 }

@@ -118,6 +118,7 @@ static void deliver(struct try *t, const struct ipc_expanded *where)
 		.recipient = view->recipients[t->recipient].address, .domain = where->domain, .user = where->user,
 		/* Only the very first try of a recipient can be sure that it left no copy before. */
 		.attempt = a->message->fresh && view->recipients[t->recipient].attempts == 0 ? 0 : 1,
+		.body = (view->flags & SPOOL_BINARYMIME) != 0 ? 2 : (view->flags & SPOOL_8BITMIME) != 0,
 		.large = view->entry.large, .bytes = view->large_bytes, .large_crc = view->large_crc,
 		.content = view->entry.large ? (struct span){ NULL, 0 } : view->content };
 	struct channel_question question = { IPC_DELIVER_ASK, fd, QUEUE_ASK_TIMEOUT_MS, on_delivered, t };
@@ -169,7 +170,7 @@ static bool served_otherwise(struct try *t, struct span identity)
 	if (!attempt_name_seen(t->attempt, ATTEMPT_SERVED, identity))
 		return false;
 	struct result_form form = form_of(t);
-	if (result_settle_expanded(t->attempt->owner, &form, NULL, 0) < 0)
+	if (result_settle_expanded(t->attempt->owner, &form, &(struct result_expansion){ 0 }) < 0)
 		try_leave_open(t);
 	return true;
 }
@@ -188,17 +189,18 @@ static void replace(struct try *t, ipc_list targets)
 {
 	struct attempt *a = t->attempt;
 	struct span item;
-	uint32_t count = 0;
-	struct span *added = calloc(list_count(targets) + 1, sizeof(*added));
+	struct result_expansion expansion = { .members = list_count(targets) };
+	struct span *added = calloc((size_t)expansion.members + 1, sizeof(*added));
 	if (added == NULL) {
 		try_leave_open(t);
 		return;
 	}
 	while (ipc_list_next(&targets, &item))
 		if (!attempt_name_seen(a, ATTEMPT_ADDED, item))
-			added[count++] = item;
+			added[expansion.added_count++] = item;
 	struct result_form form = form_of(t);
-	int error = result_settle_expanded(a->owner, &form, added, count);
+	expansion.added = added;
+	int error = result_settle_expanded(a->owner, &form, &expansion);
 	free(added);
 	if (error == -E2BIG)
 		try_settle_key(t, REPLY_ALIAS_TOO_LARGE, (struct span){ NULL, 0 });

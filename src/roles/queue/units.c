@@ -187,14 +187,20 @@ static void on_relayed(void *arg, const struct channel_message *message)
 	take_results(p, result.results);
 }
 
-static void list_recipients(struct passage *p, struct buf *recipients, struct buf *orcpts)
+/* What a unit's recipients are to relay: addresses, and what RFC 3461 adds to each. */
+struct relay_lists {
+	struct buf recipients, notify, orcpts;
+};
+
+static void list_recipients(struct passage *p, struct relay_lists *lists)
 {
 	for (uint32_t i = 0; i < p->unit->recipient_count; i++) {
 		uint32_t recipient = p->unit->recipients[i];
 		if (!open_recipient(p, recipient))
 			continue;
-		ipc_list_add(recipients, p->view.recipients[recipient].address);
-		ipc_list_add(orcpts, (struct span){ NULL, 0 });
+		ipc_list_add(&lists->recipients, p->view.recipients[recipient].address);
+		ipc_list_add(&lists->orcpts, p->view.recipients[recipient].orcpt);
+		buf_add_byte(&lists->notify, p->view.recipients[recipient].notify);
 	}
 }
 
@@ -202,19 +208,23 @@ static void hand_to_relay(struct passage *p, const struct ipc_expanded *where)
 {
 	struct queue_role *q = p->q;
 	const struct spool_view *view = &p->view;
-	struct buf recipients, orcpts;
-	buf_init(&recipients, CHANNEL_BODY_BYTES_MAX / 4);
-	buf_init(&orcpts, CHANNEL_BODY_BYTES_MAX / 4);
-	list_recipients(p, &recipients, &orcpts);
+	struct relay_lists lists;
+	buf_init(&lists.recipients, CHANNEL_BODY_BYTES_MAX / 4);
+	buf_init(&lists.notify, CHANNEL_BODY_BYTES_MAX / 4);
+	buf_init(&lists.orcpts, CHANNEL_BODY_BYTES_MAX / 4);
+	list_recipients(p, &lists);
 	int fd = view->entry.large ? spool_content_open(q->spool, &view->entry.id) : -1;
-	struct ipc_relay_ask ask = { .id = view->entry.id, .sender = view->sender, .recipients = buf_span(&recipients),
-		.orcpts = buf_span(&orcpts), .smtputf8 = (view->flags & SPOOL_SMTPUTF8) != 0,
+	struct ipc_relay_ask ask = { .id = view->entry.id, .sender = view->sender,
+		.recipients = buf_span(&lists.recipients), .notify = buf_span(&lists.notify),
+		.orcpts = buf_span(&lists.orcpts), .ret = (uint8_t)view->ret, .envid = view->envid,
+		.smtputf8 = (view->flags & SPOOL_SMTPUTF8) != 0,
 		.body = (view->flags & SPOOL_BINARYMIME) != 0 ? 2 : (view->flags & SPOOL_8BITMIME) != 0,
 		.hops = where->hops, .helo = where->helo, .source = where->source, .large = view->entry.large,
 		.bytes = view->large_bytes, .large_crc = view->large_crc,
 		.content = view->entry.large ? (struct span){ NULL, 0 } : view->content };
 	struct channel_question question = { IPC_RELAY_ASK, fd, RELAY_TIMEOUT_MS, on_relayed, p };
-	bool ready = recipients.len > 0 && !recipients.failed && (!view->entry.large || fd >= 0);
+	bool ready = lists.recipients.len > 0 && !lists.recipients.failed && !lists.orcpts.failed
+		&& (!view->entry.large || fd >= 0);
 	struct buf *out = ready && q->relay.channel != NULL ? channel_ask(q->relay.channel, &question) : NULL;
 	if (out != NULL) {
 		ipc_put_relay_ask(out, &ask);
@@ -222,8 +232,9 @@ static void hand_to_relay(struct passage *p, const struct ipc_expanded *where)
 	}
 	if (fd >= 0)
 		close(fd);
-	buf_fini(&recipients);
-	buf_fini(&orcpts);
+	buf_fini(&lists.recipients);
+	buf_fini(&lists.notify);
+	buf_fini(&lists.orcpts);
 	if (out == NULL)
 		turn_back(p, false);
 }

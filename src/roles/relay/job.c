@@ -349,7 +349,7 @@ static bool job_fill(struct relay_job *job)
 		return false;
 	job->outcome_count = count;
 	job->message = (struct smtp_client_message){ .sender = ask->sender, .recipients = job->recipients,
-		.smtputf8 = ask->smtputf8 != 0, .ret = ask->ret, .envid = ask->envid };
+		.smtputf8 = ask->smtputf8 != 0, .binary = ask->body > 1, .ret = ask->ret, .envid = ask->envid };
 	return true;
 }
 

@@ -258,27 +258,47 @@ static void ask_submit(struct smtpd_conn *conn, struct channel *queue, const str
 	channel_end(queue);
 }
 
+/* Most messages ask for nothing special: then the latter two stay empty. */
+static void list_recipients(const struct smtp_transaction *t, struct buf *list, struct buf *notify, struct buf *orcpts)
+{
+	bool asked = false;
+	for (size_t i = 0; i < t->recipient_count; i++) {
+		ipc_list_add(list, t->recipients[i]);
+		asked |= t->notify[i] != 0 || t->orcpts[i].len > 0;
+	}
+	for (size_t i = 0; asked && i < t->recipient_count; i++) {
+		buf_add_byte(notify, t->notify[i]);
+		ipc_list_add(orcpts, t->orcpts[i]);
+	}
+}
+
 static enum submitting submit(struct smtpd_conn *conn)
 {
 	const struct smtp_transaction *t = conn->committing;
 	struct channel *queue = conn->smtpd->queue;
-	struct buf list, peer;
+	struct buf list, notify, orcpts, peer;
 	buf_init(&list, CHANNEL_BODY_BYTES_MAX);
+	buf_init(&notify, CHANNEL_BODY_BYTES_MAX);
+	buf_init(&orcpts, CHANNEL_BODY_BYTES_MAX);
 	buf_init(&peer, 64);
-	for (size_t i = 0; i < t->recipient_count; i++)
-		ipc_list_add(&list, t->recipients[i]);
+	list_recipients(t, &list, &notify, &orcpts);
 	netaddr_write(&peer, &conn->peer);
 	struct ipc_submit_ask ask = { .id = t->id, .arrived_ms = clock_unix_ms(), .sender = t->sender,
+		.recipients = buf_span(&list), .smtputf8 = t->smtputf8, .body = t->body_binary ? 2 : t->body_8bit,
+		.notify = buf_span(&notify), .orcpts = buf_span(&orcpts), .ret = (uint8_t)t->ret, .envid = t->envid,
 		.again = conn->resubmit,
-		.recipients = buf_span(&list), .smtputf8 = t->smtputf8, .body_8bit = t->body_8bit,
 		.client = buf_span(&peer), .helo = smtp_server_helo(conn->session),
 		.session = smtp_server_session_id(conn->session), .large = t->spilled,
 		.large_bytes = t->spilled ? t->stored_bytes : 0, .content_crc = t->stored_crc32c,
 		.content = t->stored };
 	enum submitting outcome = SUBMIT_NO_ROOM;
-	if (!list.failed && !peer.failed && list.len + t->stored.len + SUBMIT_OTHER_BYTES_MAX <= CHANNEL_BODY_BYTES_MAX)
+	size_t bytes = list.len + notify.len + orcpts.len + t->stored.len + SUBMIT_OTHER_BYTES_MAX;
+	bool failed = list.failed || notify.failed || orcpts.failed || peer.failed;
+	if (!failed && bytes <= CHANNEL_BODY_BYTES_MAX)
 		ask_submit(conn, queue, &ask, &outcome);
 	buf_fini(&list);
+	buf_fini(&notify);
+	buf_fini(&orcpts);
 	buf_fini(&peer);
 	return outcome;
 }

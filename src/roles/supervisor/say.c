@@ -156,16 +156,20 @@ static void say_policy(struct child_process *c, struct span trust)
 static void say_queue(struct child_process *c)
 {
 	const struct conf *conf = c->supervisor->conf;
-	struct buf folder, waits;
+	struct buf folder, waits, delays;
 	buf_init(&folder, 4096);
 	buf_init(&waits, 4096);
+	buf_init(&delays, 4096);
 	buf_addf(&folder, "%.*s/spool", SPAN_FMT(conf->data));
 	for (size_t i = 0; i < conf->queue.retry.count; i++)
 		wire_put_u64(&waits, conf->queue.retry.ms[i]);
+	for (size_t i = 0; i < conf->bounce.delay_after.count; i++)
+		wire_put_u64(&delays, conf->bounce.delay_after.ms[i]);
 	struct ipc_setup_queue say = { .hostname = conf->hostname, .log_json = log_json(conf),
 		.folder = buf_span(&folder), .paused = conf->queue.paused,
 		.segment_bytes = conf->queue.segment_bytes,
-		.retry_ms = buf_span(&waits), .give_up_ms = conf->queue.give_up_after_ms,
+		.retry_ms = buf_span(&waits), .delay_after_ms = buf_span(&delays), .failure_copies = conf->bounce.copies,
+		.give_up_ms = conf->queue.give_up_after_ms,
 		.bounces_give_up_ms = conf->queue.bounces_give_up_after_ms,
 		.whole_message_bytes_max = conf->bounce.whole_message_bytes_max,
 		.relay_max = (uint32_t)conf->queue.relay_connections_max,
@@ -173,6 +177,7 @@ static void say_queue(struct child_process *c)
 	SAY(c, SETUP_QUEUE, setup_queue, &say, -1);
 	buf_fini(&folder);
 	buf_fini(&waits);
+	buf_fini(&delays);
 }
 
 static void say_delivery(struct child_process *c)

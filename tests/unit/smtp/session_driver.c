@@ -20,6 +20,7 @@ void session_driver_init(struct session_driver *d)
 	buf_init(&d->replies, TRANSCRIPT_BYTES_MAX);
 	buf_init(&d->content, TRANSCRIPT_BYTES_MAX);
 	buf_init(&d->spilled, TRANSCRIPT_BYTES_MAX);
+	buf_init(&d->envelope, TRANSCRIPT_BYTES_MAX);
 }
 
 void session_driver_open(struct session_driver *d, bool trusted)
@@ -41,6 +42,7 @@ void session_driver_fini(struct session_driver *d)
 	buf_fini(&d->replies);
 	buf_fini(&d->content);
 	buf_fini(&d->spilled);
+	buf_fini(&d->envelope);
 }
 
 static enum reply_key rcpt_key(struct span mailbox)
@@ -63,6 +65,25 @@ static void answer_expn(struct smtp_server_question q, struct smtp_server_answer
 	}
 }
 
+/* "a@b RET=1 ENVID=x BINARY c@d NOTIFY=4 ORCPT=rfc822;c@d" */
+static void envelope_record(struct buf *out, const struct smtp_transaction *t)
+{
+	buf_add(out, t->sender);
+	if (t->ret != DSN_RET_UNSET)
+		buf_addf(out, " RET=%d", (int)t->ret);
+	if (t->envid.len > 0)
+		buf_addf(out, " ENVID=%.*s", SPAN_FMT(t->envid));
+	if (t->body_binary)
+		buf_add_str(out, " BINARY");
+	for (size_t i = 0; i < t->recipient_count; i++) {
+		buf_addf(out, " %.*s", SPAN_FMT(t->recipients[i]));
+		if (t->notify[i] != 0)
+			buf_addf(out, " NOTIFY=%u", t->notify[i]);
+		if (t->orcpts[i].len > 0)
+			buf_addf(out, " ORCPT=%.*s", SPAN_FMT(t->orcpts[i]));
+	}
+}
+
 static void commit_record(struct session_driver *d, const struct smtp_transaction *t)
 {
 	if (t->spilled) {
@@ -80,12 +101,10 @@ static void commit_record(struct session_driver *d, const struct smtp_transactio
 	d->commits++;
 	d->crc = t->stored_crc32c;
 	d->body_8bit = t->body_8bit;
+	buf_clear(&d->envelope);
+	envelope_record(&d->envelope, t);
 	buf_add_str(&d->transcript, "= ");
-	buf_add(&d->transcript, t->sender);
-	for (size_t i = 0; i < t->recipient_count; i++) {
-		buf_add_byte(&d->transcript, ' ');
-		buf_add(&d->transcript, t->recipients[i]);
-	}
+	buf_add(&d->transcript, buf_span(&d->envelope));
 	buf_add_byte(&d->transcript, '\n');
 	buf_add(&d->transcript, buf_span(&d->content));
 }

@@ -20,6 +20,7 @@ struct session_driver {
 	struct buf replies;     /* only what a client reads */
 	struct buf content;     /* stored bytes of the last message, inline or spilled */
 	struct buf spilled;
+	struct buf envelope;    /* of the last message: addresses and what RFC 3461 adds */
 	enum reply_key spill_key, commit_key;
 	uint64_t now_ms;
 	size_t commits, notes, discards, questions;
