@@ -31,7 +31,7 @@ static const struct {
 
 static int role(const char *name, const char *index)
 {
-	child_close_inherited(CHILD_CONTROL_FD + 1);
+	child_close_inherited(CHILD_LOG_FD + 1);
 	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
 		if (strcmp(roles[i].name, name) == 0)
 			return roles[i].main((unsigned)strtoul(index, NULL, 10));

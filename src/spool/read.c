@@ -51,7 +51,7 @@ static struct spool_recipient recipient_of(const struct message *m, uint32_t ind
 		.state = (enum spool_state)r->state,
 		.attempts = r->attempts,
 		.retry_at_ms = r->retry_at_ms,
-		.reason = span_of(r->reason, r->reason_len),
+		.reason = reason_text(r->reason),
 	};
 }
 

@@ -295,6 +295,7 @@ static struct spool *new_spool(const struct spool_options *options)
 	s->magic = SPOOL_MAGIC;
 	set_defaults(s, options);
 	map_init(&s->by_id);
+	map_init(&s->reasons);
 	list_init(&s->messages);
 	list_init(&s->cursors);
 	list_init(&s->appends);
@@ -327,6 +328,8 @@ static void free_spool(struct spool *s)
 		append_free(a);
 	}
 	map_fini(&s->by_id);
+	assert(s->reasons.count == 0);
+	map_fini(&s->reasons);
 	while (!list_empty(&s->cursors))
 		spool_cursor_close(s, LIST_ENTRY(s->cursors.next, struct spool_cursor, link));
 	if (s->journal.file >= 0)

@@ -30,19 +30,26 @@
 #define RESERVE_NAME "reserve"
 #define LARGE_NAME_PREFIX "large-"
 
+/* A text that recipients share (reasons.c). */
+struct reason {
+	struct map_link by_text;
+	uint32_t count;
+	uint16_t len;
+	char text[];
+};
+
 /* One recipient whose state is not PENDING, or that was added. */
 struct recipient {
 	uint64_t retry_at_ms;
 	uint32_t attempts;
 	uint32_t parent;      /* added: the one it replaces */
 	uint32_t first_added; /* the index of the first that replaces it; 0: none */
-	uint16_t reason_len;
 	uint16_t address_len; /* 0: an accepted one */
 	uint16_t orcpt_len;
 	uint8_t state;
 	uint8_t notify;       /* of an added one with own_options; so is the ORCPT */
 	bool own_options;     /* else those of its parent */
-	char *reason;
+	struct reason *reason; /* NULL: none */
 	char *address;        /* behind it the ORCPT */
 };
 
@@ -218,6 +225,7 @@ struct spool {
 	struct id_source ids;
 	uint64_t hash_key[2];
 	struct map by_id;
+	struct map reasons;
 	struct list messages;
 	struct list cursors;
 	struct segment *segments[SEGMENTS_MAX];
@@ -267,6 +275,15 @@ void index_apply_body(struct spool *s, struct span body);
 void index_free_message(struct spool *s, struct message *m);
 /* What of a message is not default, as entries. */
 void index_snapshot(const struct message *m, struct buf *body);
+
+/* reasons.c; memory shortage ends the process */
+struct reason *reason_take(struct spool *s, struct span text); /* NULL for an empty one */
+void reason_drop(struct spool *s, struct reason *r);
+
+static inline struct span reason_text(const struct reason *r)
+{
+	return r != NULL ? span_of(r->text, r->len) : span_of(NULL, 0);
+}
 
 /* segments.c */
 void segment_apply(struct spool *s, const struct journal_entry *entry);

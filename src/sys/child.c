@@ -12,6 +12,8 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "log.h"
+
 #define DESCRIPTORS_WITHOUT_CLOSE_RANGE 65536
 
 /* Private to src/sys: the loop's first member is its uv_loop_t. */
@@ -44,15 +46,16 @@ int child_start(struct loop *loop, char *const argv[], int control_fd, const str
 	struct child *child = calloc(1, sizeof(*child));
 	if (child == NULL)
 		return -ENOMEM;
-	uv_stdio_container_t fds[CHILD_CONTROL_FD + 1] = {
+	uv_stdio_container_t fds[CHILD_LOG_FD + 1] = {
 		{ .flags = UV_IGNORE },
 		{ .flags = UV_INHERIT_FD, .data.fd = 1 },
 		{ .flags = UV_INHERIT_FD, .data.fd = 2 },
 		{ .flags = UV_INHERIT_FD, .data.fd = control_fd },
+		{ .flags = UV_INHERIT_FD, .data.fd = log_descriptor() },
 	};
 	uv_process_options_t options = {
 		.file = "/proc/self/exe", .args = (char **)(uintptr_t)argv, .exit_cb = on_exit_of,
-		.stdio = fds, .stdio_count = CHILD_CONTROL_FD + 1,
+		.stdio = fds, .stdio_count = CHILD_LOG_FD + 1,
 		.flags = account->change ? UV_PROCESS_SETUID | UV_PROCESS_SETGID : 0,
 		.uid = account->uid, .gid = account->gid,
 	};

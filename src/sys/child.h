@@ -9,6 +9,8 @@
 
 /* The descriptor number at which a child finds its control socket. */
 #define CHILD_CONTROL_FD 3
+/* And the log's (log_adopt). Not 2: libuv makes the first three blocking. */
+#define CHILD_LOG_FD 4
 
 struct child_account {
 	uid_t uid;
@@ -20,7 +22,7 @@ typedef void child_exit_fn(void *arg, int exit_code, int signal_number);
 
 /*
  * Starts /proc/self/exe with `argv` (NULL-terminated), standard input closed,
- * output and errors shared, `control_fd` as descriptor 3 and nothing else. Gives
+ * output and errors shared, `control_fd` as descriptor 3, the log as 4 and nothing else. Gives
  * the process id or a negative errno; `fn` is called once when it has ended.
  */
 int child_start(struct loop *loop, char *const argv[], int control_fd, const struct child_account *account,

@@ -3,10 +3,15 @@
 #include "log.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "sock.h"
 #include "timetext.h"
 
 #define LOG_BUFFER_BYTES_MAX 262144
@@ -19,7 +24,8 @@ static struct {
 	struct buf stamp;  /* the time as text, made once for each millisecond */
 	uint64_t stamp_ms;
 	uint64_t dropped;
-} self = { .role = "waybill", .out = { .max = LOG_BUFFER_BYTES_MAX } };
+	int fd;
+} self = { .role = "waybill", .fd = STDERR_FILENO, .out = { .max = LOG_BUFFER_BYTES_MAX } };
 
 static const char *const severity_names[] = { "info", "transient", "operator", "bug" };
 
@@ -155,21 +161,89 @@ static void say_dropped(void)
 	log_end(&line);
 }
 
+/* Whole lines of at most PIPE_BUF bytes, which a pipe takes in one piece or not at all; a line that is
+ * longer goes in several. */
+static size_t piece_len(struct span rest)
+{
+	size_t len = rest.len < PIPE_BUF ? rest.len : PIPE_BUF;
+	for (size_t i = len; i > 0; i--)
+		if (rest.ptr[i - 1] == '\n')
+			return i;
+	return len;
+}
+
+/* Writes something without ever waiting; <= 0: not now. */
+static ssize_t write_some(struct span rest, mode_t kind)
+{
+	struct pollfd ready = { .fd = self.fd, .events = POLLOUT };
+	if (S_ISREG(kind))
+		return write(self.fd, rest.ptr, rest.len);
+	if (poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0)
+		return 0;
+	if (S_ISSOCK(kind))
+		return sock_send_now(self.fd, span_to(rest, piece_len(rest)));
+	return write(self.fd, rest.ptr, piece_len(rest));
+}
+
 void log_flush(void *unused)
 {
+	struct stat state;
+	size_t done = 0;
 	(void)unused;
 	if (self.out.len == 0 && self.dropped == 0)
 		return;
-	size_t done = 0;
+	mode_t kind = fstat(self.fd, &state) == 0 ? state.st_mode : S_IFIFO;
 	while (done < self.out.len) {
-		ssize_t wrote = write(STDERR_FILENO, self.out.ptr + done, self.out.len - done);
+		ssize_t wrote = write_some(span_from(buf_span(&self.out), done), kind);
 		if (wrote < 0 && errno == EINTR)
 			continue;
-		if (wrote < 0)
+		if (wrote <= 0)
 			break;
 		done += (size_t)wrote;
 	}
 	buf_consume(&self.out, done);
 	if (self.dropped > 0 && self.out.len == 0)
 		say_dropped();
+}
+
+bool log_pending(void)
+{
+	return self.out.len > 0;
+}
+
+void log_drain(int patience_ms)
+{
+	uint64_t until_us = clock_mono_us() + (uint64_t)patience_ms * 1000u;
+	log_flush(NULL);
+	while (log_pending() && clock_mono_us() < until_us) {
+		struct pollfd ready = { .fd = self.fd, .events = POLLOUT };
+		if (poll(&ready, 1, patience_ms) != 1 || (ready.revents & POLLOUT) == 0)
+			return;
+		size_t before = self.out.len;
+		log_flush(NULL);
+		if (self.out.len == before)
+			return;
+	}
+}
+
+void log_open_anew(void)
+{
+	struct stat state;
+	if (fstat(STDERR_FILENO, &state) != 0 || (!S_ISFIFO(state.st_mode) && !S_ISCHR(state.st_mode)))
+		return;
+	/* Where it may not be opened (it belongs to another user), asking before each write must do. */
+	int fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd >= 0)
+		self.fd = fd;
+}
+
+int log_descriptor(void)
+{
+	return self.fd;
+}
+
+void log_adopt(int fd)
+{
+	if (fcntl(fd, F_GETFD) >= 0)
+		self.fd = fd;
 }

@@ -3,6 +3,7 @@
  * The log: one line for each event on standard error, key=value or JSON. Lines
  * gather in memory and leave with one write before the loop waits (log_flush is a
  * loop hook) or when the buffer is full; what does not fit is counted and said.
+ * Writing never blocks: a reader that stalls (a pipe, Ctrl-S) costs lines, not mail.
  *
  *	struct log_line line;
  *	log_begin(&line, LOG_INFO, "accepted");
@@ -40,6 +41,18 @@ void log_end(struct log_line *line);
 void log_text(enum log_severity severity, const char *event, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Writes what standard error takes at once; the rest stays for the next time. */
 void log_flush(void *unused);
+bool log_pending(void);
+
+/* For a process that ends: as log_flush, waiting for at most `patience_ms`. */
+void log_drain(int patience_ms);
+
+/* Several processes that share a pipe or a terminal can each find room and then block, since it has room
+ * for one. So the first of them opens it anew, for itself and those it starts (log_descriptor), without
+ * making the descriptor of others non-blocking; they say log_adopt. */
+void log_open_anew(void);
+int log_descriptor(void);
+void log_adopt(int fd);
 
 #endif

@@ -227,6 +227,13 @@ ssize_t sock_send(int sock, struct span bytes, int fd)
 	return sent >= 0 ? sent : -errno;
 }
 
+ssize_t sock_send_now(int sock, struct span bytes)
+{
+	struct iovec iov = { (void *)(uintptr_t)bytes.ptr, bytes.len };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+	return sendmsg(sock, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 static void take_fds(struct cmsghdr *head, struct sock_received *fds_io)
 {
 	size_t count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);

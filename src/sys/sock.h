@@ -42,6 +42,9 @@ int sock_pair(int fds_out[2]);
 /* Sends at most one descriptor (fd >= 0) with the bytes; bytes sent or negative errno. */
 ssize_t sock_send(int sock, struct span bytes, int fd);
 
+/* Sends bytes without waiting, whatever the descriptor's mode; -1 and errno. */
+ssize_t sock_send_now(int sock, struct span bytes);
+
 /* Receives bytes and up to `fds_max` descriptors; 0 at the end, negative errno. */
 struct sock_received {
 	int *fds;

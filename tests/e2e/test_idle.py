@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Connections that wait: their memory and descriptors are bounded and come back; others' never come."""
 import os
+import select
 import socket
 import struct
+
+import pytest
 
 from harness import processes
 from harness.deadline import until
 from harness.raw import Raw
-from harness.server import sanitized
+from harness.server import message, sanitized, token
 
 CONNECTIONS = 800
 SANITIZER_KIB = 64  # red zones, quarantine and shadows
@@ -81,3 +84,40 @@ def test_descriptors_of_whoever_starts_the_server_reach_no_role(server):
     for pid in s.family():
         held = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
         assert s.conf not in held, (processes.role_of(pid), held)
+
+
+def stalled_pipe():
+    return os.pipe()
+
+
+def stalled_socket():
+    ends = socket.socketpair()
+    return ends[0].detach(), ends[1].detach()
+
+
+@pytest.mark.parametrize("make", [stalled_pipe, stalled_socket])
+def test_a_log_that_nobody_reads_stops_neither_mail_nor_the_end(server, make):
+    """A stalled reader costs lines of the log; when it reads again, it is told how many."""
+    s = server(start=False)
+    reader, writer = make()
+    try:
+        s.start(stderr=writer)
+        mark = token()
+        for _ in range(1500):
+            with s.raw() as c:
+                c.reply().is_(220)
+                c.send(b"X\r\n" * 10 + b"QUIT\r\n").replies(11)
+        s.deliver(message(mark)).is_(250)
+        s.mail("alice", mark)
+        heard = b""
+        while b"ev=log-dropped" not in heard:
+            assert select.select([reader], [], [], 10)[0], heard[-300:]
+            heard += os.read(reader, 65536)
+        for _ in range(1500):
+            with s.raw() as c:
+                c.reply().is_(220)
+                c.cmd("QUIT")
+        s.stop()
+    finally:
+        os.close(reader)
+        os.close(writer)

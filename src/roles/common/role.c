@@ -11,6 +11,9 @@
 
 #include "child.h"
 
+#define LOG_AGAIN_MS 500
+#define LOG_LAST_MS 200
+
 static bool on_control(void *arg, const struct channel_message *message)
 {
 	struct role *role = arg;
@@ -41,6 +44,21 @@ static void on_control_closed(void *arg, const char *reason)
 	_exit(0);
 }
 
+/* The hook does it, before the wait that follows. */
+static void on_log_again(void *arg)
+{
+	(void)arg;
+}
+
+/* What a stalled reader did not take is tried again, even if nothing else happens. */
+static void on_log(void *arg)
+{
+	struct role *role = arg;
+	log_flush(NULL);
+	if (log_pending())
+		timer_set(role->log_timer, LOG_AGAIN_MS);
+}
+
 static void quiet_signals(void)
 {
 	/* The terminal's Ctrl-C and a service manager's SIGTERM reach the whole group: the
@@ -57,20 +75,24 @@ int role_run(struct role *role, const struct role_ops *ops, void *state, unsigne
 		.closed = on_control_closed };
 	quiet_signals();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	log_adopt(CHILD_LOG_FD);
 	log_open(ipc_role_name(ops->self), false);
 	*role = (struct role){ .ops = ops, .state = state, .index = index };
 	handlers.self = ops->self;
 	role->loop = loop_new();
 	if (role->loop == NULL)
 		return EXIT_FAILURE;
-	role->log_hook.fn = log_flush;
+	role->log_timer = timer_open(role->loop, on_log_again, role);
+	if (role->log_timer == NULL)
+		return EXIT_FAILURE;
+	role->log_hook = (struct loop_hook){ .fn = on_log, .arg = role };
 	loop_hook_add(role->loop, &role->log_hook);
 	role->control = channel_open(role->loop, CHILD_CONTROL_FD, &handlers, role);
 	if (role->control == NULL)
 		return EXIT_FAILURE;
 	ops->begin(state);
 	loop_run(role->loop);
-	log_flush(NULL);
+	log_drain(LOG_LAST_MS);
 	return 0;
 }
 
@@ -111,7 +133,7 @@ void role_fail(struct role *role, const char *format, ...)
 		channel_end(role->control);
 		channel_flush(role->control);
 	}
-	log_flush(NULL);
+	log_drain(LOG_LAST_MS);
 	_exit(EXIT_FAILURE);
 }
 

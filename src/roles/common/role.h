@@ -38,6 +38,7 @@ struct role {
 	unsigned index; /* of several processes of this role */
 	bool confined;
 	struct loop_hook log_hook;
+	struct timer *log_timer;
 	uint32_t peer_serials[IPC_ROLE_COUNT][ROLE_PEER_INDEXES]; /* of the last PEER for each */
 };
 

@@ -21,6 +21,7 @@
 #define CONTROL_MODE 0600
 #define LISTEN_PATIENCE_MS 2000
 #define LISTEN_AGAIN_US 50000
+#define LOG_LAST_MS 200
 #define STOP_AGAIN_US 1000000 /* a second signal that comes later than this means "at once" */
 
 static int complain(const char *what, const char *path, int error)
@@ -261,7 +262,7 @@ static int begin(struct supervisor *s)
 static void finish(struct supervisor *s)
 {
 	log_text(LOG_INFO, "stopped", "exit code %d", s->exit_code);
-	log_flush(NULL);
+	log_drain(LOG_LAST_MS);
 	loop_free(s->loop);
 	unlink((const char *)s->conf->control.ptr);
 	for (size_t i = 0; i < s->listener_count; i++)
@@ -281,6 +282,7 @@ int supervisor_main(const char *conf_path)
 	umask(0077);
 	if (prepare(s) < 0)
 		return EXIT_FAILURE;
+	log_open_anew();
 	log_open("supervisor", s->conf->log_format == CONF_LOG_JSON);
 	if (begin(s) < 0) {
 		fprintf(stderr, "waybilld: out of memory\n");

@@ -70,8 +70,8 @@ class Server:
     # starting and stopping
     def spawn(self, **more):
         with open(self.log_path, "ab") as log, open(self.out_path, "wb") as out:
-            self.process = subprocess.Popen(self.args, stdin=subprocess.DEVNULL, stdout=out, stderr=log, cwd=self.dir,
-                                            **more)
+            self.process = subprocess.Popen(self.args, cwd=self.dir,
+                                            **{"stdin": subprocess.DEVNULL, "stdout": out, "stderr": log, **more})
         Server.running.append(self)
         return self
 

@@ -329,7 +329,7 @@ static int child_main(const char *what)
 	return 7;
 }
 
-static void test_a_child_has_its_control_descriptor_and_no_other(void **state)
+static void test_a_child_has_its_control_descriptor_the_log_and_no_other(void **state)
 {
 	(void)state;
 	for (int killed = 0; killed < 2; killed++) {
@@ -348,7 +348,7 @@ static void test_a_child_has_its_control_descriptor_and_no_other(void **state)
 		assert_int_equal(ended.exit_code, killed ? 0 : 7);
 		assert_int_equal(ended.signal_number, killed ? SIGKILL : 0);
 		assert_true(read(fds[0], text, sizeof(text) - 1) > 0);
-		assert_string_equal(text, "fds=4");
+		assert_string_equal(text, "fds=5");
 		assert_int_equal(read(fds[0], text, sizeof(text)), 0);
 		close(left_open);
 		close(fds[0]);
@@ -376,7 +376,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_signals_come_in_the_loop),
 		cmocka_unit_test(test_work_runs_on_a_thread_and_ends_in_the_loop),
 		cmocka_unit_test(test_a_loop_is_freed_with_everything_in_it),
-		cmocka_unit_test(test_a_child_has_its_control_descriptor_and_no_other),
+		cmocka_unit_test(test_a_child_has_its_control_descriptor_the_log_and_no_other),
 		cmocka_unit_test(test_accounts_are_found_by_name),
 	};
 	if (argc == 3 && strcmp(argv[1], "--child") == 0)
