@@ -81,7 +81,8 @@
 #define IPC_FIELDS_SETUP_QUEUE(F) \
 	F(span, hostname) F(u8, log_json) F(span, folder) F(u8, paused) F(u64, segment_bytes) \
 	F(span, retry_ms) F(span, delay_after_ms) /* u64 each */ F(u8, failure_copies) F(u64, give_up_ms) \
-	F(u64, bounces_give_up_ms) F(u64, whole_message_bytes_max) F(u32, deliveries_max) F(u32, relay_max)
+	F(u64, bounces_give_up_ms) F(u64, whole_message_bytes_max) F(u32, deliveries_max) F(u32, relay_max) \
+	F(span, drop) F(u64, message_bytes_max)
 #define IPC_FIELDS_SETUP_DELIVERY(F) F(span, hostname) F(u8, log_json) F(u32, deliveries_max)
 #define IPC_FIELDS_SETUP_RELAY(F) \
 	F(span, hostname) F(u8, log_json) F(list, dns_servers) F(span, trust_anchor) F(list, own_addresses) /* "IP:PORT" */

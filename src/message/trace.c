@@ -64,6 +64,18 @@ void trace_received_write(struct buf *out, const struct trace_received *r)
 	buf_add(out, SPAN("\r\n"));
 }
 
+void trace_received_local_write(struct buf *out, struct span hostname, const struct id128 *id, uint32_t uid,
+	uint64_t now_ms)
+{
+	char text[ID128_TEXT_LEN];
+	id128_write(id, text);
+	buf_add(out, SPAN("Received: by "));
+	add_name(out, hostname);
+	buf_addf(out, " (Waybill, from userid %u)\r\n\tid %.*s;\r\n\t", uid, ID128_TEXT_LEN, text);
+	timetext_mail(out, now_ms);
+	buf_add(out, SPAN("\r\n"));
+}
+
 void trace_return_path_write(struct buf *out, struct span sender)
 {
 	buf_add(out, SPAN("Return-Path: "));

@@ -27,6 +27,11 @@ struct trace_received {
 /* Appends the folded field with its CRLF. */
 void trace_received_write(struct buf *out, const struct trace_received *r);
 
+/* Appends the field for mail that a program of this machine dropped; "from" has no host then, as with
+ * other servers' local mail: "Received: by mx.example.org (Waybill, from userid 1000) ...". */
+void trace_received_local_write(struct buf *out, struct span hostname, const struct id128 *id, uint32_t uid,
+	uint64_t now_ms);
+
 /* Appends "Return-Path: <sender>" CRLF; an empty sender gives <>. */
 void trace_return_path_write(struct buf *out, struct span sender);
 

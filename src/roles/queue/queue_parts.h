@@ -26,6 +26,11 @@ void recent_add(struct queue_role *q, const struct id128 *id, uint64_t arrival_m
 bool recent_known(const struct queue_role *q, const struct id128 *id);
 void recent_forget_later(struct queue_role *q);
 
+/* drop.c: files in the drop folder */
+void drops_open(struct queue_role *q); /* before the sandbox */
+void drops_begin(struct queue_role *q);
+void drops_job_done(struct queue_role *q);
+
 /* messages.c */
 struct queue_message *message_find(const struct queue_role *q, const struct id128 *id);
 struct queue_message *message_get(struct queue_role *q, const struct id128 *id);

@@ -60,6 +60,7 @@ static void job_done(void *arg)
 		pending->completed(q, pending, done.outcome);
 	}
 	say_notices(q);
+	drops_job_done(q);
 	attempts_run(q);
 	if (q->stopping && queue_idle(q))
 		role_end(&q->role);
@@ -138,6 +139,9 @@ static bool setup(struct queue_role *q, struct span body)
 		return false;
 	if (q->folder == NULL)
 		q->folder = role_strdup(say.folder);
+	if (q->drop_folder == NULL)
+		q->drop_folder = role_strdup(say.drop);
+	q->message_bytes_max = say.message_bytes_max;
 	if (q->hostname == NULL)
 		q->hostname = role_strdup(say.hostname);
 	q->plan.give_up_ms = say.give_up_ms;
@@ -151,7 +155,7 @@ static bool setup(struct queue_role *q, struct span body)
 		q->paused = say.paused != 0;
 	q->paused_by_file = say.paused != 0;
 	log_set_json(say.log_json != 0);
-	return q->folder != NULL && q->hostname != NULL;
+	return q->folder != NULL && q->hostname != NULL && q->drop_folder != NULL;
 }
 
 static void start(struct queue_role *q, uint32_t generation)
@@ -162,8 +166,10 @@ static void start(struct queue_role *q, uint32_t generation)
 			role_fail(&q->role, "the spool folder %s cannot be opened: %s", q->folder, strerror(errno));
 		disk_real_init(&q->files, folder);
 		q->disk = disk_real_table(&q->files);
-		struct sandbox_path path = { q->folder, SANDBOX_READ | SANDBOX_WRITE };
-		struct sandbox box = { .paths = &path, .path_count = 1, .open_files = true };
+		drops_open(q);
+		struct sandbox_path paths[] = { { q->folder, SANDBOX_READ | SANDBOX_WRITE },
+			{ q->drop_folder, SANDBOX_READ | SANDBOX_WRITE } };
+		struct sandbox box = { .paths = paths, .path_count = q->drops != NULL ? 2 : 1, .open_files = true };
 		role_confine(&q->role, &box);
 		q->started_ms = clock_unix_ms();
 		open_spool(q);
@@ -176,6 +182,7 @@ static void start(struct queue_role *q, uint32_t generation)
 		q->scheduler = scheduler_new(&options);
 		if (q->scheduler == NULL)
 			role_fail(&q->role, "out of memory");
+		drops_begin(q);
 	}
 	attempts_run(q);
 	units_run(q);

@@ -2,10 +2,11 @@
 /*
  * The queue role: owner of the spool. Private to this folder: queue_role.c
  * (configuration, peers, the store's jobs), intake.c (what smtpd hands over), recent.c
- * (what it may hand over twice), messages.c (what is being worked on, and when each is
- * due), attempts.c, tries.c and groups.c (where do a due message's recipients go?),
- * units.c (on the way to another server), results.c, bounce.c, mx.c, inspect.c (the
- * console's questions). What they offer each other is in queue_parts.h and attempt.h.
+ * (what it may hand over twice), drop.c and drop_file.c (what programs of this machine
+ * drop), messages.c (what is being worked on, and when each is due), attempts.c,
+ * tries.c and groups.c (where do a due message's recipients go?), units.c (on the way to
+ * another server), results.c, bounce.c, mx.c, inspect.c (the console's questions). What
+ * they offer each other is in queue_parts.h and attempt.h.
  *
  * A message becomes durable in queue_role.c: queue_kick begins a batch, its job runs
  * on a thread, and job_done completes it, which is when smtpd is answered.
@@ -70,6 +71,9 @@ struct queue_role {
 	struct spool_job *job;     /* in flight on a thread */
 	struct loop_hook job_hook;
 	char *folder;
+	char *drop_folder;         /* empty: there is none */
+	struct drops *drops;       /* drop.c */
+	uint64_t message_bytes_max; /* of a dropped one; 0: no limit */
 	uint64_t segment_bytes;
 	struct queue_peer smtpds[QUEUE_SMTPDS_MAX];
 	struct queue_peer policy, delivery, relay, console;

@@ -156,17 +156,20 @@ static void say_policy(struct child_process *c, struct span trust)
 static void say_queue(struct child_process *c)
 {
 	const struct conf *conf = c->supervisor->conf;
-	struct buf folder, waits, delays;
+	struct buf folder, drop, waits, delays;
 	buf_init(&folder, 4096);
+	buf_init(&drop, 4096);
 	buf_init(&waits, 4096);
 	buf_init(&delays, 4096);
 	buf_addf(&folder, "%.*s/spool", SPAN_FMT(conf->data));
+	buf_addf(&drop, "%.*s/drop", SPAN_FMT(conf->data));
 	for (size_t i = 0; i < conf->queue.retry.count; i++)
 		wire_put_u64(&waits, conf->queue.retry.ms[i]);
 	for (size_t i = 0; i < conf->bounce.delay_after.count; i++)
 		wire_put_u64(&delays, conf->bounce.delay_after.ms[i]);
 	struct ipc_setup_queue say = { .hostname = conf->hostname, .log_json = log_json(conf),
-		.folder = buf_span(&folder), .paused = conf->queue.paused,
+		.folder = buf_span(&folder), .drop = buf_span(&drop),
+		.message_bytes_max = conf->limits.message_bytes_max, .paused = conf->queue.paused,
 		.segment_bytes = conf->queue.segment_bytes,
 		.retry_ms = buf_span(&waits), .delay_after_ms = buf_span(&delays), .failure_copies = conf->bounce.copies,
 		.give_up_ms = conf->queue.give_up_after_ms,
@@ -176,6 +179,7 @@ static void say_queue(struct child_process *c)
 		.deliveries_max = (uint32_t)conf->deliveries };
 	SAY(c, SETUP_QUEUE, setup_queue, &say, -1);
 	buf_fini(&folder);
+	buf_fini(&drop);
 	buf_fini(&waits);
 	buf_fini(&delays);
 }

@@ -18,6 +18,8 @@
 #include "sock.h"
 
 #define DATA_MODE 0700
+#define DATA_MODE_NEW 0711  /* others pass through to the drop folder, and see no names */
+#define DROP_MODE 01730     /* the group may put files there, and neither list nor touch others' */
 #define CONTROL_MODE 0600
 #define LISTEN_PATIENCE_MS 2000
 #define LISTEN_AGAIN_US 50000
@@ -40,13 +42,30 @@ static int prepare_folder(struct supervisor *s, const char *path)
 	return 0;
 }
 
+/* Where waybill-sendmail leaves mail. The mode is set once: what an operator changes stays. */
+static int prepare_drop(struct supervisor *s, const char *data)
+{
+	char path[4096];
+	snprintf(path, sizeof(path), "%s/drop", data);
+	bool there = access(path, F_OK) == 0;
+	int error = prepare_folder(s, path);
+	if (error == 0 && !there && chmod(path, DROP_MODE) != 0)
+		error = complain("cannot set the mode of", path, -errno);
+	return error;
+}
+
 /* The data folder belongs to one server at a time. */
 static int take_data(struct supervisor *s)
 {
 	char path[4096];
 	int holder = 0;
 	const char *data = (const char *)s->conf->data.ptr;
+	bool there = access(data, F_OK) == 0;
 	int error = prepare_folder(s, data);
+	if (error == 0 && !there && chmod(data, DATA_MODE_NEW) != 0)
+		error = complain("cannot set the mode of", data, -errno);
+	if (error == 0)
+		error = prepare_drop(s, data);
 	if (error < 0)
 		return error;
 	snprintf(path, sizeof(path), "%s/spool", data);

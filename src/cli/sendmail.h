@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The drop-in commands sendmail, mailq and newaliases: one small program, apart from
+ * waybill, because it may be installed set-gid and should then hold little. What it
+ * is called by decides what it does. Exit codes are those of <sysexits.h>.
+ */
+#ifndef WAYBILL_CLI_SENDMAIL_H
+#define WAYBILL_CLI_SENDMAIL_H
+
+#include "clock.h"
+#include "conf.h"
+#include "drop_format.h"
+
+enum sendmail_mode { SENDMAIL_SEND, SENDMAIL_SMTP, SENDMAIL_QUEUE_LIST, SENDMAIL_ALIASES, SENDMAIL_NOTHING };
+
+struct sendmail_options {
+	enum sendmail_mode mode;
+	const char *conf_path;
+	bool conf_given;         /* by -C: then without the rights of the program's group */
+	const char *sender;      /* -f or -r; NULL: the account's own */
+	const char *full_name;   /* -F; NULL: as the account says */
+	bool from_header;        /* -t */
+	bool dot_is_text;        /* -i */
+	char **recipients;
+	int recipient_count;
+};
+
+/* Prints what is wrong. 0, or EX_USAGE. */
+int sendmail_options_read(int argc, char **argv, struct sendmail_options *options_out);
+
+/* Who sends, and in what house. Spans live as long as it does. */
+struct sendmail_context {
+	const struct sendmail_options *options;
+	struct conf *conf;
+	struct id_source chance;
+	struct span domain;      /* for addresses without one */
+	struct buf from;         /* the account's mailbox */
+	struct buf full_name;
+};
+
+/* A message that is ready, but for what submission adds. */
+struct sendmail_message {
+	struct id128 id;
+	struct span sender;
+	const struct span *recipients;
+	uint32_t recipient_count;
+	struct span content;     /* CRLF line ends */
+};
+
+/*
+ * Writes the message into the drop folder; when it returns 0, it is on stable storage.
+ * Else EX_TEMPFAIL, EX_NOPERM ..., and the reason is printed.
+ */
+int sendmail_drop(struct sendmail_context *x, const struct sendmail_message *message);
+
+/* Reads a message from standard input and drops it. */
+int sendmail_send(struct sendmail_context *x);
+
+/* SMTP on standard input and output. */
+int sendmail_smtp(struct sendmail_context *x);
+
+/* What `waybill queue` prints, as far as the caller may ask. */
+int sendmail_mailq(const struct sendmail_options *options);
+
+#endif

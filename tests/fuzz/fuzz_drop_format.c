@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A drop file's bytes as the queue reads them: what is taken is bounded, and writes itself again. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "crc32c.h"
+#include "drop_format.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct span recipients[DROP_RECIPIENTS_MAX + 1];
+
+static void check_envelope(const struct drop_head *head, struct span text)
+{
+	struct drop_envelope e, again;
+	struct buf out;
+	if (drop_envelope_read(head, text, recipients, &e) != NULL)
+		return;
+	assert(e.recipient_count > 0 && e.recipient_count <= DROP_RECIPIENTS_MAX);
+	buf_init(&out, text.len);
+	drop_envelope_write(&out, &e);
+	assert(!out.failed && out.len == text.len);
+	struct span *copy = calloc(e.recipient_count + 1, sizeof(*copy));
+	assert(copy != NULL);
+	memcpy(copy, e.recipients, e.recipient_count * sizeof(*copy));
+	struct drop_head fresh = { .envelope_bytes = (uint32_t)out.len, .envelope_crc = crc32c(0, buf_span(&out)) };
+	assert(drop_envelope_read(&fresh, buf_span(&out), recipients, &again) == NULL);
+	assert(again.recipient_count == e.recipient_count && span_eq(again.sender, e.sender) && again.utf8 == e.utf8);
+	for (uint32_t i = 0; i < e.recipient_count; i++)
+		assert(span_eq(copy[i], recipients[i]));
+	free(copy);
+	buf_fini(&out);
+}
+
+/* The input is an envelope; a whole file would need checksums that chance does not find. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct span text = span_of(data, size);
+	struct drop_head head = { .envelope_bytes = (uint32_t)size, .envelope_crc = crc32c(0, text) }, read;
+	struct id128 id;
+	if (size > DROP_ENVELOPE_BYTES_MAX)
+		return 0;
+	check_envelope(&head, text);
+	if (drop_head_read(text, size, &read))
+		assert(DROP_HEAD_BYTES + read.envelope_bytes + read.content_bytes == size);
+	(void)drop_name_parse(text, "new-", &id);
+	return 0;
+}
