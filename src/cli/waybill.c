@@ -12,14 +12,16 @@
 
 #define ARGS_MAX 256
 
-static const char *const names[] = { "check", "demo", "explain", "queue", "reload", "spool", "status", "user" };
+static const char *const names[] = { "check", "demo", "explain", "queue", "reload", "spool", "status", "trace",
+	"user" };
 
 static int usage(FILE *out, int code)
 {
 	fprintf(out, "usage: waybill COMMAND [-c FILE] [--json]\n"
 		"  explain CODE [CODE]     what a reply means, or how two differ: waybill explain 252 450\n"
 		"  status                  what the running server is doing\n"
-		"  queue [list|show|...]   what waits, and why; hold, retry, remove: waybill queue --help\n"
+		"  queue [list|show|...]   what waits, and why; also hold, retry, remove (queue --help)\n"
+		"  trace ID|ADDRESS|SESSION  what became of it, and why\n"
 		"  user add|remove|list    who has a mailbox\n"
 		"  check config            is the configuration right?\n"
 		"  reload                  have the server read its configuration again\n"
@@ -95,6 +97,8 @@ static int run(int argc, char **argv, struct cli_options *options)
 		return check(argc, argv, options);
 	if (strcmp(word, "queue") == 0)
 		return cli_queue(argc, argv, options);
+	if (strcmp(word, "trace") == 0)
+		return cli_trace(argc, argv, options);
 	if (strcmp(word, "user") == 0)
 		return cli_user(argc, argv, options);
 	if (argc == 1 && strcmp(word, "status") == 0)

@@ -7,6 +7,7 @@
 #ifndef WAYBILL_IPC_H
 #define WAYBILL_IPC_H
 
+#include "ipc_console.h"
 #include "ipc_schema.h"
 #include "netaddr.h"
 #include "wire.h"
@@ -58,43 +59,6 @@ enum ipc_relayed {
 	IPC_RELAYED_FAILED,
 	IPC_RELAYED_IN_DOUBT,
 	IPC_RELAYED_COUNT
-};
-
-/* What a queued recipient waits for. */
-enum ipc_blocker {
-	IPC_BLOCKER_NONE,      /* nothing: it is due, or soon looked at */
-	IPC_BLOCKER_UNDER_WAY, /* an attempt runs */
-	IPC_BLOCKER_TURN,      /* others go to the same destination before it */
-	IPC_BLOCKER_TIME,      /* its next attempt */
-	IPC_BLOCKER_DOWN,      /* the destination cannot be reached */
-	IPC_BLOCKER_PACED,     /* the destination wants nothing before a time */
-	IPC_BLOCKER_HELD,      /* an operator */
-	IPC_BLOCKER_PAUSED,    /* the queue is paused as a whole */
-	IPC_BLOCKER_BOUNCE,    /* it failed; the sender is to be told */
-	IPC_BLOCKER_SETTLED,   /* nothing more will happen */
-	IPC_BLOCKER_COUNT
-};
-
-/* What an operator wants done with queued recipients. */
-enum ipc_change {
-	IPC_CHANGE_RETRY,
-	IPC_CHANGE_HOLD,
-	IPC_CHANGE_RELEASE,
-	IPC_CHANGE_REMOVE,        /* nobody is told */
-	IPC_CHANGE_REMOVE_BOUNCE, /* the sender is told */
-	IPC_CHANGE_COUNT
-};
-
-/* What the lines of the queue's summary stand for. */
-enum ipc_group {
-	IPC_GROUP_DESTINATION, /* other servers, by where mail really goes */
-	IPC_GROUP_HOST,        /* waits for its time; by the server that was tried last */
-	IPC_GROUP_LOCAL,       /* mailboxes here */
-	IPC_GROUP_NEW,         /* not tried yet */
-	IPC_GROUP_HELD,
-	IPC_GROUP_BOUNCE,
-	IPC_GROUP_OTHERS,      /* of too many groups, those that were met last */
-	IPC_GROUP_COUNT
 };
 
 typedef uint8_t ipc_u8;

@@ -38,10 +38,6 @@
 	M(READY, ready) \
 	M(FAILED, failed)                 /* cannot work; the text says why */ \
 	M(PEER_LOST, peer_lost)           /* the channel of that PEER broke; a new one is wanted */ \
-	M(RELOAD_ASK, reload_ask) \
-	M(RELOADED, reloaded) \
-	M(ROLES_ASK, roles_ask) \
-	M(ROLES, roles) \
 	/* smtpd to policy */ \
 	M(RCPT_ASK, rcpt_ask) \
 	M(RCPT_VERDICT, rcpt_verdict) \
@@ -103,14 +99,10 @@
 #define IPC_FIELDS_READY(F) F(u32, generation)
 #define IPC_FIELDS_FAILED(F) F(span, text)
 #define IPC_FIELDS_PEER_LOST(F) F(u8, role) F(u8, index) F(u32, serial)
-#define IPC_FIELDS_RELOAD_ASK(F) F(u8, reserved)
-#define IPC_FIELDS_RELOADED(F) F(u8, ok) F(span, text)
-#define IPC_FIELDS_ROLES_ASK(F) F(u8, reserved)
-#define IPC_FIELDS_ROLES(F) F(list, lines) /* "smtpd 0 pid 4711 restarts 0" */
 
 #define IPC_FIELDS_RCPT_ASK(F) \
 	F(addr, client) F(u8, trusted) F(span, helo) F(span, sender) F(span, recipient) F(u64, size)
-#define IPC_FIELDS_RCPT_VERDICT(F) F(u16, key) F(u32, seconds)
+#define IPC_FIELDS_RCPT_VERDICT(F) F(u16, key) F(u32, seconds) F(span, check) /* check: which one decided */
 #define IPC_FIELDS_VERIFY_ASK(F) F(u8, expand) F(span, address)
 #define IPC_FIELDS_VERIFIED(F) F(u16, key) F(list, mailboxes)
 

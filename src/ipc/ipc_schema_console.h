@@ -7,6 +7,14 @@
 #define WAYBILL_IPC_SCHEMA_CONSOLE_H
 
 #define IPC_MESSAGES_CONSOLE(M) \
+	/* smtpd, queue to console; nobody waits for them */ \
+	M(EVENT, event) \
+	M(EVENTS_DROPPED, events_dropped) /* the channel was full */ \
+	/* console to supervisor */ \
+	M(RELOAD_ASK, reload_ask) \
+	M(RELOADED, reloaded) \
+	M(ROLES_ASK, roles_ask) \
+	M(ROLES, roles) \
 	/* console to queue */ \
 	M(QUEUE_STATUS_ASK, queue_status_ask) \
 	M(QUEUE_STATUS, queue_status) \
@@ -24,6 +32,17 @@
 	M(QUEUE_CHANGED, queue_changed)   /* when all of it is on stable storage */ \
 	M(QUEUE_CONTENT_ASK, queue_content_ask) \
 	M(QUEUE_CONTENT, queue_content)   /* a large one's file as descriptor, behind the content given */
+
+/* kind: enum ipc_event_kind; key: of the catalogue, or a reason's name; until_ms: the next attempt */
+#define IPC_FIELDS_EVENT(F) \
+	F(u8, kind) F(u64, at_ms) F(id, message) F(span, session) F(span, client) F(span, sender) F(span, address) \
+	F(span, verb) F(span, key) F(span, check) F(span, text) F(u32, attempt) F(u64, until_ms) F(u64, number)
+#define IPC_FIELDS_EVENTS_DROPPED(F) F(u64, count)
+
+#define IPC_FIELDS_RELOAD_ASK(F) F(u8, reserved)
+#define IPC_FIELDS_RELOADED(F) F(u8, ok) F(span, text)
+#define IPC_FIELDS_ROLES_ASK(F) F(u8, reserved)
+#define IPC_FIELDS_ROLES(F) F(list, lines) /* "smtpd 0 pid 4711 restarts 0" */
 
 #define IPC_FIELDS_QUEUE_STATUS_ASK(F) F(u8, reserved)
 #define IPC_FIELDS_QUEUE_STATUS(F) F(u64, messages) F(u64, recipients) F(u64, bytes) F(u8, paused) \

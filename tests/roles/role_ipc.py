@@ -134,8 +134,15 @@ class Channel:
                 raise Gone()
             self.pending += data
 
+    def receive_wanted(self):
+        """The next frame that is no event of `waybill trace`, which come at any time."""
+        while True:
+            received = self.receive()
+            if received[0] not in ("EVENT", "EVENTS_DROPPED"):
+                return received
+
     def expect(self, name):
-        got, request, data, _ = self.receive()
+        got, request, data, _ = self.receive_wanted()
         assert got == name, f"{got} came instead of {name}"
         return request, parse(name, data)
 
@@ -143,7 +150,7 @@ class Channel:
         """Sends a question and gives its answer's fields."""
         self.send(message, request, fd, **values)
         answer_name = NAMES[TYPES[message] + 1]
-        got, number, data, is_answer = self.receive()
+        got, number, data, is_answer = self.receive_wanted()
         assert (got, number, is_answer) == (answer_name, request, True), (got, number, is_answer)
         return parse(answer_name, data)
 

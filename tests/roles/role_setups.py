@@ -160,7 +160,7 @@ class Delivery(Made):
 
 @setup_of("console")
 class Console(Made):
-    peers = {"queue": set()}
+    peers = {"queue": {"EVENT", "EVENTS_DROPPED"}, "smtpd": {"EVENT", "EVENTS_DROPPED"}}
 
     def setup(self):
         control = self.role.control
@@ -198,7 +198,7 @@ class Console(Made):
 
 @setup_of("smtpd")
 class Smtpd(Made):
-    peers = {"policy": set(), "queue": set()}
+    peers = {"policy": set(), "queue": set(), "console": set()}
 
     def setup(self):
         control = self.role.control

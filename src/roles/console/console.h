@@ -5,7 +5,7 @@
  * JSON; the last one has "ok". Private to this folder: console_role.c (configuration
  * and peers), client.c (a client's bytes), requests.c (who does what), server.c (status,
  * pause, reload), queue_ask.c, queue_change.c, queue_content.c (about the queue),
- * queue_json.c (its answers as JSON).
+ * queue_json.c (its answers as JSON), trace_store.c and trace_ask.c (events).
  */
 #ifndef WAYBILL_ROLES_CONSOLE_H
 #define WAYBILL_ROLES_CONSOLE_H
@@ -13,6 +13,7 @@
 #include <jansson.h>
 
 #include "role.h"
+#include "trace_store.h"
 
 #define CONSOLE_CLIENTS_MAX 64
 #define CONSOLE_LINE_BYTES_MAX 32768        /* a request: 200 ids and a filter fit */
@@ -20,6 +21,7 @@
 #define CONSOLE_PATIENCE_MS 20000           /* without progress */
 #define CONSOLE_ASK_TIMEOUT_MS 15000
 #define CONSOLE_FILTER_BYTES_MAX 4096
+#define CONSOLE_SMTPDS_MAX 65
 
 struct console {
 	struct role role;
@@ -27,6 +29,12 @@ struct console {
 	int listener_fd;
 	struct poller *listener;
 	struct channel *queue;
+	struct console_smtpd {
+		struct console *console;
+		struct channel *channel;
+		unsigned index;
+	} smtpds[CONSOLE_SMTPDS_MAX];
+	struct trace_store events;
 	struct list clients; /* the oldest first */
 	unsigned client_count;
 };
@@ -86,7 +94,13 @@ void queue_change(struct client *c);
 /* queue_content.c */
 void queue_content(struct client *c);
 
+/* trace_ask.c */
+/* A message of a neighbour that is no answer: an event. */
+bool trace_event_take(struct console *console, const struct channel_message *message);
+void trace_ask(struct client *c);
+
 /* queue_json.c */
+const char *queue_json_state(unsigned state);
 json_t *queue_json_text(struct span text);
 json_t *queue_json_id(const struct id128 *id);
 json_t *queue_json_time(uint64_t unix_ms); /* seconds since 1970 with milliseconds; null for 0 */

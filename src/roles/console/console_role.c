@@ -69,11 +69,22 @@ static bool on_control(void *state, const struct channel_message *message)
 	}
 }
 
-static bool on_unasked(void *arg, const struct channel_message *message)
+static bool on_queue_said(void *arg, const struct channel_message *message)
 {
-	(void)arg;
-	(void)message;
-	return false;
+	return trace_event_take(arg, message);
+}
+
+static bool on_smtpd_said(void *arg, const struct channel_message *message)
+{
+	const struct console_smtpd *smtpd = arg;
+	return trace_event_take(smtpd->console, message);
+}
+
+static void on_smtpd_closed(void *arg, const char *reason)
+{
+	struct console_smtpd *smtpd = arg;
+	smtpd->channel = NULL;
+	role_peer_lost(&smtpd->console->role, IPC_SMTPD, smtpd->index, reason);
 }
 
 static void on_queue_closed(void *arg, const char *reason)
@@ -85,15 +96,20 @@ static void on_queue_closed(void *arg, const char *reason)
 
 static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 {
-	static const struct channel_handlers queue = { IPC_CONSOLE, IPC_QUEUE, on_unasked, on_queue_closed };
+	static const struct channel_handlers queue = { IPC_CONSOLE, IPC_QUEUE, on_queue_said, on_queue_closed };
+	static const struct channel_handlers smtpd = { IPC_CONSOLE, IPC_SMTPD, on_smtpd_said, on_smtpd_closed };
 	struct console *console = state;
-	(void)index;
-	if (who != IPC_QUEUE) {
+	if (who == IPC_QUEUE) {
+		channel_close(console->queue);
+		console->queue = channel_open(console->role.loop, fd, &queue, console);
+	} else if (who == IPC_SMTPD && index < CONSOLE_SMTPDS_MAX) {
+		struct console_smtpd *one = &console->smtpds[index];
+		channel_close(one->channel);
+		*one = (struct console_smtpd){ .console = console, .index = index };
+		one->channel = channel_open(console->role.loop, fd, &smtpd, one);
+	} else {
 		close(fd);
-		return;
 	}
-	channel_close(console->queue);
-	console->queue = channel_open(console->role.loop, fd, &queue, console);
 }
 
 static void on_stop(void *state, uint32_t grace_ms)

@@ -18,6 +18,11 @@ static const char *const groups[IPC_GROUP_COUNT] = { [IPC_GROUP_DESTINATION] = "
 
 #define NAME_OF(names, number) ((number) < sizeof(names) / sizeof((names)[0]) ? (names)[number] : "?")
 
+const char *queue_json_state(unsigned state)
+{
+	return NAME_OF(states, state);
+}
+
 json_t *queue_json_text(struct span text)
 {
 	struct buf safe;

@@ -24,6 +24,7 @@ static const struct {
 	{ "queue-list", queue_list },
 	{ "queue-change", queue_change },
 	{ "queue-content", queue_content },
+	{ "trace", trace_ask },
 };
 
 void request_take(struct client *c, struct span line)

@@ -11,7 +11,8 @@ static bool answer_rcpt(struct policy_role *p, const struct channel_message *mes
 	struct policy_rcpt rcpt = { .client = ask.client, .trusted = ask.trusted != 0, .helo = ask.helo,
 		.sender = ask.sender, .recipient = ask.recipient, .size = ask.size };
 	struct policy_verdict verdict = policy_rcpt(&context, &rcpt);
-	struct ipc_rcpt_verdict answer = { .key = (uint16_t)verdict.key, .seconds = verdict.seconds };
+	struct ipc_rcpt_verdict answer = { .key = (uint16_t)verdict.key, .seconds = verdict.seconds,
+		.check = span_str(verdict.check) };
 	struct buf *out = channel_answer_begin(message->from, IPC_RCPT_VERDICT, message->request, -1);
 	if (out == NULL)
 		return true;

@@ -59,6 +59,8 @@ static void message_end(struct change_message *cm)
 	if (--cm->open > 0)
 		return;
 	c->counts.messages += cm->done > 0;
+	if (cm->done > 0)
+		event_changed(c->q, &cm->message->id, c->what, cm->done);
 	c->counts.recipients += cm->done;
 	cm->message->attempting = false;
 	message_settle(c->q, cm->message);

@@ -118,4 +118,10 @@ void mx_find(struct queue_role *q, struct span domain, mx_fn *fn, void *arg);
 bool inspect_message(void *arg, const struct channel_message *message);
 void inspect_peer_gone(struct queue_role *q);
 
+/* inspect_events.c: for waybill trace; never waits. */
+void event_result(struct queue_role *q, const struct result_form *form, const struct spool_result *r, const char *key);
+void event_unreachable(struct queue_role *q, const struct spool_view *view, const struct scheduler_unit *unit);
+void event_bounced(struct queue_role *q, const struct spool_view *view, struct span to, uint32_t recipients);
+void event_changed(struct queue_role *q, const struct id128 *id, enum ipc_change what, uint32_t recipients);
+
 #endif

@@ -111,6 +111,7 @@ struct queue_role {
 	bool stopping;
 	uint64_t accepted, delivered;
 	struct inspect *inspect; /* the console's listings */
+	uint64_t events_dropped;
 };
 
 #endif

@@ -168,6 +168,8 @@ static bool append(struct queue_role *q, const struct report_form *form, struct 
 	if (spool_append(q->spool, &m, (uint64_t)(uintptr_t)&r->pending) < 0)
 		return false;
 	log_report(form, r, to);
+	if (form->action == DSN_FAILED)
+		event_bounced(q, form->view, to, form->count);
 	return true;
 }
 

@@ -54,8 +54,10 @@ static int settle(struct queue_role *q, const struct result_form *form, struct s
 	r->recipient = form->recipient;
 	r->attempts = form->view->recipients[form->recipient].attempts + 1;
 	int error = success_settle(q, form, r, &story->notice);
-	if (error == 0)
+	if (error == 0) {
 		log_result(form, r, story->key);
+		event_result(q, form, r, story->key);
+	}
 	return error;
 }
 

@@ -46,6 +46,9 @@ static void passage_end(struct passage *p)
 	}
 	p->finish.reason = span_str(p->reason);
 	scheduler_finish(q->scheduler, p->unit, &p->finish, clock_unix_ms());
+	bool unreachable = p->finish.outcome == SCHEDULER_DOWN || p->finish.outcome == SCHEDULER_BUSY;
+	if (p->view.memory != NULL && p->finish.again && unreachable)
+		event_unreachable(q, &p->view, p->unit);
 	if (p->view.memory != NULL)
 		spool_view_fini(&p->view);
 	m->soon |= p->left;

@@ -9,6 +9,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -49,9 +50,11 @@ static enum reply_key key_of(uint16_t key, enum reply_key otherwise)
 static void on_verdict(void *arg, const struct channel_message *message)
 {
 	struct ipc_rcpt_verdict verdict = { .key = REPLY_POLICY_UNAVAILABLE };
+	struct smtpd_conn *conn = arg;
 	if (message != NULL)
 		ipc_get_rcpt_verdict(message->body, &verdict);
-	arrived(arg, &(struct smtp_server_answer){ .key = key_of(verdict.key, REPLY_POLICY_UNAVAILABLE),
+	snprintf(conn->check, sizeof(conn->check), "%.*s", SPAN_FMT(span_to(verdict.check, sizeof(conn->check) - 1)));
+	arrived(conn, &(struct smtp_server_answer){ .key = key_of(verdict.key, REPLY_POLICY_UNAVAILABLE),
 		.seconds = verdict.seconds });
 }
 
@@ -208,6 +211,8 @@ static void unknown(struct smtpd_conn *conn)
 static void committed(struct smtpd_conn *conn, enum reply_key key)
 {
 	log_accepted(conn, key);
+	if (key == REPLY_MESSAGE_QUEUED)
+		smtpd_tell_accepted(conn);
 	spill_close(conn);
 	arrived(conn, &(struct smtp_server_answer){ .key = key });
 }

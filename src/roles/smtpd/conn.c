@@ -40,6 +40,7 @@ void smtpd_conn_close(struct smtpd_conn *conn, const char *why)
 		log_str(&line, "why", why);
 		log_str(&line, "waiting_for", smtp_server_waiting_for(conn->session));
 		log_end(&line);
+		smtpd_tell_end(conn, why);
 		poller_close(conn->poller);
 		close(conn->fd);
 		conn->poller = NULL;
@@ -64,7 +65,7 @@ static void want(struct smtpd_conn *conn, unsigned wanted)
 	poller_want(conn->poller, wanted);
 }
 
-static void note(const struct smtpd_conn *conn, const struct smtp_server_note *n)
+static void note(struct smtpd_conn *conn, const struct smtp_server_note *n)
 {
 	struct log_line line;
 	const struct reply_entry *entry = reply_entry(n->key);
@@ -79,6 +80,7 @@ static void note(const struct smtpd_conn *conn, const struct smtp_server_note *n
 	log_u64(&line, "code", entry->code);
 	log_str(&line, "key", entry->name);
 	log_end(&line);
+	smtpd_tell_note(conn, n);
 }
 
 /* Pulls every event. False: the session wants to close. */
@@ -242,6 +244,7 @@ void smtpd_conn_open(struct smtpd_listener *listener, int fd, const struct netad
 	conn->trusted = trusted;
 	conn->counted = counted;
 	conn->spill_fd = -1;
+	conn->since_ms = clock_unix_ms();
 	buf_init(&conn->held, SMTPD_READ_BYTES + SMTPD_HELD_BYTES_MAX);
 	list_append(&d->conns, &conn->link);
 	d->conn_count++;

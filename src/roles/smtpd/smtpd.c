@@ -123,6 +123,13 @@ static void on_queue_closed(void *arg, const char *reason)
 	role_peer_lost(&d->role, IPC_QUEUE, 0, reason);
 }
 
+static void on_console_closed(void *arg, const char *reason)
+{
+	struct smtpd *d = arg;
+	d->console = NULL;
+	role_peer_lost(&d->role, IPC_CONSOLE, 0, reason);
+}
+
 static void resubmit_all(struct smtpd *d)
 {
 	for (struct list *at = d->conns.next; at != &d->conns; at = at->next) {
@@ -136,6 +143,7 @@ static void on_peer(void *state, enum ipc_role peer, unsigned index, int fd)
 {
 	static const struct channel_handlers policy = { IPC_SMTPD, IPC_POLICY, on_unasked, on_policy_closed };
 	static const struct channel_handlers queue = { IPC_SMTPD, IPC_QUEUE, on_unasked, on_queue_closed };
+	static const struct channel_handlers console = { IPC_SMTPD, IPC_CONSOLE, on_unasked, on_console_closed };
 	struct smtpd *d = state;
 	(void)index;
 	if (peer == IPC_POLICY) {
@@ -147,6 +155,9 @@ static void on_peer(void *state, enum ipc_role peer, unsigned index, int fd)
 		channel_close(before);
 		d->queue = channel_open(d->role.loop, fd, &queue, d);
 		resubmit_all(d);
+	} else if (peer == IPC_CONSOLE) {
+		channel_close(d->console);
+		d->console = channel_open(d->role.loop, fd, &console, d);
 	} else {
 		close(fd);
 	}

@@ -18,6 +18,7 @@
 #define SMTPD_READ_BYTES 65536       /* one read */
 #define SMTPD_HELD_BYTES_MAX 65536   /* input kept while a question is open; then reading stops */
 #define SMTPD_ASK_TIMEOUT_MS 60000
+#define SMTPD_CHECK_BYTES_MAX 32
 #define SMTPD_COMMIT_TIMEOUT_MS 120000 /* from the end of a message to its answer, or to the end without one */
 #define SMTPD_LAST_WORDS_MS 10000    /* for output that is left when a session has ended */
 
@@ -53,6 +54,8 @@ struct smtpd {
 	struct smtpd_settings *next_settings;
 	struct channel *policy;
 	struct channel *queue;
+	struct channel *console;
+	uint64_t events_dropped;
 	struct list conns;
 	uint32_t conn_count;
 	struct map clients;     /* connections per client address */
@@ -82,6 +85,9 @@ struct smtpd_conn {
 	uint64_t spill_at;
 	bool spill_failed;
 	uint64_t asked_us;
+	uint64_t since_ms;
+	bool told;                 /* the console knows of this session */
+	char check[SMTPD_CHECK_BYTES_MAX]; /* that decided about the last recipient */
 	uint64_t stalled_us;       /* since when output waits and none of it leaves; 0: none waits */
 	struct id128 message_id;   /* of the transaction being asked about */
 	const struct smtp_transaction *committing; /* the session's, while COMMIT is asked */
@@ -102,6 +108,11 @@ void smtpd_conn_pump(struct smtpd_conn *conn);
 void smtpd_conn_close(struct smtpd_conn *conn, const char *why);
 void smtpd_conn_sweep(struct smtpd_conn *conn, uint64_t now_ms);
 void smtpd_conn_shutdown(struct smtpd_conn *conn);
+
+/* tell.c: events for waybill trace. */
+void smtpd_tell_note(struct smtpd_conn *conn, const struct smtp_server_note *n);
+void smtpd_tell_accepted(struct smtpd_conn *conn);
+void smtpd_tell_end(struct smtpd_conn *conn, const char *why);
 
 /* ask.c */
 void smtpd_ask(struct smtpd_conn *conn, const struct smtp_server_question *question);

@@ -25,6 +25,7 @@ static const struct {
 	{ IPC_QUEUE, IPC_DELIVERY },
 	{ IPC_QUEUE, IPC_RELAY },
 	{ IPC_CONSOLE, IPC_QUEUE },
+	{ IPC_SMTPD, IPC_CONSOLE },
 };
 
 static bool talk(enum ipc_role a, enum ipc_role b)

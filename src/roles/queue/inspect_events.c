@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the console is told of attempts, for waybill trace. */
+#include "clock.h"
+#include "events.h"
+#include "queue_parts.h"
+
+static void send_event(struct queue_role *q, struct ipc_event *event)
+{
+	event->at_ms = clock_unix_ms();
+	event_send(q->console.channel, &q->events_dropped, event);
+}
+
+void event_result(struct queue_role *q, const struct result_form *form, const struct spool_result *r, const char *key)
+{
+	const struct spool_view *view = form->view;
+	struct ipc_event event = { .kind = IPC_EVENT_RESULT, .message = r->id, .session = view->session,
+		.sender = view->sender, .address = view->recipients[form->recipient].address, .key = span_str(key),
+		.text = r->reason, .attempt = r->attempts,
+		.until_ms = r->state == SPOOL_DEFERRED || r->state == SPOOL_IN_DOUBT ? r->retry_at_ms : 0,
+		.number = r->state };
+	send_event(q, &event);
+}
+
+void event_unreachable(struct queue_role *q, const struct spool_view *view, const struct scheduler_unit *unit)
+{
+	struct scheduler_view destination;
+	scheduler_unit_view(unit, &destination);
+	struct ipc_event event = { .kind = IPC_EVENT_UNREACHABLE, .message = unit->id, .session = view->session,
+		.sender = view->sender, .address = view->recipients[unit->recipients[0]].address, .text = destination.reason,
+		.until_ms = destination.down ? destination.wake_ms : 0 };
+	send_event(q, &event);
+}
+
+void event_bounced(struct queue_role *q, const struct spool_view *view, struct span to, uint32_t recipients)
+{
+	struct ipc_event event = { .kind = IPC_EVENT_BOUNCED, .message = view->entry.id, .session = view->session,
+		.sender = view->sender, .address = to, .number = recipients };
+	send_event(q, &event);
+}
+
+void event_changed(struct queue_role *q, const struct id128 *id, enum ipc_change what, uint32_t recipients)
+{
+	struct ipc_event event = { .kind = IPC_EVENT_CHANGED, .message = *id, .attempt = recipients, .number = what };
+	send_event(q, &event);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the console is told, so that waybill trace can say why: refusals with the check
+ * that decided, and messages. A session in which nothing is refused costs no event of
+ * its own.
+ */
+#include "clock.h"
+#include "events.h"
+#include "smtpd.h"
+
+#define RECIPIENTS_TEXT_BYTES_MAX 400
+
+static void send_event(struct smtpd_conn *conn, struct ipc_event *event)
+{
+	struct buf peer;
+	buf_init(&peer, 64);
+	netaddr_write(&peer, &conn->peer);
+	event->session = smtp_server_session_id(conn->session);
+	event->client = buf_span(&peer);
+	event_send(conn->smtpd->console, &conn->smtpd->events_dropped, event);
+	buf_fini(&peer);
+}
+
+static void tell_connected(struct smtpd_conn *conn)
+{
+	struct ipc_event event = { .kind = IPC_EVENT_CONNECTED, .at_ms = conn->since_ms,
+		.check = conn->trusted ? SPAN("trusted") : SPAN("") };
+	if (!conn->told)
+		send_event(conn, &event);
+	conn->told = true;
+}
+
+void smtpd_tell_note(struct smtpd_conn *conn, const struct smtp_server_note *n)
+{
+	bool rcpt = strcmp(n->verb, "RCPT") == 0;
+	struct ipc_event event = { .kind = IPC_EVENT_REFUSED, .at_ms = clock_unix_ms(), .address = n->address,
+		.verb = span_str(n->verb), .key = span_str(reply_entry(n->key)->name),
+		.check = span_str(rcpt ? conn->check : ""), .sender = smtp_server_helo(conn->session) };
+	if (n->has_transaction)
+		event.message = n->transaction;
+	tell_connected(conn);
+	send_event(conn, &event);
+	conn->check[0] = 0;
+}
+
+void smtpd_tell_accepted(struct smtpd_conn *conn)
+{
+	const struct smtp_transaction *t = conn->committing;
+	uint64_t took_us = clock_mono_us() - conn->asked_us;
+	struct buf who;
+	buf_init(&who, RECIPIENTS_TEXT_BYTES_MAX);
+	for (size_t i = 0; i < t->recipient_count && !who.failed; i++) {
+		if (i > 0)
+			buf_add_str(&who, ", ");
+		buf_add(&who, t->recipients[i]);
+	}
+	struct ipc_event event = { .kind = IPC_EVENT_ACCEPTED, .at_ms = clock_unix_ms() - took_us / 1000,
+		.message = conn->message_id, .sender = t->sender,
+		.address = t->recipient_count > 0 ? t->recipients[0] : (struct span){ NULL, 0 },
+		.key = span_str(reply_entry(REPLY_MESSAGE_QUEUED)->name), .check = conn->trusted ? SPAN("trusted") : SPAN(""),
+		.text = buf_span(&who), .attempt = (uint32_t)t->recipient_count, .until_ms = took_us,
+		.number = t->stored_bytes };
+	send_event(conn, &event);
+	buf_fini(&who);
+}
+
+void smtpd_tell_end(struct smtpd_conn *conn, const char *why)
+{
+	struct ipc_event event = { .kind = IPC_EVENT_DISCONNECTED, .at_ms = clock_unix_ms(), .text = span_str(why) };
+	if (conn->told)
+		send_event(conn, &event);
+}
