@@ -28,6 +28,9 @@ one         IN A   {ONE}
 two         IN A   {TWO}
 gone        IN A   {NOBODY}
 me          IN A   127.0.0.1
+both        IN A   {ONE}
+both        IN AAAA ::1
+six         IN MX  10 both.test.
 pref        IN MX  20 two.test.
 pref        IN MX  10 one.test.
 fall        IN MX  10 gone.test.
@@ -117,6 +120,20 @@ def test_mail_goes_where_the_dns_says(s, exchangers):
     for name, remote in (("pref", one), ("fall", two), ("plain", one), ("alias", one)):
         assert remote.message(sent[name])["recipients"] == [f"x@{name}.test"]
     assert not any(two.holding(sent[name]) for name in ("pref", "plain", "alias"))
+
+
+def test_ipv6_is_tried_first_and_ipv4_when_it_fails(s, exchangers):
+    """RFC 5321 section 5.2: both families' addresses are used."""
+    one, _ = exchangers
+    mark, _ = send(s, "x@six.test")
+    assert one.message(mark)["recipients"] == ["x@six.test"]
+    try:
+        six = Remote(address="::1", port=25)
+    except OSError as error:
+        pytest.skip(f"port 25 of [::1] cannot be bound: {error}")
+    with six:
+        mark, _ = send(s, "y@six.test")
+        assert six.message(mark)["recipients"] == ["y@six.test"]
 
 
 def test_hosts_of_equal_preference_share_the_mail(s, exchangers):

@@ -45,7 +45,7 @@ class Remote:
             self.listener = socket.socket(socket.AF_UNIX)
             self.listener.bind(path)
         else:
-            self.listener = socket.socket()
+            self.listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
             self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self.listener.bind((address, port))
             self.port = self.listener.getsockname()[1]
