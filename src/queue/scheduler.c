@@ -11,7 +11,7 @@
 
 #include "map.h"
 
-#define SENDER_BUCKETS 8
+#define SENDER_BUCKETS 32 /* senders that share one wait for each other */
 #define NOT_IN_HEAP SIZE_MAX
 #define DOWN_DOUBLINGS_MAX 20
 

@@ -15,7 +15,7 @@
  *
  * The window begins small, grows by one for each round of successes and is halved
  * by BUSY; BUSY while nothing else is under way there is as good as DOWN.
- * Destinations take turns, and within one the senders do, so that neither a slow host
+ * Destinations take turns, and within one the senders do (in 32 buckets), so that neither a slow host
  * nor a busy sender delays the others. What waits for a destination that is down costs
  * nothing but memory: about 96 bytes for a unit of one recipient. Every call takes a
  * time that is logarithmic in the number of destinations, but for the sweep of expired

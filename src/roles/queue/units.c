@@ -93,7 +93,11 @@ static bool open_recipient(const struct passage *p, uint32_t recipient)
 static bool settle_expired(struct passage *p, uint32_t recipient, const struct result_form *form)
 {
 	struct span last = p->view.recipients[recipient].reason;
+	struct scheduler_view destination;
 	struct buf text;
+	scheduler_unit_view(p->unit, &destination);
+	if (last.len == 0)
+		last = destination.reason;
 	buf_init(&text, 1024);
 	buf_add_str(&text, "Tried for too long; given up");
 	if (last.len > 0) {
