@@ -27,7 +27,7 @@
 #include "id128.h"
 #include "list.h"
 
-#define SCHEDULER_KEY_BYTES_MAX 512
+#define SCHEDULER_KEY_BYTES_MAX 1024
 #define SCHEDULER_REASON_BYTES_MAX 200
 
 struct scheduler;

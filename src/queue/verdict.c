@@ -38,6 +38,9 @@ struct verdict verdict_of(const struct retry_plan *plan, const struct classify_a
 	if (answer->delay_s > 0) {
 		/* Just after what it names, never before. */
 		uint64_t wait = answer->delay_s * SECOND;
+		/* A remote does not decide that a message outlives its time. */
+		if (wait > plan->give_up_ms / 2)
+			wait = plan->give_up_ms / 2;
 		v.retry_at_ms = now_ms + wait + SECOND + chance % (wait / 20 + SECOND);
 		return v;
 	}

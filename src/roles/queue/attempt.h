@@ -34,6 +34,7 @@ struct try {
 	struct attempt *attempt;
 	uint32_t recipient;
 	uint32_t connections_max;
+	char *manner;          /* " from ADDRESS as NAME" where its route says so; or NULL */
 };
 
 /* attempts.c: begins the next recipients, as many as one message may have open, and ends with the last result. */

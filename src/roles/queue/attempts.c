@@ -133,7 +133,7 @@ static void begin(struct queue_role *q, const struct schedule_entry *entry)
 
 static bool may_begin(const struct queue_role *q)
 {
-	return !q->paused && !q->stopping && q->policy.channel != NULL && q->delivery.channel != NULL
+	return !q->paused && !q->stopping && queue_reaches(&q->policy) && queue_reaches(&q->delivery)
 		&& q->attempt_count < ATTEMPTS_MAX
 		&& q->attempt_count < q->deliveries_max * DELIVERIES_QUEUED_FACTOR;
 }

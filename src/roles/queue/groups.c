@@ -7,9 +7,11 @@
 #include <stdlib.h>
 
 #include "attempt.h"
+#include "clock.h"
 
 #define GROUPS_MAX 1000 /* destinations of one attempt; what is over waits for the next */
 #define UNIT_RECIPIENTS_MAX 500
+#define GRACE_MS 600000
 
 struct group {
 	char *key;
@@ -18,9 +20,14 @@ struct group {
 	uint32_t count;
 };
 
+/* What was held back, or slept through an outage here, still gets its attempt. */
 static uint64_t expires_ms(const struct queue_role *q, const struct spool_view *view)
 {
-	return view->entry.arrival_ms + (view->sender.len > 0 ? q->plan.give_up_ms : q->bounce_give_up_ms);
+	uint64_t give_up_ms = view->sender.len > 0 ? q->plan.give_up_ms : q->bounce_give_up_ms;
+	uint64_t grace_ms = give_up_ms / 4 < GRACE_MS ? give_up_ms / 4 : GRACE_MS;
+	uint64_t least = clock_unix_ms() + grace_ms;
+	uint64_t at = view->entry.arrival_ms + give_up_ms;
+	return at > least ? at : least;
 }
 
 /* Hands a group to the scheduler; its recipients are no longer this attempt's. */
@@ -56,9 +63,11 @@ void attempt_groups_hand_over(struct attempt *a)
 
 static struct group *group_get(struct attempt *a, struct span key)
 {
-	for (size_t i = 0; i < a->group_count; i++)
-		if (span_eq(span_str(a->groups[i]->key), key) && a->groups[i]->count < UNIT_RECIPIENTS_MAX)
-			return a->groups[i];
+	for (size_t i = 0; i < a->group_count; i++) {
+		struct group *g = a->groups[i];
+		if (g->count < UNIT_RECIPIENTS_MAX && span_eq(span_str(g->key), key))
+			return g;
+	}
 	struct group **grown = a->group_count < GROUPS_MAX
 		? realloc(a->groups, (a->group_count + 1) * sizeof(struct group *)) : NULL;
 	struct group *g = grown != NULL ? calloc(1, sizeof(*g)) : NULL;
@@ -72,9 +81,15 @@ static struct group *group_get(struct attempt *a, struct span key)
 	return g;
 }
 
-static void join_group(struct try *t, struct span key)
+/* Mail that leaves from another address or under another name goes by itself. */
+static void join_group(struct try *t, struct span destination)
 {
-	struct group *g = group_get(t->attempt, key);
+	struct buf key;
+	buf_init(&key, SCHEDULER_KEY_BYTES_MAX + 512);
+	buf_add(&key, destination);
+	buf_add_str(&key, t->manner != NULL ? t->manner : "");
+	struct group *g = key.failed ? NULL : group_get(t->attempt, buf_span(&key));
+	buf_fini(&key);
 	if (g == NULL) {
 		try_leave_open(t);
 		return;
@@ -107,6 +122,23 @@ static void on_mx(void *arg, enum ipc_mx_status status, struct span key, struct 
 	}
 }
 
+static char *manner_of(const struct queue_role *q, const struct ipc_expanded *where)
+{
+	struct buf manner;
+	buf_init(&manner, 512);
+	if (where->source.family != 0) {
+		buf_add_str(&manner, " from ");
+		netaddr_write(&manner, &where->source);
+	}
+	if (where->helo.len > 0 && !span_eq(where->helo, span_str(q->hostname))) {
+		buf_add_str(&manner, " as ");
+		buf_add(&manner, where->helo);
+	}
+	char *text = manner.len > 0 ? role_strdup(buf_span(&manner)) : NULL;
+	buf_fini(&manner);
+	return text;
+}
+
 /* The destination is where mail really goes: a set of exchangers, or the hops as they are written. */
 void try_route(struct try *t, const struct ipc_expanded *where)
 {
@@ -114,6 +146,7 @@ void try_route(struct try *t, const struct ipc_expanded *where)
 	ipc_list hops = where->hops;
 	struct buf key;
 	t->connections_max = where->connections_max;
+	t->manner = manner_of(t->attempt->owner, where);
 	if (!ipc_list_next(&hops, &hop)) {
 		try_settle_key(t, REPLY_ROUTE_MISSING, (struct span){ NULL, 0 });
 		return;

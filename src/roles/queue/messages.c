@@ -4,13 +4,15 @@
  * most one attempt at a time and one place in the schedule; recipients that are in
  * units wait for their destination and are not due meanwhile.
  */
-#include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "clock.h"
 #include "queue_parts.h"
 
 #define SOON_MS 1000 /* after a neighbour died, or the store could not record a result */
+#define VANISHED_AGAIN_MS 3600000
+#define UNOPENED_AGAIN_MS 30000
 #define NEVER UINT64_MAX
 
 /* Ids are chance already: no secret is needed to spread them. */
@@ -138,6 +140,19 @@ static void schedule(struct queue_role *q, const struct schedule_entry *entry)
 {
 	if (!schedule_add(&q->schedule, entry))
 		log_text(LOG_OPERATOR, "schedule-full", "no memory to schedule a message; it is tried after the next start");
+}
+
+/* Not every second again: one that is gone does not come back by itself. */
+void message_unopened(struct queue_role *q, struct queue_message *m, int error)
+{
+	struct log_line line;
+	(void)q;
+	m->not_before_ms = clock_unix_ms() + (error == -ENOENT ? VANISHED_AGAIN_MS : UNOPENED_AGAIN_MS);
+	log_begin(&line, LOG_OPERATOR, "unreadable");
+	log_id(&line, "m", &m->id);
+	log_str(&line, "reason", strerror(-error));
+	log_str(&line, "text", "the message's file cannot be opened; the message stays and is tried again later");
+	log_end(&line);
 }
 
 void message_schedule_new(struct queue_role *q, const struct id128 *id, uint64_t due_ms, bool fresh)

@@ -6,6 +6,14 @@
 #include "arena.h"
 #include "queue_role.h"
 
+#define QUEUE_LAST_ANSWER "; the last answer was: " /* units.c writes it, report.c finds it */
+
+/* Whether a question can reach this neighbour: its channel is there and has not just broken. */
+static inline bool queue_reaches(const struct queue_peer *peer)
+{
+	return peer->channel != NULL && channel_is_open(peer->channel);
+}
+
 /* queue_role.c */
 void queue_kick(struct queue_role *q);
 /* spool_settle, counted until it completes; 0 or a negative errno. */
@@ -39,6 +47,8 @@ bool message_route(struct queue_message *m, const uint32_t *recipients, uint32_t
 void message_unroute(struct queue_message *m, const uint32_t *recipients, uint32_t count);
 /* Something about it ended: schedules it for its next due recipient, and forgets it when nothing runs. */
 void message_settle(struct queue_role *q, struct queue_message *m);
+/* A large message's file cannot be opened: says so, and lets the message wait. */
+void message_unopened(struct queue_role *q, struct queue_message *m, int error);
 void message_schedule_new(struct queue_role *q, const struct id128 *id, uint64_t due_ms, bool fresh);
 /* Whether a recipient of it is due. The schedule may hold a message twice after an operator's wish. */
 bool message_due(struct queue_role *q, const struct id128 *id, uint64_t now_ms);

@@ -88,6 +88,7 @@ struct queue_role {
 	struct schedule schedule;
 	struct timer *due_timer, *units_timer;
 	bool units_running;
+	bool units_stalled;        /* a question could not be asked: no more units for a moment */
 	unsigned passages;         /* units under way */
 	struct map messages;       /* struct queue_message */
 	struct map mx_cache;       /* mx.c */

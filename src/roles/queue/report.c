@@ -49,6 +49,18 @@ static void words_of(struct span reason, struct dsn_recipient *d)
 	}
 }
 
+/* Takes the last answer out of what units.c writes when time is over; false: there is none. */
+static bool last_answer(struct dsn_recipient *d)
+{
+	struct span marker = SPAN(QUEUE_LAST_ANSWER), words = d->words;
+	for (size_t i = 0; i + marker.len < words.len; i++)
+		if (span_eq(span_to(span_from(words, i), marker.len), marker)) {
+			words_of(span_from(words, i + marker.len), d);
+			return true;
+		}
+	return false;
+}
+
 /* Why not, and what to do, as the classification of the last reply has it. */
 static void explain_trouble(struct dsn_recipient *d)
 {
@@ -59,8 +71,12 @@ static void explain_trouble(struct dsn_recipient *d)
 		d->status = SPAN("4.4.1");
 		return;
 	}
+	/* Our own "given up" says nothing; the last answer before it does. */
+	bool expired = last_answer(d);
 	classify_input_parse(d->words, &input);
 	classify_reply(&input, &answer);
+	if (!expired && span_starts_nocase(d->words, SPAN("554 5.4.7 ")))
+		answer.reason = REASON_EXPIRED;
 	const struct classify_reason_info *info = classify_reason_info(answer.reason);
 	d->because = span_str(info->sentence);
 	d->advice = d->action == DSN_FAILED ? span_str(info->advice) : (struct span){ NULL, 0 };

@@ -12,7 +12,6 @@
 #include "attempt.h"
 #include "clock.h"
 
-#define UNOPENED_AGAIN_MS 30000
 
 struct name {
 	struct map_link link;
@@ -24,6 +23,7 @@ struct name {
 void try_end(struct try *t)
 {
 	struct attempt *a = t->attempt;
+	free(t->manner);
 	free(t);
 	a->open--;
 	attempt_step(a);
@@ -96,18 +96,6 @@ static void on_delivered(void *arg, const struct channel_message *message)
 	attempts_run(q);
 }
 
-/* A large message's file that is not there, or no descriptor to be had: not every second again. */
-static void say_unreadable(struct attempt *a, int error)
-{
-	struct log_line line;
-	a->message->not_before_ms = clock_unix_ms() + (error == -ENOENT ? ATTEMPT_UNREADABLE_AGAIN_MS : UNOPENED_AGAIN_MS);
-	log_begin(&line, LOG_OPERATOR, "unreadable");
-	log_id(&line, "m", &a->view.entry.id);
-	log_str(&line, "reason", strerror(-error));
-	log_str(&line, "text", "the message's file cannot be opened; the message stays and is tried again later");
-	log_end(&line);
-}
-
 static void deliver(struct try *t, const struct ipc_expanded *where)
 {
 	struct attempt *a = t->attempt;
@@ -124,7 +112,7 @@ static void deliver(struct try *t, const struct ipc_expanded *where)
 	struct channel_question question = { IPC_DELIVER_ASK, fd, QUEUE_ASK_TIMEOUT_MS, on_delivered, t };
 	bool openable = !view->entry.large || fd >= 0;
 	if (!openable) {
-		say_unreadable(a, fd);
+		message_unopened(q, a->message, fd);
 		try_leave_open(t);
 		return;
 	}

@@ -12,7 +12,9 @@
 #include "clock.h"
 #include "queue_parts.h"
 
-#define RELAY_TIMEOUT_MS 7200000 /* relay has time-outs of its own; this one catches what hangs */
+#define RELAY_TIMEOUT_MS 86400000 /* relay has time-outs of its own for each step; nothing is sent twice meanwhile */
+#define STALLED_MS 1000
+#define PACE_MAX_S 3600           /* whatever a reply asks of everybody */
 #define PACE_DEFAULT_MS 60000
 
 /* A unit under way. */
@@ -24,6 +26,8 @@ struct passage {
 	struct scheduler_finish finish;
 	unsigned open;       /* results being settled */
 	bool left;           /* some recipient has no result: it waits again */
+	uint32_t asked;      /* the recipient whose route was asked last */
+	struct buf route;    /* policy's answer for the first one */
 	char reason[SCHEDULER_REASON_BYTES_MAX];
 };
 
@@ -54,6 +58,7 @@ static void passage_end(struct passage *p)
 	m->soon |= p->left;
 	message_settle(q, m);
 	q->passages--;
+	buf_fini(&p->route);
 	free(p);
 	units_run(q);
 	attempts_run(q);
@@ -101,7 +106,7 @@ static bool settle_expired(struct passage *p, uint32_t recipient, const struct r
 	buf_init(&text, 1024);
 	buf_add_str(&text, "Tried for too long; given up");
 	if (last.len > 0) {
-		buf_add_str(&text, "; the last answer was: ");
+		buf_add_str(&text, QUEUE_LAST_ANSWER);
 		buf_add(&text, span_to(last, 300));
 	}
 	bool ok = result_settle_key(p->q, form, REPLY_MESSAGE_EXPIRED, buf_span(&text));
@@ -138,10 +143,13 @@ static void look_for_pace(struct passage *p, const struct ipc_relay_one *one)
 	classify_reply(&input, &answer);
 	if (answer.reason == REASON_TOO_MANY_CONNECTIONS)
 		p->finish.outcome = SCHEDULER_BUSY;
-	if (answer.reason != REASON_RATE_LIMITED)
+	/* X.2.Z speaks of one mailbox (RFC 3463 section 3.3): others there go on. */
+	bool one_mailbox = one->enhanced.len > 2 && one->enhanced.ptr[2] == '2';
+	if (answer.reason != REASON_RATE_LIMITED || one_mailbox)
 		return;
+	uint64_t wait_s = answer.delay_s < PACE_MAX_S ? answer.delay_s : PACE_MAX_S;
 	p->finish.outcome = SCHEDULER_PACED;
-	p->finish.until_ms = clock_unix_ms() + (answer.delay_s > 0 ? answer.delay_s * UINT64_C(1000) : PACE_DEFAULT_MS);
+	p->finish.until_ms = clock_unix_ms() + (wait_s > 0 ? wait_s * 1000 : PACE_DEFAULT_MS);
 }
 
 static void keep_reason(struct passage *p, struct span reason)
@@ -218,6 +226,8 @@ static void hand_to_relay(struct passage *p, const struct ipc_expanded *where)
 	buf_init(&lists.orcpts, CHANNEL_BODY_BYTES_MAX / 4);
 	list_recipients(p, &lists);
 	int fd = view->entry.large ? spool_content_open(q->spool, &view->entry.id) : -1;
+	if (view->entry.large && fd < 0)
+		message_unopened(q, p->message, fd);
 	struct ipc_relay_ask ask = { .id = view->entry.id, .sender = view->sender,
 		.recipients = buf_span(&lists.recipients), .notify = buf_span(&lists.notify),
 		.orcpts = buf_span(&lists.orcpts), .ret = (uint8_t)view->ret, .envid = view->envid,
@@ -243,24 +253,74 @@ static void hand_to_relay(struct passage *p, const struct ipc_expanded *where)
 		turn_back(p, false);
 }
 
+static struct span domain_of(const struct passage *p, uint32_t at)
+{
+	struct span address = p->view.recipients[p->unit->recipients[at]].address;
+	size_t i = address.len;
+	while (i > 0 && address.ptr[i - 1] != '@')
+		i--;
+	return span_from(address, i);
+}
+
+static bool by_exchangers(const struct ipc_expanded *where)
+{
+	struct span hop, second;
+	ipc_list hops = where->hops;
+	return ipc_list_next(&hops, &hop) && span_starts_nocase(hop, SPAN("mx:")) && !ipc_list_next(&hops, &second);
+}
+
+/* The first answer is the route; the others' must be the same. False: this one goes another way. */
+static bool same_route(struct passage *p, const struct ipc_expanded *where, struct span body)
+{
+	struct ipc_expanded first;
+	if (p->route.len == 0) {
+		buf_add(&p->route, body);
+		return !p->route.failed;
+	}
+	/* Domains that stand in one unit by their exchangers have the same set of them. */
+	return ipc_get_expanded(buf_span(&p->route), &first)
+		&& (span_eq(first.hops, where->hops) || (by_exchangers(&first) && by_exchangers(where)))
+		&& span_eq(first.helo, where->helo) && memcmp(&first.source, &where->source, sizeof(first.source)) == 0;
+}
+
+static void ask_route(struct passage *p);
+
+/* Asks for the next recipient of another domain; after the last one the message goes to relay. */
+static void ask_next_route(struct passage *p)
+{
+	struct ipc_expanded where;
+	struct span asked = domain_of(p, p->asked);
+	while (++p->asked < p->unit->recipient_count)
+		if (!span_eq_nocase(domain_of(p, p->asked), asked)) {
+			ask_route(p);
+			return;
+		}
+	if (ipc_get_expanded(buf_span(&p->route), &where))
+		hand_to_relay(p, &where);
+	else
+		turn_back(p, false);
+}
+
 static void on_route(void *arg, const struct channel_message *message)
 {
 	struct passage *p = arg;
 	struct ipc_expanded where;
-	/* Where it does not go to another server any more, the message is looked at anew. */
-	if (message == NULL || !ipc_get_expanded(message->body, &where) || where.outcome != IPC_EXPANSION_ROUTE)
+	/* What goes nowhere else any more, or not all the same way, is looked at anew. */
+	if (message == NULL || !ipc_get_expanded(message->body, &where) || where.outcome != IPC_EXPANSION_ROUTE
+	    || !same_route(p, &where, message->body))
 		turn_back(p, false);
 	else
-		hand_to_relay(p, &where);
+		ask_next_route(p);
 }
 
 static void ask_route(struct passage *p)
 {
 	struct queue_role *q = p->q;
-	struct ipc_expand_ask ask = { .recipient = p->view.recipients[p->unit->recipients[0]].address, .added = 1 };
+	struct ipc_expand_ask ask = { .recipient = p->view.recipients[p->unit->recipients[p->asked]].address, .added = 1 };
 	struct channel_question question = { IPC_EXPAND_ASK, -1, QUEUE_ASK_TIMEOUT_MS, on_route, p };
 	struct buf *out = q->policy.channel != NULL ? channel_ask(q->policy.channel, &question) : NULL;
 	if (out == NULL) {
+		q->units_stalled = true;
 		turn_back(p, true);
 		return;
 	}
@@ -284,6 +344,7 @@ static void passage_begin(struct queue_role *q, struct scheduler_unit *unit, boo
 		role_fail(&q->role, "out of memory");
 	*p = (struct passage){ .q = q, .unit = unit, .message = message_find(q, &unit->id),
 		.finish = { .outcome = SCHEDULER_NONE } };
+	buf_init(&p->route, CHANNEL_BODY_BYTES_MAX);
 	q->passages++;
 	if (spool_read(q->spool, &unit->id, &p->view) < 0) {
 		/* Removed, or unreadable: an attempt finds out and says so. */
@@ -304,10 +365,15 @@ void units_run(struct queue_role *q)
 	if (q->units_running)
 		return; /* what ends inside this loop calls again */
 	q->units_running = true;
-	while (!q->paused && !q->stopping && q->relay.channel != NULL && q->policy.channel != NULL
+	while (!q->paused && !q->stopping && !q->units_stalled && queue_reaches(&q->relay) && queue_reaches(&q->policy)
 	       && (take = scheduler_take(q->scheduler, now_ms, &unit)) != SCHEDULER_NOTHING)
 		passage_begin(q, unit, take == SCHEDULER_EXPIRED);
 	q->units_running = false;
+	if (q->units_stalled) {
+		q->units_stalled = false;
+		timer_set(q->units_timer, STALLED_MS);
+		return;
+	}
 	uint64_t next_ms = scheduler_next_ms(q->scheduler);
 	if (next_ms == UINT64_MAX || next_ms == 0)
 		timer_cancel(q->units_timer);

@@ -14,6 +14,7 @@
 
 #define SMTP_PORT 25
 #define LMTP_PORT 24
+#define KEY_BYTES_MAX 500
 
 struct search {
 	struct relay *relay;
@@ -65,8 +66,11 @@ static void ask_next_host(struct search *s);
 /* Only what we listen on ourselves would come back to us; and so would what less preferred hosts get. */
 static void found_ourselves(struct search *s, const char *host)
 {
-	s->found.status = IPC_MX_LOOP;
-	snprintf(s->found.text, sizeof(s->found.text), "%.100s is this server", host);
+	/* A better host that cannot be looked up for now may be there later. */
+	if (!s->temporary) {
+		s->found.status = IPC_MX_LOOP;
+		snprintf(s->found.text, sizeof(s->found.text), "%.100s is this server", host);
+	}
 	s->found.count = s->better;
 	s->mx.count = s->next_host;
 }
@@ -269,7 +273,7 @@ struct key_search {
 	char domain[DNS_NAME_BYTES_MAX + 1];
 };
 
-/* The best hosts, sorted by name: what domains with the same provider have in common. */
+/* All hosts in their order, equal ones by name: what domains with the same provider have in common. */
 static int by_name(const void *a, const void *b)
 {
 	const struct dns_mx_host *x = a, *y = b;
@@ -287,10 +291,15 @@ static void on_key_mx(void *arg, const struct dns_mx_answer *answer)
 	buf_init(&key, DNS_MX_MAX * (DNS_NAME_BYTES_MAX + 1));
 	if (status == IPC_MX_OK) {
 		qsort(mx.hosts, mx.count, sizeof(mx.hosts[0]), by_name);
-		for (size_t i = 0; i < mx.count && mx.hosts[i].preference == mx.hosts[0].preference; i++) {
+		for (size_t i = 0; i < mx.count; i++) {
 			if (i > 0)
-				buf_add_byte(&key, ',');
+				buf_add_byte(&key, mx.hosts[i].preference == mx.hosts[i - 1].preference ? ',' : ';');
 			buf_add_str(&key, mx.hosts[i].name);
+		}
+		/* A key that would be cut could name two sets: such a domain stands for itself. */
+		if (key.len > KEY_BYTES_MAX) {
+			buf_clear(&key);
+			buf_add_str(&key, k->domain);
 		}
 	}
 	k->fn(k->arg, status, buf_span(&key), span_str(text));

@@ -145,6 +145,8 @@ static void answer(struct relay_job *job)
 	buf_init(&list, CHANNEL_BODY_BYTES_MAX - 4096);
 	for (size_t i = 0; i < job->outcome_count; i++)
 		put_outcome(&list, &job->outcomes[i]);
+	if (list.failed)
+		buf_clear(&list); /* no memory: the queue looks at the recipients anew */
 	struct ipc_relay_result say = { .results = buf_span(&list),
 		.outcome = job->busy ? IPC_DESTINATION_BUSY : job->spoken ? IPC_DESTINATION_OK : IPC_DESTINATION_DOWN,
 		.reason = span_str(job->down_text) };
@@ -176,8 +178,10 @@ static void gather_open(struct relay_job *job)
 	}
 }
 
+/* As much as the store keeps of it: all results together must fit one answer. */
 static void keep_text(struct outcome *o, struct span text)
 {
+	text = span_to(text, RELAY_TEXT_BYTES_MAX);
 	free(o->text);
 	o->text = malloc(text.len + 1);
 	if (o->text == NULL)

@@ -21,6 +21,7 @@
 #define RELAY_REUSE_MAX 100         /* messages in one connection */
 #define RELAY_RECIPIENTS_MAX 1000
 #define RELAY_SPEC_BYTES_MAX 300
+#define RELAY_TEXT_BYTES_MAX 400   /* of a reply, as it is reported */
 
 struct relay_endpoint {
 	struct netaddr addr;   /* family 0: a UNIX socket at host */
