@@ -11,6 +11,8 @@
 #include "clock.h"
 #include "queue_parts.h"
 
+#define AGAIN_MS 60000
+
 struct bounce {
 	struct queue_pending pending; /* of its reports */
 	struct queue_role *q;
@@ -41,12 +43,19 @@ static void bounce_end(struct bounce *b)
 	attempts_run(q);
 }
 
+/* Part of it may be told already: each further try tells it once more, so there are few of them. */
+static void try_later(struct bounce *b)
+{
+	b->message->not_before_ms = clock_unix_ms() + AGAIN_MS;
+}
+
 static void recorded(struct queue_role *q, struct queue_pending *pending, enum spool_outcome outcome)
 {
 	struct settling *s = (struct settling *)pending;
 	struct bounce *b = s->bounce;
 	(void)q;
-	b->message->soon |= outcome != SPOOL_DURABLE;
+	if (outcome != SPOOL_DURABLE)
+		try_later(b);
 	free(s);
 	if (--b->open == 0)
 		bounce_end(b);
@@ -58,14 +67,14 @@ static void settle_failed(struct bounce *b, uint32_t recipient)
 	struct settling *s = calloc(1, sizeof(*s));
 	if (s == NULL || !spool_recipient_find(b->q->spool, &b->view.entry.id, recipient, &now)) {
 		free(s);
-		b->message->soon = true;
+		try_later(b);
 		return;
 	}
 	struct spool_result result = { .id = b->view.entry.id, .recipient = recipient, .state = SPOOL_FAILED,
 		.attempts = now.attempts, .retry_at_ms = SPOOL_NEVER, .reason = now.reason };
 	*s = (struct settling){ .pending = { recorded }, .bounce = b };
 	if (queue_settle(b->q, &result, &s->pending) < 0) {
-		b->message->soon = true;
+		try_later(b);
 		free(s);
 		return;
 	}
@@ -86,7 +95,7 @@ static void report_ended(struct bounce *b)
 	if (--b->open > 0)
 		return;
 	if (b->untold) {
-		b->message->soon = true;
+		try_later(b);
 		bounce_end(b);
 	} else {
 		settle_all(b);
