@@ -39,8 +39,8 @@ struct verdict verdict_of(const struct retry_plan *plan, const struct classify_a
 		/* Just after what it names, never before. */
 		uint64_t wait = answer->delay_s * SECOND;
 		/* A remote does not decide that a message outlives its time. */
-		if (wait > plan->give_up_ms / 2)
-			wait = plan->give_up_ms / 2;
+		if (wait > plan->give_up_ms)
+			wait = plan->give_up_ms;
 		v.retry_at_ms = now_ms + wait + SECOND + chance % (wait / 20 + SECOND);
 		return v;
 	}
