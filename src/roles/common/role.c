@@ -119,6 +119,13 @@ void role_peer_lost(struct role *role, enum ipc_role peer, unsigned index, const
 	channel_end(role->control);
 }
 
+bool role_message_refuse(void *arg, const struct channel_message *message)
+{
+	(void)arg;
+	(void)message;
+	return false;
+}
+
 void role_fail(struct role *role, const char *format, ...)
 {
 	char text[512];

@@ -51,6 +51,9 @@ void role_ready(struct role *role, uint32_t generation);
  * went away, and asks the supervisor for a new channel; it comes as PEER if that role lives. */
 void role_peer_lost(struct role *role, enum ipc_role peer, unsigned index, const char *reason);
 
+/* The `message` handler of a channel whose other end only answers: whatever it begins closes the channel. */
+bool role_message_refuse(void *arg, const struct channel_message *message);
+
 /* Tells the supervisor why this role cannot work, and ends. Does not return. */
 void role_fail(struct role *role, const char *format, ...) __attribute__((format(printf, 2, 3), noreturn));
 

@@ -206,13 +206,6 @@ static bool on_control(void *state, const struct channel_message *message)
 	}
 }
 
-static bool on_unasked(void *arg, const struct channel_message *message)
-{
-	(void)arg;
-	(void)message;
-	return false;
-}
-
 static void say_lost(const struct queue_peer *peer, const char *reason)
 {
 	struct queue_role *q = peer->owner;
@@ -240,9 +233,9 @@ static void on_closed(void *arg, const char *reason)
 }
 
 static const struct channel_handlers smtpd_handlers = { IPC_QUEUE, IPC_SMTPD, intake_message, on_closed };
-static const struct channel_handlers policy_handlers = { IPC_QUEUE, IPC_POLICY, on_unasked, on_closed };
-static const struct channel_handlers relay_handlers = { IPC_QUEUE, IPC_RELAY, on_unasked, on_closed };
-static const struct channel_handlers delivery_handlers = { IPC_QUEUE, IPC_DELIVERY, on_unasked, on_closed };
+static const struct channel_handlers policy_handlers = { IPC_QUEUE, IPC_POLICY, role_message_refuse, on_closed };
+static const struct channel_handlers relay_handlers = { IPC_QUEUE, IPC_RELAY, role_message_refuse, on_closed };
+static const struct channel_handlers delivery_handlers = { IPC_QUEUE, IPC_DELIVERY, role_message_refuse, on_closed };
 static const struct channel_handlers console_handlers = { IPC_QUEUE, IPC_CONSOLE, inspect_message, on_closed };
 
 static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)

@@ -101,14 +101,6 @@ static bool on_control(void *state, const struct channel_message *message)
 	}
 }
 
-/* Neither policy nor queue asks anything of smtpd. */
-static bool on_unasked(void *arg, const struct channel_message *message)
-{
-	(void)arg;
-	(void)message;
-	return false;
-}
-
 static void on_policy_closed(void *arg, const char *reason)
 {
 	struct smtpd *d = arg;
@@ -141,9 +133,9 @@ static void resubmit_all(struct smtpd *d)
 
 static void on_peer(void *state, enum ipc_role peer, unsigned index, int fd)
 {
-	static const struct channel_handlers policy = { IPC_SMTPD, IPC_POLICY, on_unasked, on_policy_closed };
-	static const struct channel_handlers queue = { IPC_SMTPD, IPC_QUEUE, on_unasked, on_queue_closed };
-	static const struct channel_handlers console = { IPC_SMTPD, IPC_CONSOLE, on_unasked, on_console_closed };
+	static const struct channel_handlers policy = { IPC_SMTPD, IPC_POLICY, role_message_refuse, on_policy_closed };
+	static const struct channel_handlers queue = { IPC_SMTPD, IPC_QUEUE, role_message_refuse, on_queue_closed };
+	static const struct channel_handlers console = { IPC_SMTPD, IPC_CONSOLE, role_message_refuse, on_console_closed };
 	struct smtpd *d = state;
 	(void)index;
 	if (peer == IPC_POLICY) {

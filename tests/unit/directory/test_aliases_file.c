@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "aliases_file.h"
+#include "file_cases.h"
 
 /* Writes the items as "LINE=name" for a name, " target", " !LINE" for what is wrong. */
 static void describe(struct span text, struct buf *out)
@@ -29,9 +30,7 @@ static void describe(struct span text, struct buf *out)
 	}
 }
 
-static const struct {
-	const char *name, *text, *items;
-} cases[] = {
+static const struct file_case cases[] = {
 	{ "empty", "", "" },
 	{ "one", "team: alice, bob\n", "|1=team alice bob" },
 	{ "no last line end", "team: alice,bob", "|1=team alice bob" },
@@ -64,39 +63,13 @@ static const struct {
 static void test_items(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct buf out;
-		buf_init(&out, 10000);
-		describe(span_str(cases[i].text), &out);
-		if (!span_eq(buf_span(&out), span_str(cases[i].items)))
-			fail_msg("case %s: %s", cases[i].name, buf_cstr(&out));
-		buf_fini(&out);
-	}
+	file_cases_whole(cases, sizeof(cases) / sizeof(cases[0]), describe);
 }
 
 static void test_cut_at_every_byte(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct span text = span_str(cases[i].text), all = span_str(cases[i].items);
-		for (size_t cut = 0; cut <= text.len; cut++) {
-			struct buf part, lines;
-			uint8_t *copy = malloc(cut > 0 ? cut : 1);
-			memcpy(copy, text.ptr, cut);
-			size_t whole = cut;
-			while (whole > 0 && text.ptr[whole - 1] != '\n')
-				whole--;
-			buf_init(&part, 10000);
-			buf_init(&lines, 10000);
-			describe(span_of(copy, cut), &part);
-			describe(span_of(copy, whole), &lines);
-			assert_true(part.len >= lines.len && span_eq(span_to(buf_span(&part), lines.len), buf_span(&lines)));
-			assert_true(span_eq(span_to(all, lines.len), buf_span(&lines)));
-			buf_fini(&part);
-			buf_fini(&lines);
-			free(copy);
-		}
-	}
+	file_cases_cut(cases, sizeof(cases) / sizeof(cases[0]), describe);
 }
 
 /* Targets that follow a line that was not read must not join the alias before it. */

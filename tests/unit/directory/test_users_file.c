@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "file_cases.h"
 #include "users_file.h"
 
 /* Writes the items as "LINE name@domain:fields;" or "LINE BAD;". */
@@ -28,9 +29,7 @@ static void describe(struct span text, struct buf *out)
 	}
 }
 
-static const struct {
-	const char *name, *text, *items;
-} file_cases[] = {
+static const struct file_case file_cases[] = {
 	{ "empty", "", "" },
 	{ "plain", "alice\nbob\n", "1 alice;2 bob;" },
 	{ "no last line end", "alice\nbob", "1 alice;2 bob;" },
@@ -50,41 +49,13 @@ static const struct {
 static void test_lines(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(file_cases) / sizeof(file_cases[0]); i++) {
-		struct buf out;
-		buf_init(&out, 10000);
-		describe(span_str(file_cases[i].text), &out);
-		if (!span_eq(buf_span(&out), span_str(file_cases[i].items)))
-			fail_msg("case %s: %s", file_cases[i].name, buf_cstr(&out));
-		buf_fini(&out);
-	}
+	file_cases_whole(file_cases, sizeof(file_cases) / sizeof(file_cases[0]), describe);
 }
 
-/* A cut file gives the same items up to its last whole line; the copy ends where its memory ends. */
 static void test_cut_at_every_byte(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(file_cases) / sizeof(file_cases[0]); i++) {
-		struct span text = span_str(file_cases[i].text);
-		for (size_t cut = 0; cut <= text.len; cut++) {
-			struct buf part, lines;
-			uint8_t *copy = malloc(cut > 0 ? cut : 1);
-			memcpy(copy, text.ptr, cut);
-			size_t whole = cut;
-			while (whole > 0 && text.ptr[whole - 1] != '\n')
-				whole--;
-			buf_init(&part, 10000);
-			buf_init(&lines, 10000);
-			describe(span_of(copy, cut), &part);
-			describe(span_of(copy, whole), &lines);
-			struct span all = span_str(file_cases[i].items);
-			assert_true(part.len >= lines.len && span_eq(span_to(buf_span(&part), lines.len), buf_span(&lines)));
-			assert_true(span_eq(span_to(all, lines.len), buf_span(&lines)));
-			buf_fini(&part);
-			buf_fini(&lines);
-			free(copy);
-		}
-	}
+	file_cases_cut(file_cases, sizeof(file_cases) / sizeof(file_cases[0]), describe);
 }
 
 static void test_a_line_over_the_limit_is_reported(void **state)

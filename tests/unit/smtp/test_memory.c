@@ -11,61 +11,11 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include <malloc.h>
-
 #include "crc32c.h"
+#include "failing_allocator.h"
 #include "smtp_server.h"
 
-#define NEVER SIZE_MAX
 #define IDLE_BYTES_MAX 1024
-
-static size_t allocations, fail_from = NEVER, fail_count;
-static size_t live_bytes;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void __real_free(void *old);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-void __wrap_free(void *old);
-
-static bool refuse(void)
-{
-	size_t number = allocations++;
-	return number >= fail_from && number - fail_from < fail_count;
-}
-
-static void *count(void *block)
-{
-	live_bytes += block != NULL ? malloc_usable_size(block) : 0;
-	return block;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return refuse() ? NULL : count(__real_malloc(size));
-}
-
-void *__wrap_calloc(size_t items, size_t size)
-{
-	return refuse() ? NULL : count(__real_calloc(items, size));
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-	if (refuse())
-		return NULL;
-	live_bytes -= old != NULL ? malloc_usable_size(old) : 0;
-	return count(__real_realloc(old, size));
-}
-
-void __wrap_free(void *old)
-{
-	live_bytes -= old != NULL ? malloc_usable_size(old) : 0;
-	__real_free(old);
-}
 
 static struct id_source ids = { { 1, 2 } };
 static struct smtp_server_options options = {
