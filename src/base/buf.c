@@ -156,3 +156,29 @@ const char *buf_cstr(struct buf *b)
 	*end = 0;
 	return (const char *)b->ptr;
 }
+
+void buf_add_quoted(struct buf *b, struct span s)
+{
+	buf_add_byte(b, '"');
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.ptr[i] == '"' || s.ptr[i] == '\\')
+			buf_add_byte(b, '\\');
+		buf_add_byte(b, s.ptr[i]);
+	}
+	buf_add_byte(b, '"');
+}
+
+void buf_add_json(struct buf *b, const char *text)
+{
+	buf_add_byte(b, '"');
+	for (; *text != '\0'; text++) {
+		uint8_t c = (uint8_t)*text;
+		if (c < 0x20)
+			buf_addf(b, "\\u%04x", c);
+		else if (c == '"' || c == '\\')
+			buf_addf(b, "\\%c", c);
+		else
+			buf_add_byte(b, c);
+	}
+	buf_add_byte(b, '"');
+}

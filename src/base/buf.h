@@ -41,6 +41,12 @@ void buf_addf(struct buf *b, const char *format, ...) __attribute__((format(prin
  */
 void buf_add_escaped(struct buf *b, struct span s);
 
+/* Appends a quoted string (RFC 5321 section 4.1.2): quotes around, a backslash before each quote and backslash. */
+void buf_add_quoted(struct buf *b, struct span s);
+
+/* Appends a JSON string (RFC 8259 section 7). The text is UTF-8 already. */
+void buf_add_json(struct buf *b, const char *text);
+
 /* Room for `len` more bytes at ptr + len, or NULL (failed is set). */
 uint8_t *buf_reserve(struct buf *b, size_t len);
 

@@ -41,6 +41,15 @@ size_t utf8_char_len(struct span s)
 	return tail(s, 3) ? 4 : 0;
 }
 
+uint32_t utf8_code_point(struct span character)
+{
+	static const uint8_t lead_mask[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+	uint32_t point = character.ptr[0] & lead_mask[character.len];
+	for (size_t i = 1; i < character.len; i++)
+		point = point << 6 | (character.ptr[i] & 0x3fu);
+	return point;
+}
+
 bool utf8_valid(struct span s)
 {
 	while (s.len > 0) {

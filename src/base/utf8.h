@@ -8,6 +8,9 @@
 /* Bytes of the well-formed character that `s` begins with (1 to 4); 0 when there is none. */
 size_t utf8_char_len(struct span s);
 
+/* The code point of `character`, which is one well-formed character and nothing more. */
+uint32_t utf8_code_point(struct span character);
+
 /* Whether the whole span is well formed. The empty span is. */
 bool utf8_valid(struct span s);
 

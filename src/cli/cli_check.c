@@ -10,22 +10,6 @@
 
 #define OUTPUT_BYTES_MAX (1u << 18) /* 50 problems of 320 bytes, each byte of them six in JSON, and more */
 
-/* RFC 8259 section 7; the text is UTF-8 already. */
-static void json_string_write(struct buf *out, const char *text)
-{
-	buf_add_byte(out, '"');
-	for (const char *at = text; *at != 0; at++) {
-		uint8_t c = (uint8_t)*at;
-		if (c < 0x20)
-			buf_addf(out, "\\u%04x", c);
-		else if (c == '"' || c == '\\')
-			buf_addf(out, "\\%c", c);
-		else
-			buf_add_byte(out, c);
-	}
-	buf_add_byte(out, '"');
-}
-
 static void json_problems_write(struct buf *out, const struct conf_report *report, enum conf_severity severity)
 {
 	const char *between = "";
@@ -35,7 +19,7 @@ static void json_problems_write(struct buf *out, const struct conf_report *repor
 		if (problem->severity != severity)
 			continue;
 		buf_addf(out, "%s{\"line\":%u,\"text\":", between, problem->line);
-		json_string_write(out, problem->text);
+		buf_add_json(out, problem->text);
 		buf_add_byte(out, '}');
 		between = ",";
 	}
@@ -45,7 +29,7 @@ static void json_problems_write(struct buf *out, const struct conf_report *repor
 static void json_write(struct buf *out, const struct conf_report *report)
 {
 	buf_add_str(out, "{\"file\":");
-	json_string_write(out, report->file_name);
+	buf_add_json(out, report->file_name);
 	buf_addf(out, ",\"fine\":%s,\"error_count\":%zu,\"warning_count\":%zu,\"errors\":",
 		report->error_count == 0 ? "true" : "false", report->error_count, report->warning_count);
 	json_problems_write(out, report, CONF_ERROR);

@@ -75,17 +75,10 @@ static bool needs_quotes(struct span name)
 
 void directory_name_write(struct buf *out, struct span name)
 {
-	if (!needs_quotes(name)) {
+	if (needs_quotes(name))
+		buf_add_quoted(out, name);
+	else
 		buf_add(out, name);
-		return;
-	}
-	buf_add_byte(out, '"');
-	for (size_t i = 0; i < name.len; i++) {
-		if (name.ptr[i] == '"' || name.ptr[i] == '\\')
-			buf_add_byte(out, '\\');
-		buf_add_byte(out, name.ptr[i]);
-	}
-	buf_add_byte(out, '"');
 }
 
 void directory_name_fold(struct directory_name *name)

@@ -26,15 +26,6 @@ static bool c1_control(struct span s)
 	return s.ptr[0] == 0xc2 && s.ptr[1] < 0xa0;
 }
 
-static uint32_t code_point(const uint8_t *at, size_t len)
-{
-	static const uint8_t lead_mask[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
-	uint32_t point = at[0] & lead_mask[len];
-	for (size_t i = 1; i < len; i++)
-		point = point << 6 | (at[i] & 0x3fu);
-	return point;
-}
-
 void dsn_value_write(struct buf *out, struct span value, bool utf8)
 {
 	while (value.len > 0) {
@@ -47,7 +38,7 @@ void dsn_value_write(struct buf *out, struct span value, bool utf8)
 		else if (utf8 && !(len == 2 && c1_control(value)))
 			buf_add(out, span_to(value, len));
 		else
-			buf_addf(out, "\\x{%02X}", (unsigned)code_point(value.ptr, len));
+			buf_addf(out, "\\x{%02X}", (unsigned)utf8_code_point(span_to(value, len)));
 		value = span_from(value, len > 0 ? len : 1);
 	}
 }

@@ -54,16 +54,6 @@ bool dsn_xtext_decode(struct buf *out, struct span xtext)
 	return true;
 }
 
-/* The code point of a well-formed character. */
-static uint32_t code_point(const uint8_t *at, size_t len)
-{
-	static const uint8_t lead_mask[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
-	uint32_t point = at[0] & lead_mask[len];
-	for (size_t i = 1; i < len; i++)
-		point = point << 6 | (at[i] & 0x3fu);
-	return point;
-}
-
 static void add_utf8(struct buf *out, uint32_t point)
 {
 	if (point < 0x80) {
@@ -91,7 +81,7 @@ void dsn_utf8_xtext_write(struct buf *out, struct span address)
 		else if (len == 0 || (len == 1 && (address.ptr[0] < 0x20 || address.ptr[0] == 0x7f)))
 			buf_add_byte(out, '?');
 		else
-			buf_addf(out, "\\x{%02X}", (unsigned)code_point(address.ptr, len));
+			buf_addf(out, "\\x{%02X}", (unsigned)utf8_code_point(span_to(address, len)));
 		address = span_from(address, len > 0 ? len : 1);
 	}
 }
@@ -125,7 +115,7 @@ bool dsn_utf8_xtext_decode(struct buf *out, struct span encoded)
 		if (encoded.ptr[0] == '\\')
 			len = embedded_char(encoded, &point);
 		else if (len > 1 || (len == 1 && plain_char(encoded.ptr[0])))
-			point = code_point(encoded.ptr, len);
+			point = utf8_code_point(span_to(encoded, len));
 		else
 			len = 0;
 		if (len == 0)

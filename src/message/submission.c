@@ -50,17 +50,6 @@ static bool is_plain(struct span name)
 	return true;
 }
 
-static void write_quoted(struct buf *out, struct span name)
-{
-	buf_add_byte(out, '"');
-	for (size_t i = 0; i < name.len; i++) {
-		if (name.ptr[i] == '"' || name.ptr[i] == '\\')
-			buf_add_byte(out, '\\');
-		buf_add_byte(out, name.ptr[i]);
-	}
-	buf_add_byte(out, '"');
-}
-
 /* Encoded words, each of whole characters (RFC 2047 section 5). */
 static void write_encoded(struct buf *out, struct span name)
 {
@@ -87,7 +76,7 @@ static void write_from(struct buf *out, const struct submission_fields *f)
 	buf_add(out, SPAN("From: "));
 	if (name.len > 0) {
 		if (is_plain(name))
-			write_quoted(out, name);
+			buf_add_quoted(out, name);
 		else
 			write_encoded(out, name);
 		buf_add(out, SPAN(" <"));

@@ -178,7 +178,7 @@ static void json_checks(struct buf *out, unsigned checks)
 		if ((checks & bit) == 0)
 			continue;
 		explain_json_separate(out);
-		explain_json_string(out, classify_check_name(bit));
+		buf_add_json(out, classify_check_name(bit));
 	}
 	buf_add_byte(out, ']');
 }

@@ -9,21 +9,6 @@
 #include "explain_parts.h"
 #include "reply_table.h"
 
-void explain_json_string(struct buf *out, const char *text)
-{
-	buf_add_byte(out, '"');
-	for (; *text != '\0'; text++) {
-		uint8_t c = (uint8_t)*text;
-		if (c < 0x20)
-			buf_addf(out, "\\u%04x", c);
-		else if (c == '"' || c == '\\')
-			buf_addf(out, "\\%c", c);
-		else
-			buf_add_byte(out, c);
-	}
-	buf_add_byte(out, '"');
-}
-
 void explain_json_separate(struct buf *out)
 {
 	if (out->len > 0 && out->ptr[out->len - 1] != '{' && out->ptr[out->len - 1] != '[')
@@ -33,14 +18,14 @@ void explain_json_separate(struct buf *out)
 void explain_json_name(struct buf *out, const char *name)
 {
 	explain_json_separate(out);
-	explain_json_string(out, name);
+	buf_add_json(out, name);
 	buf_add_byte(out, ':');
 }
 
 void explain_json_member(struct buf *out, const char *name, const char *text)
 {
 	explain_json_name(out, name);
-	explain_json_string(out, text);
+	buf_add_json(out, text);
 }
 
 void explain_json_member_bytes(struct buf *out, const char *name, struct span bytes)
@@ -85,7 +70,7 @@ static void keys_add(struct buf *out, const struct reply_topic *topic)
 	for (unsigned i = 0; i < REPLY_KEY_COUNT; i++) {
 		if (explain_is_sent_as(&reply_table[i], topic)) {
 			explain_json_separate(out);
-			explain_json_string(out, reply_table[i].name);
+			buf_add_json(out, reply_table[i].name);
 		}
 	}
 	buf_add_byte(out, ']');
@@ -152,9 +137,9 @@ static void rows_add(struct buf *out, const struct explain_subject pair[2], bool
 		} else {
 			explain_json_name(out, "each");
 			buf_add_byte(out, '[');
-			explain_json_string(out, row.values[0]);
+			buf_add_json(out, row.values[0]);
 			buf_add_byte(out, ',');
-			explain_json_string(out, row.values[1]);
+			buf_add_json(out, row.values[1]);
 			buf_add_byte(out, ']');
 		}
 		buf_add_byte(out, '}');

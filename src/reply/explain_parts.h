@@ -38,9 +38,8 @@ const struct reply_entry *explain_entry(const struct reply_topic *topic);
 /* The layout for a style, its width clamped. */
 struct layout explain_layout(struct buf *out, const struct explain_style *style);
 
-/* JSON: a comma unless an object or array was just opened; a string; a member's name; a member. Texts are UTF-8. */
+/* JSON: a comma unless an object or array was just opened; a member's name; a member. Texts are UTF-8. */
 void explain_json_separate(struct buf *out);
-void explain_json_string(struct buf *out, const char *text);
 void explain_json_name(struct buf *out, const char *name);
 void explain_json_member(struct buf *out, const char *name, const char *text);
 

@@ -155,6 +155,31 @@ static void test_escaped_text_cannot_move_a_terminal(void **state)
 	buf_fini(&b);
 }
 
+static void test_quoted_and_json_strings(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *in, *quoted, *json;
+	} cases[] = {
+		{ "", "\"\"", "\"\"" }, { "a b", "\"a b\"", "\"a b\"" },
+		{ "a\"b\\", "\"a\\\"b\\\\\"", "\"a\\\"b\\\\\"" },
+		{ "\t\n", "\"\t\n\"", "\"\\u0009\\u000a\"" }, { "caf\xc3\xa9", "\"caf\xc3\xa9\"", "\"caf\xc3\xa9\"" },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct buf quoted, json;
+		buf_init(&quoted, 100);
+		buf_init(&json, 100);
+		struct span in = exact_copy(span_str(cases[i].in));
+		buf_add_quoted(&quoted, in);
+		exact_free(in);
+		buf_add_json(&json, cases[i].in);
+		assert_string_equal(buf_cstr(&quoted), cases[i].quoted);
+		assert_string_equal(buf_cstr(&json), cases[i].json);
+		buf_fini(&quoted);
+		buf_fini(&json);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -166,6 +191,7 @@ int main(void)
 		cmocka_unit_test(test_reserve_gives_writable_room),
 		cmocka_unit_test(test_numbers_in_decimal),
 		cmocka_unit_test(test_escaped_text_cannot_move_a_terminal),
+		cmocka_unit_test(test_quoted_and_json_strings),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

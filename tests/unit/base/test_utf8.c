@@ -29,6 +29,8 @@ static void test_every_code_point_but_surrogates(void **state)
 		bool good = (point < 0xd800 || point > 0xdfff) && point <= 0x10ffff;
 		if (utf8_char_len(span_of(bytes, len)) != (good ? len : 0))
 			fail_msg("U+%04X", point);
+		if (good)
+			assert_int_equal(utf8_code_point(span_of(bytes, len)), point);
 		for (size_t cut = 1; good && cut < len; cut++)
 			assert_int_equal(utf8_char_len(span_of(bytes, cut)), 0);
 	}
