@@ -21,6 +21,9 @@ struct sendmail_options {
 	const char *full_name;   /* -F; NULL: as the account says */
 	bool from_header;        /* -t */
 	bool dot_is_text;        /* -i */
+	uint8_t notify;          /* -N: of every recipient; 0: not given */
+	enum dsn_ret ret;        /* -R */
+	const char *envid;       /* -V, as given; NULL: not given */
 	char **recipients;
 	int recipient_count;
 };
@@ -40,10 +43,7 @@ struct sendmail_context {
 
 /* A message that is ready, but for what submission adds. */
 struct sendmail_message {
-	struct id128 id;
-	struct span sender;
-	const struct span *recipients;
-	uint32_t recipient_count;
+	struct drop_envelope envelope;
 	struct span content;     /* CRLF line ends */
 };
 

@@ -93,13 +93,11 @@ struct drop_parts {
 
 static bool parts_make(struct sendmail_context *x, const struct sendmail_message *m, struct drop_parts *p)
 {
-	struct drop_envelope envelope = { .id = m->id, .sender = m->sender, .recipients = m->recipients,
-		.recipient_count = m->recipient_count };
 	struct submission_fields fields = { .from = buf_span(&x->from), .full_name = buf_span(&x->full_name),
-		.hostname = x->conf->hostname, .id = &m->id, .now_ms = clock_unix_ms() };
+		.hostname = x->conf->hostname, .id = &m->envelope.id, .now_ms = clock_unix_ms() };
 	submission_write(&p->content, m->content, &fields);
 	p->problem = content_problem(&p->content);
-	drop_envelope_write(&p->envelope, &envelope);
+	drop_envelope_write(&p->envelope, &m->envelope);
 	drop_head_write(&p->head, buf_span(&p->envelope), p->content.len, crc32c(0, buf_span(&p->content)));
 	return !p->head.failed && !p->envelope.failed && !p->content.failed;
 }
@@ -107,7 +105,7 @@ static bool parts_make(struct sendmail_context *x, const struct sendmail_message
 static int drop_into(int folder, const struct sendmail_message *m, const struct drop_parts *p)
 {
 	char name[DROP_NAME_BYTES + 1];
-	drop_name_write("tmp-", &m->id, name);
+	drop_name_write("tmp-", &m->envelope.id, name);
 	int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
 	if (fd < 0)
 		return -errno;
@@ -115,7 +113,7 @@ static int drop_into(int folder, const struct sendmail_message *m, const struct 
 	if (error == 0)
 		error = fill(fd, buf_span(&p->head), buf_span(&p->envelope), buf_span(&p->content));
 	if (error == 0)
-		error = publish(fd, folder, &m->id);
+		error = publish(fd, folder, &m->envelope.id);
 	if (error < 0)
 		unlinkat(folder, name, 0);
 	close(fd);

@@ -49,6 +49,38 @@ static void old_option_take(const char *text, struct sendmail_options *o)
 		o->dot_is_text = true;
 }
 
+/* What RFC 3461 knows, in the words of its parameters; sendmail had them first. */
+static int notify_take(const char *words, struct sendmail_options *o)
+{
+	if (dsn_notify_parse(span_str(words), &o->notify) == DSN_PARAM_OK)
+		return 0;
+	fprintf(stderr, "sendmail: -N takes never, or some of success,failure,delay\n");
+	return EX_USAGE;
+}
+
+static int ret_take(const char *word, struct sendmail_options *o)
+{
+	if (dsn_ret_parse(span_str(word), &o->ret) == DSN_PARAM_OK)
+		return 0;
+	fprintf(stderr, "sendmail: -R takes full or hdrs\n");
+	return EX_USAGE;
+}
+
+static int envid_take(const char *text, struct sendmail_options *o)
+{
+	struct buf encoded;
+	buf_init(&encoded, DSN_ENVID_BYTES_MAX);
+	dsn_xtext_write(&encoded, span_str(text));
+	bool good = !encoded.failed && dsn_envid_check(buf_span(&encoded)) == DSN_PARAM_OK;
+	buf_fini(&encoded);
+	o->envid = text;
+	if (good)
+		return 0;
+	fprintf(stderr, "sendmail: -V takes printable ASCII, at most %d characters, where blanks, + and = count three\n",
+		DSN_ENVID_BYTES_MAX);
+	return EX_USAGE;
+}
+
 static int option_take(int letter, struct sendmail_options *o)
 {
 	switch (letter) {
@@ -75,6 +107,12 @@ static int option_take(int letter, struct sendmail_options *o)
 	case 'o':
 		old_option_take(optarg, o);
 		return 0;
+	case 'N':
+		return notify_take(optarg, o);
+	case 'R':
+		return ret_take(optarg, o);
+	case 'V':
+		return envid_take(optarg, o);
 	case 'q':
 		o->mode = o->mode == SENDMAIL_SEND ? SENDMAIL_NOTHING : o->mode;
 		return 0;

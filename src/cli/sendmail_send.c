@@ -21,6 +21,7 @@ struct recipients {
 	size_t ends[DROP_RECIPIENTS_MAX];
 	uint32_t count;
 	struct span spans[DROP_RECIPIENTS_MAX];
+	uint8_t notify[DROP_RECIPIENTS_MAX];
 };
 
 static int refuse(int code, const char *format, struct span what)
@@ -108,6 +109,7 @@ static int recipients_collect(const struct sendmail_context *x, struct recipient
 	for (uint32_t i = 0; i < r->count; i++) {
 		size_t from = i > 0 ? r->ends[i - 1] : 0;
 		r->spans[i] = span_of(r->text.ptr + from, r->ends[i] - from);
+		r->notify[i] = x->options->notify;
 	}
 	return code;
 }
@@ -178,11 +180,14 @@ int sendmail_send(struct sendmail_context *x)
 {
 	static struct recipients r;
 	uint64_t max = x->conf->limits.message_bytes_max;
-	struct buf content, sender;
+	struct buf content, sender, envid;
 	struct submission_lines lines = { .out = &content, .dot_ends = !x->options->dot_is_text };
 	buf_init(&content, max > 0 && max < DROP_CONTENT_BYTES_MAX ? max : DROP_CONTENT_BYTES_MAX);
 	buf_init(&sender, ADDRESS_TEXT_BYTES_MAX);
+	buf_init(&envid, DSN_ENVID_BYTES_MAX);
 	buf_init(&r.text, DROP_ENVELOPE_BYTES_MAX);
+	if (x->options->envid != NULL)
+		dsn_xtext_write(&envid, span_str(x->options->envid));
 	int code = sender_find(x, &sender);
 	if (code == EX_OK && x->options->recipient_count == 0 && !x->options->from_header)
 		code = recipients_collect(x, &r, span_str(""));
@@ -193,13 +198,14 @@ int sendmail_send(struct sendmail_context *x)
 	if (code == EX_OK)
 		code = recipients_collect(x, &r, buf_span(&content));
 	if (code == EX_OK) {
-		struct sendmail_message message = { .id = id128_next(&x->chance, clock_unix_ms()),
-			.sender = buf_span(&sender), .recipients = r.spans, .recipient_count = r.count,
-			.content = buf_span(&content) };
-		code = sendmail_drop(x, &message);
+		struct drop_envelope envelope = { .id = id128_next(&x->chance, clock_unix_ms()),
+			.sender = buf_span(&sender), .recipients = r.spans, .notify = r.notify, .recipient_count = r.count,
+			.ret = x->options->ret, .envid = buf_span(&envid) };
+		code = sendmail_drop(x, &(struct sendmail_message){ envelope, buf_span(&content) });
 	}
 	buf_fini(&content);
 	buf_fini(&sender);
+	buf_fini(&envid);
 	buf_fini(&r.text);
 	return code;
 }

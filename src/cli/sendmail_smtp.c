@@ -40,8 +40,10 @@ static enum reply_key commit(struct sendmail_context *x, const struct smtp_trans
 		recipients[i] = span_str((const char *)text.ptr + at);
 		at += recipients[i].len + 1;
 	}
-	struct sendmail_message message = { .id = t->id, .sender = t->sender, .recipients = recipients,
-		.recipient_count = (uint32_t)t->recipient_count, .content = t->content };
+	struct drop_envelope envelope = { .id = t->id, .sender = t->sender, .recipients = recipients,
+		.notify = t->notify, .orcpts = t->orcpts, .recipient_count = (uint32_t)t->recipient_count,
+		.ret = t->ret, .envid = t->envid };
+	struct sendmail_message message = { envelope, t->content };
 	int code = text.failed ? EX_OSERR : sendmail_drop(x, &message);
 	buf_fini(&text);
 	if (code == EX_DATAERR)

@@ -4,11 +4,20 @@
 
 #include "address.h"
 #include "crc32c.h"
+#include "utf8.h"
 #include "wire.h"
 
 #define HEAD_CHECKED_BYTES 28
 
-enum { FIELD_ID = 1, FIELD_SENDER = 2, FIELD_RECIPIENT = 3 };
+enum {
+	FIELD_ID = 1,
+	FIELD_SENDER = 2,
+	FIELD_RECIPIENT = 3,
+	FIELD_RET = 4,
+	FIELD_ENVID = 5,
+	FIELD_NOTIFY = 6, /* of the recipient before it */
+	FIELD_ORCPT = 7   /* so too */
+};
 
 static const struct span magic = SPAN("WBDROP1\n");
 
@@ -35,12 +44,26 @@ static void field_write(struct buf *out, uint16_t type, struct span value)
 	wire_put_span(out, value);
 }
 
+static void recipient_write(struct buf *out, const struct drop_envelope *e, uint32_t i)
+{
+	field_write(out, FIELD_RECIPIENT, e->recipients[i]);
+	if (e->notify != NULL && e->notify[i] != 0)
+		field_write(out, FIELD_NOTIFY, span_of(&e->notify[i], 1));
+	if (e->orcpts != NULL && e->orcpts[i].len > 0)
+		field_write(out, FIELD_ORCPT, e->orcpts[i]);
+}
+
 void drop_envelope_write(struct buf *out, const struct drop_envelope *envelope)
 {
+	uint8_t ret = (uint8_t)envelope->ret;
 	field_write(out, FIELD_ID, span_of(envelope->id.bytes, sizeof(envelope->id.bytes)));
 	field_write(out, FIELD_SENDER, envelope->sender);
+	if (envelope->ret != DSN_RET_UNSET)
+		field_write(out, FIELD_RET, span_of(&ret, 1));
+	if (envelope->envid.len > 0)
+		field_write(out, FIELD_ENVID, envelope->envid);
 	for (uint32_t i = 0; i < envelope->recipient_count; i++)
-		field_write(out, FIELD_RECIPIENT, envelope->recipients[i]);
+		recipient_write(out, envelope, i);
 }
 
 void drop_head_write(struct buf *out, struct span envelope, uint64_t content_bytes, uint32_t content_crc)
@@ -71,60 +94,118 @@ bool drop_head_read(struct span bytes, uint64_t file_bytes, struct drop_head *he
 		&& file_bytes == DROP_HEAD_BYTES + head_out->envelope_bytes + head_out->content_bytes;
 }
 
-static const char *recipient_read(struct span value, struct span *recipients, struct drop_envelope *e)
+/* What was read so far. */
+struct reading {
+	struct drop_envelope *e;
+	const struct drop_lists *lists;
+	bool id, sender;
+};
+
+static const char *recipient_read(struct span value, struct reading *r)
 {
 	struct address address;
-	if (e->recipient_count == DROP_RECIPIENTS_MAX)
+	uint32_t at = r->e->recipient_count;
+	if (at == DROP_RECIPIENTS_MAX)
 		return "too many recipients";
 	if (!address_parse(value, &address))
 		return "a recipient is no mailbox";
-	e->utf8 |= address.utf8;
-	recipients[e->recipient_count++] = value;
+	r->e->utf8 |= address.utf8;
+	r->lists->recipients[at] = value;
+	r->lists->orcpts[at] = (struct span){ NULL, 0 };
+	r->lists->notify[at] = 0;
+	r->e->recipient_count++;
 	return NULL;
 }
 
-static const char *sender_read(struct span value, bool *seen, struct drop_envelope *e)
+static const char *notify_read(struct span value, struct reading *r)
+{
+	const uint8_t others = DSN_NOTIFY_SUCCESS | DSN_NOTIFY_FAILURE | DSN_NOTIFY_DELAY;
+	uint32_t count = r->e->recipient_count;
+	bool sound = value.len == 1 && value.ptr[0] != 0
+		&& (value.ptr[0] == DSN_NOTIFY_NEVER || (value.ptr[0] & ~others) == 0);
+	if (!sound || count == 0 || r->lists->notify[count - 1] != 0)
+		return "not one NOTIFY of a recipient";
+	r->lists->notify[count - 1] = value.ptr[0];
+	return NULL;
+}
+
+static const char *orcpt_read(struct span value, struct reading *r)
+{
+	struct dsn_orcpt orcpt;
+	uint32_t count = r->e->recipient_count;
+	if (count == 0 || r->lists->orcpts[count - 1].len > 0 || dsn_orcpt_parse(value, true, &orcpt) != DSN_PARAM_OK)
+		return "not one ORCPT of a recipient";
+	r->e->utf8 |= !span_is_ascii(value);
+	r->lists->orcpts[count - 1] = value;
+	return NULL;
+}
+
+static const char *sender_read(struct span value, struct reading *r)
 {
 	struct address address = { .null_path = true };
-	if (*seen)
+	if (r->sender)
 		return "two senders";
 	if (value.len > 0 && !address_parse(value, &address))
 		return "the sender is no mailbox";
-	e->utf8 |= address.utf8;
-	e->sender = value;
-	*seen = true;
+	r->e->utf8 |= address.utf8;
+	r->e->sender = value;
+	r->sender = true;
 	return NULL;
 }
 
-static const char *id_read(struct span value, bool *seen, struct drop_envelope *e)
+static const char *id_read(struct span value, struct reading *r)
 {
-	if (*seen || value.len != sizeof(e->id.bytes))
+	if (r->id || value.len != sizeof(r->e->id.bytes))
 		return "not one message id";
-	memcpy(e->id.bytes, value.ptr, value.len);
-	*seen = true;
+	memcpy(r->e->id.bytes, value.ptr, value.len);
+	r->id = true;
 	return NULL;
 }
 
-const char *drop_envelope_read(const struct drop_head *head, struct span bytes, struct span *recipients,
+static const char *ret_read(struct span value, struct reading *r)
+{
+	bool sound = value.len == 1 && (value.ptr[0] == DSN_RET_FULL || value.ptr[0] == DSN_RET_HEADERS);
+	if (!sound || r->e->ret != DSN_RET_UNSET)
+		return "not one RET";
+	r->e->ret = (enum dsn_ret)value.ptr[0];
+	return NULL;
+}
+
+static const char *envid_read(struct span value, struct reading *r)
+{
+	if (r->e->envid.len > 0 || dsn_envid_check(value) != DSN_PARAM_OK)
+		return "not one ENVID";
+	r->e->envid = value;
+	return NULL;
+}
+
+static const char *field_read(uint16_t type, struct span value, struct reading *r)
+{
+	static const char *(*const readers[])(struct span, struct reading *) = { [FIELD_ID] = id_read,
+		[FIELD_SENDER] = sender_read, [FIELD_RECIPIENT] = recipient_read, [FIELD_RET] = ret_read,
+		[FIELD_ENVID] = envid_read, [FIELD_NOTIFY] = notify_read, [FIELD_ORCPT] = orcpt_read };
+	if (type >= sizeof(readers) / sizeof(readers[0]) || readers[type] == NULL)
+		return "a field of unknown type";
+	return readers[type](value, r);
+}
+
+const char *drop_envelope_read(const struct drop_head *head, struct span bytes, const struct drop_lists *lists,
 	struct drop_envelope *envelope_out)
 {
-	struct wire_reader r = { .rest = bytes };
-	struct drop_envelope *e = envelope_out;
-	bool id_seen = false, sender_seen = false;
-	*e = (struct drop_envelope){ .recipients = recipients };
+	struct wire_reader wire = { .rest = bytes };
+	struct reading r = { .e = envelope_out, .lists = lists };
+	*envelope_out = (struct drop_envelope){ .recipients = lists->recipients, .notify = lists->notify,
+		.orcpts = lists->orcpts };
 	if (bytes.len != head->envelope_bytes || crc32c(0, bytes) != head->envelope_crc)
 		return "the envelope fails its checksum";
-	while (r.rest.len > 0) {
-		uint16_t type = wire_get_u16(&r);
-		struct span value = wire_get_span(&r);
-		const char *problem = r.bad ? "the envelope is malformed"
-			: type == FIELD_ID ? id_read(value, &id_seen, e)
-			: type == FIELD_SENDER ? sender_read(value, &sender_seen, e)
-			: type == FIELD_RECIPIENT ? recipient_read(value, recipients, e) : "a field of unknown type";
+	while (wire.rest.len > 0) {
+		uint16_t type = wire_get_u16(&wire);
+		struct span value = wire_get_span(&wire);
+		const char *problem = wire.bad ? "the envelope is malformed" : field_read(type, value, &r);
 		if (problem != NULL)
 			return problem;
 	}
-	return !id_seen || !sender_seen || e->recipient_count == 0 ? "the envelope is incomplete" : NULL;
+	return !r.id || !r.sender || envelope_out->recipient_count == 0 ? "the envelope is incomplete" : NULL;
 }
 
 const char *drop_content_problem(const struct content_facts *facts)

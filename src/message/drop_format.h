@@ -14,7 +14,8 @@
  *    32      envelope: fields, each u16 type, u32 length, bytes
  *            content, up to the end of the file
  *
- * Fields: message id and sender once, recipients from one on; others are malformed.
+ * Fields: message id and sender once, RET and ENVID at most once, recipients from one on,
+ * each with its NOTIFY and ORCPT after it if it has them (RFC 3461); others are malformed.
  * The content is lines that end in CRLF, without other CRs and LFs and without NULs.
  * The file's name is "new-" and the message id as text; while it is written, "tmp-".
  */
@@ -23,6 +24,7 @@
 
 #include "buf.h"
 #include "content_facts.h"
+#include "dsn_params.h"
 #include "id128.h"
 
 #define DROP_HEAD_BYTES 32
@@ -42,8 +44,18 @@ struct drop_envelope {
 	struct id128 id;
 	struct span sender;            /* empty: the null sender */
 	const struct span *recipients; /* full mailboxes */
+	const uint8_t *notify;         /* of each recipient: DSN_NOTIFY_ flags, 0: not given. May be NULL */
+	const struct span *orcpts;     /* of each recipient: encoded; empty: not given. May be NULL */
 	uint32_t recipient_count;
+	enum dsn_ret ret;
+	struct span envid;             /* encoded; empty: not given */
 	bool utf8;                     /* some address is beyond ASCII; found by reading */
+};
+
+/* Where the reader puts what there is for each recipient: room for DROP_RECIPIENTS_MAX in each. */
+struct drop_lists {
+	struct span *recipients, *orcpts;
+	uint8_t *notify;
 };
 
 /* Writes "new-" or "tmp-" and the id, with a NUL. */
@@ -52,7 +64,7 @@ void drop_name_write(const char *prefix, const struct id128 *id, char name_out[s
 /* The id in a name that begins with `prefix` (four characters) and is complete. */
 bool drop_name_parse(struct span name, const char *prefix, struct id128 *id_out);
 
-/* The addresses are not checked; the buffer's limit must allow for them. */
+/* The values are not checked; the buffer's limit must allow for them. */
 void drop_envelope_write(struct buf *out, const struct drop_envelope *envelope);
 
 /* The head for an envelope and the CRC of a content. */
@@ -62,10 +74,10 @@ void drop_head_write(struct buf *out, struct span envelope, uint64_t content_byt
 bool drop_head_read(struct span bytes, uint64_t file_bytes, struct drop_head *head_out);
 
 /*
- * Checks the envelope, its CRC and every address. `recipients` has room for
- * DROP_RECIPIENTS_MAX; the spans point into `bytes`. NULL, or what is wrong.
+ * Checks the envelope, its CRC, every address and every value of RFC 3461. The envelope
+ * points into `lists`, their spans into `bytes`. NULL, or what is wrong.
  */
-const char *drop_envelope_read(const struct drop_head *head, struct span bytes, struct span *recipients,
+const char *drop_envelope_read(const struct drop_head *head, struct span bytes, const struct drop_lists *lists,
 	struct drop_envelope *envelope_out);
 
 /* Of a whole content: NULL, or what is wrong. An empty content is right. */

@@ -13,6 +13,7 @@ import pytest
 
 from harness.conf import configured_server
 from harness.deadline import until
+from harness.remote import EXTENSIONS, Remote
 from harness.server import program, token, waybill
 
 USAGE, DATAERR, NOUSER, TEMPFAIL, NOPERM, CONFIG = 64, 65, 67, 75, 77, 78
@@ -103,11 +104,62 @@ def test_the_null_sender_and_the_full_name(demo):
 
 def test_options_without_meaning_are_ignored(demo):
     mark = token()
-    send(demo, "-v", "-oem", "-odb", "-B8BITMIME", "-N", "never", "-R", "hdrs", "-V", "id", "-bm", "-O", "x=y", "--", "bob",
+    send(demo, "-v", "-oem", "-odb", "-B8BITMIME", "-h", "3", "-bm", "-O", "x=y", "--", "bob",
          text=f"Subject: {mark}\n\n")
     demo.mail("bob", mark)
     assert run(demo, "-q").returncode == 0
     assert run(demo, "-q30m").returncode == 0
+
+
+@pytest.mark.parametrize("option, value, says", [
+    ("-N", "sometimes", "success,failure,delay"), ("-N", "never,delay", "never"), ("-N", "", "never"),
+    ("-R", "half", "full or hdrs"), ("-V", "", "printable"), ("-V", "a\nb", "printable"), ("-V", "x" * 101, "100")])
+def test_wrong_words_for_notices_are_refused(demo, option, value, says):
+    assert says in send(demo, option, value, "bob", code=USAGE, text="Subject: x\n\n")
+
+
+def said_to(remote, mark):
+    remote.message(mark)
+    return {argument.partition("<")[2].partition(">")[0]: argument.upper() for _, verb, argument in remote.commands
+            if verb in ("MAIL", "RCPT")}
+
+
+def test_what_is_asked_about_notices_is_passed_on(server):
+    """RFC 3461 section 5.2.1; the message may be large, then it is copied on a thread."""
+    with Remote(extensions=(*EXTENSIONS, "DSN")) as remote:
+        s = server(sections={'route "*"': {"via": "{" + remote.via + "}"}})
+        for body in "", ("x" * 70 + "\n") * 60000:
+            mark = token()
+            remote.commands.clear()
+            send(s, "-f", "bob@example.org", "-N", "success,DELAY", "-R", "hdrs", "-V", "id 1", "x@remote.test", "y@remote.test",
+                 text=f"Subject: {mark}\n\n{body}")
+            said = said_to(remote, mark)
+            assert "RET=HDRS" in said["bob@example.org"] and "ENVID=ID+201" in said["bob@example.org"]
+            assert "NOTIFY=SUCCESS,DELAY" in said["x@remote.test"] and "NOTIFY=SUCCESS,DELAY" in said["y@remote.test"]
+
+
+def test_bs_keeps_what_its_reply_to_rcpt_promised(server):
+    mark = token()
+    with Remote(extensions=(*EXTENSIONS, "DSN")) as remote:
+        s = server(sections={'route "*"': {"via": "{" + remote.via + "}"}})
+        done = run(s, "-bs", text=f"EHLO me\r\nMAIL FROM:<bob@example.org> RET=FULL ENVID=QQ314\r\n"
+                   f"RCPT TO:<x@remote.test> NOTIFY=NEVER\r\nRCPT TO:<y@remote.test> ORCPT=rfc822;z@old.test\r\n"
+                   f"DATA\r\nSubject: {mark}\r\n\r\n.\r\nQUIT\r\n")
+        assert done.returncode == 0, done
+        said = said_to(remote, mark)
+    assert "RET=FULL" in said["bob@example.org"] and "ENVID=QQ314" in said["bob@example.org"]
+    assert "NOTIFY=NEVER" in said["x@remote.test"] and "ORCPT" not in said["x@remote.test"]
+    assert "ORCPT=RFC822;Z@OLD.TEST" in said["y@remote.test"] and "NOTIFY" not in said["y@remote.test"]
+
+
+def test_a_typing_error_bounces_at_once_and_never_means_never(server):
+    s = server()
+    mark, other = token(), token()
+    send(s, "-f", "bob@example.org", "-N", "never", "nobody@example.org", text=f"Subject: {mark}\n\n")
+    send(s, "-f", "bob@example.org", "nobody@example.org", text=f"Subject: {other}\n\n")
+    s.mail("bob", other)
+    s.settled()
+    assert not s.mails("bob", mark)
 
 
 def test_a_large_message_is_delivered_octet_by_octet(demo):

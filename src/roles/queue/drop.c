@@ -48,7 +48,8 @@ struct drops {
 	bool more;                 /* the folder was not read to its end */
 	bool stuck_said;
 	uint64_t not_before_ms;    /* the store had no room */
-	struct span recipients[DROP_RECIPIENTS_MAX + 1];
+	struct span recipients[DROP_RECIPIENTS_MAX], orcpts[DROP_RECIPIENTS_MAX];
+	uint8_t notify[DROP_RECIPIENTS_MAX];
 };
 
 static bool is_taken(const struct drops *d, const struct id128 *id)
@@ -140,7 +141,7 @@ static void log_accepted(const struct drop *drop)
 	struct log_line line;
 	log_begin(&line, LOG_INFO, "accepted");
 	log_id(&line, "m", &drop->id);
-	log_str(&line, "client", "local");
+	log_str(&line, "client", CLIENT_LOCAL);
 	log_u64(&line, "uid", drop->uid);
 	log_span(&line, "from", drop->envelope.sender);
 	log_u64(&line, "rcpts", drop->envelope.recipient_count);
@@ -240,7 +241,7 @@ static bool take(struct drops *d, const char *name, const struct id128 *id)
 	if (is_waiting(d) || d->in_flight >= IN_FLIGHT_MAX || d->in_flight_bytes >= IN_FLIGHT_BYTES_MAX || d->copying)
 		return false;
 	struct drop_limits limits = { .gid = d->gid, .content_bytes_max = d->q->message_bytes_max,
-		.recipients = d->recipients };
+		.lists = { d->recipients, d->orcpts, d->notify } };
 	struct drop *drop = drop_open(d->q, d->folder, name, &limits, &problem);
 	if (drop == NULL) {
 		if (problem != NULL)

@@ -70,22 +70,28 @@ static const char *text_problem(struct drop *drop)
 	return drop_content_problem(&drop->facts);
 }
 
-/* The recipients' own array, for as long as the drop lives: a large one is appended later. */
-static bool recipients_keep(struct drop *drop)
+/* The lists' own copy, for as long as the drop lives: a large one is appended later. */
+static bool lists_keep(struct drop *drop)
 {
-	uint32_t count = drop->envelope.recipient_count;
-	drop->recipients = calloc((size_t)count + 1, sizeof(*drop->recipients));
-	if (drop->recipients == NULL)
+	struct drop_envelope *e = &drop->envelope;
+	size_t count = e->recipient_count;
+	struct span *block = calloc(count, 2 * sizeof(*block) + 1);
+	if (block == NULL)
 		return false;
-	memcpy(drop->recipients, drop->envelope.recipients, count * sizeof(*drop->recipients));
-	drop->envelope.recipients = drop->recipients;
+	drop->lists = (struct drop_lists){ block, block + count, (uint8_t *)(block + 2 * count) };
+	memcpy(drop->lists.recipients, e->recipients, count * sizeof(*block));
+	memcpy(drop->lists.orcpts, e->orcpts, count * sizeof(*block));
+	memcpy(drop->lists.notify, e->notify, count);
+	e->recipients = drop->lists.recipients;
+	e->orcpts = drop->lists.orcpts;
+	e->notify = drop->lists.notify;
 	return true;
 }
 
 static void understand(struct drop *drop, const struct drop_limits *limits)
 {
 	struct span envelope = span_to(drop->text, drop->head.envelope_bytes);
-	drop->problem = drop_envelope_read(&drop->head, envelope, limits->recipients, &drop->envelope);
+	drop->problem = drop_envelope_read(&drop->head, envelope, &limits->lists, &drop->envelope);
 	if (drop->problem == NULL && id128_cmp(&drop->envelope.id, &drop->id) != 0)
 		drop->problem = "its name has another id";
 	if (drop->problem == NULL && limits->content_bytes_max > 0
@@ -135,7 +141,7 @@ struct drop *drop_open(struct queue_role *q, int folder, const char *name, const
 			drop->problem = "it cannot be read to its end";
 		else
 			understand(drop, limits);
-		if (drop->problem == NULL && !recipients_keep(drop)) {
+		if (drop->problem == NULL && !lists_keep(drop)) {
 			drop_free(drop);
 			drop = NULL;
 		}
@@ -151,7 +157,7 @@ void drop_free(struct drop *drop)
 {
 	drop_copy_close(drop);
 	buf_fini(&drop->trace);
-	free(drop->recipients);
+	free(drop->lists.recipients);
 	free(drop);
 }
 
@@ -166,7 +172,9 @@ int drop_append(struct drop *drop, void (*completed)(struct queue_role *, struct
 		.flags = (drop->envelope.utf8 ? SPOOL_SMTPUTF8 : 0)
 			| (drop->facts.body_8bit || drop->facts.header_8bit ? SPOOL_8BITMIME : 0),
 		.recipients = drop->envelope.recipients, .recipient_count = drop->envelope.recipient_count,
-		.client = SPAN("local"), .large = drop->large, .large_bytes = drop->stored_bytes,
+		.notify = drop->envelope.notify, .orcpt = drop->envelope.orcpts, .ret = (enum spool_ret)drop->envelope.ret,
+		.envid = drop->envelope.envid,
+		.client = SPAN(CLIENT_LOCAL), .large = drop->large, .large_bytes = drop->stored_bytes,
 		.large_crc = drop->stored_crc };
 	drop->pending.completed = completed;
 	if (!drop->large) {

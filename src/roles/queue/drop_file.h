@@ -20,11 +20,11 @@ struct drop {
 	char name[DROP_NAME_BYTES + 1];
 	uint32_t uid;                  /* the file's owner: who sent it */
 	struct drop_head head;
-	struct drop_envelope envelope; /* its recipients are valid during drop_open's caller's turn only */
+	struct drop_envelope envelope; /* its lists are valid as long as `lists` */
 	const char *problem;           /* why it is refused */
 	size_t bytes;                  /* what it counts against limits */
 	struct buf trace;
-	struct span *recipients;
+	struct drop_lists lists;       /* of its own; one block, which begins with the recipients */
 	struct span text;              /* envelope and, unless large, content */
 
 	bool large;
@@ -39,7 +39,7 @@ struct drop {
 struct drop_limits {
 	uint32_t gid;
 	uint64_t content_bytes_max;
-	struct span *recipients; /* room for DROP_RECIPIENTS_MAX + 1, used while it lasts */
+	struct drop_lists lists; /* for reading only */
 };
 
 /*

@@ -28,6 +28,7 @@
 #define QUEUE_RETRY_WAITS_MAX 64
 #define QUEUE_ASK_TIMEOUT_MS 120000
 #define QUEUE_SPILLS_MAX 1024
+#define CLIENT_LOCAL "local" /* the client of what programs here dropped, and of reports */
 #define QUEUE_COMPLETED_KEPT 8192 /* more than answers can be lost with a channel */
 
 struct queue_role;

@@ -179,7 +179,7 @@ static bool append(struct queue_role *q, const struct report_form *form, struct 
 		return false;
 	struct spool_message m = { .id = r->id, .arrival_ms = clock_unix_ms(),
 		.flags = (needs.smtputf8 ? SPOOL_SMTPUTF8 : 0) | (needs.body_8bit ? SPOOL_8BITMIME : 0),
-		.recipients = &to, .recipient_count = 1, .notify = &never, .client = SPAN("local"),
+		.recipients = &to, .recipient_count = 1, .notify = &never, .client = SPAN(CLIENT_LOCAL),
 		.content = buf_span(&r->text) };
 	if (spool_append(q->spool, &m, (uint64_t)(uintptr_t)&r->pending) < 0)
 		return false;

@@ -12,7 +12,7 @@
 #include "queue_parts.h"
 #include "verdict.h"
 
-/* How long a mailbox that vanished after its mail was accepted is looked for again. */
+/* How long a mailbox is looked for again that was there when its mail was accepted. */
 #define UNKNOWN_PATIENCE_MS 14400000
 
 static struct retry_plan plan_for(const struct queue_role *q, const struct spool_view *view)
@@ -109,8 +109,11 @@ bool result_settle_key(struct queue_role *q, const struct result_form *form, enu
 
 bool result_settle_unknown(struct queue_role *q, const struct result_form *form)
 {
+	/* Nobody looked it up when sendmail took the message: its sender learns of the typing error now.
+	 * Reports are of this machine too, but their reader had a mailbox when he sent. */
+	bool dropped = span_eq(form->view->client, SPAN(CLIENT_LOCAL)) && form->view->sender.len > 0;
 	uint64_t patience = q->plan.give_up_ms / 2 < UNKNOWN_PATIENCE_MS ? q->plan.give_up_ms / 2 : UNKNOWN_PATIENCE_MS;
-	if (form->now_ms >= form->view->entry.arrival_ms + patience)
+	if (dropped || form->now_ms >= form->view->entry.arrival_ms + patience)
 		return result_settle_key(q, form, REPLY_MAILBOX_UNKNOWN, (struct span){ NULL, 0 });
 	return result_settle_key(q, form, REPLY_DIRECTORY_UNAVAILABLE,
 		SPAN("The mailbox was there and is not any more; it is looked for again"));

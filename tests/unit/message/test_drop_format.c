@@ -10,7 +10,9 @@
 #include "drop_format.h"
 #include "wire.h"
 
-static struct span found[DROP_RECIPIENTS_MAX + 1];
+static struct span found[DROP_RECIPIENTS_MAX], found_orcpts[DROP_RECIPIENTS_MAX];
+static uint8_t found_notify[DROP_RECIPIENTS_MAX];
+static const struct drop_lists lists = { found, found_orcpts, found_notify };
 
 static struct buf envelope_of(const struct drop_envelope *e)
 {
@@ -25,7 +27,7 @@ static struct buf envelope_of(const struct drop_envelope *e)
 static const char *problem_of(struct span envelope, struct drop_envelope *e)
 {
 	struct drop_head head = { .envelope_bytes = (uint32_t)envelope.len, .envelope_crc = crc32c(0, envelope) };
-	return drop_envelope_read(&head, envelope, found, e);
+	return drop_envelope_read(&head, envelope, &lists, e);
 }
 
 static void test_what_is_written_is_read(void **state)
@@ -33,7 +35,9 @@ static void test_what_is_written_is_read(void **state)
 	(void)state;
 	const struct span recipients[] = { SPAN("alice@example.org"), SPAN("jürgen@müller.test") };
 	struct drop_envelope in = { .id = { { 1, 2, 3 } }, .sender = SPAN("x@y.test"), .recipients = recipients,
-		.recipient_count = 2 }, e;
+		.recipient_count = 2, .notify = (const uint8_t[]){ DSN_NOTIFY_NEVER, 0 },
+		.orcpts = (const struct span[]){ { NULL, 0 }, SPAN("utf-8;jürgen@y.test") },
+		.ret = DSN_RET_HEADERS, .envid = SPAN("QQ+2B314") }, e;
 	struct buf envelope = envelope_of(&in), head_text;
 	struct drop_head head;
 	buf_init(&head_text, DROP_HEAD_BYTES);
@@ -42,10 +46,13 @@ static void test_what_is_written_is_read(void **state)
 	assert_true(drop_head_read(buf_span(&head_text), DROP_HEAD_BYTES + envelope.len + 5, &head));
 	assert_int_equal(head.content_bytes, 5);
 	assert_int_equal(head.content_crc, 77);
-	assert_null(drop_envelope_read(&head, buf_span(&envelope), found, &e));
+	assert_null(drop_envelope_read(&head, buf_span(&envelope), &lists, &e));
 	assert_int_equal(id128_cmp(&e.id, &in.id), 0);
 	assert_true(span_eq(e.sender, in.sender) && e.utf8 && e.recipient_count == 2);
 	assert_true(span_eq(e.recipients[1], recipients[1]));
+	assert_memory_equal(e.notify, in.notify, 2);
+	assert_true(e.orcpts[0].len == 0 && span_eq(e.orcpts[1], in.orcpts[1]));
+	assert_true(e.ret == DSN_RET_HEADERS && span_eq(e.envid, in.envid));
 	buf_fini(&envelope);
 	buf_fini(&head_text);
 }
@@ -77,12 +84,15 @@ static void field(struct buf *out, uint16_t type, struct span value)
 	wire_put_span(out, value);
 }
 
+#define FIELDS_MAX 6
+#define WHOLE { 1, SPAN("0123456789abcdef") }, { 2, SPAN("") }, { 3, SPAN("c@d.test") }
+
 static const struct {
 	const char *name;
 	struct {
 		uint16_t type;
 		struct span value;
-	} fields[4];
+	} fields[FIELDS_MAX];
 	bool good;
 } envelopes[] = {
 	{ "complete", { { 1, SPAN("0123456789abcdef") }, { 2, SPAN("a@b.test") }, { 3, SPAN("c@d.test") } }, true },
@@ -99,8 +109,40 @@ static const struct {
 	{ "recipient with CRLF", { { 1, SPAN("0123456789abcdef") }, { 2, SPAN("") }, { 3, SPAN("a@b.test\r\nRCPT TO:<x@y.test>") } },
 		false },
 	{ "empty recipient", { { 1, SPAN("0123456789abcdef") }, { 2, SPAN("") }, { 3, SPAN("") } }, false },
+	{ "RET", { WHOLE, { 4, SPAN("\x01") } }, true },
+	{ "RET of no meaning", { WHOLE, { 4, SPAN("\x03") } }, false },
+	{ "RET unset", { WHOLE, { 4, SPAN("\0") } }, false },
+	{ "two RETs", { WHOLE, { 4, SPAN("\x01") }, { 4, SPAN("\x02") } }, false },
+	{ "ENVID", { WHOLE, { 5, SPAN("a+2Bb") } }, true },
+	{ "ENVID that is no xtext", { WHOLE, { 5, SPAN("a+b") } }, false },
+	{ "ENVID with CRLF", { WHOLE, { 5, SPAN("a\r\nb") } }, false },
+	{ "two ENVIDs", { WHOLE, { 5, SPAN("a") }, { 5, SPAN("b") } }, false },
+	{ "NOTIFY and ORCPT", { WHOLE, { 6, SPAN("\x0e") }, { 7, SPAN("rfc822;x@y.test") } }, true },
+	{ "NOTIFY not alone", { WHOLE, { 6, SPAN("\x03") } }, false },
+	{ "NOTIFY of no meaning", { WHOLE, { 6, SPAN("\x10") } }, false },
+	{ "NOTIFY of nothing", { WHOLE, { 6, SPAN("\0") } }, false },
+	{ "NOTIFY of no byte", { WHOLE, { 6, SPAN("") } }, false },
+	{ "two NOTIFYs", { WHOLE, { 6, SPAN("\x02") }, { 6, SPAN("\x02") } }, false },
+	{ "NOTIFY of nobody", { { 1, SPAN("0123456789abcdef") }, { 6, SPAN("\x02") }, { 2, SPAN("") }, { 3, SPAN("c@d.test") } },
+		false },
+	{ "ORCPT without type", { WHOLE, { 7, SPAN("x@y.test") } }, false },
+	{ "ORCPT with CRLF", { WHOLE, { 7, SPAN("rfc822;x\r\nRSET") } }, false },
+	{ "two ORCPTs", { WHOLE, { 7, SPAN("rfc822;x@y.test") }, { 7, SPAN("rfc822;x@y.test") } }, false },
+	{ "ORCPT of nobody", { { 7, SPAN("rfc822;x@y.test") }, WHOLE }, false },
 	{ "unknown field", { { 1, SPAN("0123456789abcdef") }, { 2, SPAN("") }, { 3, SPAN("c@d.test") }, { 9, SPAN("x") } }, false },
 };
+
+/* A cut after the recipient that ends where a field ends leaves an envelope. */
+static bool is_whole(struct span text, size_t cut)
+{
+	struct wire_reader r = { .rest = text };
+	bool recipient = false;
+	while (r.rest.len > text.len - cut) {
+		recipient |= wire_get_u16(&r) == 3;
+		wire_get_span(&r);
+	}
+	return recipient && r.rest.len == text.len - cut;
+}
 
 static void test_envelopes(void **state)
 {
@@ -109,16 +151,16 @@ static void test_envelopes(void **state)
 	for (size_t i = 0; i < sizeof(envelopes) / sizeof(envelopes[0]); i++) {
 		struct buf text;
 		buf_init(&text, 4096);
-		for (size_t f = 0; f < 4 && envelopes[i].fields[f].type != 0; f++)
+		for (size_t f = 0; f < FIELDS_MAX && envelopes[i].fields[f].type != 0; f++)
 			field(&text, envelopes[i].fields[f].type, envelopes[i].fields[f].value);
 		if ((problem_of(buf_span(&text), &e) == NULL) != envelopes[i].good)
 			fail_msg("%s", envelopes[i].name);
-		/* Every cut is refused: what is left lacks a recipient or ends inside a field. */
+		/* Every cut is refused that lacks a recipient or ends inside a field. */
 		for (size_t cut = 0; cut < text.len; cut++)
-			if (problem_of(span_to(buf_span(&text), cut), &e) == NULL && envelopes[i].good)
+			if (!is_whole(buf_span(&text), cut) && problem_of(span_to(buf_span(&text), cut), &e) == NULL && envelopes[i].good)
 				fail_msg("%s cut at %zu", envelopes[i].name, cut);
 		struct drop_head wrong = { .envelope_bytes = (uint32_t)text.len, .envelope_crc = crc32c(0, buf_span(&text)) ^ 1 };
-		assert_non_null(drop_envelope_read(&wrong, buf_span(&text), found, &e));
+		assert_non_null(drop_envelope_read(&wrong, buf_span(&text), &lists, &e));
 		buf_fini(&text);
 	}
 }
