@@ -26,6 +26,11 @@ int cli_queue_show(const struct cli_queue_request *r);
 int cli_queue_cat(const struct cli_queue_request *r);
 /* Appends what a recipient waits for: "next attempt at 14:20:05". */
 void cli_queue_waits(struct buf *out, const json_t *recipient, double now);
+/* Appends "NAME is down since 09:12:01 (connection refused); next probe at 14:20:00", of a recipient or a
+ * destination; without its first two words when the name is NULL. */
+void cli_queue_down(struct buf *out, const char *name, const json_t *of, double now);
+/* Prints a message as a list has it: a line, and one for each recipient shown. */
+void cli_queue_print(const json_t *message, double now);
 
 /* cli_queue_change.c; what: "retry", "hold", "release" or "remove". */
 int cli_queue_change(const struct cli_queue_request *r, const char *what);

@@ -132,6 +132,16 @@ bool scheduler_each(const struct scheduler *s, const void **after_io, struct sch
 
 void scheduler_unit_view(const struct scheduler_unit *unit, struct scheduler_view *view_out);
 
+#define SCHEDULER_DOWN_VIEWS_MAX 16
+
+/*
+ * How many destinations are down, and the worst of them: first the one with the most
+ * units waiting and under way, of several with as many the one that is down for longest. At
+ * most `max` (no more than SCHEDULER_DOWN_VIEWS_MAX) are given, in a time that depends on
+ * `max` alone.
+ */
+size_t scheduler_down(const struct scheduler *s, struct scheduler_view *views_out, size_t max);
+
 struct scheduler_counts {
 	uint32_t waiting, in_flight, destinations;
 };
