@@ -38,6 +38,7 @@ struct scheduler_destination {
 	unsigned next_bucket;
 	uint32_t waiting, in_flight;
 	uint32_t window, window_max;
+	struct scheduler_backoff down;
 	uint32_t successes;           /* since the window grew */
 	enum destination_state state;
 	uint32_t failures;            /* in a row */
@@ -197,13 +198,25 @@ static struct scheduler_destination *destination_find(const struct scheduler *s,
 	return NULL;
 }
 
+/* The newest unit brings what the configuration says today. */
+static void destination_tune(const struct scheduler *s, struct scheduler_destination *d,
+	const struct scheduler_unit_form *form)
+{
+	d->window_max = form->window_max > 0 ? form->window_max : s->options.window_max;
+	if (d->window > d->window_max)
+		d->window = d->window_max;
+	d->down = form->down.first_ms > 0 ? form->down : s->options.down;
+}
+
 static struct scheduler_destination *destination_get(struct scheduler *s, const struct scheduler_unit_form *form)
 {
 	struct span key = span_to(form->key, SCHEDULER_KEY_BYTES_MAX);
 	uint64_t hash = map_hash(s->hash_key, key);
 	struct scheduler_destination *d = destination_find(s, key, hash);
-	if (d != NULL)
+	if (d != NULL) {
+		destination_tune(s, d, form);
 		return d;
+	}
 	size_t count = s->destinations.count;
 	bool room = heap_reserve(&s->wake, count) && heap_reserve(&s->down, count);
 	d = room ? calloc(1, sizeof(*d) + key.len) : NULL;
@@ -214,8 +227,8 @@ static struct scheduler_destination *destination_get(struct scheduler *s, const 
 	list_init(&d->ready);
 	for (int i = 0; i < SENDER_BUCKETS; i++)
 		list_init(&d->buckets[i]);
-	d->window_max = form->window_max > 0 ? form->window_max : s->options.window_max;
-	d->window = s->options.window_first < d->window_max ? s->options.window_first : d->window_max;
+	d->window = s->options.window_first;
+	destination_tune(s, d, form);
 	d->heap_at[HEAP_WAKE] = d->heap_at[HEAP_DOWN] = NOT_IN_HEAP;
 	d->key_len = key.len;
 	if (key.len > 0)
@@ -373,11 +386,11 @@ static void went_well(struct scheduler_destination *d)
 
 static void went_down(struct scheduler *s, struct scheduler_destination *d, uint64_t now_ms)
 {
-	uint64_t wait = s->options.down_first_ms;
-	for (uint32_t i = 0; i < d->failures && wait < s->options.down_max_ms; i++)
+	uint64_t wait = d->down.first_ms;
+	for (uint32_t i = 0; i < d->failures && wait < d->down.max_ms; i++)
 		wait *= 2;
-	if (wait > s->options.down_max_ms)
-		wait = s->options.down_max_ms;
+	if (wait > d->down.max_ms)
+		wait = d->down.max_ms;
 	uint64_t wake_ms = now_ms + wait + id_source_u64(&s->options.chance) % (wait / 10 + 1);
 	/* A pause that it asked for holds for the probe too. */
 	if (d->state != STATE_PACED || d->wake_ms < wake_ms)

@@ -23,7 +23,7 @@
 #define UNITS_MANY 100000u
 
 static const struct scheduler_options defaults = { .in_flight_max = 1000, .window_first = 4, .window_max = 20,
-	.down_first_ms = FIRST_DOWN_MS, .down_max_ms = MAX_DOWN_MS, .chance = { { 1, 2 } } };
+	.down = { FIRST_DOWN_MS, MAX_DOWN_MS }, .chance = { { 1, 2 } } };
 
 static struct scheduler *make(void)
 {
@@ -37,6 +37,7 @@ struct unit_say {
 	uint32_t number, sender;
 	uint64_t expires_ms; /* 0: never */
 	uint32_t window_max;
+	uint64_t down_first_ms, down_max_ms;
 };
 
 static void add(struct scheduler *s, struct unit_say say)
@@ -44,7 +45,7 @@ static void add(struct scheduler *s, struct unit_say say)
 	static const uint32_t recipients[] = { 7, 9 };
 	struct scheduler_unit_form form = { .key = span_str(say.key), .window_max = say.window_max,
 		.expires_ms = say.expires_ms > 0 ? say.expires_ms : NEVER, .sender_hash = say.sender,
-		.recipients = recipients, .recipient_count = 1 + say.number % 2 };
+		.down = { say.down_first_ms, say.down_max_ms }, .recipients = recipients, .recipient_count = 1 + say.number % 2 };
 	memcpy(form.id.bytes, &say.number, sizeof(say.number));
 	assert_true(scheduler_add(s, &form));
 }
@@ -287,6 +288,26 @@ static void test_a_pause_outlasts_what_was_under_way(void **state)
 		free(unit);
 		scheduler_free(s);
 	}
+}
+
+static void test_the_newest_unit_says_how_many_connections_and_when_to_probe(void **state)
+{
+	struct scheduler *s = make();
+	(void)state;
+	add(s, (struct unit_say){ .key = "a", .number = 1 });
+	assert_int_equal(view_of(s, "a").window, 4);
+	add(s, (struct unit_say){ .key = "a", .number = 2, .window_max = 2, .down_first_ms = 10 * SECOND,
+		.down_max_ms = 30 * SECOND });
+	assert_int_equal(view_of(s, "a").window, 2);
+	static const uint64_t waits_ms[] = { 10 * SECOND, 20 * SECOND, 30 * SECOND, 30 * SECOND };
+	uint64_t now_ms = 0;
+	for (size_t i = 0; i < sizeof(waits_ms) / sizeof(waits_ms[0]); i++) {
+		finish(s, take(s, now_ms), SCHEDULER_DOWN, now_ms);
+		uint64_t wait_ms = scheduler_next_ms(s) - now_ms;
+		assert_in_range(wait_ms, waits_ms[i], waits_ms[i] + waits_ms[i] / 10);
+		now_ms = scheduler_next_ms(s);
+	}
+	scheduler_free(s);
 }
 
 static void test_a_probe_that_succeeds_opens_the_destination(void **state)
@@ -613,6 +634,7 @@ int main(void)
 		cmocka_unit_test(test_a_destination_that_refuses_gets_one_unit_at_a_time_and_rests_between),
 		cmocka_unit_test(test_what_fails_together_is_one_failure),
 		cmocka_unit_test(test_a_pause_outlasts_what_was_under_way),
+		cmocka_unit_test(test_the_newest_unit_says_how_many_connections_and_when_to_probe),
 		cmocka_unit_test(test_a_probe_that_succeeds_opens_the_destination),
 		cmocka_unit_test(test_hurry_lets_every_destination_be_probed_now),
 		cmocka_unit_test(test_the_worst_of_those_that_are_down_are_named_whatever_happened),
