@@ -33,12 +33,17 @@
 struct scheduler;
 struct scheduler_destination;
 
+/* When a destination that is down is probed. */
+struct scheduler_backoff {
+	uint64_t first_ms;            /* the wait before the first probe; doubled after each that fails ... */
+	uint64_t max_ms;              /* ... up to this; spread by a tenth */
+};
+
 struct scheduler_options {
 	uint32_t in_flight_max;       /* units under way, all destinations together */
 	uint32_t window_first;        /* at least 1 */
 	uint32_t window_max;
-	uint64_t down_first_ms;       /* until the first probe; doubled after each that fails ... */
-	uint64_t down_max_ms;         /* ... up to this; spread by a tenth */
+	struct scheduler_backoff down; /* where a unit says nothing else */
 	struct id_source chance;
 };
 
@@ -60,7 +65,8 @@ struct scheduler_unit {
 
 struct scheduler_unit_form {
 	struct span key;          /* of the destination; longer ones are cut */
-	uint32_t window_max;      /* of this destination; 0: the option's */
+	uint32_t window_max;      /* of this destination from now on; 0: the option's */
+	struct scheduler_backoff down; /* the same; first_ms 0: the option's */
 	struct id128 id;
 	uint64_t expires_ms;
 	uint32_t sender_hash;     /* of the sender's address, keyed with a secret */
@@ -125,6 +131,16 @@ void scheduler_drop(struct scheduler *s, struct scheduler_unit *unit);
 bool scheduler_each(const struct scheduler *s, const void **after_io, struct scheduler_view *view_out);
 
 void scheduler_unit_view(const struct scheduler_unit *unit, struct scheduler_view *view_out);
+
+#define SCHEDULER_DOWN_VIEWS_MAX 16
+
+/*
+ * How many destinations are down, and the worst of them: first the one with the most
+ * units waiting and under way, of several with as many the one that is down for longest. At
+ * most `max` (no more than SCHEDULER_DOWN_VIEWS_MAX) are given, in a time that depends on
+ * `max` alone.
+ */
+size_t scheduler_down(const struct scheduler *s, struct scheduler_view *views_out, size_t max);
 
 struct scheduler_counts {
 	uint32_t waiting, in_flight, destinations;

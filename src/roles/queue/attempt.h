@@ -34,6 +34,7 @@ struct try {
 	struct attempt *attempt;
 	uint32_t recipient;
 	uint32_t connections_max;
+	struct queue_way *way; /* what its route says of retries; or NULL */
 	char *manner;          /* " from ADDRESS as NAME" where its route says so; or NULL */
 };
 

@@ -61,12 +61,22 @@ void attempts_run(struct queue_role *q);
 /* units.c */
 void units_run(struct queue_role *q);
 
+/* plans.c: when to try again, and when to give up, as the configuration says. */
+bool plans_take(struct queue_role *q, const struct ipc_setup_queue *say);
+/* What the route says, to be freed; NULL when it says nothing or memory is short. */
+struct queue_way *way_new(const struct ipc_expanded *where);
+/* way: of the attempt's route, or NULL. The rules point into it and into q. */
+struct retry_rules plans_rules(const struct queue_role *q, const struct queue_way *way, bool null_sender);
+/* When a destination of this way is probed while it is down. */
+struct scheduler_backoff plans_backoff(const struct queue_role *q, const struct queue_way *way);
+
 /* results.c: what became of a recipient, put into the store. */
 struct result_form {
 	struct queue_pending *pending;
 	const struct spool_view *view;
 	uint32_t recipient;
 	uint64_t now_ms;
+	const struct queue_way *way; /* of its route, or NULL */
 };
 /* By a reply of our own; false: it could not even be queued. */
 bool result_settle_key(struct queue_role *q, const struct result_form *form, enum reply_key key, struct span reason);
@@ -129,6 +139,9 @@ bool inspect_message(void *arg, const struct channel_message *message);
 void inspect_peer_gone(struct queue_role *q);
 
 /* inspect_events.c: for waybill trace; never waits. */
+struct drop;
+/* A message that a program here dropped was accepted. */
+void event_dropped(struct queue_role *q, const struct drop *drop);
 void event_result(struct queue_role *q, const struct result_form *form, const struct spool_result *r, const char *key);
 void event_unreachable(struct queue_role *q, const struct spool_view *view, const struct scheduler_unit *unit);
 void event_bounced(struct queue_role *q, const struct spool_view *view, struct span to, uint32_t recipients);

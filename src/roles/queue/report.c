@@ -83,6 +83,12 @@ static void explain_trouble(struct dsn_recipient *d)
 	d->status = answer.enhanced;
 }
 
+/* Where routes and reasons differ, which of them holds by then is not known now. */
+static uint64_t retry_until_ms(const struct queue_role *q, const struct spool_entry *entry)
+{
+	return q->plans_vary ? 0 : entry->arrival_ms + q->plan.give_up_ms;
+}
+
 static void describe(const struct queue_role *q, const struct report_form *form, uint32_t recipient,
 	struct dsn_recipient *d)
 {
@@ -96,7 +102,7 @@ static void describe(const struct queue_role *q, const struct report_form *form,
 		explain_trouble(d);
 	if (form->action == DSN_DELAYED) {
 		d->attempt_ms = 0; /* the last one is behind us, and not recorded */
-		d->retry_until_ms = form->view->entry.arrival_ms + q->plan.give_up_ms;
+		d->retry_until_ms = retry_until_ms(q, &form->view->entry);
 	}
 }
 

@@ -28,6 +28,7 @@ struct passage {
 	bool left;           /* some recipient has no result: it waits again */
 	uint32_t asked;      /* the recipient whose route was asked last */
 	struct buf route;    /* policy's answer for the first one */
+	struct queue_way *way; /* what that says of retries; or NULL */
 	char reason[SCHEDULER_REASON_BYTES_MAX];
 };
 
@@ -59,6 +60,7 @@ static void passage_end(struct passage *p)
 	message_settle(q, m);
 	q->passages--;
 	buf_fini(&p->route);
+	free(p->way);
 	free(p);
 	units_run(q);
 	attempts_run(q);
@@ -122,7 +124,7 @@ static void settle_one(struct passage *p, uint32_t recipient, const struct ipc_r
 		return;
 	}
 	*s = (struct settling){ .pending = { recorded }, .passage = p, .recipient = recipient };
-	struct result_form form = { &s->pending, &p->view, recipient, clock_unix_ms() };
+	struct result_form form = { &s->pending, &p->view, recipient, clock_unix_ms(), p->way };
 	p->open++;
 	bool ok = one != NULL ? result_settle_reply(p->q, &form, one)
 		: settle_expired(p, recipient, &form);
@@ -295,10 +297,12 @@ static void ask_next_route(struct passage *p)
 			ask_route(p);
 			return;
 		}
-	if (ipc_get_expanded(buf_span(&p->route), &where))
-		hand_to_relay(p, &where);
-	else
+	if (!ipc_get_expanded(buf_span(&p->route), &where)) {
 		turn_back(p, false);
+		return;
+	}
+	p->way = way_new(&where);
+	hand_to_relay(p, &where);
 }
 
 static void on_route(void *arg, const struct channel_message *message)
