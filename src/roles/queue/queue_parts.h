@@ -140,6 +140,9 @@ bool inspect_message(void *arg, const struct channel_message *message);
 void inspect_peer_gone(struct queue_role *q);
 
 /* inspect_events.c: for waybill trace; never waits. */
+struct drop;
+/* A message that a program here dropped was accepted. */
+void event_dropped(struct queue_role *q, const struct drop *drop);
 void event_result(struct queue_role *q, const struct result_form *form, const struct spool_result *r, const char *key);
 void event_unreachable(struct queue_role *q, const struct spool_view *view, const struct scheduler_unit *unit);
 void event_bounced(struct queue_role *q, const struct spool_view *view, struct span to, uint32_t recipients);
