@@ -25,6 +25,7 @@ struct passage {
 	struct spool_view view;
 	struct scheduler_finish finish;
 	unsigned open;       /* results being settled */
+	uint64_t settled_ms; /* when they came: the same for all, which may wait together again */
 	bool left;           /* some recipient has no result: it waits again */
 	uint32_t asked;      /* the recipient whose route was asked last */
 	struct buf route;    /* policy's answer for the first one */
@@ -120,7 +121,7 @@ static void settle_one(struct passage *p, uint32_t recipient, const struct ipc_r
 		return;
 	}
 	*s = (struct settling){ .pending = { recorded }, .passage = p, .recipient = recipient };
-	struct result_form form = { &s->pending, &p->view, recipient, clock_unix_ms(), p->way };
+	struct result_form form = { &s->pending, &p->view, recipient, p->settled_ms, p->way };
 	p->open++;
 	bool ok = one != NULL ? result_settle_reply(p->q, &form, one)
 		: settle_expired(p, recipient, &form);
@@ -163,6 +164,7 @@ static void take_results(struct passage *p, ipc_list results)
 {
 	struct ipc_relay_one one;
 	struct span item;
+	p->settled_ms = clock_unix_ms();
 	p->open++;
 	for (uint32_t i = 0; i < p->unit->recipient_count; i++) {
 		uint32_t recipient = p->unit->recipients[i];
@@ -330,6 +332,7 @@ static void ask_route(struct passage *p)
 
 static void expire(struct passage *p)
 {
+	p->settled_ms = clock_unix_ms();
 	p->open++;
 	for (uint32_t i = 0; i < p->unit->recipient_count; i++)
 		if (open_recipient(p, p->unit->recipients[i]))
