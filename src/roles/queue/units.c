@@ -45,11 +45,6 @@ static void passage_end(struct passage *p)
 	struct queue_role *q = p->q;
 	struct queue_message *m = p->message;
 	/* A unit waits again as a whole or not at all: what is settled is not due, what is not is. */
-	if (!p->finish.again) {
-		message_unroute(m, p->unit->recipients, p->unit->recipient_count);
-		message_unchain(m, p->unit);
-		m->units--;
-	}
 	p->finish.reason = span_str(p->reason);
 	scheduler_finish(q->scheduler, p->unit, &p->finish, clock_unix_ms());
 	bool unreachable = p->finish.outcome == SCHEDULER_DOWN || p->finish.outcome == SCHEDULER_BUSY;
@@ -58,6 +53,7 @@ static void passage_end(struct passage *p)
 	if (p->view.memory != NULL)
 		spool_view_fini(&p->view);
 	m->soon |= p->left;
+	m->passages--;
 	message_settle(q, m);
 	q->passages--;
 	buf_fini(&p->route);
@@ -349,8 +345,11 @@ static void passage_begin(struct queue_role *q, struct scheduler_unit *unit, boo
 	struct passage *p = calloc(1, sizeof(*p));
 	if (p == NULL)
 		role_fail(&q->role, "out of memory");
-	*p = (struct passage){ .q = q, .unit = unit, .message = message_find(q, &unit->id),
+	*p = (struct passage){ .q = q, .unit = unit, .message = message_get(q, &unit->id, false),
 		.finish = { .outcome = SCHEDULER_NONE } };
+	if (p->message == NULL)
+		role_fail(&q->role, "out of memory");
+	p->message->passages++;
 	buf_init(&p->route, CHANNEL_BODY_BYTES_MAX);
 	q->passages++;
 	if (spool_read(q->spool, &unit->id, &p->view) < 0) {
