@@ -89,7 +89,8 @@ static void message_done(struct relay_link *l, bool reusable)
 	struct relay_job *job = l->job;
 	l->job = NULL;
 	l->messages++;
-	if (reusable && !l->stale && !l->relay->stopping && l->messages < RELAY_REUSE_MAX && l->relay->idle_count < RELAY_IDLE_MAX)
+	bool wanted = !l->stale && !l->relay->stopping && l->messages < RELAY_REUSE_MAX;
+	if (reusable && wanted && l->relay->idle_count < RELAY_IDLE_MAX)
 		become_idle(l);
 	else
 		smtp_client_quit(l->client, loop_now_ms(l->relay->role.loop));
