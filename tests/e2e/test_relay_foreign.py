@@ -34,6 +34,7 @@ def via_exim(tmp_path_factory, exim):
         'route "exim.test"': {"via": exim.via, "connections": "1"},
         'route "narrow.test"': {"via": exim.via, "source": f'"{exim.NARROW}"'},
         'route "strict.test"': {"via": exim.via, "source": f'"{exim.STRICT}"'},
+        'route "busy.test"': {"via": exim.via, "source": f'"{exim.BUSY}"'},
     })
     exim.put("back", str(s.port))
     yield from running(s)
@@ -99,6 +100,15 @@ def test_exim_gets_many_messages_in_one_connection(via_exim, exim):
     assert exim.log().count("SMTP connection from") - before <= 2
 
 
+def test_exim_allows_two_connections_and_gets_all(via_exim, exim):
+    """What it says to those above is no answer for a message: none waits for its second attempt."""
+    sent = [send(via_exim, "ann@busy.test") for _ in range(30)]
+    for mark, identity in sent:
+        exim.mail("ann", mark)
+        assert " attempt=1 " in wait_for(via_exim, "delivered", identity)[0]
+    assert "too many connections from that IP address" in exim.log()
+
+
 def test_exim_gets_five_million_octets_unchanged(via_exim, exim):
     """From a file of its own, through DATA with its dots, to a file of Exim's."""
     mark = token()
@@ -127,6 +137,7 @@ def test_only_who_is_unknown_to_exim_comes_back_with_its_words(via_exim, exim):
     bounce, = bounced(via_exim, mark)
     assert b"nobody@exim.test" in bounce.raw and b"ben@exim.test" not in bounce.raw
     assert b"no such mailbox there" in bounce.raw and b"smtp; 550 Unrouteable address\n" in bounce.raw
+    assert b"Status: 5.1.1\n" in bounce.raw  # by what its words mean
     for user in ("ann", "ben"):
         exim.mail(user, mark)
     assert len(log_of(via_exim, "delivered", identity)) == 2

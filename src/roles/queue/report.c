@@ -62,6 +62,21 @@ static bool last_answer(const struct queue_role *q, struct dsn_recipient *d)
 	return false;
 }
 
+/*
+ * The other server's own code, unless it has none or speaks of a failure that is not there yet; then what its words
+ * mean. A basic code alone means too little for the programs that read this.
+ */
+static struct span status_of(const struct dsn_recipient *d, const struct classify_answer *answer,
+	const struct classify_reason_info *info)
+{
+	bool delayed = d->action == DSN_DELAYED;
+	if (answer->enhanced.len > 0 && (!delayed || answer->enhanced.ptr[0] == '4'))
+		return answer->enhanced;
+	if (answer->basis == CLASSIFY_BY_CODE)
+		return (struct span){ NULL, 0 };
+	return span_str(delayed || answer->temporary ? info->passing : info->lasting);
+}
+
 /* Why not, and what to do, as the classification of the last reply has it. */
 static void explain_trouble(const struct queue_role *q, struct dsn_recipient *d)
 {
@@ -81,7 +96,7 @@ static void explain_trouble(const struct queue_role *q, struct dsn_recipient *d)
 	const struct classify_reason_info *info = classify_reason_info(answer.reason);
 	d->because = span_str(info->sentence);
 	d->advice = d->action == DSN_FAILED ? span_str(info->advice) : (struct span){ NULL, 0 };
-	d->status = answer.enhanced;
+	d->status = status_of(d, &answer, info);
 }
 
 /* Where routes and reasons differ, which of them holds by then is not known now. */

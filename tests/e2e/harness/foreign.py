@@ -142,6 +142,8 @@ tls_advertise_hosts =
 dsn_advertise_hosts = *
 smtputf8_advertise_hosts = *
 message_size_limit = ${{if eq{{$sender_host_address}}{{{narrow}}}{{10K}}{{50M}}}}
+smtp_accept_max = 200
+smtp_accept_max_per_host = ${{if eq{{$sender_host_address}}{{{busy}}}{{2}}{{100}}}}
 smtp_accept_queue_per_connection = 0
 deliver_drop_privilege
 log_selector = +8bitmime +pipelining +smtp_connection
@@ -169,7 +171,7 @@ back:
   self = send
 users:
   driver = accept
-  domains = exim.test : narrow.test : strict.test
+  domains = exim.test : narrow.test : strict.test : busy.test
   local_parts = lsearch;{dir}/users
   transport = maildir
 begin transports
@@ -189,14 +191,14 @@ begin retry
 
 class Exim(Foreign):
     """Exim with mailboxes at exim.test. For clients from NARROW its SIZE is 10 KiB; those from STRICT are told of 50 MiB,
-    and that 10,000 octets are too many when they say that at MAIL.
+    and that 10,000 octets are too many when they say that at MAIL; those from BUSY may have two connections.
 
     users     who has a mailbox
     deferred  "ADDRESS: TEXT", who is told TEXT with 451, or with the code that it begins with
     back      the port to which it gives mail to example.org
     """
 
-    NARROW, STRICT = "127.0.0.5", "127.0.0.6"
+    NARROW, STRICT, BUSY = "127.0.0.5", "127.0.0.6", "127.0.0.7"
     peer = "exim"
     users = ("Debian-exim",)
     logs = ("mainlog", "paniclog")
@@ -205,7 +207,7 @@ class Exim(Foreign):
         super().__init__(folder)
         os.makedirs(os.path.join(self.dir, "spool"))
         self.put("conf", EXIM.format(dir=self.dir, port=self.port, narrow=self.NARROW,
-                                     strict=self.STRICT))
+                                     strict=self.STRICT, busy=self.BUSY))
         self.put("users", "".join(f"{user}: {user}\n" for user in users))
         self.put("deferred", "")
 

@@ -54,6 +54,12 @@ static bool holds(const struct buf *out, const char *text)
 	return memmem(out->ptr, out->len, text, strlen(text)) != NULL;
 }
 
+static void write_one(struct buf *out, const struct dsn_recipient *recipient)
+{
+	struct dsn_report report = report_of(recipient, 1);
+	write(out, &report);
+}
+
 static void assert_span(struct span got, const char *want)
 {
 	if (!span_eq(got, span_str(want)))
@@ -111,12 +117,11 @@ static void test_status_must_fit_the_action(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct dsn_recipient r = unknown;
-		struct dsn_report report = report_of(&r, 1);
 		struct buf out;
 		char line[64];
 		r.action = cases[i].action;
 		r.status = span_str(cases[i].status);
-		write(&out, &report);
+		write_one(&out, &r);
 		snprintf(line, sizeof(line), "\r\nStatus: %s\r\n", cases[i].written);
 		if (!holds(&out, line))
 			fail_msg("action %d status \"%s\" is not written as %s", r.action, cases[i].status, cases[i].written);
@@ -142,12 +147,11 @@ static void test_only_a_reply_is_the_words_of_the_other_server(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct dsn_recipient r = unknown;
-		struct dsn_report report = report_of(&r, 1);
 		struct buf out;
 		char diagnostic[100];
 		r.remote_host = span_str(cases[i].host);
 		r.words = span_str(cases[i].words);
-		write(&out, &report);
+		write_one(&out, &r);
 		snprintf(diagnostic, sizeof(diagnostic), "\r\nDiagnostic-Code: %s", cases[i].diagnostic);
 		if (!holds(&out, cases[i].mta) || !holds(&out, diagnostic) || !holds(&out, cases[i].heading)
 			|| holds(&out, "Remote-MTA") != (cases[i].host[0] != 0))
