@@ -8,14 +8,19 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+void session_codes_check(const char *name, const char *codes, struct session_driver *d)
+{
+	struct buf got;
+	buf_init(&got, 65536);
+	session_driver_codes(d, &got);
+	if (strcmp(buf_cstr(&got), codes) != 0)
+		fail_msg("%s: codes %s, expected %s\n%s", name, buf_cstr(&got), codes, buf_cstr(&d->transcript));
+	buf_fini(&got);
+}
+
 static void run_check(const struct session_case *c, struct session_driver *d)
 {
-	struct buf codes;
-	buf_init(&codes, 65536);
-	session_driver_codes(d, &codes);
-	const char *got = buf_cstr(&codes);
-	if (strcmp(got, c->codes) != 0)
-		fail_msg("%s: codes %s, expected %s\n%s", c->name, got, c->codes, buf_cstr(&d->transcript));
+	session_codes_check(c->name, c->codes, d);
 	if (d->commits != c->commits)
 		fail_msg("%s: %zu commits, expected %zu", c->name, d->commits, c->commits);
 	if (c->body != NULL) {
@@ -25,7 +30,6 @@ static void run_check(const struct session_case *c, struct session_driver *d)
 			|| (stored.len > body && stored.ptr[stored.len - body - 1] != '\n'))
 			fail_msg("%s: stored %.*s", c->name, SPAN_FMT(stored));
 	}
-	buf_fini(&codes);
 }
 
 /* How a case is cut: at one place, or into steps. */

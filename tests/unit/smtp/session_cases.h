@@ -26,6 +26,9 @@ struct session_cases {
 	bool lmtp;
 };
 
+/* Fails the test with the name of the case when the session has read other codes. */
+void session_codes_check(const char *name, const char *codes, struct session_driver *d);
+
 /* Fails the test with the name of the case that went wrong. */
 void session_cases_run(const struct session_cases *cases);
 

@@ -158,16 +158,12 @@ static void test_each_refusal_is_noted_with_its_recipient(void **state)
 static void test_what_refuses_the_whole_message_is_noted_once(void **state)
 {
 	struct session_driver d;
-	struct buf codes;
 	(void)state;
 	open_lmtp(&d);
 	d.commit_key = REPLY_DELIVERIES_PAUSED;
-	buf_init(&codes, 256);
 	session_driver_feed(&d, SPAN(TWO "DATA\r\nx\r\n.\r\n"));
-	session_driver_codes(&d, &codes);
-	assert_string_equal(buf_cstr(&codes), OPENED_TWO " 451 451");
+	session_codes_check(__func__, OPENED_TWO " 451 451", &d);
 	assert_int_equal(d.notes, 1);
-	buf_fini(&codes);
 	session_driver_fini(&d);
 }
 
@@ -265,52 +261,40 @@ static void test_a_client_may_leave_between_replies(void **state)
 static void test_a_chunk_too_large_is_answered_once_unless_it_is_the_last(void **state)
 {
 	struct session_driver d;
-	struct buf codes;
 	(void)state;
 	open_lmtp(&d);
 	d.options.limits.message_bytes_max = 10;
-	buf_init(&codes, 256);
 	session_driver_feed(&d, SPAN(TWO "BDAT 11 LAST\r\n0123456789\nNOOP\r\n" MAIL TO("alice") TO("bob")
 		"BDAT 5\r\nabc\r\nBDAT 6\r\nabcd\r\nBDAT 1 LAST\r\n\nNOOP\r\n"));
-	session_driver_codes(&d, &codes);
-	assert_string_equal(buf_cstr(&codes), "220 250 250 250 250 552 552 250 250 250 250 250 552 503 250");
-	buf_fini(&codes);
+	session_codes_check(__func__, "220 250 250 250 250 552 552 250 250 250 250 250 552 503 250", &d);
 	session_driver_fini(&d);
 }
 
 static void test_one_error_too_many_in_a_chunk_ends_the_session(void **state)
 {
 	struct session_driver d;
-	struct buf codes;
 	(void)state;
 	open_lmtp(&d);
 	d.options.limits.bad_commands_max = 2;
-	buf_init(&codes, 256);
 	session_driver_feed(&d, SPAN(LHLO MAIL "BDAT 3\r\nx\r\nBDAT 3 LAST\r\nx\r\nNOOP\r\n"));
-	session_driver_codes(&d, &codes);
-	assert_string_equal(buf_cstr(&codes), "220 250 250 503 421");
+	session_codes_check(__func__, "220 250 250 503 421", &d);
 	assert_true(d.closed);
-	buf_fini(&codes);
 	session_driver_fini(&d);
 }
 
 static void test_a_refused_large_message_is_discarded(void **state)
 {
 	struct session_driver d;
-	struct buf codes;
 	(void)state;
 	open_lmtp(&d);
 	d.options.limits.inline_bytes_max = 8192;
-	buf_init(&codes, 256);
 	session_driver_feed(&d, SPAN(TWO "DATA\r\n"));
 	for (int i = 0; i < 3000; i++)
 		session_driver_feed(&d, SPAN("0123456789\r\n"));
 	session_driver_feed(&d, SPAN("x\n\r\n.\r\nNOOP\r\n"));
-	session_driver_codes(&d, &codes);
-	assert_string_equal(buf_cstr(&codes), OPENED_TWO " 554 554 250");
+	session_codes_check(__func__, OPENED_TWO " 554 554 250", &d);
 	assert_int_equal(d.discards, 1);
 	assert_int_equal(d.commits, 0);
-	buf_fini(&codes);
 	session_driver_fini(&d);
 }
 
