@@ -86,7 +86,7 @@ struct conf_queue {
 	uint64_t segment_bytes;
 };
 
-#define CONF_SETTINGS_MAX 64
+#define CONF_SETTINGS_MAX 96
 
 struct conf {
 	struct span hostname; /* A-labels in lower case */
@@ -104,6 +104,7 @@ struct conf {
 	const struct conf_route *routes; /* sorted by pattern */
 	size_t route_count;
 	struct conf_route route_default; /* where no route says otherwise */
+	struct conf_reasons reasons;
 	struct conf_limits limits;
 	struct conf_queue queue;
 	struct conf_dns dns;
