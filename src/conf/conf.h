@@ -13,6 +13,7 @@
 #define WAYBILL_CONF_CONF_H
 
 #include "arena.h"
+#include "conf_mbox.h"
 #include "conf_relay.h"
 #include "conf_report.h"
 
@@ -51,7 +52,7 @@ struct conf_listen {
 struct conf_domain {
 	struct span name; /* A-labels in lower case; unique */
 	uint32_t line;
-	struct span mailboxes; /* "maildir:/path/{domain}/{user}": absolute, with {user} in it; empty: see via */
+	struct span mailboxes; /* "maildir:/path/{domain}/{user}" or "mbox:...", with {user} in it; empty: see via */
 	struct conf_hops via;  /* where the domain is kept, never "mx"; count 0 exactly when mailboxes is set */
 	struct span users;     /* path of the file; empty, only with via: every recipient is accepted */
 	struct span aliases;   /* path of the file, or empty */
@@ -87,7 +88,6 @@ struct conf_queue {
 };
 
 #define CONF_SETTINGS_MAX 64
-
 struct conf {
 	struct span hostname; /* A-labels in lower case */
 	struct span data;     /* folder, absolute, no slash at its end */
@@ -108,6 +108,7 @@ struct conf {
 	struct conf_queue queue;
 	struct conf_dns dns;
 	struct conf_bounce bounce;
+	struct conf_mbox mbox;
 	enum conf_log_format log_format;
 
 	uint32_t lines[CONF_SETTINGS_MAX]; /* for conf_line_of */

@@ -83,7 +83,9 @@
 	F(span, retry_ms) F(span, delay_after_ms) /* u64 each */ F(u8, failure_copies) F(u64, give_up_ms) \
 	F(u64, bounces_give_up_ms) F(u64, whole_message_bytes_max) F(u32, deliveries_max) F(u32, relay_max) \
 	F(span, drop) F(u64, message_bytes_max)
-#define IPC_FIELDS_SETUP_DELIVERY(F) F(span, hostname) F(u8, log_json) F(u32, deliveries_max)
+/* mbox_locks: one byte each, in their order: 0 dot-lock, 1 fcntl, 2 flock */
+#define IPC_FIELDS_SETUP_DELIVERY(F) F(span, hostname) F(u8, log_json) F(u32, deliveries_max) \
+	F(span, mbox_locks) F(u32, mbox_lock_timeout_ms) F(u32, mbox_stale_lock_ms) F(u8, mbox_lock_pids)
 #define IPC_FIELDS_SETUP_RELAY(F) \
 	F(span, hostname) F(u8, log_json) F(list, dns_servers) F(span, trust_anchor) F(list, own_addresses) /* "IP:PORT" */
 #define IPC_FIELDS_SETUP_CONSOLE(F) F(u8, log_json) F(span, version)
