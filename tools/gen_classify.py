@@ -202,8 +202,8 @@ class Rules:
     @staticmethod
     def reason(raw):
         name = raw.get("name", "a reason without a name")
-        if set(raw) != REASON_FIELDS:
-            refuse(name, f"has other fields than {', '.join(sorted(REASON_FIELDS))}")
+        if set(raw) - {"detail"} != REASON_FIELDS:
+            refuse(name, f"has other fields than {', '.join(sorted(REASON_FIELDS))} and detail")
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
             refuse(name, "is no name: lower-case words joined by hyphens")
         if raw["concern"] not in CONCERNS or raw["nature"] not in NATURES:
@@ -211,6 +211,8 @@ class Rules:
         for field in ("advice", "retry"):
             if not raw[field].endswith("."):
                 refuse(name, f'"{field}" must be a sentence')
+        if not re.fullmatch(r"[1-7]\.\d{1,3}", raw.get("detail", "1.0")):
+            refuse(name, '"detail" must be a subject and a detail of RFC 3463')
         if not raw["sentence"] or raw["sentence"].endswith("."):
             refuse(name, '"sentence" must not be empty and must not end in a full stop')
         return raw
@@ -303,9 +305,14 @@ def c_fallbacks(name, rows):
                     for pattern, codes, stages, reason in rows], 1) + [f"const size_t classify_{name}_count = {len(rows)};", ""]
 
 
+def status(reason, severity):
+    return f"{severity}.{reason['detail']}" if "detail" in reason else ""
+
+
 def c_reasons(rules):
     return c_array("struct classify_reason_row", "classify_reasons",
-                   [f"{{ {{ {', '.join(c_string(raw[f]) for f in ('name', 'sentence', 'advice', 'retry'))} }}, "
+                   [f"{{ {{ {', '.join(c_string(raw[f]) for f in ('name', 'sentence', 'advice', 'retry'))}, "
+                    f"{c_string(status(raw, 4))}, {c_string(status(raw, 5))} }}, "
                     f"{CONCERNS.index(raw['concern'])}, {NATURES.index(raw['nature'])} }}" for raw in rules.reasons], 1)
 
 

@@ -26,8 +26,7 @@ static void add_time(struct buf *out, double at, double now)
 	buf_add_str(out, at > 0 ? cli_clock(at, now, text) : "some time");
 }
 
-/* "NAME is down since 09:12:01 (connection refused); next probe at 14:20:00". */
-static void add_down(struct buf *out, const char *name, const json_t *of, double now)
+void cli_queue_down(struct buf *out, const char *name, const json_t *of, double now)
 {
 	const char *since = json_object_get(of, "destination_since") != NULL ? "destination_since" : "since";
 	bool recipient = since[0] == 'd';
@@ -65,7 +64,7 @@ void cli_queue_waits(struct buf *out, const json_t *recipient, double now)
 		buf_add_str(out, "next attempt at ");
 		add_time(out, cli_time(recipient, "next_attempt"), now);
 	} else if (strcmp(what, "destination-down") == 0) {
-		add_down(out, destination, recipient, now);
+		cli_queue_down(out, destination, recipient, now);
 	} else if (strcmp(what, "destination-paced") == 0) {
 		add_text(out, destination);
 		buf_add_str(out, " wants nothing before ");
@@ -91,7 +90,7 @@ static void add_group_state(struct buf *out, const json_t *g, double now)
 	double next = cli_time(g, "next_attempt");
 	long long under_way = cli_number(g, "under_way");
 	if (strcmp(state, "down") == 0) {
-		add_down(out, NULL, g, now);
+		cli_queue_down(out, NULL, g, now);
 	} else if (strcmp(state, "paced") == 0) {
 		buf_add_str(out, "wants nothing before ");
 		add_time(out, cli_time(g, "until"), now);
@@ -218,7 +217,7 @@ static void add_recipient(struct buf *out, const json_t *r, double now)
 	buf_add_byte(out, '\n');
 }
 
-static void print_message(const json_t *message, double now)
+void cli_queue_print(const json_t *message, double now)
 {
 	char age[CLI_WORDS_BYTES_MAX], size[CLI_WORDS_BYTES_MAX];
 	json_t *recipients = json_object_get(message, "recipients"), *r;
@@ -235,7 +234,7 @@ static void print_message(const json_t *message, double now)
 		add_recipient(&out, r, now);
 	long long more = cli_number(message, "matching") - (long long)json_array_size(recipients);
 	if (more > 0 && json_array_size(recipients) > 0)
-		buf_addf(&out, "    and %lld more recipients\n", more);
+		buf_addf(&out, "    and %lld more recipient%s\n", more, cli_plural(more));
 	fwrite(out.ptr, 1, out.len, stdout);
 	buf_fini(&out);
 }
@@ -273,7 +272,7 @@ int cli_queue_list(const struct cli_queue_request *r)
 			json_dumpf(line, stdout, JSON_COMPACT);
 			putchar('\n');
 		} else {
-			print_message(line, cli_now());
+			cli_queue_print(line, cli_now());
 		}
 		json_decref(line);
 	}
@@ -283,8 +282,7 @@ int cli_queue_list(const struct cli_queue_request *r)
 
 /* --- one message --- */
 
-/* What its last reply means, and what to do. */
-static void add_meaning(struct buf *out, const char *reason)
+void cli_queue_meaning(struct buf *out, const char *reason)
 {
 	struct classify_input input;
 	struct classify_answer answer;
@@ -319,7 +317,7 @@ static void show_recipient(struct buf *out, const json_t *r, double now)
 	add_text(out, reason);
 	buf_add_byte(out, '\n');
 	if (strcmp(cli_text(r, "waits_for"), "settled") != 0)
-		add_meaning(out, reason);
+		cli_queue_meaning(out, reason);
 }
 
 static void show_message(const json_t *message)
@@ -347,7 +345,7 @@ static void show_message(const json_t *message)
 		show_recipient(&out, r, now);
 	long long more = cli_number(message, "matching") - (long long)json_array_size(recipients);
 	if (more > 0 && json_array_size(recipients) > 0)
-		buf_addf(&out, "  and %lld more recipients\n", more);
+		buf_addf(&out, "  and %lld more recipient%s\n", more, cli_plural(more));
 	fwrite(out.ptr, 1, out.len, stdout);
 	buf_fini(&out);
 }

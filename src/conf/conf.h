@@ -13,7 +13,7 @@
 #define WAYBILL_CONF_CONF_H
 
 #include "arena.h"
-#include "conf_mbox.h"
+#include "conf_mailboxes.h"
 #include "conf_relay.h"
 #include "conf_report.h"
 
@@ -38,7 +38,6 @@ struct conf_address {
 
 enum conf_protocol { CONF_PROTOCOL_SMTP };
 enum conf_newline { CONF_NEWLINE_REFUSE, CONF_NEWLINE_REPAIR };
-enum conf_local_parts { CONF_LOCAL_FOLD, CONF_LOCAL_EXACT };
 enum conf_log_format { CONF_LOG_TEXT, CONF_LOG_JSON };
 
 struct conf_listen {
@@ -47,18 +46,6 @@ struct conf_listen {
 	struct conf_addresses addresses; /* at least one */
 	enum conf_protocol protocol;
 	enum conf_newline bare_newline; /* for strangers */
-};
-
-struct conf_domain {
-	struct span name; /* A-labels in lower case; unique */
-	uint32_t line;
-	struct span mailboxes; /* "maildir:/path/{domain}/{user}" or "mbox:...", with {user} in it; empty: see via */
-	struct conf_hops via;  /* where the domain is kept, never "mx"; count 0 exactly when mailboxes is set */
-	struct span users;     /* path of the file; empty, only with via: every recipient is accepted */
-	struct span aliases;   /* path of the file, or empty */
-	uint32_t mailboxes_line, via_line, users_line, aliases_line;
-	uint8_t subaddress; /* the character that separates user and detail; 0: none */
-	enum conf_local_parts local_parts;
 };
 
 /* Counts and bytes; where 0 is possible it means "no limit". */
@@ -87,7 +74,8 @@ struct conf_queue {
 	uint64_t segment_bytes;
 };
 
-#define CONF_SETTINGS_MAX 64
+#define CONF_SETTINGS_MAX 96
+
 struct conf {
 	struct span hostname; /* A-labels in lower case */
 	struct span data;     /* folder, absolute, no slash at its end */
@@ -104,6 +92,7 @@ struct conf {
 	const struct conf_route *routes; /* sorted by pattern */
 	size_t route_count;
 	struct conf_route route_default; /* where no route says otherwise */
+	struct conf_reasons reasons;
 	struct conf_limits limits;
 	struct conf_queue queue;
 	struct conf_dns dns;

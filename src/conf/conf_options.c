@@ -14,6 +14,7 @@
 #define LISTEN(member) .section = CONF_SECTION_LISTEN, .offset = offsetof(struct conf_listen, member)
 #define DOMAIN(member) .section = CONF_SECTION_DOMAIN, .offset = offsetof(struct conf_domain, member)
 #define ROUTE(member) .section = CONF_SECTION_ROUTE, .offset = offsetof(struct conf_route, member)
+#define REASON(member) .section = CONF_SECTION_REASON, .offset = offsetof(struct conf_reason, member)
 #define LIMITS(member) .section = CONF_SECTION_LIMITS, .offset = offsetof(struct conf, limits.member)
 #define QUEUE(member) .section = CONF_SECTION_QUEUE, .offset = offsetof(struct conf, queue.member)
 #define BOUNCE(member) .section = CONF_SECTION_BOUNCE, .offset = offsetof(struct conf, bounce.member)
@@ -34,6 +35,11 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"How mail to other domains leaves. The title is a domain (`example.net`), all domains below one "
 		"(`*.example.net`) or `*`, all of them; the one that says most about a domain holds for it, wherever it "
 		"stands. Without a route, mail goes to the MX hosts of its domain." },
+	[CONF_SECTION_REASON] = { "reason", "mailbox-full",
+		"When mail is tried again that did not get through for one reason, whatever its route says. The title is "
+		"the reason's name, as `waybill explain` shows it; `host-down` is that of a destination that cannot be "
+		"reached. Without a section, greylisted mail waits 5 and then 15 minutes, mail for a full mailbox or "
+		"server an hour and then 4, after a blocklist an hour, after a rate limit 5 minutes at least." },
 	[CONF_SECTION_LIMITS] = { "limits", NULL, "How much a client may ask for, and how long it may take." },
 	[CONF_SECTION_QUEUE] = { "queue", NULL, "How mail is kept and when it is tried again." },
 	[CONF_SECTION_BOUNCE] = { "bounce", NULL, "What senders are told about mail that is late or fails." },
@@ -133,6 +139,28 @@ const struct conf_option conf_options[] = {
 	  .type = CONF_TYPE_INTEGER, .min = 1, .max = 1000, .fallback = "20",
 	  .text = "The most connections at one time to one destination.",
 	  .reason = "Fewer are used while a destination refuses; many servers allow no more than 20." },
+
+	{ ROUTE(retry), .line_offset = offsetof(struct conf_route, retry_line), .name = "retry",
+	  .type = CONF_TYPE_DURATIONS, .min = 1 * SECOND, .max = 7 * DAY, .may_be_empty = true, .fallback = "{}",
+	  .example = "{\"5m\", \"30m\", \"2h\"}",
+	  .text = "The waits between attempts on this route; an empty list: those of the section queue.",
+	  .reason = "A relay of your own may be asked often; a slow system elsewhere is glad to be asked seldom. A "
+	            "destination that cannot be reached is probed after the first wait, then after twice as long and "
+	            "so on, up to the last one." },
+	{ ROUTE(give_up_after_ms), .line_offset = offsetof(struct conf_route, give_up_line), .name = "give-up-after",
+	  .type = CONF_TYPE_DURATION, .max = 30 * DAY, .fallback = "\"0s\"", .example = "\"2d\"",
+	  .text = "How long mail on this route is tried before it is returned to the sender; 0s: as queue says.",
+	  .reason = "Bounces are never tried for longer than bounces-give-up-after." },
+
+	{ REASON(retry), .line_offset = offsetof(struct conf_reason, retry_line), .name = "retry",
+	  .type = CONF_TYPE_DURATIONS, .min = 1 * SECOND, .max = 7 * DAY, .may_be_empty = true, .fallback = "{}",
+	  .example = "{\"1h\", \"4h\"}",
+	  .text = "The waits between attempts after this reason; an empty list: what is said above.",
+	  .reason = "A delay that the other server names is kept to all the same." },
+	{ REASON(give_up_after_ms), .line_offset = offsetof(struct conf_reason, give_up_line), .name = "give-up-after",
+	  .type = CONF_TYPE_DURATION, .max = 30 * DAY, .fallback = "\"0s\"", .example = "\"2d\"",
+	  .text = "A message older than this is returned to the sender at the next such answer; 0s: as its route says.",
+	  .reason = "A mailbox that is full for two days is most often left by its owner." },
 
 	{ LIMITS(message_bytes_max), .name = "message-size", .type = CONF_TYPE_SIZE, .min = 64 * KIB, .max = 1 * GIB,
 	  .min_source = "RFC 5321 section 4.5.3.1.7", .fallback = "50MiB",

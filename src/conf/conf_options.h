@@ -10,8 +10,9 @@
 #include "conf.h"
 
 enum conf_section_id {
-	CONF_SECTION_TOP, CONF_SECTION_LISTEN, CONF_SECTION_DOMAIN, CONF_SECTION_ROUTE, CONF_SECTION_LIMITS,
-	CONF_SECTION_QUEUE, CONF_SECTION_BOUNCE, CONF_SECTION_MBOX, CONF_SECTION_DNS, CONF_SECTION_LOG, CONF_SECTION_COUNT,
+	CONF_SECTION_TOP, CONF_SECTION_LISTEN, CONF_SECTION_DOMAIN, CONF_SECTION_ROUTE, CONF_SECTION_REASON,
+	CONF_SECTION_LIMITS, CONF_SECTION_QUEUE, CONF_SECTION_BOUNCE, CONF_SECTION_MBOX, CONF_SECTION_DNS,
+	CONF_SECTION_LOG, CONF_SECTION_COUNT,
 };
 
 struct conf_section_form {
@@ -62,7 +63,8 @@ void conf_option_write_number(const struct conf_option *option, uint64_t value, 
 /* Whether the members of this section lie in struct conf itself. */
 static inline bool conf_section_is_once(enum conf_section_id section)
 {
-	return section != CONF_SECTION_LISTEN && section != CONF_SECTION_DOMAIN && section != CONF_SECTION_ROUTE;
+	return section != CONF_SECTION_LISTEN && section != CONF_SECTION_DOMAIN && section != CONF_SECTION_ROUTE
+		&& section != CONF_SECTION_REASON;
 }
 
 #endif

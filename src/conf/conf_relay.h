@@ -7,9 +7,11 @@
 #ifndef WAYBILL_CONF_CONF_RELAY_H
 #define WAYBILL_CONF_CONF_RELAY_H
 
+#include "classify_reasons.h"
 #include "netaddr.h"
 
 #define CONF_ROUTES_MAX 10000
+#define CONF_REASONS_MAX REASON_COUNT
 #define CONF_HOPS_MAX 16       /* in one via */
 #define CONF_SERVERS_MAX 8     /* of DNS */
 #define CONF_DELAY_NOTICES_MAX 4
@@ -57,7 +59,23 @@ struct conf_route {
 	struct netaddr source;  /* to connect from; family 0: the system chooses */
 	struct span helo;       /* hostname unless set */
 	uint64_t connections_max; /* at one time, to one destination */
-	uint32_t via_line, source_line, helo_line, connections_line; /* 0: not set */
+	struct conf_durations retry; /* none: the queue's */
+	uint64_t give_up_after_ms;   /* 0: the queue's */
+	uint32_t via_line, source_line, helo_line, connections_line, retry_line, give_up_line; /* 0: not set */
+};
+
+/* What is said of the retries after one reason. */
+struct conf_reason {
+	enum classify_reason reason; /* unique; not REASON_ACCEPTED */
+	uint32_t line;
+	struct conf_durations retry; /* none, and 0: nothing is said */
+	uint64_t give_up_after_ms;
+	uint32_t retry_line, give_up_line;
+};
+
+struct conf_reasons {
+	const struct conf_reason *items; /* sorted by reason */
+	size_t count;
 };
 
 struct conf_dns {

@@ -3,6 +3,7 @@
  * Contradictions in what mail on its way out looks at: a next hop that is this
  * server itself, a source that cannot reach it, routes for domains that are here.
  */
+#include "classify.h"
 #include "conf_check.h"
 #include "conf_show.h"
 
@@ -122,6 +123,32 @@ static void source_check(struct checking *c, const struct conf_route *route)
 			"source: a UNIX socket is not connected to from an address");
 }
 
+/* What a route or a reason says of retries; what it leaves out, the queue says. */
+static void plan_check(struct checking *c, const struct conf_durations *retry, uint32_t retry_line,
+	uint64_t give_up_after_ms, uint32_t give_up_line)
+{
+	const struct conf_durations *waits = retry->count > 0 ? retry : &c->conf->queue.retry;
+	uint64_t wait_ms = waits->count > 0 ? waits->ms[0] : 0;
+	uint64_t give_up_ms = give_up_after_ms > 0 ? give_up_after_ms : c->conf->queue.give_up_after_ms;
+	if ((retry_line > 0 || give_up_line > 0) && give_up_ms < wait_ms)
+		conf_report_add(c->report, CONF_ERROR, give_up_line > 0 ? give_up_line : retry_line,
+			"%s, so nothing would be tried twice", give_up_line > 0
+			? "give-up-after: shorter than the first wait of retry"
+			: "retry: the first wait is longer than give-up-after");
+}
+
+static void reasons_check(struct checking *c)
+{
+	const struct conf_reason *reasons = c->conf->reasons.items;
+	for (size_t i = 0; i < c->conf->reasons.count; i++) {
+		const struct conf_reason *r = &reasons[i];
+		plan_check(c, &r->retry, r->retry_line, r->give_up_after_ms, r->give_up_line);
+		if (i > 0 && r->reason == reasons[i - 1].reason && r->reason < REASON_COUNT)
+			conf_report_add(c->report, CONF_ERROR, r->line, "reason \"%s\": there is one already, in line %u",
+				classify_reason_info(r->reason)->name, reasons[i - 1].line);
+	}
+}
+
 static void route_check(struct checking *c, const struct conf_route *route)
 {
 	struct conf_show show;
@@ -132,6 +159,7 @@ static void route_check(struct checking *c, const struct conf_route *route)
 		conf_report_add(c->report, CONF_ERROR, route->line,
 			"route \"%s\": the section domain in line %u says already where this mail goes",
 			conf_show(&show, route->pattern), domain->line);
+	plan_check(c, &route->retry, route->retry_line, route->give_up_after_ms, route->give_up_line);
 	if (route->connections_line > 0 && route->connections_max > c->conf->queue.relay_connections_max)
 		conf_report_add(c->report, CONF_WARNING, route->connections_line,
 			"connections: more than relay-connections allows for all together, so it has no effect");
@@ -192,6 +220,7 @@ void conf_check_relay(const struct conf *conf, struct conf_report *report)
 	for (size_t i = 0; i < conf->domain_count; i++)
 		domain_check(&c, &conf->domains[i]);
 	routes_check(&c);
+	reasons_check(&c);
 	servers_check(&c);
 	bounce_check(&c);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "address.h"
+#include "classify.h"
 #include "conf_bind.h"
 #include "conf_show.h"
 #include "conf_value.h"
@@ -76,7 +77,43 @@ static size_t sections_max(enum conf_section_id id)
 {
 	if (id == CONF_SECTION_LISTEN)
 		return CONF_LISTENS_MAX;
+	if (id == CONF_SECTION_REASON)
+		return CONF_REASONS_MAX;
 	return id == CONF_SECTION_DOMAIN ? CONF_DOMAINS_MAX : CONF_ROUTES_MAX;
+}
+
+/* The reason that the title names; what is none is reported, with what may have been meant, and REASON_COUNT. */
+static enum classify_reason reason_named(const struct conf_filling *f)
+{
+	enum classify_reason reason;
+	if (!f->section->has_title)
+		return REASON_COUNT;
+	if (classify_reason_find(f->section->title, &reason) && reason != REASON_ACCEPTED)
+		return reason;
+	struct conf_show show;
+	struct conf_near near;
+	conf_near_init(&near, f->section->title);
+	for (unsigned i = 0; i < REASON_COUNT; i++)
+		if (i != REASON_ACCEPTED)
+			conf_near_offer(&near, classify_reason_info((enum classify_reason)i)->name);
+	const char *title = conf_show(&show, f->section->title);
+	if (near.best != NULL)
+		conf_report_add(f->bind->report, CONF_ERROR, f->section->line,
+			"reason: \"%s\" is no reason to try again; did you mean \"%s\"?", title, near.best);
+	else
+		conf_report_add(f->bind->report, CONF_ERROR, f->section->line,
+			"reason: \"%s\" is no reason to try again; waybill explain shows a reply's reason", title);
+	return REASON_COUNT;
+}
+
+static void reason_bind(struct conf_bind *bind, const struct conf_section *section, struct conf_reason *reason)
+{
+	struct conf_filling f = {
+		.bind = bind, .id = CONF_SECTION_REASON, .section = section, .base = (uint8_t *)reason,
+	};
+	reason->reason = reason_named(&f);
+	reason->line = section->line;
+	conf_bind_section(&f);
 }
 
 /* Room for all sections of this kind; NULL when there are none or too many of them. */
@@ -130,6 +167,13 @@ static int route_cmp(const void *a, const void *b)
 	return named_cmp(left->pattern, right->pattern, left->line, right->line);
 }
 
+static int reason_cmp(const void *a, const void *b)
+{
+	const struct conf_reason *left = a, *right = b;
+	int order = (left->reason > right->reason) - (left->reason < right->reason);
+	return order != 0 ? order : (left->line > right->line) - (left->line < right->line);
+}
+
 void conf_bind_domains(struct conf_bind *bind, const struct conf_section *sections)
 {
 	const enum conf_section_id id = CONF_SECTION_DOMAIN;
@@ -153,4 +197,16 @@ void conf_bind_routes(struct conf_bind *bind, const struct conf_section *section
 		route_bind(bind, s, &room[bind->conf->route_count++]);
 	if (room != NULL)
 		qsort(room, bind->conf->route_count, sizeof(*room), route_cmp);
+}
+
+void conf_bind_reasons(struct conf_bind *bind, const struct conf_section *sections)
+{
+	const enum conf_section_id id = CONF_SECTION_REASON;
+	const struct conf_section *s = conf_bind_section_next(sections, id);
+	struct conf_reason *room = sections_alloc(bind, s, id, sizeof(*room));
+	bind->conf->reasons.items = room;
+	for (; room != NULL && s != NULL; s = conf_bind_section_next(s->next, id))
+		reason_bind(bind, s, &room[bind->conf->reasons.count++]);
+	if (room != NULL)
+		qsort(room, bind->conf->reasons.count, sizeof(*room), reason_cmp);
 }

@@ -61,6 +61,7 @@
 	M(RELAY_ASK, relay_ask)           /* large content as descriptor, else inline */ \
 	M(RELAY_RESULT, relay_result) \
 	M(RELAY_ONE, relay_one)           /* never sent alone: an item of RELAY_RESULT's list */ \
+	M(RETRY_PLAN, retry_plan)         /* never sent alone: an item of SETUP_QUEUE's list */ \
 	IPC_MESSAGES_CONSOLE(M)           /* ipc_schema_console.h */
 
 /* The messages that a descriptor may come with; with any other it is malformed, so that a
@@ -82,7 +83,10 @@
 	F(span, hostname) F(u8, log_json) F(span, folder) F(u8, paused) F(u64, segment_bytes) \
 	F(span, retry_ms) F(span, delay_after_ms) /* u64 each */ F(u8, failure_copies) F(u64, give_up_ms) \
 	F(u64, bounces_give_up_ms) F(u64, whole_message_bytes_max) F(u32, deliveries_max) F(u32, relay_max) \
-	F(span, drop) F(u64, message_bytes_max)
+	F(span, drop) F(u64, message_bytes_max) F(list, reason_plans) /* encoded RETRY_PLANs */ \
+	F(u8, plans_vary) /* not every message is given up after give_up_ms */
+/* reason: enum classify_reason; retry_ms: u64 each; empty or 0: nothing is said */
+#define IPC_FIELDS_RETRY_PLAN(F) F(u16, reason) F(span, retry_ms) F(u64, give_up_ms)
 /* mbox_locks: one byte each, in their order: 0 dot-lock, 1 fcntl, 2 flock */
 #define IPC_FIELDS_SETUP_DELIVERY(F) F(span, hostname) F(u8, log_json) F(u32, deliveries_max) \
 	F(span, mbox_locks) F(u32, mbox_lock_timeout_ms) F(u32, mbox_stale_lock_ms) F(u8, mbox_lock_pids)
@@ -91,7 +95,8 @@
 #define IPC_FIELDS_SETUP_CONSOLE(F) F(u8, log_json) F(span, version)
 /* hops: not empty for a domain that is kept elsewhere; open: of that, every recipient is taken */
 #define IPC_FIELDS_DOMAIN(F) F(span, name) F(span, mailboxes) F(u8, subaddress) F(u8, fold) F(list, hops) F(u8, open)
-#define IPC_FIELDS_ROUTE(F) F(span, pattern) F(list, hops) F(span, helo) F(addr, source) F(u32, connections_max)
+#define IPC_FIELDS_ROUTE(F) F(span, pattern) F(list, hops) F(span, helo) F(addr, source) \
+	F(u32, connections_max) F(span, retry_ms) F(u64, give_up_ms) /* 0: nothing is said */
 #define IPC_FIELDS_TABLE(F) F(span, domain) F(span, path) F(u8, aliases)
 #define IPC_FIELDS_LISTENER(F) F(span, name) F(u8, repair_newlines)
 #define IPC_FIELDS_PEER(F) F(u8, role) F(u8, index) F(u32, serial) /* of the pair; comes back in PEER_LOST */
@@ -112,7 +117,7 @@
  * address, of MAILBOX and ROUTE; targets: list of mailboxes or addresses */
 #define IPC_FIELDS_EXPAND_ASK(F) F(span, recipient) F(u8, added) /* by an earlier expansion */
 #define IPC_FIELDS_EXPANDED(F) F(u8, outcome) F(span, domain) F(span, user) F(span, identity) F(list, targets) \
-	F(list, hops) F(span, helo) F(addr, source) F(u32, connections_max)
+	F(list, hops) F(span, helo) F(addr, source) F(u32, connections_max) F(span, retry_ms) F(u64, give_up_ms)
 
 /* body: 0 7BIT, 1 8BITMIME, 2 BINARYMIME; notify, orcpts: of each recipient, or both empty; ret: enum dsn_ret */
 #define IPC_FIELDS_SUBMIT_ASK(F) \

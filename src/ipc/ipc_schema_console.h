@@ -18,6 +18,7 @@
 	/* console to queue */ \
 	M(QUEUE_STATUS_ASK, queue_status_ask) \
 	M(QUEUE_STATUS, queue_status) \
+	M(QUEUE_DOWN, queue_down)         /* never sent alone: an item of QUEUE_STATUS's down */ \
 	M(QUEUE_PAUSE_ASK, queue_pause_ask) \
 	M(QUEUE_PAUSED, queue_paused) \
 	M(QUEUE_FILTER, queue_filter)     /* never sent alone: which messages and recipients are meant */ \
@@ -45,8 +46,11 @@
 #define IPC_FIELDS_ROLES(F) F(list, lines) /* "smtpd 0 pid 4711 restarts 0" */
 
 #define IPC_FIELDS_QUEUE_STATUS_ASK(F) F(u8, reserved)
+/* oldest: none or one encoded ipc_queue_one, of which one recipient that waits is shown; down: the worst of
+ * down_count destinations; probe_ms: 0 while one is under way */
 #define IPC_FIELDS_QUEUE_STATUS(F) F(u64, messages) F(u64, recipients) F(u64, bytes) F(u8, paused) \
-	F(u64, accepted) F(u64, delivered)
+	F(u64, accepted) F(u64, delivered) F(list, oldest) F(u64, down_count) F(list, down)
+#define IPC_FIELDS_QUEUE_DOWN(F) F(span, name) F(u64, messages) F(u64, since_ms) F(u64, probe_ms) F(span, why)
 #define IPC_FIELDS_QUEUE_PAUSE_ASK(F) F(u8, paused)
 #define IPC_FIELDS_QUEUE_PAUSED(F) F(u8, paused)
 

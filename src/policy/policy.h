@@ -22,6 +22,8 @@ struct policy_route {
 	struct span helo;
 	struct netaddr source;
 	uint32_t connections_max;
+	struct span retry_ms;     /* its own waits, a u64 each, and time; empty and 0: the queue's */
+	uint64_t give_up_ms;
 	bool open;                /* of a domain of ours that is kept elsewhere: every recipient is taken */
 };
 

@@ -2,20 +2,32 @@
 /*
  * Three places hold a destination that has units waiting: the ready ring (it may
  * start one now), the heap of wake times (down or paced), or neither (its window is
- * full; a finish brings it back). destination_place decides, and nothing else does.
+ * full; a finish brings it back). destination_place decides, and nothing else does. A
+ * second heap holds those that are down, beside that: who asks for the worst of a
+ * hundred thousand looks at a few.
  */
 #include "scheduler.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-#include "map.h"
-
 #define SENDER_BUCKETS 32 /* senders that share one wait for each other */
 #define NOT_IN_HEAP SIZE_MAX
 #define DOWN_DOUBLINGS_MAX 20
 
 enum destination_state { STATE_UP, STATE_PACED, STATE_DOWN };
+
+enum heap_kind {
+	HEAP_WAKE, /* down or paced: the one that wakes next is first */
+	HEAP_DOWN, /* down: the one for which most waits is first */
+	HEAP_COUNT
+};
+
+struct heap {
+	enum heap_kind kind;
+	struct scheduler_destination **at;
+	size_t count, cap;
+};
 
 struct scheduler_destination {
 	struct map_link link;
@@ -24,11 +36,12 @@ struct scheduler_destination {
 	unsigned next_bucket;
 	uint32_t waiting, in_flight;
 	uint32_t window, window_max;
+	struct scheduler_backoff down;
 	uint32_t successes;           /* since the window grew */
 	enum destination_state state;
 	uint32_t failures;            /* in a row */
 	uint64_t since_ms, wake_ms;
-	size_t heap_at;
+	size_t heap_at[HEAP_COUNT];
 	char *reason;
 	size_t key_len;
 	char key[];
@@ -38,9 +51,9 @@ struct scheduler {
 	struct scheduler_options options;
 	uint64_t hash_key[2];
 	struct map destinations;
+	struct map units;             /* by id */
 	struct list ready;
-	struct scheduler_destination **heap;
-	size_t heap_count, heap_cap;
+	struct heap wake, down;
 	uint32_t waiting, in_flight;
 };
 
@@ -54,7 +67,10 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
 	s->hash_key[0] = id_source_u64(&s->options.chance);
 	s->hash_key[1] = id_source_u64(&s->options.chance);
 	map_init(&s->destinations);
+	map_init(&s->units);
 	list_init(&s->ready);
+	s->wake.kind = HEAP_WAKE;
+	s->down.kind = HEAP_DOWN;
 	return s;
 }
 
@@ -82,68 +98,91 @@ void scheduler_free(struct scheduler *s)
 		destination_free(s, d);
 	}
 	map_fini(&s->destinations);
-	free(s->heap);
+	map_fini(&s->units);
+	free(s->wake.at);
+	free(s->down.at);
 	free(s);
 }
 
-/* --- the heap of wake times --- */
+/* --- the heaps --- */
 
-static void heap_put(struct scheduler *s, size_t at, struct scheduler_destination *d)
+static uint32_t units_of(const struct scheduler_destination *d)
 {
-	s->heap[at] = d;
-	d->heap_at = at;
+	return d->waiting < UINT32_MAX - d->in_flight ? d->waiting + d->in_flight : UINT32_MAX;
 }
 
-static void heap_sift(struct scheduler *s, size_t at)
+/* The least comes first. */
+static uint64_t heap_rank(const struct heap *h, size_t at)
 {
-	struct scheduler_destination *d = s->heap[at];
-	for (; at > 0 && s->heap[(at - 1) / 2]->wake_ms > d->wake_ms; at = (at - 1) / 2)
-		heap_put(s, at, s->heap[(at - 1) / 2]);
+	const struct scheduler_destination *d = h->at[at];
+	if (h->kind == HEAP_WAKE)
+		return d->wake_ms;
+	/* Of those with as many units, the one that is down for longer. */
+	return (uint64_t)(UINT32_MAX - units_of(d)) << 32 | (uint32_t)(d->since_ms / 1000);
+}
+
+static void heap_put(struct heap *h, size_t at, struct scheduler_destination *d)
+{
+	h->at[at] = d;
+	d->heap_at[h->kind] = at;
+}
+
+static void heap_swap(struct heap *h, size_t a, size_t b)
+{
+	struct scheduler_destination *d = h->at[a];
+	heap_put(h, a, h->at[b]);
+	heap_put(h, b, d);
+}
+
+static void heap_sift(struct heap *h, size_t at)
+{
+	for (; at > 0 && heap_rank(h, (at - 1) / 2) > heap_rank(h, at); at = (at - 1) / 2)
+		heap_swap(h, at, (at - 1) / 2);
 	for (;;) {
 		size_t child = 2 * at + 1;
-		if (child + 1 < s->heap_count && s->heap[child + 1]->wake_ms < s->heap[child]->wake_ms)
+		if (child + 1 < h->count && heap_rank(h, child + 1) < heap_rank(h, child))
 			child++;
-		if (child >= s->heap_count || s->heap[child]->wake_ms >= d->wake_ms)
+		if (child >= h->count || heap_rank(h, child) >= heap_rank(h, at))
 			break;
-		heap_put(s, at, s->heap[child]);
+		heap_swap(h, at, child);
 		at = child;
 	}
-	heap_put(s, at, d);
 }
 
-static void heap_remove(struct scheduler *s, struct scheduler_destination *d)
+static void heap_remove(struct heap *h, struct scheduler_destination *d)
 {
-	size_t at = d->heap_at;
+	size_t at = d->heap_at[h->kind];
 	if (at == NOT_IN_HEAP)
 		return;
-	d->heap_at = NOT_IN_HEAP;
-	struct scheduler_destination *last = s->heap[--s->heap_count];
+	d->heap_at[h->kind] = NOT_IN_HEAP;
+	struct scheduler_destination *last = h->at[--h->count];
 	if (last == d)
 		return;
-	heap_put(s, at, last);
-	heap_sift(s, at);
+	heap_put(h, at, last);
+	heap_sift(h, at);
 }
 
-/* There is always room: destination_new has seen to it. */
-static void heap_add(struct scheduler *s, struct scheduler_destination *d)
+/* Puts it in, or where it belongs now. There is always room: destination_get has seen to it. */
+static void heap_add(struct heap *h, struct scheduler_destination *d)
 {
-	if (d->heap_at == NOT_IN_HEAP) {
-		assert(s->heap_count < s->heap_cap);
-		heap_put(s, s->heap_count++, d);
+	if (d->heap_at[h->kind] == NOT_IN_HEAP) {
+		assert(h->count < h->cap);
+		heap_put(h, h->count++, d);
 	}
-	heap_sift(s, d->heap_at);
+	heap_sift(h, d->heap_at[h->kind]);
 }
 
-static bool heap_reserve(struct scheduler *s)
+/* Room for one more than so many. */
+static bool heap_reserve(struct heap *h, size_t count)
 {
-	if (s->destinations.count < s->heap_cap)
+	if (count < h->cap)
 		return true;
-	size_t cap = s->heap_cap > 0 ? s->heap_cap * 2 : 16;
-	struct scheduler_destination **grown = realloc(s->heap, cap * sizeof(struct scheduler_destination *));
+	size_t cap = h->cap > 0 ? h->cap * 2 : 16;
+	struct scheduler_destination **grown = realloc(h->at, cap * sizeof(struct scheduler_destination *));
 	if (grown == NULL)
 		return false;
-	s->heap = grown;
-	s->heap_cap = cap;
+	h->at = grown;
+	h->cap = cap;
 	return true;
 }
 
@@ -160,14 +199,28 @@ static struct scheduler_destination *destination_find(const struct scheduler *s,
 	return NULL;
 }
 
+/* The newest unit brings what the configuration says today. */
+static void destination_tune(const struct scheduler *s, struct scheduler_destination *d,
+	const struct scheduler_unit_form *form)
+{
+	d->window_max = form->window_max > 0 ? form->window_max : s->options.window_max;
+	if (d->window > d->window_max)
+		d->window = d->window_max;
+	d->down = form->down.first_ms > 0 ? form->down : s->options.down;
+}
+
 static struct scheduler_destination *destination_get(struct scheduler *s, const struct scheduler_unit_form *form)
 {
 	struct span key = span_to(form->key, SCHEDULER_KEY_BYTES_MAX);
 	uint64_t hash = map_hash(s->hash_key, key);
 	struct scheduler_destination *d = destination_find(s, key, hash);
-	if (d != NULL)
+	if (d != NULL) {
+		destination_tune(s, d, form);
 		return d;
-	d = heap_reserve(s) ? calloc(1, sizeof(*d) + key.len) : NULL;
+	}
+	size_t count = s->destinations.count;
+	bool room = heap_reserve(&s->wake, count) && heap_reserve(&s->down, count);
+	d = room ? calloc(1, sizeof(*d) + key.len) : NULL;
 	if (d == NULL || !map_insert(&s->destinations, &d->link, hash)) {
 		free(d);
 		return NULL;
@@ -175,9 +228,9 @@ static struct scheduler_destination *destination_get(struct scheduler *s, const 
 	list_init(&d->ready);
 	for (int i = 0; i < SENDER_BUCKETS; i++)
 		list_init(&d->buckets[i]);
-	d->window_max = form->window_max > 0 ? form->window_max : s->options.window_max;
-	d->window = s->options.window_first < d->window_max ? s->options.window_first : d->window_max;
-	d->heap_at = NOT_IN_HEAP;
+	d->window = s->options.window_first;
+	destination_tune(s, d, form);
+	d->heap_at[HEAP_WAKE] = d->heap_at[HEAP_DOWN] = NOT_IN_HEAP;
 	d->key_len = key.len;
 	if (key.len > 0)
 		memcpy(d->key, key.ptr, key.len);
@@ -200,14 +253,16 @@ static void destination_place(struct scheduler *s, struct scheduler_destination 
 		list_remove(&d->ready);
 	else if (list_empty(&d->ready))
 		list_append(&s->ready, &d->ready); /* one that is there keeps its turn */
-	if (d->waiting == 0 && d->in_flight == 0 && d->state == STATE_UP) {
-		heap_remove(s, d);
+	if (resting)
+		heap_add(&s->wake, d);
+	else
+		heap_remove(&s->wake, d);
+	if (d->state == STATE_DOWN)
+		heap_add(&s->down, d);
+	else
+		heap_remove(&s->down, d);
+	if (d->waiting == 0 && d->in_flight == 0 && d->state == STATE_UP)
 		destination_free(s, d);
-	} else if (resting) {
-		heap_add(s, d);
-	} else {
-		heap_remove(s, d);
-	}
 }
 
 static void reason_keep(struct scheduler_destination *d, struct span reason)
@@ -224,23 +279,62 @@ static void reason_keep(struct scheduler_destination *d, struct span reason)
 
 /* --- units --- */
 
+/* Ids are chance already: no secret is needed to spread them. */
+static uint64_t id_hash(const struct id128 *id)
+{
+	uint64_t low;
+	memcpy(&low, id->bytes + 8, sizeof(low));
+	return low;
+}
+
+static struct scheduler_unit *unit_of_id(struct map_link *link, const struct id128 *id)
+{
+	while (link != NULL && id128_cmp(&MAP_ENTRY(link, struct scheduler_unit, by_id)->id, id) != 0)
+		link = map_next(link);
+	return link != NULL ? MAP_ENTRY(link, struct scheduler_unit, by_id) : NULL;
+}
+
+struct scheduler_unit *scheduler_unit_of(const struct scheduler *s, const struct id128 *id,
+	const struct scheduler_unit *after)
+{
+	return unit_of_id(after != NULL ? map_next(&after->by_id) : map_first(&s->units, id_hash(id)), id);
+}
+
+static uint32_t seconds_up(uint64_t ms)
+{
+	uint64_t s = ms / 1000 + (ms % 1000 > 0);
+	return s < UINT32_MAX ? (uint32_t)s : UINT32_MAX;
+}
+
+static bool expired(const struct scheduler_unit *unit, uint64_t now_ms)
+{
+	return unit->expires_s != UINT32_MAX && unit->expires_s * UINT64_C(1000) <= now_ms;
+}
+
+static void unit_free(struct scheduler *s, struct scheduler_unit *unit)
+{
+	map_remove(&s->units, &unit->by_id);
+	free(unit);
+}
+
 bool scheduler_add(struct scheduler *s, const struct scheduler_unit_form *form)
 {
 	assert(form->recipient_count > 0);
 	size_t recipients_bytes = form->recipient_count * sizeof(form->recipients[0]);
-	struct scheduler_unit *unit = malloc(sizeof(*unit) + recipients_bytes);
+	struct scheduler_unit *unit = malloc(offsetof(struct scheduler_unit, recipients) + recipients_bytes);
 	struct scheduler_destination *d = unit != NULL ? destination_get(s, form) : NULL;
-	if (d == NULL) {
+	if (d == NULL || !map_insert(&s->units, &unit->by_id, id_hash(&form->id))) {
+		if (d != NULL)
+			destination_place(s, d);
 		free(unit);
 		return false;
 	}
-	*unit = (struct scheduler_unit){ .destination = d, .id = form->id, .expires_ms = form->expires_ms,
-		.sender_hash = form->sender_hash, .recipient_count = form->recipient_count, .fresh = form->fresh };
+	unit->destination = d;
+	unit->id = form->id;
+	unit->expires_s = seconds_up(form->expires_ms);
+	unit->sender_hash = form->sender_hash;
+	unit->recipient_count = form->recipient_count;
 	memcpy(unit->recipients, form->recipients, recipients_bytes);
-	if (form->siblings != NULL) {
-		unit->sibling = *form->siblings;
-		*form->siblings = unit;
-	}
 	list_append(&d->buckets[form->sender_hash % SENDER_BUCKETS], &unit->link);
 	d->waiting++;
 	s->waiting++;
@@ -261,8 +355,8 @@ static struct scheduler_unit *unit_next(struct scheduler_destination *d)
 /* Those whose time has come leave the heap: paced ones are up again, down ones may be probed. */
 static void wake(struct scheduler *s, uint64_t now_ms)
 {
-	while (s->heap_count > 0 && s->heap[0]->wake_ms <= now_ms) {
-		struct scheduler_destination *d = s->heap[0];
+	while (s->wake.count > 0 && s->wake.at[0]->wake_ms <= now_ms) {
+		struct scheduler_destination *d = s->wake.at[0];
 		d->wake_ms = 0;
 		if (d->state == STATE_PACED || d->waiting == 0)
 			d->state = STATE_UP;
@@ -285,7 +379,7 @@ static struct scheduler_unit *find_expired(struct scheduler_destination *d, uint
 {
 	for (int i = 0; i < SENDER_BUCKETS; i++)
 		for (struct list *at = d->buckets[i].next; at != &d->buckets[i]; at = at->next)
-			if (LIST_ENTRY(at, struct scheduler_unit, link)->expires_ms <= now_ms)
+			if (expired(LIST_ENTRY(at, struct scheduler_unit, link), now_ms))
 				return LIST_ENTRY(at, struct scheduler_unit, link);
 	return NULL;
 }
@@ -304,14 +398,14 @@ enum scheduler_take scheduler_take(struct scheduler *s, uint64_t now_ms, struct 
 	list_remove(&d->ready);
 	destination_place(s, d);
 	*unit_out = unit;
-	return unit->expires_ms <= now_ms ? SCHEDULER_EXPIRED : SCHEDULER_START;
+	return expired(unit, now_ms) ? SCHEDULER_EXPIRED : SCHEDULER_START;
 }
 
 uint64_t scheduler_next_ms(const struct scheduler *s)
 {
 	if (!list_empty(&s->ready) && s->in_flight < s->options.in_flight_max)
 		return 0;
-	return s->heap_count > 0 ? s->heap[0]->wake_ms : UINT64_MAX;
+	return s->wake.count > 0 ? s->wake.at[0]->wake_ms : UINT64_MAX;
 }
 
 static void went_well(struct scheduler_destination *d)
@@ -332,11 +426,11 @@ static void went_well(struct scheduler_destination *d)
 
 static void went_down(struct scheduler *s, struct scheduler_destination *d, uint64_t now_ms)
 {
-	uint64_t wait = s->options.down_first_ms;
-	for (uint32_t i = 0; i < d->failures && wait < s->options.down_max_ms; i++)
+	uint64_t wait = d->down.first_ms;
+	for (uint32_t i = 0; i < d->failures && wait < d->down.max_ms; i++)
 		wait *= 2;
-	if (wait > s->options.down_max_ms)
-		wait = s->options.down_max_ms;
+	if (wait > d->down.max_ms)
+		wait = d->down.max_ms;
 	uint64_t wake_ms = now_ms + wait + id_source_u64(&s->options.chance) % (wait / 10 + 1);
 	/* A pause that it asked for holds for the probe too. */
 	if (d->state != STATE_PACED || d->wake_ms < wake_ms)
@@ -399,7 +493,7 @@ void scheduler_finish(struct scheduler *s, struct scheduler_unit *unit, const st
 		d->waiting++;
 		s->waiting++;
 	} else {
-		free(unit);
+		unit_free(s, unit);
 	}
 	destination_place(s, d);
 }
@@ -407,17 +501,17 @@ void scheduler_finish(struct scheduler *s, struct scheduler_unit *unit, const st
 void scheduler_hurry(struct scheduler *s, uint64_t now_ms)
 {
 	/* Equal times keep any heap a heap. */
-	for (size_t i = 0; i < s->heap_count; i++)
-		s->heap[i]->wake_ms = now_ms;
+	for (size_t i = 0; i < s->wake.count; i++)
+		s->wake.at[i]->wake_ms = now_ms;
 }
 
 void scheduler_hurry_unit(struct scheduler *s, const struct scheduler_unit *unit, uint64_t now_ms)
 {
 	struct scheduler_destination *d = unit->destination;
-	if (d->heap_at == NOT_IN_HEAP || d->wake_ms <= now_ms)
+	if (d->heap_at[HEAP_WAKE] == NOT_IN_HEAP || d->wake_ms <= now_ms)
 		return;
 	d->wake_ms = now_ms;
-	heap_sift(s, d->heap_at);
+	heap_sift(&s->wake, d->heap_at[HEAP_WAKE]);
 }
 
 bool scheduler_unit_waits(const struct scheduler_unit *unit)
@@ -432,7 +526,7 @@ void scheduler_drop(struct scheduler *s, struct scheduler_unit *unit)
 	list_remove(&unit->link);
 	d->waiting--;
 	s->waiting--;
-	free(unit);
+	unit_free(s, unit);
 	destination_place(s, d);
 }
 
@@ -457,6 +551,26 @@ bool scheduler_each(const struct scheduler *s, const void **after_io, struct sch
 	*after_io = link;
 	*view_out = view_of(MAP_ENTRY(link, struct scheduler_destination, link));
 	return true;
+}
+
+/* A heap's first ones are found from its top: one that was taken lets its two children follow. */
+size_t scheduler_down(const struct scheduler *s, struct scheduler_view *views_out, size_t max)
+{
+	size_t ahead[SCHEDULER_DOWN_VIEWS_MAX + 1] = { 0 };
+	size_t ahead_count = s->down.count > 0, taken = 0;
+	assert(max <= SCHEDULER_DOWN_VIEWS_MAX);
+	while (taken < max && ahead_count > 0) {
+		size_t best = 0;
+		for (size_t i = 1; i < ahead_count; i++)
+			if (heap_rank(&s->down, ahead[i]) < heap_rank(&s->down, ahead[best]))
+				best = i;
+		size_t child = 2 * ahead[best] + 1;
+		views_out[taken++] = view_of(s->down.at[ahead[best]]);
+		ahead[best] = ahead[--ahead_count];
+		for (size_t i = child; i < child + 2 && i < s->down.count; i++)
+			ahead[ahead_count++] = i;
+	}
+	return s->down.count;
 }
 
 struct scheduler_counts scheduler_counts(const struct scheduler *s)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The reasons that have times of their own; all others follow the plan. */
+/* The reasons that have times of their own unless the configuration gives them others; the rest follow the plan. */
 #include "verdict.h"
 
 #define SECOND UINT64_C(1000)
@@ -27,10 +27,32 @@ static uint64_t least_wait_ms(enum classify_reason reason, uint32_t attempts)
 	}
 }
 
-struct verdict verdict_of(const struct retry_plan *plan, const struct classify_answer *answer, uint32_t attempts,
+struct retry_plan retry_rules_plan(const struct retry_rules *rules, enum classify_reason reason)
+{
+	struct retry_plan plan = rules->way;
+	const struct retry_plan *said = rules->reasons != NULL ? &rules->reasons[reason] : &(struct retry_plan){ 0 };
+	if (said->count > 0) {
+		plan.waits_ms = said->waits_ms;
+		plan.count = said->count;
+	}
+	if (said->give_up_ms > 0)
+		plan.give_up_ms = said->give_up_ms;
+	if (rules->give_up_max_ms > 0 && plan.give_up_ms > rules->give_up_max_ms)
+		plan.give_up_ms = rules->give_up_max_ms;
+	return plan;
+}
+
+/* What is said of a reason is meant as it is said. */
+static bool waits_said(const struct retry_rules *rules, enum classify_reason reason)
+{
+	return rules->reasons != NULL && rules->reasons[reason].count > 0;
+}
+
+struct verdict verdict_of(const struct retry_rules *rules, const struct classify_answer *answer, uint32_t attempts,
 	uint64_t now_ms, uint64_t chance)
 {
 	struct verdict v = { .pace = answer->reason == REASON_RATE_LIMITED };
+	struct retry_plan plan = retry_rules_plan(rules, answer->reason);
 	if (!answer->temporary || (answer->doubtful && attempts >= DOUBTFUL_ATTEMPTS_MAX)) {
 		v.give_up = true;
 		return v;
@@ -39,16 +61,18 @@ struct verdict verdict_of(const struct retry_plan *plan, const struct classify_a
 		/* Just after what it names, never before. */
 		uint64_t wait = answer->delay_s * SECOND;
 		/* A remote does not decide that a message outlives its time. */
-		if (wait > plan->give_up_ms)
-			wait = plan->give_up_ms;
+		if (wait > plan.give_up_ms)
+			wait = plan.give_up_ms;
 		v.retry_at_ms = now_ms + wait + SECOND + chance % (wait / 20 + SECOND);
 		return v;
 	}
+	v.retry_at_ms = retry_at_ms(&plan, attempts, now_ms, chance);
+	if (waits_said(rules, answer->reason))
+		return v;
 	uint64_t least = least_wait_ms(answer->reason, attempts);
 	/* Where little time is given in all, no single wait may use it up. */
-	if (least > plan->give_up_ms / LEAST_SHARE)
-		least = plan->give_up_ms / LEAST_SHARE;
-	v.retry_at_ms = retry_at_ms(plan, attempts, now_ms, chance);
+	if (least > plan.give_up_ms / LEAST_SHARE)
+		least = plan.give_up_ms / LEAST_SHARE;
 	if (answer->reason == REASON_GREYLISTED || v.retry_at_ms < now_ms + least)
 		v.retry_at_ms = now_ms + least + chance % (least / 10 + 1);
 	return v;

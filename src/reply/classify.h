@@ -82,6 +82,7 @@ struct classify_reason_info {
 	const char *sentence; /* "the other server asks you to prove that you come back" */
 	const char *advice;   /* what to do; a sentence or two */
 	const char *retry;    /* what Waybill does about it while it is temporary; a sentence */
+	const char *passing, *lasting; /* as an enhanced code: "4.1.1", "5.1.1"; or both empty */
 };
 
 void classify_reply(const struct classify_input *input, struct classify_answer *answer_out);

@@ -134,6 +134,17 @@ def test_recipients_of_one_message_share_a_transaction_and_have_their_own_result
                                                                    ["later@many.test"]]
 
 
+def test_recipients_that_wait_for_the_same_reason_come_again_in_one_transaction(server):
+    """RFC 5321 section 4.5.4.1: whatever chance adds to the wait, it adds the same for all of a message."""
+    recipients = [f"user{i}@many.test" for i in range(30)]
+    with Remote({"RCPT": [b"451 4.3.0 later\r\n"] * len(recipients) + [b"250 ok\r\n"]}) as remote:
+        s = serve(server, {"many.test": remote.via})
+        mark, identity = send(s, *recipients)
+        for line in wait_for(s, "delivered", identity, count=len(recipients)):
+            assert " attempt=2 " in line
+        assert [sorted(m["recipients"]) for m in remote.holding(mark)] == [sorted(recipients)]
+
+
 def test_a_dripping_server_gets_its_mail_and_delays_nobody(server):
     """One byte at a time, slowly, is still an answer."""
     def drip(conversation, _):

@@ -6,7 +6,7 @@ import re
 import socket
 import threading
 
-from role_ipc import ROLES, Gone
+from role_ipc import ROLES, Gone, body
 
 U64_MAX = (1 << 64) - 1
 ODD_TEXTS = [b"", b"@", b"a", b"a@", b"@a", b"a@b", b"\0", b"a\0@example.org", b"alice\r\n@example.org",
@@ -269,7 +269,10 @@ def more_than_it_takes_in(made):
 # ---- console ----------------------------------------------------------------------
 
 def odd_status(made):
-    for values in ({"messages": U64_MAX, "recipients": 1 << 63, "bytes": U64_MAX, "paused": 255}, {}):
+    down = [b"", b"\xff" * 10, body("QUEUE_DOWN", name=b"\xff\0", messages=U64_MAX, since_ms=U64_MAX, probe_ms=U64_MAX)]
+    odd = {"messages": U64_MAX, "recipients": 1 << 63, "bytes": U64_MAX, "paused": 255, "down_count": U64_MAX,
+           "oldest": [b"\xff" * 100, b""], "down": down}
+    for values in (odd, {}):
         queue = made.role.peer("queue")
         client = made.client(b"status")
         request, _ = queue.expect("QUEUE_STATUS_ASK")
@@ -278,7 +281,9 @@ def odd_status(made):
         request, _ = made.role.control.expect("ROLES_ASK")
         made.role.control.send("ROLES", request, answer=True,
                                lines=[b"", b"{", b"\xff", b"[" * 100000, b'"x"', b"1", b'{"role":"queue"}'])
-        assert made.reply(client)["roles"] == [{"role": "queue"}]
+        reply = made.reply(client)
+        assert reply["roles"] == [{"role": "queue"}], reply
+        assert reply["queue"]["oldest"] is None and len(reply["queue"]["destinations_down"]) == len(values and down[2:])
         queue.close()
 
 

@@ -252,7 +252,8 @@ static void take_reply(struct story *t, struct letter *l, const char *reply)
 		classify_input_parse(span_str(reply), &input);
 		classify_reply(&input, &answer);
 	}
-	struct verdict v = verdict_of(&plan, &answer, l->attempts, t->now_ms, id_source_u64(&t->chance));
+	struct retry_rules rules = { .way = plan };
+	struct verdict v = verdict_of(&rules, &answer, l->attempts, t->now_ms, id_source_u64(&t->chance));
 	if (v.give_up)
 		settle(t, l, BOUNCED);
 	else
@@ -362,7 +363,7 @@ static void attempt(struct story *t, struct letter *l)
 static void memory_new(struct story *t)
 {
 	struct scheduler_options options = { .in_flight_max = IN_FLIGHT_MAX, .window_first = 5, .window_max = WINDOW_MAX,
-		.down_first_ms = MINUTE, .down_max_ms = DOWN_MAX_MS, .chance = { { pick(t, UINT64_MAX), t->seed } } };
+		.down = { MINUTE, DOWN_MAX_MS }, .chance = { { pick(t, UINT64_MAX), t->seed } } };
 	schedule_init(&t->schedule);
 	t->scheduler = scheduler_new(&options);
 	MUST(t, t->scheduler != NULL, "memory");

@@ -106,5 +106,6 @@ json_t *queue_json_id(const struct id128 *id);
 json_t *queue_json_time(uint64_t unix_ms); /* seconds since 1970 with milliseconds; null for 0 */
 json_t *queue_json_message(const struct ipc_queue_one *one);
 json_t *queue_json_group(const struct ipc_queue_group *group);
+json_t *queue_json_down(const struct ipc_queue_down *down);
 
 #endif

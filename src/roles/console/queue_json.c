@@ -101,3 +101,10 @@ json_t *queue_json_group(const struct ipc_queue_group *g)
 	json_object_set_new(one, "reason", queue_json_text(g->why));
 	return one;
 }
+
+json_t *queue_json_down(const struct ipc_queue_down *down)
+{
+	return json_pack("{s:o, s:I, s:o, s:o, s:o}", "name", queue_json_text(down->name),
+		"messages", (json_int_t)down->messages, "since", queue_json_time(down->since_ms),
+		"until", queue_json_time(down->probe_ms), "reason", queue_json_text(down->why));
+}

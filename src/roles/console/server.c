@@ -33,6 +33,28 @@ static void ask_roles(struct client *c)
 	channel_end(c->console->role.control);
 }
 
+/* The message that waits longest, as a listing shows it; null when there is none. */
+static json_t *oldest_of(const struct ipc_queue_status *s)
+{
+	ipc_list list = s->oldest;
+	struct ipc_queue_one one;
+	struct span item;
+	bool there = ipc_list_next(&list, &item) && ipc_get_queue_one(item, &one);
+	return there ? queue_json_message(&one) : json_null();
+}
+
+static json_t *down_of(const struct ipc_queue_status *s)
+{
+	ipc_list list = s->down;
+	json_t *all = json_array();
+	struct ipc_queue_down down;
+	struct span item;
+	while (ipc_list_next(&list, &item))
+		if (ipc_get_queue_down(item, &down))
+			json_array_append_new(all, queue_json_down(&down));
+	return all;
+}
+
 static void on_status(void *arg, const struct channel_message *message)
 {
 	struct client *c = arg;
@@ -43,10 +65,11 @@ static void on_status(void *arg, const struct channel_message *message)
 		client_error(c, "the queue does not answer; try again in a moment");
 		return;
 	}
-	c->status = json_pack("{s:b, s:s, s:{s:I, s:I, s:I, s:b, s:I, s:I}}", "ok", 1,
+	c->status = json_pack("{s:b, s:s, s:{s:I, s:I, s:I, s:b, s:I, s:I, s:o, s:I, s:o}}", "ok", 1,
 		"version", c->console->version, "queue", "messages", (json_int_t)s.messages,
 		"recipients", (json_int_t)s.recipients, "disk_bytes", (json_int_t)s.bytes, "paused", s.paused != 0,
-		"accepted", (json_int_t)s.accepted, "delivered", (json_int_t)s.delivered);
+		"accepted", (json_int_t)s.accepted, "delivered", (json_int_t)s.delivered, "oldest", oldest_of(&s),
+		"destinations_down_count", (json_int_t)s.down_count, "destinations_down", down_of(&s));
 	ask_roles(c);
 }
 

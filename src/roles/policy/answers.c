@@ -170,6 +170,8 @@ static void say_route(struct expansion_work *w, const struct policy_route *route
 	w->say.helo = route->helo;
 	w->say.source = route->source;
 	w->say.connections_max = route->connections_max;
+	w->say.retry_ms = route->retry_ms;
+	w->say.give_up_ms = route->give_up_ms;
 	buf_fini(&mx);
 }
 

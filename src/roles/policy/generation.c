@@ -64,6 +64,7 @@ static void routes_free(struct policy_route *list, size_t count)
 		free((void *)(uintptr_t)list[i].pattern.ptr);
 		free((void *)(uintptr_t)list[i].hops.ptr);
 		free((void *)(uintptr_t)list[i].helo.ptr);
+		free((void *)(uintptr_t)list[i].retry_ms.ptr);
 	}
 	free(list);
 }
@@ -76,8 +77,9 @@ static bool route_add(struct policy_route **list, size_t *count, const struct po
 	*list = grown;
 	struct policy_route *r = &grown[(*count)++];
 	*r = (struct policy_route){ .source = route->source, .connections_max = route->connections_max,
-		.open = route->open };
-	return keep(route->pattern, &r->pattern) && keep(route->hops, &r->hops) && keep(route->helo, &r->helo);
+		.give_up_ms = route->give_up_ms, .open = route->open };
+	return keep(route->pattern, &r->pattern) && keep(route->hops, &r->hops) && keep(route->helo, &r->helo)
+		&& keep(route->retry_ms, &r->retry_ms);
 }
 
 static void generation_free(struct generation *g)
@@ -152,7 +154,7 @@ bool generation_route(struct policy_role *p, struct span body)
 	if (g == NULL || !ipc_get_route(body, &say))
 		return false;
 	struct policy_route route = { .pattern = say.pattern, .hops = say.hops, .helo = say.helo, .source = say.source,
-		.connections_max = say.connections_max };
+		.connections_max = say.connections_max, .retry_ms = say.retry_ms, .give_up_ms = say.give_up_ms };
 	return route_add(&g->routes, &g->route_count, &route);
 }
 

@@ -20,6 +20,7 @@ struct attempt {
 	struct list link;
 	struct spool_view view;
 	uint32_t next;         /* the recipient to begin next */
+	struct scheduler_unit **routed; /* message_units, when it began; only whether there is one counts */
 	unsigned open;         /* recipients asked about or being settled */
 	struct map names;      /* who is served, who was added */
 	struct arena memory;   /* of the names */
@@ -34,6 +35,7 @@ struct try {
 	struct attempt *attempt;
 	uint32_t recipient;
 	uint32_t connections_max;
+	struct queue_way *way; /* what its route says of retries; or NULL */
 	char *manner;          /* " from ADDRESS as NAME" where its route says so; or NULL */
 };
 

@@ -16,14 +16,16 @@
 struct group {
 	char *key;
 	uint32_t connections_max;
+	struct queue_way *way; /* or NULL */
 	uint32_t recipients[UNIT_RECIPIENTS_MAX];
 	uint32_t count;
 };
 
 /* What was held back, or slept through an outage here, still gets its attempt. */
-static uint64_t expires_ms(const struct queue_role *q, const struct spool_view *view)
+static uint64_t expires_ms(const struct queue_role *q, const struct queue_way *way, const struct spool_view *view)
 {
-	uint64_t give_up_ms = view->sender.len > 0 ? q->plan.give_up_ms : q->bounce_give_up_ms;
+	struct retry_rules rules = plans_rules(q, way, view->sender.len == 0);
+	uint64_t give_up_ms = retry_rules_plan(&rules, REASON_HOST_DOWN).give_up_ms;
 	uint64_t grace_ms = give_up_ms / 4 < GRACE_MS ? give_up_ms / 4 : GRACE_MS;
 	uint64_t least = clock_unix_ms() + grace_ms;
 	uint64_t at = view->entry.arrival_ms + give_up_ms;
@@ -34,19 +36,12 @@ static uint64_t expires_ms(const struct queue_role *q, const struct spool_view *
 static void hand_over(struct attempt *a, const struct group *g)
 {
 	struct queue_role *q = a->owner;
-	struct queue_message *m = a->message;
 	struct scheduler_unit_form form = { .key = span_str(g->key), .window_max = g->connections_max,
-		.id = a->view.entry.id, .expires_ms = expires_ms(q, &a->view),
+		.id = a->view.entry.id, .expires_ms = expires_ms(q, g->way, &a->view), .down = plans_backoff(q, g->way),
 		.sender_hash = (uint32_t)map_hash(q->sender_key, a->view.sender),
-		.recipients = g->recipients, .recipient_count = g->count, .siblings = &m->chain };
-	if (!message_route(m, g->recipients, g->count)) {
-		m->soon = true;
-	} else if (!scheduler_add(q->scheduler, &form)) {
-		message_unroute(m, g->recipients, g->count);
-		m->soon = true;
-	} else {
-		m->units++;
-	}
+		.recipients = g->recipients, .recipient_count = g->count };
+	if (!scheduler_add(q->scheduler, &form))
+		a->message->soon = true;
 }
 
 void attempt_groups_hand_over(struct attempt *a)
@@ -54,6 +49,7 @@ void attempt_groups_hand_over(struct attempt *a)
 	for (size_t i = 0; i < a->group_count; i++) {
 		hand_over(a, a->groups[i]);
 		free(a->groups[i]->key);
+		free(a->groups[i]->way);
 		free(a->groups[i]);
 	}
 	free(a->groups);
@@ -95,6 +91,10 @@ static void join_group(struct try *t, struct span destination)
 		return;
 	}
 	g->connections_max = t->connections_max;
+	if (g->way == NULL) {
+		g->way = t->way;
+		t->way = NULL;
+	}
 	g->recipients[g->count++] = t->recipient;
 	try_end(t);
 }
@@ -146,6 +146,7 @@ void try_route(struct try *t, const struct ipc_expanded *where)
 	ipc_list hops = where->hops;
 	struct buf key;
 	t->connections_max = where->connections_max;
+	t->way = way_new(where);
 	t->manner = manner_of(t->attempt->owner, where);
 	if (!ipc_list_next(&hops, &hop)) {
 		try_settle_key(t, REPLY_ROUTE_MISSING, (struct span){ NULL, 0 });

@@ -9,13 +9,39 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* The worst of the destinations that are down; how many there are. */
+static size_t put_down(const struct queue_role *q, struct buf *list)
+{
+	struct scheduler_view worst[INSPECT_DOWN_MAX];
+	size_t count = scheduler_down(q->scheduler, worst, INSPECT_DOWN_MAX);
+	for (size_t i = 0; i < count && i < INSPECT_DOWN_MAX; i++) {
+		struct buf item;
+		buf_init(&item, INSPECT_DOWN_BYTES_MAX);
+		struct ipc_queue_down say = { .name = worst[i].key, .since_ms = worst[i].since_ms,
+			.messages = (uint64_t)worst[i].waiting + worst[i].in_flight, .probe_ms = worst[i].wake_ms,
+			.why = worst[i].reason };
+		ipc_put_queue_down(&item, &say);
+		ipc_list_add(list, buf_span(&item));
+		buf_fini(&item);
+	}
+	return count;
+}
+
+/* As quick with a million messages as with one: counters, one message read, and the top of a heap. */
 static bool status(struct queue_role *q, const struct channel_message *message)
 {
 	struct spool_counts counts;
+	struct buf oldest, down;
 	spool_counts(q->spool, &counts);
+	buf_init(&down, INSPECT_DOWN_MAX * INSPECT_DOWN_BYTES_MAX);
+	inspect_oldest(q, &oldest);
+	size_t down_count = put_down(q, &down);
 	struct ipc_queue_status say = { .messages = counts.messages, .recipients = counts.recipients,
-		.bytes = counts.disk_bytes, .paused = q->paused, .accepted = q->accepted, .delivered = q->delivered };
+		.bytes = counts.disk_bytes, .paused = q->paused, .accepted = q->accepted, .delivered = q->delivered,
+		.oldest = buf_span(&oldest), .down_count = down_count, .down = buf_span(&down) };
 	INSPECT_ANSWER(message, QUEUE_STATUS, queue_status, &say);
+	buf_fini(&oldest);
+	buf_fini(&down);
 	return true;
 }
 

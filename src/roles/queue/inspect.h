@@ -16,7 +16,10 @@
 #define INSPECT_PAGE_READ_BYTES_MAX (4u << 20)
 #define INSPECT_PAGE_BYTES_MAX (256u << 10)
 #define INSPECT_SHOWN_MAX 100         /* recipients of one message that an answer shows */
+#define INSPECT_ITEM_BYTES_MAX (512u << 10) /* one message of an answer */
 #define INSPECT_GROUPS_MAX 1000
+#define INSPECT_DOWN_MAX 5            /* destinations that the status names */
+#define INSPECT_DOWN_BYTES_MAX (SCHEDULER_KEY_BYTES_MAX + SCHEDULER_REASON_BYTES_MAX + 64)
 
 /* Answers a question with the message NAME. */
 #define INSPECT_ANSWER(message, NAME, name, say) do { \
@@ -62,8 +65,6 @@ bool inspect_filter_sender(const struct ipc_queue_filter *filter, struct span se
 bool inspect_filter_recipient(const struct ipc_queue_filter *filter, const struct inspect_recipient *r);
 /* The host in front of a reason as results.c writes it; empty when a reply of our own is the reason. */
 struct span inspect_reason_host(struct span reason);
-/* For each recipient the unit that it is in, or NULL; NULL when none is in one, or memory is short. Free it. */
-const struct scheduler_unit **inspect_units_of(const struct queue_message *m, uint32_t recipient_count);
 
 /* inspect_list.c */
 struct inspect_block {
@@ -73,6 +74,9 @@ struct inspect_block {
 struct inspect_block inspect_block_of(const struct queue_role *q, const struct queue_message *m,
 	const struct spool_recipient *r, const struct scheduler_unit *unit);
 bool inspect_list(struct queue_role *q, const struct channel_message *message);
+/* A list of one encoded ipc_queue_one, the message that waits longest, with one of its recipients that
+ * wait; or of none when the queue is empty. Reads that one message from the disk. The caller frees it. */
+void inspect_oldest(struct queue_role *q, struct buf *list_out);
 
 /* inspect_summary.c */
 bool inspect_summary(struct queue_role *q, const struct channel_message *message);

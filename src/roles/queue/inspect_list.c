@@ -10,13 +10,12 @@
 #include "clock.h"
 #include "inspect.h"
 
-#define ITEM_BYTES_MAX (512u << 10)
-
 struct page {
 	struct queue_role *q;
 	const struct ipc_queue_filter *filter;
 	struct buf messages;
 	uint32_t most, shown, examined, reads;
+	uint32_t recipients_max; /* of one message that are shown */
 	uint64_t read_bytes;
 };
 
@@ -73,12 +72,12 @@ static void put_recipient(struct buf *list, const struct inspect_recipient *r, u
 static uint32_t list_recipients(const struct page *p, const struct spool_view *view, struct buf *list)
 {
 	const struct queue_message *m = message_find(p->q, &view->entry.id);
-	const struct scheduler_unit **units = inspect_units_of(m, view->entry.recipient_count);
+	struct scheduler_unit **units = message_units(p->q, &view->entry.id, view->entry.recipient_count);
 	uint32_t matching = 0;
 	for (uint32_t i = 0; i < view->entry.recipient_count; i++) {
 		struct inspect_recipient r = { &view->recipients[i], units != NULL ? units[i] : NULL,
 			inspect_reason_host(view->recipients[i].reason) };
-		if (!inspect_filter_recipient(p->filter, &r) || matching++ >= INSPECT_SHOWN_MAX)
+		if (!inspect_filter_recipient(p->filter, &r) || matching++ >= p->recipients_max)
 			continue;
 		struct inspect_block block = inspect_block_of(p->q, m, r.at, r.unit);
 		put_recipient(list, &r, i, &block);
@@ -90,7 +89,7 @@ static uint32_t list_recipients(const struct page *p, const struct spool_view *v
 static void put_message(struct page *p, const struct ipc_queue_one *one)
 {
 	struct buf item;
-	buf_init(&item, ITEM_BYTES_MAX);
+	buf_init(&item, INSPECT_ITEM_BYTES_MAX);
 	ipc_put_queue_one(&item, one);
 	if (!item.failed) {
 		ipc_list_add(&p->messages, buf_span(&item));
@@ -119,7 +118,7 @@ static void show(struct page *p, const struct spool_entry *entry)
 		show_unreadable(p, entry);
 		return;
 	}
-	buf_init(&list, ITEM_BYTES_MAX / 2);
+	buf_init(&list, INSPECT_ITEM_BYTES_MAX / 2);
 	uint32_t matching = inspect_filter_sender(p->filter, view.sender) ? list_recipients(p, &view, &list) : 0;
 	struct ipc_queue_one one = { .id = entry->id, .arrived_ms = entry->arrival_ms,
 		.bytes = entry->large ? view.content.len + view.large_bytes : entry->bytes, .sender = view.sender,
@@ -187,10 +186,10 @@ bool inspect_list(struct queue_role *q, const struct channel_message *message)
 	struct ipc_queue_filter filter;
 	if (!ipc_get_queue_list_ask(message->body, &ask) || !inspect_filter_read(ask.filter, &filter))
 		return false;
-	struct page p = { .q = q, .filter = &filter, .most = ask.most };
+	struct page p = { .q = q, .filter = &filter, .most = ask.most, .recipients_max = INSPECT_SHOWN_MAX };
 	if (p.most == 0 || p.most > INSPECT_PAGE_MESSAGES_MAX)
 		p.most = INSPECT_PAGE_MESSAGES_MAX;
-	buf_init(&p.messages, INSPECT_PAGE_BYTES_MAX + ITEM_BYTES_MAX);
+	buf_init(&p.messages, INSPECT_PAGE_BYTES_MAX + INSPECT_ITEM_BYTES_MAX);
 	struct ipc_queue_list say = { 0 };
 	if (!page_of_one(&p)) {
 		struct inspect_walk *walk = inspect_walk_get(q, ask.listing);
@@ -205,4 +204,18 @@ bool inspect_list(struct queue_role *q, const struct channel_message *message)
 	INSPECT_ANSWER(message, QUEUE_LIST, queue_list, &say);
 	buf_fini(&p.messages);
 	return true;
+}
+
+void inspect_oldest(struct queue_role *q, struct buf *list_out)
+{
+	static const struct ipc_queue_filter all;
+	struct spool_cursor *cursor = spool_cursor_open(q->spool);
+	struct page p = { .q = q, .filter = &all, .recipients_max = 1 };
+	struct spool_entry entry;
+	buf_init(&p.messages, 2 * INSPECT_ITEM_BYTES_MAX);
+	if (cursor != NULL && spool_next(q->spool, cursor, &entry))
+		show(&p, &entry);
+	if (cursor != NULL)
+		spool_cursor_close(q->spool, cursor);
+	*list_out = p.messages;
 }

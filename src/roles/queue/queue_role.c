@@ -16,7 +16,6 @@
 
 #define WINDOW_FIRST 5
 #define WINDOW_MAX 20
-#define DOWN_MAX_MS 3600000
 #define LOCK_PATIENCE_MS 5000 /* a predecessor that was killed takes a moment to be gone */
 
 static void job_run(void *arg)
@@ -110,32 +109,24 @@ static void open_spool(struct queue_role *q)
 		(unsigned long long)((clock_mono_us() - began_us) / 1000));
 }
 
-static bool waits_take(struct queue_role *q, struct span waits)
-{
-	struct wire_reader r = { .rest = waits };
-	size_t count = 0;
-	while (r.rest.len > 0 && count < QUEUE_RETRY_WAITS_MAX)
-		q->waits_ms[count++] = wire_get_u64(&r);
-	q->plan.waits_ms = q->waits_ms;
-	q->plan.count = count;
-	return wire_done(&r) && count > 0;
-}
-
 static bool notices_take(struct queue_role *q, const struct ipc_setup_queue *say)
 {
 	struct wire_reader r = { .rest = say->delay_after_ms };
+	struct dsn_policy before = q->dsn;
 	q->dsn = dsn_policy_default;
 	q->dsn.failure_copies = say->failure_copies != 0;
 	q->dsn.delay_count = 0;
 	while (r.rest.len > 0 && q->dsn.delay_count < DSN_DELAY_NOTICES_MAX)
 		q->dsn.delay_after_ms[q->dsn.delay_count++] = wire_get_u64(&r);
+	q->notices_changed |= q->spool != NULL && (before.delay_count != q->dsn.delay_count
+		|| memcmp(before.delay_after_ms, q->dsn.delay_after_ms, sizeof(before.delay_after_ms)) != 0);
 	return wire_done(&r);
 }
 
 static bool setup(struct queue_role *q, struct span body)
 {
 	struct ipc_setup_queue say;
-	if (!ipc_get_setup_queue(body, &say) || !waits_take(q, say.retry_ms) || !notices_take(q, &say))
+	if (!ipc_get_setup_queue(body, &say) || !plans_take(q, &say) || !notices_take(q, &say))
 		return false;
 	if (q->folder == NULL)
 		q->folder = role_strdup(say.folder);
@@ -144,8 +135,6 @@ static bool setup(struct queue_role *q, struct span body)
 	q->message_bytes_max = say.message_bytes_max;
 	if (q->hostname == NULL)
 		q->hostname = role_strdup(say.hostname);
-	q->plan.give_up_ms = say.give_up_ms;
-	q->bounce_give_up_ms = say.bounces_give_up_ms;
 	q->whole_message_bytes_max = say.whole_message_bytes_max;
 	q->relay_max = say.relay_max;
 	q->deliveries_max = say.deliveries_max;
@@ -177,7 +166,7 @@ static void start(struct queue_role *q, uint32_t generation)
 		recent_forget_later(q);
 		loop_hook_add(q->role.loop, &q->job_hook);
 		struct scheduler_options options = { .in_flight_max = q->relay_max, .window_first = WINDOW_FIRST,
-			.window_max = WINDOW_MAX, .down_first_ms = q->waits_ms[0], .down_max_ms = DOWN_MAX_MS,
+			.window_max = WINDOW_MAX, .down = plans_backoff(q, NULL),
 			.chance = clock_id_source() };
 		q->scheduler = scheduler_new(&options);
 		if (q->scheduler == NULL)

@@ -5,7 +5,7 @@
  * (what it may hand over twice), drop.c and drop_file.c (what programs of this machine
  * drop), messages.c (what is being worked on, and when each is due), attempts.c,
  * tries.c and groups.c (where do a due message's recipients go?), units.c (on the way to
- * another server), results.c, bounce.c, mx.c, inspect.c (the console's questions). What
+ * another server), plans.c (when to try again), results.c, bounce.c, mx.c, inspect.c (the console's questions). What
  * they offer each other is in queue_parts.h and attempt.h.
  *
  * A message becomes durable in queue_role.c: queue_kick begins a batch, its job runs
@@ -22,6 +22,7 @@
 #include "schedule.h"
 #include "scheduler.h"
 #include "spool_read.h"
+#include "verdict.h"
 
 #define QUEUE_SMTPDS_MAX 65
 #define QUEUE_INTAKE_BYTES_MAX (64u << 20) /* unsynced content; beyond, smtpd is not read */
@@ -47,21 +48,29 @@ struct queue_pending {
 };
 
 /*
- * A message that is being worked on: an attempt runs, or units of it wait for their
- * destinations. All others stand only in the schedule.
+ * A message that is being worked on: an attempt runs, or units of it are under way. All
+ * others stand only in the schedule, and in units that wait for their destinations.
  */
 struct queue_message {
 	struct map_link link;
 	struct id128 id;
 	bool attempting;
 	uint64_t not_before_ms;    /* whatever its recipients' times say */
+	uint64_t scheduled_ms;     /* it stands in the schedule for this time from before; UINT64_MAX: not known */
 	bool soon;                 /* something was left open: look again after a moment */
 	bool fresh;                /* no earlier attempt can have left a copy in a mailbox */
-	unsigned units;            /* with the scheduler or under way */
+	unsigned passages;         /* units under way */
 	size_t scheduled_at;       /* position in the schedule, or SCHEDULE_NOWHERE */
-	uint32_t *routed;          /* recipients that are in units: not due elsewhere */
-	size_t routed_count, routed_cap;
-	struct scheduler_unit *chain; /* its units, by their siblings */
+};
+
+struct retry_waits {
+	uint64_t ms[QUEUE_RETRY_WAITS_MAX];
+};
+
+/* What a route says of retries. */
+struct queue_way {
+	struct retry_waits waits;
+	struct retry_plan plan;    /* what is 0 is not said */
 };
 
 struct queue_role {
@@ -99,13 +108,17 @@ struct queue_role {
 	unsigned attempt_count;
 	unsigned deliveries;       /* asked and not answered */
 	unsigned deliveries_max;
-	uint64_t waits_ms[QUEUE_RETRY_WAITS_MAX];
+	struct retry_waits waits;
 	struct retry_plan plan;
+	struct retry_waits reason_waits[REASON_COUNT];
+	struct retry_plan reason_plans[REASON_COUNT]; /* what is 0 is not said */
+	bool plans_vary;            /* a route or a reason has its own time to give up */
 	uint64_t bounce_give_up_ms; /* for the null sender's messages */
 	char *hostname;
 	uint32_t relay_max;
 	uint64_t whole_message_bytes_max;
 	struct dsn_policy dsn;      /* who is told what became of a message, and when */
+	bool notices_changed;       /* since the start: not every place in the schedule is right any more */
 	uint64_t started_ms;
 	struct id_source chance;
 	bool paused;

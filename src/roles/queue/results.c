@@ -10,18 +10,9 @@
 #include "classify.h"
 #include "clock.h"
 #include "queue_parts.h"
-#include "verdict.h"
 
 /* How long a mailbox is looked for again that was there when its mail was accepted. */
 #define UNKNOWN_PATIENCE_MS 14400000
-
-static struct retry_plan plan_for(const struct queue_role *q, const struct spool_view *view)
-{
-	struct retry_plan plan = q->plan;
-	if (view->sender.len == 0)
-		plan.give_up_ms = q->bounce_give_up_ms;
-	return plan;
-}
 
 static void log_result(const struct result_form *form, const struct spool_result *r, const char *key)
 {
@@ -68,20 +59,47 @@ static void give_up(struct spool_result *r)
 	r->retry_at_ms = SPOOL_NEVER;
 }
 
-static void defer_or_expire(struct queue_role *q, const struct result_form *form, struct spool_result *r,
-	uint64_t retry_at)
+/* The same for all recipients of a message, so that those who wait for the same reason share a transaction again. */
+static uint64_t chance_of(const struct id128 *id, uint32_t attempts)
 {
-	struct retry_plan plan = plan_for(q, form->view);
+	struct id_source source;
+	_Static_assert(sizeof(source.state) == sizeof(id->bytes), "an id seeds a source");
+	memcpy(source.state, id->bytes, sizeof(source.state));
+	source.state[0] += attempts;
+	return id_source_u64(&source);
+}
+
+/* Not delivered: given up, or tried again when its reason and the plan for it say. */
+static void fail(struct queue_role *q, const struct result_form *form, const struct classify_answer *answer,
+	struct spool_result *r)
+{
+	const struct spool_view *view = form->view;
+	struct retry_rules rules = plans_rules(q, form->way, view->sender.len == 0);
+	struct retry_plan plan = retry_rules_plan(&rules, answer->reason);
+	uint32_t attempts = view->recipients[form->recipient].attempts + 1;
+	struct verdict v = verdict_of(&rules, answer, attempts, form->now_ms, chance_of(&view->entry.id, attempts));
 	r->state = SPOOL_DEFERRED;
-	r->retry_at_ms = retry_at;
-	if (retry_expired(&plan, form->view->entry.arrival_ms, form->now_ms))
+	r->retry_at_ms = v.retry_at_ms;
+	if (v.give_up || retry_expired(&plan, view->entry.arrival_ms, form->now_ms))
 		give_up(r);
+}
+
+/* What a reply of our own means is read as another server would read it; its code is no doubt. */
+static void fail_by_key(struct queue_role *q, const struct result_form *form, const struct reply_entry *entry,
+	struct spool_result *r)
+{
+	struct classify_answer answer;
+	struct classify_input input;
+	classify_input_parse(r->reason, &input);
+	classify_reply(&input, &answer);
+	answer.temporary = entry->code < 500;
+	answer.doubtful = false;
+	fail(q, form, &answer, r);
 }
 
 bool result_settle_key(struct queue_role *q, const struct result_form *form, enum reply_key key, struct span reason)
 {
 	const struct reply_entry *entry = reply_entry(key);
-	uint32_t attempts = form->view->recipients[form->recipient].attempts + 1;
 	struct spool_result r = { .retry_at_ms = SPOOL_NEVER };
 	struct result_story story = { .key = entry->name };
 	struct buf text;
@@ -97,10 +115,7 @@ bool result_settle_key(struct queue_role *q, const struct result_form *form, enu
 		q->delivered++;
 	} else {
 		r.reason = buf_span(&text);
-		if (entry->code < 500)
-			defer_or_expire(q, form, &r, retry_at_ms(&q->plan, attempts, form->now_ms, id_source_u64(&q->chance)));
-		else
-			give_up(&r);
+		fail_by_key(q, form, entry, &r);
 	}
 	int error = settle(q, form, &r, &story);
 	buf_fini(&text);
@@ -121,7 +136,6 @@ bool result_settle_unknown(struct queue_role *q, const struct result_form *form)
 
 bool result_settle_reply(struct queue_role *q, const struct result_form *form, const struct ipc_relay_one *reply)
 {
-	uint32_t attempts = form->view->recipients[form->recipient].attempts + 1;
 	struct spool_result r = { .retry_at_ms = SPOOL_NEVER };
 	struct classify_answer answer = { .reason = REASON_ACCEPTED };
 	struct result_story story = { .key = NULL };
@@ -147,12 +161,7 @@ bool result_settle_reply(struct queue_role *q, const struct result_form *form, c
 		/* What broke off, or what this next hop cannot take, has no code to be misread. */
 		if (reply->code == 0)
 			answer.temporary = reply->outcome != IPC_RELAYED_FAILED;
-		struct retry_plan plan = plan_for(q, form->view);
-		struct verdict v = verdict_of(&plan, &answer, attempts, form->now_ms, id_source_u64(&q->chance));
-		if (v.give_up)
-			give_up(&r);
-		else
-			defer_or_expire(q, form, &r, v.retry_at_ms);
+		fail(q, form, &answer, &r);
 		if (r.state == SPOOL_DEFERRED && reply->outcome == IPC_RELAYED_IN_DOUBT)
 			r.state = SPOOL_IN_DOUBT;
 	}

@@ -24,6 +24,7 @@ void try_end(struct try *t)
 {
 	struct attempt *a = t->attempt;
 	free(t->manner);
+	free(t->way);
 	free(t);
 	a->open--;
 	attempt_step(a);
@@ -49,7 +50,7 @@ static void recorded(struct queue_role *q, struct queue_pending *pending, enum s
 static struct result_form form_of(struct try *t)
 {
 	t->pending.completed = recorded;
-	return (struct result_form){ &t->pending, &t->attempt->view, t->recipient, clock_unix_ms() };
+	return (struct result_form){ &t->pending, &t->attempt->view, t->recipient, clock_unix_ms(), t->way };
 }
 
 static void settle_unknown(struct try *t)

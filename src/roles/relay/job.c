@@ -191,25 +191,9 @@ static void keep_text(struct outcome *o, struct span text)
 	o->text[text.len] = 0;
 }
 
-/* No reply says it: our own words do, with the enhanced code that fits (RFC 3463). */
+/* No reply says it: our own words do. */
 static void keep_cause(const struct relay_job *job, struct outcome *o, const struct smtp_client_result *r)
 {
-	static const char *const words[] = {
-		[SMTP_CAUSE_CONNECTION_LOST] = "4.4.2 the connection broke",
-		[SMTP_CAUSE_TIMEOUT] = "4.4.2 no answer came in time",
-		[SMTP_CAUSE_PROTOCOL_ERROR] = "4.5.0 the answer was no SMTP reply",
-		[SMTP_CAUSE_TLS] = "4.7.0 TLS is required and was not to be had",
-		[SMTP_CAUSE_CONNECTION_LIMIT] = "4.4.5 the server takes no more in one connection",
-		[SMTP_CAUSE_LOCAL] = "4.3.0 the message could not be read here",
-		[SMTP_CAUSE_TOO_LARGE] = "5.3.4 the message is larger than the other server takes",
-		[SMTP_CAUSE_ADDRESS_UTF8] = "5.6.7 the other server takes no addresses beyond ASCII",
-		[SMTP_CAUSE_ADDRESS_SYNTAX] = "5.1.3 the address cannot be said to another server",
-		[SMTP_CAUSE_HEADER_UTF8] = "5.6.9 the other server takes no header fields beyond ASCII",
-		[SMTP_CAUSE_HEADER_8BIT] = "5.6.3 the header holds bytes that cannot be encoded for the other server",
-		[SMTP_CAUSE_SIGNED] = "5.6.3 encoding the message for the other server would break its signature",
-		[SMTP_CAUSE_STRUCTURE] = "5.6.3 the message's MIME structure is broken, so it cannot be encoded",
-		[SMTP_CAUSE_BARE_NEWLINE] = "5.6.0 the message holds a bare CR or LF",
-	};
 	char text[200];
 	if (job->damaged && r->cause == SMTP_CAUSE_LOCAL) {
 		keep_text(o, SPAN("4.3.0 the stored message is damaged here, so it was not sent"));
@@ -220,9 +204,7 @@ static void keep_cause(const struct relay_job *job, struct outcome *o, const str
 		keep_text(o, span_str(text));
 		return;
 	}
-	const char *what = (size_t)r->cause < sizeof(words) / sizeof(words[0]) ? words[r->cause] : NULL;
-	snprintf(text, sizeof(text), "%s (%s)", what != NULL ? what : "4.0.0 the attempt ended",
-		smtp_client_stage_name(r->stage));
+	snprintf(text, sizeof(text), "%s (%s)", smtp_client_cause_words(r->cause), smtp_client_stage_name(r->stage));
 	keep_text(o, span_str(text));
 }
 

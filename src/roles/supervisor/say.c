@@ -81,15 +81,25 @@ static void hop_list(const struct conf_hops *hops, struct buf *list)
 		ipc_list_add(list, hops->items[i].text);
 }
 
+static void write_waits(struct buf *out, const struct conf_durations *waits)
+{
+	for (size_t i = 0; i < waits->count; i++)
+		wire_put_u64(out, waits->ms[i]);
+}
+
 static void say_route(struct child_process *c, const struct conf_route *route, struct span pattern)
 {
-	struct buf hops;
+	struct buf hops, waits;
 	buf_init(&hops, 65536);
+	buf_init(&waits, 4096);
+	write_waits(&waits, &route->retry);
 	hop_list(&route->via, &hops);
 	struct ipc_route say = { .pattern = pattern, .hops = buf_span(&hops), .helo = route->helo, .source = route->source,
-		.connections_max = (uint32_t)route->connections_max };
+		.connections_max = (uint32_t)route->connections_max, .retry_ms = buf_span(&waits),
+		.give_up_ms = route->give_up_after_ms };
 	SAY(c, ROUTE, route, &say, -1);
 	buf_fini(&hops);
+	buf_fini(&waits);
 }
 
 static void say_routes(struct child_process *c)
@@ -153,24 +163,55 @@ static void say_policy(struct child_process *c, struct span trust)
 	}
 }
 
+/* One for each reason that has a section. */
+static void write_reason_plans(struct buf *list, const struct conf *conf)
+{
+	struct buf waits, item;
+	buf_init(&waits, 4096);
+	buf_init(&item, 8192);
+	for (size_t i = 0; i < conf->reasons.count; i++) {
+		buf_clear(&waits);
+		buf_clear(&item);
+		write_waits(&waits, &conf->reasons.items[i].retry);
+		struct ipc_retry_plan plan = { .reason = (uint16_t)conf->reasons.items[i].reason, .retry_ms = buf_span(&waits),
+			.give_up_ms = conf->reasons.items[i].give_up_after_ms };
+		ipc_put_retry_plan(&item, &plan);
+		ipc_list_add(list, buf_span(&item));
+	}
+	buf_fini(&waits);
+	buf_fini(&item);
+}
+
+/* Whether some message is given up at another time than the queue's. */
+static bool plans_vary(const struct conf *conf)
+{
+	bool vary = false;
+	for (size_t i = 0; i < conf->route_count; i++)
+		vary |= conf->routes[i].give_up_after_ms > 0;
+	for (size_t i = 0; i < conf->reasons.count; i++)
+		vary |= conf->reasons.items[i].give_up_after_ms > 0;
+	return vary;
+}
+
 static void say_queue(struct child_process *c)
 {
 	const struct conf *conf = c->supervisor->conf;
-	struct buf folder, drop, waits, delays;
+	struct buf folder, drop, waits, delays, plans;
 	buf_init(&folder, 4096);
 	buf_init(&drop, 4096);
 	buf_init(&waits, 4096);
 	buf_init(&delays, 4096);
+	buf_init(&plans, 65536);
 	buf_addf(&folder, "%.*s/spool", SPAN_FMT(conf->data));
 	buf_addf(&drop, "%.*s/drop", SPAN_FMT(conf->data));
-	for (size_t i = 0; i < conf->queue.retry.count; i++)
-		wire_put_u64(&waits, conf->queue.retry.ms[i]);
-	for (size_t i = 0; i < conf->bounce.delay_after.count; i++)
-		wire_put_u64(&delays, conf->bounce.delay_after.ms[i]);
+	write_waits(&waits, &conf->queue.retry);
+	write_waits(&delays, &conf->bounce.delay_after);
+	write_reason_plans(&plans, conf);
 	struct ipc_setup_queue say = { .hostname = conf->hostname, .log_json = log_json(conf),
 		.folder = buf_span(&folder), .drop = buf_span(&drop),
 		.message_bytes_max = conf->limits.message_bytes_max, .paused = conf->queue.paused,
 		.segment_bytes = conf->queue.segment_bytes,
+		.reason_plans = buf_span(&plans), .plans_vary = plans_vary(conf),
 		.retry_ms = buf_span(&waits), .delay_after_ms = buf_span(&delays), .failure_copies = conf->bounce.copies,
 		.give_up_ms = conf->queue.give_up_after_ms,
 		.bounces_give_up_ms = conf->queue.bounces_give_up_after_ms,
@@ -182,6 +223,7 @@ static void say_queue(struct child_process *c)
 	buf_fini(&drop);
 	buf_fini(&waits);
 	buf_fini(&delays);
+	buf_fini(&plans);
 }
 
 static void say_delivery(struct child_process *c)

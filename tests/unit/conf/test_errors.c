@@ -242,6 +242,15 @@ static const struct error_case cases[] = {
 	  "c:4: user: \"-\" is not the name of an account\n" },
 
 	/* all at once, in the order of the lines */
+	{ "hostname = \"mx.a.org\"\n" LISTEN "reason \"mailbox-ful\" { }\nreason { }\nreason \"accepted\" { }",
+	  "c:3: reason: \"mailbox-ful\" is no reason to try again; did you mean \"mailbox-full\"?\n"
+	  "c:4: reason: a title is missing; write reason \"mailbox-full\" { ... }\n"
+	  "c:5: reason: \"accepted\" is no reason to try again; waybill explain shows a reply's reason\n" },
+	{ "hostname = \"mx.a.org\"\n" LISTEN "reason \"greylisted\" { retry = {2h} give-up-after = 1h }\nreason \"greylisted\" { }\n"
+	  "route \"*\" { retry = {6d} }",
+	  "c:3: give-up-after: shorter than the first wait of retry, so nothing would be tried twice\n"
+	  "c:4: reason \"greylisted\": there is one already, in line 3\n"
+	  "c:5: retry: the first wait is longer than give-up-after, so nothing would be tried twice\n" },
 	{ "log { format = 1 }\nhostnam = 1\nlisten \"\" { }\ndata = 5\n",
 	  "c: hostname is missing; write hostname = \"mx.example.org\"\n"
 	  "c:1: format: \"1\" is not known; write text or json\n"

@@ -23,7 +23,7 @@
 #define UNITS_MANY 100000u
 
 static const struct scheduler_options defaults = { .in_flight_max = 1000, .window_first = 4, .window_max = 20,
-	.down_first_ms = FIRST_DOWN_MS, .down_max_ms = MAX_DOWN_MS, .chance = { { 1, 2 } } };
+	.down = { FIRST_DOWN_MS, MAX_DOWN_MS }, .chance = { { 1, 2 } } };
 
 static struct scheduler *make(void)
 {
@@ -37,6 +37,7 @@ struct unit_say {
 	uint32_t number, sender;
 	uint64_t expires_ms; /* 0: never */
 	uint32_t window_max;
+	uint64_t down_first_ms, down_max_ms;
 };
 
 static void add(struct scheduler *s, struct unit_say say)
@@ -44,7 +45,7 @@ static void add(struct scheduler *s, struct unit_say say)
 	static const uint32_t recipients[] = { 7, 9 };
 	struct scheduler_unit_form form = { .key = span_str(say.key), .window_max = say.window_max,
 		.expires_ms = say.expires_ms > 0 ? say.expires_ms : NEVER, .sender_hash = say.sender,
-		.recipients = recipients, .recipient_count = 1 + say.number % 2 };
+		.down = { say.down_first_ms, say.down_max_ms }, .recipients = recipients, .recipient_count = 1 + say.number % 2 };
 	memcpy(form.id.bytes, &say.number, sizeof(say.number));
 	assert_true(scheduler_add(s, &form));
 }
@@ -289,6 +290,26 @@ static void test_a_pause_outlasts_what_was_under_way(void **state)
 	}
 }
 
+static void test_the_newest_unit_says_how_many_connections_and_when_to_probe(void **state)
+{
+	struct scheduler *s = make();
+	(void)state;
+	add(s, (struct unit_say){ .key = "a", .number = 1 });
+	assert_int_equal(view_of(s, "a").window, 4);
+	add(s, (struct unit_say){ .key = "a", .number = 2, .window_max = 2, .down_first_ms = 10 * SECOND,
+		.down_max_ms = 30 * SECOND });
+	assert_int_equal(view_of(s, "a").window, 2);
+	static const uint64_t waits_ms[] = { 10 * SECOND, 20 * SECOND, 30 * SECOND, 30 * SECOND };
+	uint64_t now_ms = 0;
+	for (size_t i = 0; i < sizeof(waits_ms) / sizeof(waits_ms[0]); i++) {
+		finish(s, take(s, now_ms), SCHEDULER_DOWN, now_ms);
+		uint64_t wait_ms = scheduler_next_ms(s) - now_ms;
+		assert_in_range(wait_ms, waits_ms[i], waits_ms[i] + waits_ms[i] / 10);
+		now_ms = scheduler_next_ms(s);
+	}
+	scheduler_free(s);
+}
+
 static void test_a_probe_that_succeeds_opens_the_destination(void **state)
 {
 	(void)state;
@@ -328,6 +349,96 @@ static void test_hurry_lets_every_destination_be_probed_now(void **state)
 		finish(s, units[i], SCHEDULER_OK, 100);
 	assert_int_equal(scheduler_counts(s).destinations, 0);
 	scheduler_free(s);
+}
+
+/* --- which are down --- */
+
+#define DOWN_KEYS 40u
+
+/* More units first; of as many, the one that is down for longer. */
+static int by_badness(const void *a, const void *b)
+{
+	const struct scheduler_view *x = a, *y = b;
+	uint32_t x_units = x->waiting + x->in_flight, y_units = y->waiting + y->in_flight;
+	uint64_t x_since = x->since_ms / SECOND, y_since = y->since_ms / SECOND;
+	if (x_units != y_units)
+		return x_units > y_units ? -1 : 1;
+	return x_since < y_since ? -1 : x_since > y_since;
+}
+
+/* What is said of those that are down, against a look at every destination. */
+static void check_down(const struct scheduler *s, size_t max)
+{
+	struct scheduler_view worst[SCHEDULER_DOWN_VIEWS_MAX], all[DOWN_KEYS + 1];
+	size_t count = scheduler_down(s, worst, max), down = 0;
+	const void *after = NULL;
+	while (scheduler_each(s, &after, &all[down]))
+		down += all[down].down;
+	qsort(all, down, sizeof(all[0]), by_badness);
+	assert_int_equal(count, down);
+	for (size_t i = 0; i < count && i < max; i++) {
+		assert_true(worst[i].down);
+		assert_int_equal(by_badness(&worst[i], &all[i]), 0);
+		for (size_t j = 0; j < i; j++)
+			assert_false(span_eq(worst[i].key, worst[j].key));
+	}
+}
+
+/* Anything that may happen, one step at a time. */
+struct happening {
+	struct scheduler *s;
+	struct scheduler_unit *under_way[64];
+	size_t count;
+	uint64_t now_ms;
+};
+
+static void start_all(struct happening *h)
+{
+	struct scheduler_unit *unit;
+	while (h->count < sizeof(h->under_way) / sizeof(h->under_way[0]) && (unit = take(h->s, h->now_ms)) != NULL)
+		h->under_way[h->count++] = unit;
+}
+
+static void finish_one(struct happening *h, uint64_t which, enum scheduler_outcome outcome)
+{
+	if (h->count == 0)
+		return;
+	struct scheduler_unit *unit = h->under_way[which % h->count];
+	h->under_way[which % h->count] = h->under_way[h->count - 1];
+	h->count--;
+	finish(h->s, unit, outcome, h->now_ms);
+}
+
+static void test_the_worst_of_those_that_are_down_are_named_whatever_happened(void **state)
+{
+	(void)state;
+	static const enum scheduler_outcome outcomes[] = { SCHEDULER_DOWN, SCHEDULER_DOWN, SCHEDULER_OK, SCHEDULER_BUSY,
+		SCHEDULER_NONE };
+	struct id_source chance = { { 7, 8 } };
+	struct happening h = { .s = make(), .now_ms = SECOND };
+	size_t most_down = 0;
+	char key[16];
+	for (uint32_t i = 0; i < 20000; i++) {
+		uint64_t roll = id_source_u64(&chance);
+		snprintf(key, sizeof(key), "d%u", (unsigned)(roll % DOWN_KEYS));
+		if (roll >> 32 & 1)
+			add(h.s, (struct unit_say){ .key = key, .number = i, .sender = (uint32_t)(roll >> 40) });
+		start_all(&h);
+		finish_one(&h, roll >> 48 & 0xff, outcomes[(roll >> 16) % 5]);
+		h.now_ms += roll >> 56;
+		check_down(h.s, 1 + roll % SCHEDULER_DOWN_VIEWS_MAX);
+		size_t down = scheduler_down(h.s, NULL, 0);
+		most_down = down > most_down ? down : most_down;
+	}
+	assert_true(most_down > SCHEDULER_DOWN_VIEWS_MAX);
+	while (scheduler_counts(h.s).destinations > 0) {
+		uint64_t next_ms = scheduler_next_ms(h.s);
+		h.now_ms = h.count == 0 && next_ms > h.now_ms && next_ms < NEVER ? next_ms : h.now_ms;
+		start_all(&h);
+		finish_one(&h, 0, SCHEDULER_OK);
+	}
+	assert_int_equal(scheduler_down(h.s, NULL, 0), 0);
+	scheduler_free(h.s);
 }
 
 /* --- turns --- */
@@ -400,6 +511,39 @@ static void test_what_expired_while_it_waited_is_said_and_not_started(void **sta
 
 /* --- edges --- */
 
+static void test_the_units_of_a_message_are_found_while_they_wait_and_while_they_are_under_way(void **state)
+{
+	(void)state;
+	struct scheduler *s = make();
+	struct id128 id = { { 0 } }, other = { { 0 } };
+	add(s, (struct unit_say){ .key = "a", .number = 1 });
+	add(s, (struct unit_say){ .key = "b", .number = 1 });
+	add(s, (struct unit_say){ .key = "b", .number = 2 });
+	id.bytes[0] = 1;
+	other.bytes[0] = 3;
+	assert_null(scheduler_unit_of(s, &other, NULL));
+	struct scheduler_unit *one = scheduler_unit_of(s, &id, NULL);
+	struct scheduler_unit *two = scheduler_unit_of(s, &id, one);
+	assert_int_equal(number_of(one), 1);
+	assert_int_equal(number_of(two), 1);
+	assert_ptr_not_equal(one, two);
+	assert_null(scheduler_unit_of(s, &id, two));
+	struct scheduler_unit *first = take(s, 0);
+	assert_true(first == one || first == two);
+	scheduler_drop(s, first == one ? two : one);
+	assert_ptr_equal(scheduler_unit_of(s, &id, NULL), first);
+	finish(s, first, SCHEDULER_DOWN, 0);
+	assert_ptr_equal(scheduler_unit_of(s, &id, NULL), first);
+	struct scheduler_unit *again = take(s, scheduler_next_ms(s));
+	while (again != first) {
+		finish(s, again, SCHEDULER_OK, 0);
+		again = take(s, scheduler_next_ms(s));
+	}
+	finish(s, again, SCHEDULER_OK, 0);
+	assert_null(scheduler_unit_of(s, &id, NULL));
+	scheduler_free(s);
+}
+
 static void test_keys_are_cut_at_their_limit(void **state)
 {
 	(void)state;
@@ -435,12 +579,11 @@ static void add_many(struct scheduler *s, uint32_t count)
 }
 
 /* What a unit of one recipient takes: its struct and one index, and what malloc adds. */
-static void test_a_waiting_unit_takes_96_bytes(void **state)
+static void test_a_waiting_unit_takes_80_bytes_and_its_place_in_the_table(void **state)
 {
 	(void)state;
-	struct scheduler_unit *unit = NULL;
-	size_t bytes = sizeof(*unit) + sizeof(unit->recipients[0]);
-	assert_true((bytes + 8 + 15) / 16 * 16 <= 96); /* glibc: 8 bytes of head, steps of 16 */
+	size_t bytes = offsetof(struct scheduler_unit, recipients) + sizeof(uint32_t);
+	assert_true((bytes + 8 + 15) / 16 * 16 <= 80); /* glibc: 8 bytes of head, steps of 16 */
 	struct scheduler *s = make();
 	struct mallinfo2 before = mallinfo2();
 	add_many(s, UNITS_MANY);
@@ -448,7 +591,7 @@ static void test_a_waiting_unit_takes_96_bytes(void **state)
 	/* Under a sanitizer the allocator says 0. */
 	size_t each = (after.uordblks - before.uordblks) / UNITS_MANY;
 	print_message("# a waiting unit takes %zu bytes (%zu of them its own)\n", each, bytes);
-	assert_true(each <= 96);
+	assert_true(each <= 80 + 16);
 	scheduler_free(s);
 }
 
@@ -523,13 +666,16 @@ int main(void)
 		cmocka_unit_test(test_a_destination_that_refuses_gets_one_unit_at_a_time_and_rests_between),
 		cmocka_unit_test(test_what_fails_together_is_one_failure),
 		cmocka_unit_test(test_a_pause_outlasts_what_was_under_way),
+		cmocka_unit_test(test_the_newest_unit_says_how_many_connections_and_when_to_probe),
 		cmocka_unit_test(test_a_probe_that_succeeds_opens_the_destination),
 		cmocka_unit_test(test_hurry_lets_every_destination_be_probed_now),
+		cmocka_unit_test(test_the_worst_of_those_that_are_down_are_named_whatever_happened),
 		cmocka_unit_test(test_destinations_take_turns),
 		cmocka_unit_test(test_senders_take_turns_and_each_keeps_its_order),
 		cmocka_unit_test(test_what_expired_while_it_waited_is_said_and_not_started),
+		cmocka_unit_test(test_the_units_of_a_message_are_found_while_they_wait_and_while_they_are_under_way),
 		cmocka_unit_test(test_keys_are_cut_at_their_limit),
-		cmocka_unit_test(test_a_waiting_unit_takes_96_bytes),
+		cmocka_unit_test(test_a_waiting_unit_takes_80_bytes_and_its_place_in_the_table),
 		cmocka_unit_test(test_an_event_costs_no_more_with_many_destinations),
 		cmocka_unit_test(test_a_probe_with_100000_units_waiting_is_quick),
 	};

@@ -18,6 +18,7 @@
 static const uint64_t waits_ms[] = { MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR };
 static const struct retry_plan days = { waits_ms, 7, 5 * DAY };
 static const uint64_t short_waits_ms[] = { 10 * SECOND, 15 * SECOND, 30 * SECOND };
+static const struct retry_rules by_days = { .way = { waits_ms, 7, 5 * DAY } };
 static const struct retry_plan seconds = { short_waits_ms, 3, 50 * SECOND };
 
 struct reply_case {
@@ -75,7 +76,8 @@ static struct classify_answer classify(const char *reply)
 static void check(const struct reply_case *c, uint64_t chance)
 {
 	struct classify_answer answer = classify(c->reply);
-	struct verdict v = verdict_of(c->plan != NULL ? c->plan : &days, &answer, c->attempts, NOW, chance);
+	struct retry_rules rules = { .way = c->plan != NULL ? *c->plan : days };
+	struct verdict v = verdict_of(&rules, &answer, c->attempts, NOW, chance);
 	uint64_t wait = v.give_up ? 0 : v.retry_at_ms - NOW;
 	if (v.give_up != c->give_up || v.pace != c->pace || wait < c->least_ms || wait > c->most_ms)
 		fail_msg("%s, attempt %u (%s): give_up %d, pace %d, after %llu ms", c->reply, c->attempts,
@@ -100,7 +102,7 @@ static void test_unknown_user_by_a_temporary_code_is_tried_a_few_times_only(void
 	uint32_t attempts = 1;
 	(void)state;
 	assert_true(answer.temporary && answer.doubtful);
-	while (attempts < 1000 && !verdict_of(&days, &answer, attempts, NOW, 0).give_up)
+	while (attempts < 1000 && !verdict_of(&by_days, &answer, attempts, NOW, 0).give_up)
 		attempts++;
 	assert_true(attempts >= 3 && attempts <= 10);
 }
@@ -115,7 +117,7 @@ static void test_every_reason_and_attempt_waits_within_bounds(void **state)
 			for (uint32_t delay_s = 0; delay_s <= CLASSIFY_DELAY_S_MAX; delay_s = delay_s * 7 + 1) {
 				struct classify_answer answer = { .reason = (enum classify_reason)reason, .temporary = true,
 					.delay_s = delay_s };
-				struct verdict v = verdict_of(&days, &answer, attempts, NOW, id_source_u64(&chance));
+				struct verdict v = verdict_of(&by_days, &answer, attempts, NOW, id_source_u64(&chance));
 				assert_false(v.give_up);
 				assert_true(v.retry_at_ms >= NOW + MINUTE || (delay_s > 0 && v.retry_at_ms > NOW + delay_s * SECOND));
 				assert_true(v.retry_at_ms < NOW + 8 * DAY);
@@ -127,8 +129,42 @@ static void test_permanent_in_truth_gives_up_whatever_the_attempt(void **state)
 	(void)state;
 	for (unsigned reason = 0; reason < REASON_COUNT; reason++) {
 		struct classify_answer answer = { .reason = (enum classify_reason)reason, .temporary = false, .delay_s = 300 };
-		assert_true(verdict_of(&days, &answer, 1, NOW, 0).give_up);
+		assert_true(verdict_of(&by_days, &answer, 1, NOW, 0).give_up);
 	}
+}
+
+/* Of one configuration: more special is stronger, and what it does not say, the next one does. */
+static void test_reason_before_way_and_what_is_not_said_follows_the_next(void **state)
+{
+	static const uint64_t route_ms[] = { 3 * MINUTE }, full_ms[] = { 2 * MINUTE, 7 * MINUTE };
+	struct retry_plan reasons[REASON_COUNT] = {
+		[REASON_MAILBOX_FULL] = { full_ms, 2, 0 },
+		[REASON_BLOCKLISTED] = { NULL, 0, DAY },
+	};
+	struct retry_rules rules = { .way = { route_ms, 1, 2 * DAY }, .reasons = reasons };
+	static const struct {
+		const char *reply;
+		uint32_t attempts;
+		uint64_t wait_ms, give_up_ms;
+	} expected[] = {
+		{ "452 4.2.2 Mailbox full", 1, 2 * MINUTE, 2 * DAY },
+		{ "452 4.2.2 Mailbox full", 2, 7 * MINUTE, 2 * DAY },
+		{ "452 4.2.2 Mailbox full", 9, 7 * MINUTE, 2 * DAY },
+		{ "452 4.2.2 Mailbox full; try again in 60 seconds", 1, 61 * SECOND, 2 * DAY },
+		{ "451 4.3.0 Local error in processing", 5, 3 * MINUTE, 2 * DAY },
+		{ "451 4.7.1 Client host blocked using zen.spamhaus.org", 1, HOUR, DAY },
+		{ "451 4.7.1 Greylisting in action, please come back later", 1, 5 * MINUTE, 2 * DAY },
+	};
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+		struct classify_answer answer = classify(expected[i].reply);
+		uint64_t at = verdict_of(&rules, &answer, expected[i].attempts, NOW, 0).retry_at_ms;
+		if (at != NOW + expected[i].wait_ms)
+			fail_msg("%s: after %llu ms", expected[i].reply, (unsigned long long)(at - NOW));
+		assert_true(retry_rules_plan(&rules, answer.reason).give_up_ms == expected[i].give_up_ms);
+	}
+	rules.give_up_max_ms = HOUR;
+	assert_true(retry_rules_plan(&rules, REASON_BLOCKLISTED).give_up_ms == HOUR);
+	(void)state;
 }
 
 int main(void)
@@ -138,6 +174,7 @@ int main(void)
 		cmocka_unit_test(test_unknown_user_by_a_temporary_code_is_tried_a_few_times_only),
 		cmocka_unit_test(test_every_reason_and_attempt_waits_within_bounds),
 		cmocka_unit_test(test_permanent_in_truth_gives_up_whatever_the_attempt),
+		cmocka_unit_test(test_reason_before_way_and_what_is_not_said_follows_the_next),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
