@@ -37,7 +37,7 @@ BANNED_CALLS = {
 }
 
 # The floors, lowest first. A room knows the floors below it, except where it is listed in KNOWS.
-FLOORS = ["base", "sys", "reply", "message", "spf", "smtp", "spool", "queue", "conf", "directory", "mailbox", "policy",
+FLOORS = ["base", "sys", "reply", "message", "spf", "smtp", "spool", "queue", "conf", "directory", "source", "mailbox", "policy",
           "dns", "tls", "sasl", "ipc", "roles", "cli"]
 PURE = ["reply", "message", "spf", "smtp", "spool", "queue", "conf"]
 KNOWS = {"base": set(), "sys": {"base"}}
