@@ -175,4 +175,5 @@ void conf_check(const struct conf *conf, struct conf_report *report)
 	queue_check(&c);
 	bounces_check(&c);
 	conf_check_relay(conf, report);
+	conf_check_checks(conf, report);
 }
