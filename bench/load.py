@@ -17,7 +17,7 @@ class Peers:
         self.folder = folder
         root = folder + "/root"
         arch = platform.machine() + "-linux-gnu"
-        libs = [root + "/usr/lib/postfix", f"{root}/usr/lib/{arch}", f"{root}/lib/{arch}"]
+        libs = [root + "/usr/lib/postfix", f"{root}/usr/lib/{arch}"]
         self.env = dict(os.environ, LD_LIBRARY_PATH=":".join(libs))
         self.source = root + "/usr/sbin/smtp-source"
         self.sink = root + "/usr/sbin/smtp-sink"

@@ -104,7 +104,7 @@ class Postfix:
         self.dir = os.path.join(folder, "postfix")
         self.root = os.path.join(peers, "root")
         arch = platform.machine() + "-linux-gnu"
-        self.libs = ":".join([self.root + "/usr/lib/postfix", f"{self.root}/usr/lib/{arch}", f"{self.root}/lib/{arch}"])
+        self.libs = ":".join([self.root + "/usr/lib/postfix", f"{self.root}/usr/lib/{arch}"])
         self.port = free_port()
         self.process = None
         self.write(mode, sink)

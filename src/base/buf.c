@@ -15,6 +15,13 @@ void buf_init(struct buf *b, size_t max)
 	*b = (struct buf){ .max = max };
 }
 
+void buf_init_over(struct buf *b, void *memory, size_t bytes)
+{
+	assert(bytes > 0);
+	/* One byte less than there is: the NUL behind the content has its place, so nothing ever grows. */
+	*b = (struct buf){ .ptr = memory, .cap = bytes, .max = bytes - 1 };
+}
+
 void buf_fini(struct buf *b)
 {
 	free(b->ptr);

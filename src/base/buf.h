@@ -23,6 +23,9 @@ struct buf {
 void buf_init(struct buf *b, size_t max);
 void buf_fini(struct buf *b);
 
+/* An empty buffer in the caller's memory: it may hold up to `bytes` - 1 and never allocates; not for buf_fini. */
+void buf_init_over(struct buf *b, void *memory, size_t bytes);
+
 /* Empties it and clears the error; the memory is kept. */
 void buf_clear(struct buf *b);
 

@@ -68,3 +68,11 @@ bool span_is_ascii(struct span s)
 			return false;
 	return true;
 }
+
+bool span_is_printable(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.ptr[i] < 0x20 || s.ptr[i] > 0x7e)
+			return false;
+	return true;
+}

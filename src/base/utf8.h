@@ -17,4 +17,7 @@ bool utf8_valid(struct span s);
 /* Whether every byte is below 0x80. */
 bool span_is_ascii(struct span s);
 
+/* Whether every byte is printable ASCII, from the space to the tilde. */
+bool span_is_printable(struct span s);
+
 #endif

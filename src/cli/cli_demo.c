@@ -154,7 +154,7 @@ static void banner(const struct demo *d, const struct conf *conf)
 	printf("  swaks -s %.*s -t alice@example.org\n", SPAN_FMT(smtp));
 	printf("  printf 'VRFY alice\\r\\nQUIT\\r\\n' | nc %.*s %.*s\n", SPAN_FMT(span_to(smtp, colon)),
 		SPAN_FMT(span_from(smtp, colon + 1)));
-	printf("  swaks -s %.*s --local-interface 127.0.0.2 -f alice@example.org -t you@greylist.test\n", SPAN_FMT(smtp));
+	printf("  build/waybill send --wait you@greylist.test -c %s/waybill.conf\n", d->dir);
 	printf("  build/waybill trace you@greylist.test -c %s/waybill.conf\n", d->dir);
 	printf("  build/waybill explain 252 450\n");
 	if (d->port_given) {

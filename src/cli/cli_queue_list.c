@@ -282,8 +282,7 @@ int cli_queue_list(const struct cli_queue_request *r)
 
 /* --- one message --- */
 
-/* What its last reply means, and what to do. */
-static void add_meaning(struct buf *out, const char *reason)
+void cli_queue_meaning(struct buf *out, const char *reason)
 {
 	struct classify_input input;
 	struct classify_answer answer;
@@ -318,7 +317,7 @@ static void show_recipient(struct buf *out, const json_t *r, double now)
 	add_text(out, reason);
 	buf_add_byte(out, '\n');
 	if (strcmp(cli_text(r, "waits_for"), "settled") != 0)
-		add_meaning(out, reason);
+		cli_queue_meaning(out, reason);
 }
 
 static void show_message(const json_t *message)

@@ -92,14 +92,23 @@ static void tell_accepted(struct story *s, const json_t *e)
 {
 	char size[CLI_WORDS_BYTES_MAX];
 	s->accepted++;
+	const char *check = cli_text(e, "check"), *session = cli_text(e, "session");
 	add_moment(s, e);
 	buf_add_str(&s->out, "accepted from ");
-	add_text(&s->out, cli_text(e, "client"));
-	buf_addf(&s->out, "%s, session %s, for ", strcmp(cli_text(e, "check"), "trusted") == 0 ? " (trusted)" : "",
-		cli_text(e, "session"));
+	if (session[0] == 0) {
+		buf_add_str(&s->out, "a program here (");
+		add_text(&s->out, check);
+		buf_add_byte(&s->out, ')');
+	} else {
+		add_text(&s->out, cli_text(e, "client"));
+		buf_addf(&s->out, "%s, session %s", strcmp(check, "trusted") == 0 ? " (trusted)" : "", session);
+	}
+	buf_add_str(&s->out, ", for ");
 	add_text(&s->out, cli_text(e, "text"));
-	buf_addf(&s->out, "; %s, on disk after %.1f ms\n", cli_size(cli_number(e, "number"), size),
-		(double)cli_number(e, "took_us") / 1000);
+	buf_addf(&s->out, "; %s, on disk", cli_size(cli_number(e, "number"), size));
+	if (cli_number(e, "took_us") > 0)
+		buf_addf(&s->out, " after %.1f ms", (double)cli_number(e, "took_us") / 1000);
+	buf_add_byte(&s->out, '\n');
 }
 
 /* Words of another server or of ours, without the host in front. */
@@ -214,31 +223,12 @@ static void tell_head(struct story *s, const json_t *first)
 	buf_add_byte(&s->out, '\n');
 }
 
-/* Asks the queue what is left of a message; the line, or NULL. */
-static json_t *left_in_queue(const struct story *s, const char *id)
-{
-	struct cli_talk talk;
-	json_t *line, *last = NULL, *found = NULL;
-	int code;
-	json_t *filter = json_pack("{s:s}", "id", id);
-	bool open = cli_talk_open(&talk, s->options, cli_queue_list_request(filter, 1), &code);
-	json_decref(filter);
-	if (!open)
-		return NULL;
-	while ((line = cli_talk_next(&talk, &last, &code)) != NULL) {
-		json_decref(found);
-		found = line;
-	}
-	json_decref(last);
-	cli_talk_close(&talk);
-	return found;
-}
-
 /* How it ends, or what it waits for. */
 static void tell_end(struct story *s, const char *id)
 {
 	char age[CLI_WORDS_BYTES_MAX];
-	json_t *left = id[0] != 0 ? left_in_queue(s, id) : NULL, *r;
+	int code;
+	json_t *left = id[0] != 0 ? cli_queue_left(s->options, id, &code) : NULL, *r;
 	size_t i;
 	json_array_foreach(json_object_get(left, "recipients"), i, r) {
 		buf_add_str(&s->out, "  now: ");
@@ -289,7 +279,7 @@ static void tell_subject(struct story *s, const json_t *events, long long subjec
 	free(own);
 }
 
-static json_t *fetch(const struct cli_options *options, const char *of, json_t **last_out, int *exit_out)
+json_t *cli_trace_fetch(const struct cli_options *options, const char *of, json_t **last_out, int *exit_out)
 {
 	struct cli_talk talk;
 	json_t *line, *events;
@@ -355,7 +345,7 @@ int cli_trace(int argc, char **argv, const struct cli_options *options)
 			"An ID may be cut to its first 6 characters or more.\n");
 		return CLI_USAGE;
 	}
-	json_t *events = fetch(options, argv[1], &last, &code);
+	json_t *events = cli_trace_fetch(options, argv[1], &last, &code);
 	if (events != NULL && last != NULL && !json_is_true(json_object_get(last, "ok"))) {
 		cli_answer_plain(options, last, &code);
 	} else if (events != NULL && last != NULL) {

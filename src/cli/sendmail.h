@@ -24,6 +24,7 @@ struct sendmail_options {
 	uint8_t notify;          /* -N: of every recipient; 0: not given */
 	enum dsn_ret ret;        /* -R */
 	const char *envid;       /* -V, as given; NULL: not given */
+	bool no_input;           /* nothing is read: the message is empty */
 	char **recipients;
 	int recipient_count;
 };
@@ -31,9 +32,17 @@ struct sendmail_options {
 /* Prints what is wrong. 0, or EX_USAGE. */
 int sendmail_options_read(int argc, char **argv, struct sendmail_options *options_out);
 
+struct sendmail_context;
+struct sendmail_message;
+
+/* Takes a message that is checked; 0, or an exit code whose reason is printed. */
+typedef int sendmail_hand_over_fn(struct sendmail_context *x, const struct sendmail_message *message);
+
 /* Who sends, and in what house. Spans live as long as it does. */
 struct sendmail_context {
+	const char *program;     /* in front of what is printed when something is wrong */
 	const struct sendmail_options *options;
+	sendmail_hand_over_fn *hand_over;
 	struct conf *conf;
 	struct id_source chance;
 	struct span domain;      /* for addresses without one */
@@ -47,13 +56,24 @@ struct sendmail_message {
 	struct span content;     /* CRLF line ends */
 };
 
+/* Reads the configuration and finds the account. 0, or EX_CONFIG or EX_OSERR, and the reason is printed. */
+int sendmail_context_open(struct sendmail_context *x, const struct sendmail_options *options, const char *program);
+void sendmail_context_close(struct sendmail_context *x);
+
+/*
+ * Appends the content with what submission adds to it. NULL, or what is wrong with it;
+ * a shortage of memory shows in the buffer.
+ */
+const char *sendmail_complete(const struct sendmail_context *x, const struct sendmail_message *message,
+	struct buf *content);
+
 /*
  * Writes the message into the drop folder; when it returns 0, it is on stable storage.
  * Else EX_TEMPFAIL, EX_NOPERM ..., and the reason is printed.
  */
 int sendmail_drop(struct sendmail_context *x, const struct sendmail_message *message);
 
-/* Reads a message from standard input and drops it. */
+/* Reads a message from standard input, finds sender and recipients, and hands it over. */
 int sendmail_send(struct sendmail_context *x);
 
 /* SMTP on standard input and output. */

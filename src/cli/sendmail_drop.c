@@ -19,9 +19,9 @@
 
 #define FILE_MODE 0640 /* the sender writes, the server's group reads */
 
-static int explain(const char *folder, int error)
+static int explain(const struct sendmail_context *x, const char *folder, int error)
 {
-	fprintf(stderr, "sendmail: the message was not queued: ");
+	fprintf(stderr, "%s: the message was not queued: ", x->program);
 	if (error == -ENOENT) {
 		fprintf(stderr, "there is no folder %s; waybilld makes it when it is started for the first time\n", folder);
 		return EX_TEMPFAIL;
@@ -86,17 +86,23 @@ static const char *content_problem(struct buf *content)
 	return drop_content_problem(&scan.facts);
 }
 
+const char *sendmail_complete(const struct sendmail_context *x, const struct sendmail_message *message,
+	struct buf *content)
+{
+	struct submission_fields fields = { .from = buf_span(&x->from), .full_name = buf_span(&x->full_name),
+		.hostname = x->conf->hostname, .id = &message->envelope.id, .now_ms = clock_unix_ms() };
+	submission_write(content, message->content, &fields);
+	return content_problem(content);
+}
+
 struct drop_parts {
 	struct buf head, envelope, content;
 	const char *problem;
 };
 
-static bool parts_make(struct sendmail_context *x, const struct sendmail_message *m, struct drop_parts *p)
+static bool parts_make(const struct sendmail_context *x, const struct sendmail_message *m, struct drop_parts *p)
 {
-	struct submission_fields fields = { .from = buf_span(&x->from), .full_name = buf_span(&x->full_name),
-		.hostname = x->conf->hostname, .id = &m->envelope.id, .now_ms = clock_unix_ms() };
-	submission_write(&p->content, m->content, &fields);
-	p->problem = content_problem(&p->content);
+	p->problem = sendmail_complete(x, m, &p->content);
 	drop_envelope_write(&p->envelope, &m->envelope);
 	drop_head_write(&p->head, buf_span(&p->envelope), p->content.len, crc32c(0, buf_span(&p->content)));
 	return !p->head.failed && !p->envelope.failed && !p->content.failed;
@@ -142,8 +148,8 @@ int sendmail_drop(struct sendmail_context *x, const struct sendmail_message *mes
 	buf_fini(&p.envelope);
 	buf_fini(&p.content);
 	if (error == -EBADMSG) {
-		fprintf(stderr, "sendmail: the message was not queued: %s\n", p.problem);
+		fprintf(stderr, "%s: the message was not queued: %s\n", x->program, p.problem);
 		return EX_DATAERR;
 	}
-	return error < 0 ? explain(path, error) : EX_OK;
+	return error < 0 ? explain(x, path, error) : EX_OK;
 }

@@ -24,23 +24,22 @@ struct recipients {
 	uint8_t notify[DROP_RECIPIENTS_MAX];
 };
 
-static int refuse(int code, const char *format, struct span what)
+static int refuse(const struct sendmail_context *x, int code, const char *why, struct span what)
 {
 	struct buf text;
 	buf_init(&text, 4096);
 	buf_add_escaped(&text, span_to(what, 512));
-	fputs("sendmail: ", stderr);
-	fprintf(stderr, "%s%s%.*s\n", format, what.len > 0 ? ": " : "", SPAN_FMT(buf_span(&text)));
+	fprintf(stderr, "%s: %s%s%.*s\n", x->program, why, what.len > 0 ? ": " : "", SPAN_FMT(buf_span(&text)));
 	buf_fini(&text);
 	return code;
 }
 
-static int recipient_add(struct recipients *r, struct span mailbox, struct span domain)
+static int recipient_add(const struct sendmail_context *x, struct recipients *r, struct span mailbox)
 {
 	if (r->count == DROP_RECIPIENTS_MAX)
-		return refuse(EX_USAGE, "more recipients than one message may have", mailbox);
-	if (!submission_qualify(&r->text, mailbox, domain))
-		return refuse(EX_NOUSER, "this is no mail address", mailbox);
+		return refuse(x, EX_USAGE, "more recipients than one message may have", mailbox);
+	if (!submission_qualify(&r->text, mailbox, x->domain))
+		return refuse(x, EX_NOUSER, "this is no mail address", mailbox);
 	struct span added = span_from(buf_span(&r->text), r->count > 0 ? r->ends[r->count - 1] : 0);
 	for (uint32_t i = 0; i < r->count; i++) {
 		size_t from = i > 0 ? r->ends[i - 1] : 0;
@@ -54,7 +53,7 @@ static int recipient_add(struct recipients *r, struct span mailbox, struct span 
 	return EX_OK;
 }
 
-static int list_add(struct recipients *r, struct span text, struct span domain)
+static int list_add(const struct sendmail_context *x, struct recipients *r, struct span text)
 {
 	struct address_list list = { .rest = text };
 	enum address_list_step step;
@@ -62,8 +61,8 @@ static int list_add(struct recipients *r, struct span text, struct span domain)
 	int code = EX_OK;
 	buf_init(&mailbox, ADDRESS_TEXT_BYTES_MAX);
 	while (code == EX_OK && (step = address_list_next(&list, &mailbox)) != ADDRESS_LIST_END)
-		code = step == ADDRESS_LIST_MAILBOX ? recipient_add(r, buf_span(&mailbox), domain)
-			: refuse(EX_NOUSER, "these are no mail addresses", span_trim(text));
+		code = step == ADDRESS_LIST_MAILBOX ? recipient_add(x, r, buf_span(&mailbox))
+			: refuse(x, EX_NOUSER, "these are no mail addresses", span_trim(text));
 	buf_fini(&mailbox);
 	return code;
 }
@@ -85,14 +84,14 @@ static bool is_resent(struct span content)
 	return false;
 }
 
-static int header_add(struct recipients *r, struct span content, struct span domain)
+static int header_add(const struct sendmail_context *x, struct recipients *r, struct span content)
 {
 	struct header_field field;
 	bool resent = is_resent(content);
 	int code = EX_OK;
 	while (code == EX_OK && header_field_next(&content, &field))
 		if (names_recipients(field.name, resent))
-			code = list_add(r, field.body, domain);
+			code = list_add(x, r, field.body);
 	return code;
 }
 
@@ -100,11 +99,11 @@ static int recipients_collect(const struct sendmail_context *x, struct recipient
 {
 	int code = EX_OK;
 	for (int i = 0; i < x->options->recipient_count && code == EX_OK; i++)
-		code = list_add(r, span_str(x->options->recipients[i]), x->domain);
+		code = list_add(x, r, span_str(x->options->recipients[i]));
 	if (code == EX_OK && x->options->from_header)
-		code = header_add(r, content, x->domain);
+		code = header_add(x, r, content);
 	if (code == EX_OK && r->count == 0)
-		code = refuse(EX_USAGE, x->options->from_header ? "the header names no recipient"
+		code = refuse(x, EX_USAGE, x->options->from_header ? "the header names no recipient"
 			: "no recipients; name them, or use -t to take those of the header", span_str(""));
 	for (uint32_t i = 0; i < r->count; i++) {
 		size_t from = i > 0 ? r->ends[i - 1] : 0;
@@ -114,15 +113,15 @@ static int recipients_collect(const struct sendmail_context *x, struct recipient
 	return code;
 }
 
-static int input_read(struct submission_lines *lines)
+static int input_read(const struct sendmail_context *x, struct submission_lines *lines)
 {
 	uint8_t bytes[READ_BYTES];
-	while (!lines->ended && !lines->out->failed) {
+	while (!x->options->no_input && !lines->ended && !lines->out->failed) {
 		ssize_t got = read(STDIN_FILENO, bytes, sizeof(bytes));
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			return refuse(EX_IOERR, "standard input cannot be read", span_str(strerror(errno)));
+			return refuse(x, EX_IOERR, "standard input cannot be read", span_str(strerror(errno)));
 		if (got == 0)
 			break;
 		submission_lines_feed(lines, span_of(bytes, (size_t)got));
@@ -139,19 +138,19 @@ static int content_check(const struct sendmail_context *x, const struct submissi
 	struct content_scan scan;
 	struct span content = buf_span(lines->out);
 	if (lines->out->failed)
-		return refuse(EX_DATAERR, "the message is larger than this server takes (message-size), or memory is short",
+		return refuse(x, EX_DATAERR, "the message is larger than this server takes (message-size), or memory is short",
 			span_str(""));
 	if (lines->nul)
-		return refuse(EX_DATAERR, "the message holds a NUL, which mail cannot carry", span_str(""));
+		return refuse(x, EX_DATAERR, "the message holds a NUL, which mail cannot carry", span_str(""));
 	content_scan_init(&scan);
 	content_scan_feed(&scan, content);
 	content_scan_finish(&scan);
 	if (scan.facts.line_bytes_longest > DROP_LINE_BYTES_MAX)
-		return refuse(EX_DATAERR, "the message has a line that is longer than mail can carry", span_str(""));
+		return refuse(x, EX_DATAERR, "the message has a line that is longer than mail can carry", span_str(""));
 	header_scan_init(&received);
 	header_scan_feed(&received, content);
 	if (limits->received_max > 0 && received.received_count > limits->received_max)
-		return refuse(EX_DATAERR, "the message went through too many servers: a mail loop", span_str(""));
+		return refuse(x, EX_DATAERR, "the message went through too many servers: a mail loop", span_str(""));
 	return EX_OK;
 }
 
@@ -173,7 +172,7 @@ static int sender_find(struct sendmail_context *x, struct buf *sender)
 		&& submission_qualify(sender, buf_span(&mailbox), x->domain);
 	ok = ok && address_list_next(&list, &mailbox) == ADDRESS_LIST_END;
 	buf_fini(&mailbox);
-	return ok ? EX_OK : refuse(EX_USAGE, "the sender is no mail address", text);
+	return ok ? EX_OK : refuse(x, EX_USAGE, "the sender is no mail address", text);
 }
 
 int sendmail_send(struct sendmail_context *x)
@@ -192,7 +191,7 @@ int sendmail_send(struct sendmail_context *x)
 	if (code == EX_OK && x->options->recipient_count == 0 && !x->options->from_header)
 		code = recipients_collect(x, &r, span_str(""));
 	if (code == EX_OK)
-		code = input_read(&lines);
+		code = input_read(x, &lines);
 	if (code == EX_OK)
 		code = content_check(x, &lines);
 	if (code == EX_OK)
@@ -201,7 +200,7 @@ int sendmail_send(struct sendmail_context *x)
 		struct drop_envelope envelope = { .id = id128_next(&x->chance, clock_unix_ms()),
 			.sender = buf_span(&sender), .recipients = r.spans, .notify = r.notify, .recipient_count = r.count,
 			.ret = x->options->ret, .envid = buf_span(&envid) };
-		code = sendmail_drop(x, &(struct sendmail_message){ envelope, buf_span(&content) });
+		code = x->hand_over(x, &(struct sendmail_message){ envelope, buf_span(&content) });
 	}
 	buf_fini(&content);
 	buf_fini(&sender);

@@ -12,8 +12,8 @@
 
 #define ARGS_MAX 256
 
-static const char *const names[] = { "check", "demo", "explain", "queue", "reload", "spool", "status", "trace",
-	"user" };
+static const char *const names[] = { "check", "demo", "explain", "queue", "reload", "send", "spool", "status",
+	"trace", "user" };
 
 static int usage(FILE *out, int code)
 {
@@ -21,6 +21,7 @@ static int usage(FILE *out, int code)
 		"  explain CODE [CODE]     what a reply means, or how two differ: waybill explain 252 450\n"
 		"  status                  what the running server is doing\n"
 		"  queue [list|show|...]   what waits, and why; also hold, retry, remove (queue --help)\n"
+		"  send RECIPIENT...       send a test message, and follow it with --wait\n"
 		"  trace ID|ADDRESS|SESSION  what became of it, and why\n"
 		"  user add|remove|list    who has a mailbox\n"
 		"  check config            is the configuration right?\n"
@@ -97,6 +98,8 @@ static int run(int argc, char **argv, struct cli_options *options)
 		return check(argc, argv, options);
 	if (strcmp(word, "queue") == 0)
 		return cli_queue(argc, argv, options);
+	if (strcmp(word, "send") == 0)
+		return cli_send(argc, argv, options);
 	if (strcmp(word, "trace") == 0)
 		return cli_trace(argc, argv, options);
 	if (strcmp(word, "user") == 0)

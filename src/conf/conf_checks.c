@@ -25,10 +25,10 @@ static void networks_put(struct buf *out, const struct conf_networks *list)
 	}
 }
 
-static void words_put(struct buf *out, const struct conf_words *list)
+static void words_put(struct buf *out, const struct conf_order *list)
 {
 	for (size_t i = 0; i < list->count; i++)
-		wire_put_u32(out, list->items[i]);
+		wire_put_u32(out, (uint32_t)list->items[i]);
 }
 
 static void value_put(struct buf *out, const struct conf_option *option, const void *field)
@@ -40,7 +40,7 @@ static void value_put(struct buf *out, const struct conf_option *option, const v
 		wire_put_u8(out, *(const bool *)field);
 		return;
 	case CONF_TYPE_NETWORKS:
-	case CONF_TYPE_WORDS:
+	case CONF_TYPE_CHOICES:
 		memcpy(&list, field, sizeof(list));
 		wire_put_u32(out, (uint32_t)list.count);
 		if (option->type == CONF_TYPE_NETWORKS)
@@ -121,7 +121,7 @@ static bool value_get(struct reading *in, const struct conf_option *option, void
 		memcpy(field, &truth, sizeof(truth));
 		return !in->r.bad;
 	case CONF_TYPE_NETWORKS:
-	case CONF_TYPE_WORDS:
+	case CONF_TYPE_CHOICES:
 		return list_get(in, option, field);
 	default:
 		number = wire_get_u64(&in->r);

@@ -28,14 +28,13 @@ struct conf_networks {
 	size_t count;
 };
 
-/* Words of a setting with choices. */
-struct conf_words {
-	const unsigned *items;
+struct conf_order {
+	const enum conf_check *items; /* each at most once; relay and recipient are among them */
 	size_t count;
 };
 
 struct conf_checks {
-	struct conf_words order; /* of enum conf_check, each at most once; relay and recipient are among them */
+	struct conf_order order;
 	struct conf_networks only_for[CONF_CHECK_COUNT]; /* empty: for all strangers */
 	struct {
 		bool full_name;

@@ -15,18 +15,18 @@ struct checking {
 static const struct conf_option *order_option(void)
 {
 	size_t at = 0;
-	while (conf_options[at].type != CONF_TYPE_WORDS)
+	while (conf_options[at].section != CONF_SECTION_CHECKS || conf_options[at].type != CONF_TYPE_CHOICES)
 		at++;
 	return &conf_options[at];
 }
 
 static void order_check(struct checking *c)
 {
-	const struct conf_words *order = &c->conf->checks.order;
+	const struct conf_order *order = &c->conf->checks.order;
 	for (size_t i = 0; i < CONF_CHECK_COUNT; i++)
 		c->places[i] = NOWHERE;
 	for (size_t i = 0; i < order->count; i++) {
-		unsigned check = order->items[i];
+		enum conf_check check = order->items[i];
 		if (c->places[check] != NOWHERE)
 			conf_report_add(c->report, CONF_ERROR, c->order_line, "order: \"%.*s\" is in this list already",
 				SPAN_FMT(conf_option_choice(order_option(), check)));

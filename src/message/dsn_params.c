@@ -80,21 +80,13 @@ enum dsn_param_error dsn_ret_parse(struct span value, enum dsn_ret *ret_out)
 	return DSN_PARAM_OK;
 }
 
-static bool printable_ascii(struct span text)
-{
-	for (size_t i = 0; i < text.len; i++)
-		if (text.ptr[i] < 0x20 || text.ptr[i] > 0x7e)
-			return false;
-	return true;
-}
-
 /* Whether the decoded form may stand in a field of a report. */
 static bool decodes(struct span encoded, bool utf8)
 {
 	struct buf plain;
 	buf_init(&plain, XTEXT_DECODED_MAX);
 	bool good = utf8 ? dsn_utf8_xtext_decode(&plain, encoded)
-		: dsn_xtext_decode(&plain, encoded) && printable_ascii(buf_span(&plain));
+		: dsn_xtext_decode(&plain, encoded) && span_is_printable(buf_span(&plain));
 	good = good && !plain.failed;
 	buf_fini(&plain);
 	return good;

@@ -67,6 +67,14 @@ static void write_encoded(struct buf *out, struct span name)
 	}
 }
 
+void submission_text_write(struct buf *out, struct span text)
+{
+	if (is_plain(text))
+		buf_add(out, text);
+	else
+		write_encoded(out, text);
+}
+
 /* A name that is no text, or too long, is left out. */
 static void write_from(struct buf *out, const struct submission_fields *f)
 {

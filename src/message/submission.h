@@ -41,6 +41,10 @@ struct submission_fields {
  */
 void submission_write(struct buf *out, struct span content, const struct submission_fields *fields);
 
+/* Appends valid UTF-8 as a header field may hold it: printable ASCII as it is, else encoded words, folded
+ * (RFC 2047). */
+void submission_text_write(struct buf *out, struct span text);
+
 /*
  * Appends the address for "user" as "user@domain"; one that has a domain stays. False:
  * that is no mailbox.

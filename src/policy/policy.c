@@ -104,9 +104,9 @@ static bool concerns(struct asking *a, enum conf_check check, enum smtp_stage st
 /* False when a check refuses; it is the trail's last step then. */
 static bool stage_passes(struct asking *a, enum smtp_stage stage)
 {
-	const struct conf_words *order = &a->context->checks->order;
+	const struct conf_order *order = &a->context->checks->order;
 	for (size_t i = 0; i < order->count; i++) {
-		enum conf_check check = (enum conf_check)order->items[i];
+		enum conf_check check = order->items[i];
 		if ((checks[check].stages & SMTP_STAGE(stage)) == 0 || !concerns(a, check, stage))
 			continue;
 		struct policy_step *step = step_begin(a, check, stage);

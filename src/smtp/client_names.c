@@ -27,3 +27,25 @@ const char *smtp_client_cause_name(enum smtp_client_cause cause)
 	};
 	return names[cause];
 }
+
+const char *smtp_client_cause_words(enum smtp_client_cause cause)
+{
+	static const char *const words[] = {
+		[SMTP_CAUSE_CONNECTION_LOST] = "4.4.2 the connection broke",
+		[SMTP_CAUSE_TIMEOUT] = "4.4.2 no answer came in time",
+		[SMTP_CAUSE_PROTOCOL_ERROR] = "4.5.0 the answer was no SMTP reply",
+		[SMTP_CAUSE_TLS] = "4.7.0 TLS is required and was not to be had",
+		[SMTP_CAUSE_CONNECTION_LIMIT] = "4.4.5 the server takes no more in one connection",
+		[SMTP_CAUSE_LOCAL] = "4.3.0 the message could not be read here",
+		[SMTP_CAUSE_TOO_LARGE] = "5.3.4 the message is larger than the other server takes",
+		[SMTP_CAUSE_ADDRESS_UTF8] = "5.6.7 the other server takes no addresses beyond ASCII",
+		[SMTP_CAUSE_ADDRESS_SYNTAX] = "5.1.3 the address cannot be said to another server",
+		[SMTP_CAUSE_HEADER_UTF8] = "5.6.9 the other server takes no header fields beyond ASCII",
+		[SMTP_CAUSE_HEADER_8BIT] = "5.6.3 the header holds bytes that cannot be encoded for the other server",
+		[SMTP_CAUSE_SIGNED] = "5.6.3 encoding the message for the other server would break its signature",
+		[SMTP_CAUSE_STRUCTURE] = "5.6.3 the message's MIME structure is broken, so it cannot be encoded",
+		[SMTP_CAUSE_BARE_NEWLINE] = "5.6.0 the message holds a bare CR or LF",
+	};
+	const char *said = (size_t)cause < sizeof(words) / sizeof(words[0]) ? words[cause] : NULL;
+	return said != NULL ? said : "4.0.0 the attempt ended";
+}

@@ -91,5 +91,7 @@ void smtp_client_tls_started(struct smtp_client *c, uint64_t now_ms);
 enum smtp_client_stage smtp_client_stage(const struct smtp_client *c);
 const char *smtp_client_stage_name(enum smtp_client_stage stage);
 const char *smtp_client_cause_name(enum smtp_client_cause cause);
+/* For people, where no reply says it, with the enhanced code that fits (RFC 3463): "4.4.2 the connection broke". */
+const char *smtp_client_cause_words(enum smtp_client_cause cause);
 
 #endif

@@ -3,6 +3,7 @@
 #include "sock.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -143,6 +144,22 @@ int sock_listen_unix(const char *path, unsigned mode)
 	if (bound != 0 || listen(fd, LISTEN_BACKLOG) != 0)
 		return fail(fd);
 	return fd;
+}
+
+size_t sock_resolve(const char *host, struct netaddr *addrs_out, size_t max)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found = NULL;
+	size_t count = 0;
+	if (getaddrinfo(host, NULL, &hints, &found) != 0)
+		return 0;
+	for (const struct addrinfo *at = found; at != NULL && count < max; at = at->ai_next) {
+		struct sockaddr_storage address = { 0 };
+		memcpy(&address, at->ai_addr, at->ai_addrlen < sizeof(address) ? at->ai_addrlen : sizeof(address));
+		from_sockaddr(&address, &addrs_out[count]);
+		count += addrs_out[count].family != 0;
+	}
+	freeaddrinfo(found);
+	return count;
 }
 
 int sock_accept(int listener, struct netaddr *peer_out)

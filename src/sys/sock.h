@@ -26,6 +26,9 @@ int sock_connect_unix(const char *path);
 int sock_connect_tcp(const struct netaddr *to, uint16_t port, const struct netaddr *source);
 int sock_connect_unix_begin(const char *path);
 
+/* The addresses of a host by the system's resolver, best first; blocks. How many, 0: none was found. */
+size_t sock_resolve(const char *host, struct netaddr *addrs_out, size_t max);
+
 /* What became of a connection that was begun: 0, or a negative errno. */
 int sock_error(int fd);
 

@@ -18,6 +18,15 @@ static bool say_dropped(struct channel *to, uint64_t count)
 	return true;
 }
 
+void event_recipients_write(struct buf *out, const struct span *recipients, size_t count)
+{
+	for (size_t i = 0; i < count && !out->failed; i++) {
+		if (i > 0)
+			buf_add_str(out, ", ");
+		buf_add(out, recipients[i]);
+	}
+}
+
 void event_send(struct channel *to, uint64_t *dropped_io, const struct ipc_event *event)
 {
 	struct ipc_event say = *event;

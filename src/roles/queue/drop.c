@@ -165,6 +165,7 @@ static void completed(struct queue_role *q, struct queue_pending *pending, enum 
 	}
 	q->accepted++;
 	log_accepted(drop);
+	event_dropped(q, drop);
 	unlinkat(d->folder, drop->name, 0);
 	list_remove(&drop->link);
 	list_append(&d->removed, &drop->link);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the console is told of attempts, for waybill trace. */
+#include <stdio.h>
+
 #include "clock.h"
+#include "drop_file.h"
 #include "events.h"
 #include "queue_parts.h"
 
@@ -8,6 +11,21 @@ static void send_event(struct queue_role *q, struct ipc_event *event)
 {
 	event->at_ms = clock_unix_ms();
 	event_send(q->console.channel, &q->events_dropped, event);
+}
+
+void event_dropped(struct queue_role *q, const struct drop *drop)
+{
+	struct buf who;
+	char owner[32];
+	buf_init(&who, EVENT_TEXT_BYTES_MAX);
+	event_recipients_write(&who, drop->envelope.recipients, drop->envelope.recipient_count);
+	snprintf(owner, sizeof(owner), "uid %lu", (unsigned long)drop->uid);
+	struct ipc_event event = { .kind = IPC_EVENT_ACCEPTED, .message = drop->id, .sender = drop->envelope.sender,
+		.client = SPAN(CLIENT_LOCAL), .address = drop->envelope.recipients[0],
+		.key = span_str(reply_entry(REPLY_MESSAGE_QUEUED)->name), .check = span_str(owner), .text = buf_span(&who),
+		.attempt = drop->envelope.recipient_count, .number = drop->head.content_bytes };
+	send_event(q, &event);
+	buf_fini(&who);
 }
 
 void event_result(struct queue_role *q, const struct result_form *form, const struct spool_result *r, const char *key)

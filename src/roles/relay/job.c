@@ -24,12 +24,14 @@ struct outcome {
 	char *text;
 	char host[DNS_NAME_BYTES_MAX + 1];
 	bool dsn_passed;
+	bool before;        /* an earlier job delivered it; the result is the one that was kept */
 };
 
 struct relay_job {
 	struct list link;
 	struct relay *relay;
 	uint32_t incarnation, request;
+	bool waits;                         /* for the job of a queue that is gone, which has the same message */
 	struct ipc_relay_ask ask;
 	int fd;                             /* large content, or -1 */
 	uint64_t summed_bytes;              /* of it, in this pass over it, with their checksum */
@@ -119,32 +121,44 @@ static void job_free(struct relay_job *job)
 		close(job->fd);
 	list_remove(&job->link);
 	job->relay->job_count--;
+	job->relay->orphan_count -= job->incarnation != job->relay->incarnation;
 	free(job->recipients);
 	free(job->open);
 	free(job->outcomes);
 	free(job);
 }
 
-static void put_outcome(struct buf *list, const struct outcome *o)
+static void put_outcome(struct relay_job *job, struct buf *list, struct span address, const struct outcome *o)
 {
 	struct buf one;
 	buf_init(&one, 16384);
+	if (o->before) {
+		ipc_list_add(list, relay_taken_find(job->relay, &job->ask.id, address));
+		return;
+	}
 	struct ipc_relay_one say = { .outcome = (uint8_t)o->outcome, .stage = o->stage, .cause = o->cause, .code = o->code,
 		.enhanced = span_str(o->enhanced), .text = span_str(o->text), .host = span_str(o->host),
 		.dsn_passed = o->dsn_passed };
 	ipc_put_relay_one(&one, &say);
 	list->failed |= one.failed;
 	ipc_list_add(list, buf_span(&one));
+	if (o->outcome == IPC_RELAYED_DELIVERED && !one.failed)
+		relay_taken_keep(job->relay, &job->ask.id, address, buf_span(&one));
 	buf_fini(&one);
 }
+
+static void orphan_ended(struct relay *relay, const struct id128 *id);
 
 static void answer(struct relay_job *job)
 {
 	struct relay *relay = job->relay;
+	struct id128 id = job->ask.id;
+	struct span address;
+	ipc_list recipients = job->ask.recipients;
 	struct buf list;
 	buf_init(&list, CHANNEL_BODY_BYTES_MAX - 4096);
-	for (size_t i = 0; i < job->outcome_count; i++)
-		put_outcome(&list, &job->outcomes[i]);
+	for (size_t i = 0; i < job->outcome_count && ipc_list_next(&recipients, &address); i++)
+		put_outcome(job, &list, address, &job->outcomes[i]);
 	if (list.failed)
 		buf_clear(&list); /* no memory: the queue looks at the recipients anew */
 	struct ipc_relay_result say = { .results = buf_span(&list),
@@ -157,7 +171,10 @@ static void answer(struct relay_job *job)
 		channel_end(relay->queue);
 	}
 	buf_fini(&list);
+	bool orphan = job->incarnation != relay->incarnation;
 	job_free(job);
+	if (orphan)
+		orphan_ended(relay, &id);
 }
 
 /* The recipients that still need a host become the message's. */
@@ -191,25 +208,9 @@ static void keep_text(struct outcome *o, struct span text)
 	o->text[text.len] = 0;
 }
 
-/* No reply says it: our own words do, with the enhanced code that fits (RFC 3463). */
+/* No reply says it: our own words do. */
 static void keep_cause(const struct relay_job *job, struct outcome *o, const struct smtp_client_result *r)
 {
-	static const char *const words[] = {
-		[SMTP_CAUSE_CONNECTION_LOST] = "4.4.2 the connection broke",
-		[SMTP_CAUSE_TIMEOUT] = "4.4.2 no answer came in time",
-		[SMTP_CAUSE_PROTOCOL_ERROR] = "4.5.0 the answer was no SMTP reply",
-		[SMTP_CAUSE_TLS] = "4.7.0 TLS is required and was not to be had",
-		[SMTP_CAUSE_CONNECTION_LIMIT] = "4.4.5 the server takes no more in one connection",
-		[SMTP_CAUSE_LOCAL] = "4.3.0 the message could not be read here",
-		[SMTP_CAUSE_TOO_LARGE] = "5.3.4 the message is larger than the other server takes",
-		[SMTP_CAUSE_ADDRESS_UTF8] = "5.6.7 the other server takes no addresses beyond ASCII",
-		[SMTP_CAUSE_ADDRESS_SYNTAX] = "5.1.3 the address cannot be said to another server",
-		[SMTP_CAUSE_HEADER_UTF8] = "5.6.9 the other server takes no header fields beyond ASCII",
-		[SMTP_CAUSE_HEADER_8BIT] = "5.6.3 the header holds bytes that cannot be encoded for the other server",
-		[SMTP_CAUSE_SIGNED] = "5.6.3 encoding the message for the other server would break its signature",
-		[SMTP_CAUSE_STRUCTURE] = "5.6.3 the message's MIME structure is broken, so it cannot be encoded",
-		[SMTP_CAUSE_BARE_NEWLINE] = "5.6.0 the message holds a bare CR or LF",
-	};
 	char text[200];
 	if (job->damaged && r->cause == SMTP_CAUSE_LOCAL) {
 		keep_text(o, SPAN("4.3.0 the stored message is damaged here, so it was not sent"));
@@ -220,9 +221,7 @@ static void keep_cause(const struct relay_job *job, struct outcome *o, const str
 		keep_text(o, span_str(text));
 		return;
 	}
-	const char *what = (size_t)r->cause < sizeof(words) / sizeof(words[0]) ? words[r->cause] : NULL;
-	snprintf(text, sizeof(text), "%s (%s)", what != NULL ? what : "4.0.0 the attempt ended",
-		smtp_client_stage_name(r->stage));
+	snprintf(text, sizeof(text), "%s (%s)", smtp_client_cause_words(r->cause), smtp_client_stage_name(r->stage));
 	keep_text(o, span_str(text));
 }
 
@@ -369,6 +368,67 @@ static bool job_fill(struct relay_job *job)
 	return true;
 }
 
+/* Whether a queue that is gone had this message on its way: what becomes of it is to be known first. */
+static bool has_orphan(const struct relay *relay, const struct id128 *id)
+{
+	for (const struct list *at = relay->jobs.next; relay->orphan_count > 0 && at != &relay->jobs; at = at->next) {
+		const struct relay_job *job = LIST_ENTRY(at, struct relay_job, link);
+		if (job->incarnation != relay->incarnation && !job->waits && id128_cmp(&job->ask.id, id) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Recipients that have their copy are done before it starts. */
+static void look_for_taken(struct relay_job *job)
+{
+	struct span address;
+	ipc_list recipients = job->ask.recipients;
+	for (size_t i = 0; i < job->outcome_count && ipc_list_next(&recipients, &address); i++) {
+		struct outcome *o = &job->outcomes[i];
+		o->before = o->final = relay_taken_find(job->relay, &job->ask.id, address).len > 0;
+	}
+}
+
+static void start(struct relay_job *job)
+{
+	job->waits = has_orphan(job->relay, &job->ask.id);
+	if (job->waits)
+		return;
+	look_for_taken(job);
+	gather_open(job);
+	if (job->message.recipient_count > 0) {
+		try_next(job);
+	} else {
+		job->spoken = true;
+		answer(job);
+	}
+}
+
+static void orphan_ended(struct relay *relay, const struct id128 *id)
+{
+	struct list *next;
+	for (struct list *at = relay->jobs.next; at != &relay->jobs; at = next) {
+		struct relay_job *job = LIST_ENTRY(at, struct relay_job, link);
+		next = at->next;
+		if (job->waits && id128_cmp(&job->ask.id, id) == 0)
+			start(job); /* frees itself at most */
+	}
+}
+
+void relay_jobs_orphan(struct relay *relay)
+{
+	struct list *next;
+	relay->incarnation++;
+	/* Those that wait have nothing under way: nobody hears of them any more. */
+	for (struct list *at = relay->jobs.next; at != &relay->jobs; at = next) {
+		next = at->next;
+		if (LIST_ENTRY(at, struct relay_job, link)->waits)
+			job_free(LIST_ENTRY(at, struct relay_job, link));
+	}
+	relay->orphan_count = relay->job_count;
+}
+
 bool relay_job_begin(struct relay *relay, const struct channel_message *message)
 {
 	struct relay_job *job = calloc(1, sizeof(*job) + message->body.len);
@@ -387,7 +447,6 @@ bool relay_job_begin(struct relay *relay, const struct channel_message *message)
 		return false;
 	}
 	job->fd = message->fd;
-	gather_open(job);
-	try_next(job);
+	start(job);
 	return true;
 }

@@ -8,7 +8,6 @@
 #include "events.h"
 #include "smtpd.h"
 
-#define RECIPIENTS_TEXT_BYTES_MAX 400
 
 static void send_event(struct smtpd_conn *conn, struct ipc_event *event)
 {
@@ -47,12 +46,8 @@ void smtpd_tell_accepted(struct smtpd_conn *conn)
 	const struct smtp_transaction *t = conn->committing;
 	uint64_t took_us = clock_mono_us() - conn->asked_us;
 	struct buf who;
-	buf_init(&who, RECIPIENTS_TEXT_BYTES_MAX);
-	for (size_t i = 0; i < t->recipient_count && !who.failed; i++) {
-		if (i > 0)
-			buf_add_str(&who, ", ");
-		buf_add(&who, t->recipients[i]);
-	}
+	buf_init(&who, EVENT_TEXT_BYTES_MAX);
+	event_recipients_write(&who, t->recipients, t->recipient_count);
 	struct ipc_event event = { .kind = IPC_EVENT_ACCEPTED, .at_ms = clock_unix_ms() - took_us / 1000,
 		.message = conn->message_id, .sender = t->sender,
 		.address = t->recipient_count > 0 ? t->recipients[0] : (struct span){ NULL, 0 },

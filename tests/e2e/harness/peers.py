@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""smtp-source and smtp-sink from Debian's Postfix package, unpacked by tools/peers."""
+"""Other people's mail servers, unpacked by tools/peers; smtp-source and smtp-sink from Postfix's."""
 import os
 import platform
 import subprocess
@@ -9,11 +9,11 @@ import pytest
 from .server import TOP
 
 
-def peers_folder():
+def peers_folder(name="postfix"):
     """Where tools/peers has unpacked the package; skips the test when it cannot be had."""
-    found = subprocess.run([os.path.join(TOP, "tools", "peers")], capture_output=True, text=True, timeout=120)
+    found = subprocess.run([os.path.join(TOP, "tools", "peers"), name], capture_output=True, text=True, timeout=120)
     if found.returncode != 0:
-        pytest.skip("Postfix's programs cannot be fetched: " + found.stderr.strip()[-200:])
+        pytest.skip(f"the programs of {name} cannot be fetched: " + found.stderr.strip()[-200:])
     return found.stdout.strip()
 
 
@@ -21,7 +21,7 @@ def peer_environment(name):
     """The path of a program, and the environment in which it runs."""
     root = os.path.join(peers_folder(), "root")
     arch = platform.machine() + "-linux-gnu"
-    libs = [root + "/usr/lib/postfix", f"{root}/usr/lib/{arch}", f"{root}/lib/{arch}"]
+    libs = [root + "/usr/lib/postfix", f"{root}/usr/lib/{arch}"]
     return f"{root}/usr/sbin/{name}", dict(os.environ, LD_LIBRARY_PATH=":".join(libs))
 
 

@@ -67,6 +67,29 @@ static void test_the_error_sticks_until_cleared(void **state)
 	buf_fini(&b);
 }
 
+static void test_memory_of_the_caller_is_filled_and_never_left(void **state)
+{
+	struct {
+		uint8_t memory[6], behind;
+	} mine = { .behind = 'x' };
+	struct buf b;
+	(void)state;
+	buf_init_over(&b, mine.memory, sizeof(mine.memory));
+	buf_addf(&b, "%d", 123);
+	buf_add(&b, SPAN("45"));
+	assert_string_equal(buf_cstr(&b), "12345");
+	assert_false(b.failed);
+	buf_add_byte(&b, '6');
+	assert_true(b.failed);
+	assert_ptr_equal(b.ptr, mine.memory);
+	assert_int_equal(mine.behind, 'x');
+
+	buf_init_over(&b, mine.memory, 1); /* room for the NUL alone */
+	assert_string_equal(buf_cstr(&b), "");
+	buf_add_byte(&b, '1');
+	assert_true(b.failed);
+}
+
 static void test_release_keeps_the_limit(void **state)
 {
 	(void)state;
@@ -186,6 +209,7 @@ int main(void)
 		cmocka_unit_test(test_the_limit_is_reached_and_never_passed),
 		cmocka_unit_test(test_every_kind_of_append_fills_to_the_last_byte),
 		cmocka_unit_test(test_the_error_sticks_until_cleared),
+		cmocka_unit_test(test_memory_of_the_caller_is_filled_and_never_left),
 		cmocka_unit_test(test_release_keeps_the_limit),
 		cmocka_unit_test(test_consume_takes_from_the_front),
 		cmocka_unit_test(test_reserve_gives_writable_room),

@@ -77,12 +77,24 @@ static void test_strings(void **state)
 	}
 }
 
+static void test_printable_ascii_by_each_byte(void **state)
+{
+	(void)state;
+	for (int byte = 0; byte < 256; byte++) {
+		uint8_t text[3] = { ' ', (uint8_t)byte, '~' };
+		if (span_is_printable(span_of(text, 3)) != (byte >= 0x20 && byte <= 0x7e))
+			fail_msg("byte %02x", byte);
+	}
+	assert_true(span_is_printable(SPAN("")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_code_point_but_surrogates),
 		cmocka_unit_test(test_no_other_sequence_is_valid),
 		cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_printable_ascii_by_each_byte),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
