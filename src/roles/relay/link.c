@@ -11,6 +11,7 @@
 #include "sock.h"
 
 #define READ_BYTES 16384
+#define PIECES_PER_TURN 16 /* of content, a megabyte in all: then others have their turn */
 
 struct relay_link {
 	struct list link;          /* in relay.idle, or relay.busy */
@@ -28,6 +29,7 @@ struct relay_link {
 	bool idle;
 	bool stale;                /* its end came before this message, which therefore goes another way */
 	unsigned messages;
+	unsigned pieces;           /* of content that were given in this turn */
 	uint64_t idle_since_ms;
 };
 
@@ -117,6 +119,9 @@ static bool events(struct relay_link *l)
 		case SMTP_CLIENT_NEED_INPUT:
 			return true;
 		case SMTP_CLIENT_WANT_CONTENT:
+			if (l->pieces >= PIECES_PER_TURN)
+				return true;
+			l->pieces++;
 			give_content(l, event.offset);
 			if (smtp_client_output(l->client).len > SMTP_CLIENT_OUTPUT_PAUSE)
 				return true;
@@ -142,6 +147,7 @@ static bool events(struct relay_link *l)
 static void pump(struct relay_link *l)
 {
 	bool sent;
+	l->pieces = 0;
 	do {
 		if (!events(l)) {
 			send_output(l);
@@ -154,7 +160,7 @@ static void pump(struct relay_link *l)
 		/* What was sent may make room for more content. */
 		sent = smtp_client_output(l->client).len < before;
 	} while (sent);
-	bool unsent = smtp_client_output(l->client).len > 0;
+	bool unsent = smtp_client_output(l->client).len > 0 || l->pieces >= PIECES_PER_TURN;
 	poller_want(l->poller, POLLER_READ | (unsent || !l->connected ? POLLER_WRITE : 0));
 }
 
