@@ -1,25 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libunbound's asynchronous interface on our loop. */
-#include "dns.h"
+#include "dns_private.h"
 
 #include <stdlib.h>
-#include <unbound.h>
 
 #include "clock.h"
 #include "dns_mx.h"
+#include "dns_record.h"
 
-#define CLASS_IN 1
-#define TYPE_A 1
-#define TYPE_MX 15
-#define TYPE_AAAA 28
 #define RCODE_OK 0
 #define RCODE_NO_NAME 3
-
-struct dns {
-	struct ub_ctx *ctx;
-	struct poller *poller;
-	struct id_source chance;
-};
 
 struct mx_question {
 	struct dns *dns;
@@ -32,7 +22,7 @@ struct address_question {
 	struct dns *dns;
 	dns_address_fn *fn;
 	void *arg;
-	char name[DNS_NAME_BYTES_MAX + 1];
+	char name[DNS_PRESENTED_BYTES_MAX + 1];
 	bool insecure;
 	struct dns_address_answer answer;
 };
@@ -52,13 +42,17 @@ static void on_ready(void *arg, unsigned ready)
 
 static bool set_servers(struct dns *dns, const struct dns_options *options)
 {
+	bool forward = options->server_count > 0;
 	for (size_t i = 0; i < options->server_count; i++)
 		if (ub_ctx_set_fwd(dns->ctx, options->servers[i]) != 0)
 			return false;
-	if (options->server_count == 0 && options->resolv_conf != NULL)
+	if (!forward && options->resolv_conf != NULL)
 		/* A machine without the file asks the root servers. */
-		ub_ctx_resolvconf(dns->ctx, options->resolv_conf);
-	return true;
+		forward = ub_ctx_resolvconf(dns->ctx, options->resolv_conf) == 0;
+	/* The names of private addresses are denied inside the library. A server near us may know them; nobody signs
+	 * them. Root servers shall not be asked (RFC 6303). */
+	return !forward || (ub_ctx_set_option(dns->ctx, "unblock-lan-zones:", "yes") == 0 &&
+		ub_ctx_set_option(dns->ctx, "insecure-lan-zones:", "yes") == 0);
 }
 
 static bool configure(struct dns *dns, const struct dns_options *options)
@@ -102,7 +96,7 @@ void dns_close(struct dns *dns)
 	free(dns);
 }
 
-static enum dns_status status_of(int error, const struct ub_result *result)
+enum dns_status dns_status_of(int error, const struct ub_result *result)
 {
 	if (error != 0 || result == NULL)
 		return DNS_TEMPORARY;
@@ -115,15 +109,6 @@ static enum dns_status status_of(int error, const struct ub_result *result)
 	return result->havedata ? DNS_OK : DNS_NO_DATA;
 }
 
-static bool name_copy(struct span name, char out[static DNS_NAME_BYTES_MAX + 1])
-{
-	if (name.len == 0 || name.len > DNS_NAME_BYTES_MAX || span_find(name, 0) < name.len)
-		return false;
-	memcpy(out, name.ptr, name.len);
-	out[name.len] = 0;
-	return true;
-}
-
 static void mx_done(struct mx_question *q)
 {
 	q->fn(q->arg, &q->answer);
@@ -133,7 +118,7 @@ static void mx_done(struct mx_question *q)
 static void on_mx(void *arg, int error, struct ub_result *result)
 {
 	struct mx_question *q = arg;
-	q->answer.status = status_of(error, result);
+	q->answer.status = dns_status_of(error, result);
 	if (q->answer.status == DNS_OK) {
 		q->answer.secure = result->secure != 0;
 		for (int i = 0; result->data[i] != NULL && q->answer.count < DNS_MX_MAX; i++)
@@ -150,17 +135,17 @@ static void on_mx(void *arg, int error, struct ub_result *result)
 
 void dns_ask_mx(struct dns *dns, struct span name, dns_mx_fn *fn, void *arg)
 {
-	char text[DNS_NAME_BYTES_MAX + 1];
+	char text[DNS_PRESENTED_BYTES_MAX + 1];
 	struct mx_question *q = calloc(1, sizeof(*q));
 	static const struct dns_mx_answer failed = { .status = DNS_TEMPORARY };
 	static const struct dns_mx_answer nonsense = { .status = DNS_NO_NAME };
-	if (q == NULL || !name_copy(name, text)) {
+	if (q == NULL || !dns_name_present(name, text)) {
 		free(q);
 		fn(arg, q == NULL ? &failed : &nonsense);
 		return;
 	}
 	*q = (struct mx_question){ .dns = dns, .fn = fn, .arg = arg };
-	if (ub_resolve_async(dns->ctx, text, TYPE_MX, CLASS_IN, q, on_mx, NULL) != 0) {
+	if (ub_resolve_async(dns->ctx, text, DNS_TYPE_MX, DNS_CLASS_IN, q, on_mx, NULL) != 0) {
 		q->answer.status = DNS_TEMPORARY;
 		mx_done(q);
 	}
@@ -196,7 +181,7 @@ static void addresses_done(struct address_question *q)
 
 static void take_family(struct address_question *q, int error, struct ub_result *result, uint8_t family)
 {
-	enum dns_status status = status_of(error, result);
+	enum dns_status status = dns_status_of(error, result);
 	if (status == DNS_OK) {
 		q->insecure |= !result->secure;
 		addresses_add(&q->answer, result, family);
@@ -217,7 +202,7 @@ static void on_aaaa(void *arg, int error, struct ub_result *result)
 {
 	struct address_question *q = arg;
 	take_family(q, error, result, 6);
-	if (ub_resolve_async(q->dns->ctx, q->name, TYPE_A, CLASS_IN, q, on_a, NULL) != 0) {
+	if (ub_resolve_async(q->dns->ctx, q->name, DNS_TYPE_A, DNS_CLASS_IN, q, on_a, NULL) != 0) {
 		merge(&q->answer, DNS_TEMPORARY);
 		addresses_done(q);
 	}
@@ -228,7 +213,7 @@ void dns_ask_addresses(struct dns *dns, struct span name, dns_address_fn *fn, vo
 	static const struct dns_address_answer failed = { .status = DNS_TEMPORARY };
 	static const struct dns_address_answer nonsense = { .status = DNS_NO_NAME };
 	struct address_question *q = calloc(1, sizeof(*q));
-	if (q == NULL || !name_copy(name, q->name)) {
+	if (q == NULL || !dns_name_present(name, q->name)) {
 		free(q);
 		fn(arg, q == NULL ? &failed : &nonsense);
 		return;
@@ -236,7 +221,7 @@ void dns_ask_addresses(struct dns *dns, struct span name, dns_address_fn *fn, vo
 	q->dns = dns;
 	q->fn = fn;
 	q->arg = arg;
-	if (ub_resolve_async(dns->ctx, q->name, TYPE_AAAA, CLASS_IN, q, on_aaaa, NULL) != 0) {
+	if (ub_resolve_async(dns->ctx, q->name, DNS_TYPE_AAAA, DNS_CLASS_IN, q, on_aaaa, NULL) != 0) {
 		q->answer.status = DNS_TEMPORARY;
 		addresses_done(q);
 	}

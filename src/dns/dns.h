@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Questions to the DNS that mail needs, asked without blocking: the mail exchangers
- * of a domain (RFC 5321 section 5.1, null MX of RFC 7505) and the addresses of a
- * host. libunbound resolves, validates DNSSEC and caches; it works on a thread of its
+ * of a domain (RFC 5321 section 5.1, null MX of RFC 7505), the addresses of a host,
+ * and the records of a name. libunbound resolves, validates DNSSEC and caches; it works on a thread of its
  * own, so the process confines itself before the first question and may open sockets
  * afterwards.
  */
@@ -65,5 +65,31 @@ typedef void dns_address_fn(void *arg, const struct dns_address_answer *answer);
 /* The function is called exactly once, maybe before the call returns. `name` is ASCII. */
 void dns_ask_mx(struct dns *dns, struct span name, dns_mx_fn *fn, void *arg);
 void dns_ask_addresses(struct dns *dns, struct span name, dns_address_fn *fn, void *arg);
+
+/* --- records as they are, for checks such as SPF --- */
+
+#define DNS_RECORDS_MAX 1024          /* of one answer; with more, none can be used: DNS_TEMPORARY */
+#define DNS_RECORDS_BYTES_MAX 65535   /* of their data together: what a message of the DNS can hold */
+
+enum dns_type { DNS_TYPE_A = 1, DNS_TYPE_PTR = 12, DNS_TYPE_MX = 15, DNS_TYPE_TXT = 16, DNS_TYPE_AAAA = 28 };
+
+struct dns_record {
+	struct span text;    /* TXT: its strings joined with nothing between; MX, PTR: a name as in dns_mx_host */
+	struct netaddr addr; /* A, AAAA */
+	uint16_t preference; /* MX */
+};
+
+/* The records are valid during the call. Those that are malformed are left out, so DNS_OK can come with none. */
+struct dns_records_answer {
+	enum dns_status status;
+	bool secure;
+	size_t count;
+	const struct dns_record *records;
+};
+
+typedef void dns_records_fn(void *arg, const struct dns_records_answer *answer);
+
+/* As above; labels of `name`, with dots between, may hold any byte but a NUL: macros of SPF make such names. */
+void dns_ask_records(struct dns *dns, enum dns_type type, struct span name, dns_records_fn *fn, void *arg);
 
 #endif

@@ -4,46 +4,14 @@
 
 #include <stdlib.h>
 
-#define LABEL_BYTES_MAX 63
-
-/* Letters, digits, hyphen and underscore: anything else in a host name would have to be escaped
- * everywhere it is shown, and no mail host needs it. */
-static bool label_byte_ok(uint8_t c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-}
-
-/* A wire-format name as text in lower case; false when malformed or with bytes no host name has. */
-static bool name_parse(struct span wire, char out[static DNS_NAME_BYTES_MAX + 1])
-{
-	size_t len = 0;
-	while (wire.len > 0) {
-		size_t label = wire.ptr[0];
-		if (label == 0) {
-			out[len] = 0;
-			return wire.len == 1;
-		}
-		if (label > LABEL_BYTES_MAX || wire.len < label + 1 || len + label + 1 > DNS_NAME_BYTES_MAX)
-			return false;
-		if (len > 0)
-			out[len++] = '.';
-		for (size_t i = 1; i <= label; i++) {
-			uint8_t c = byte_lower(wire.ptr[i]);
-			if (!label_byte_ok(c))
-				return false;
-			out[len++] = (char)c;
-		}
-		wire = span_from(wire, label + 1);
-	}
-	return false;
-}
+#include "dns_record.h"
 
 bool dns_mx_parse(struct span rdata, struct dns_mx_host *host_out)
 {
 	if (rdata.len < 3)
 		return false;
 	host_out->preference = (uint16_t)(rdata.ptr[0] << 8 | rdata.ptr[1]);
-	return name_parse(span_from(rdata, 2), host_out->name);
+	return dns_name_parse(span_from(rdata, 2), host_out->name);
 }
 
 static int by_preference(const void *a, const void *b)

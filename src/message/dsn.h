@@ -39,8 +39,9 @@ struct dsn_recipient {
 	struct span because;        /* a clause in UTF-8 that completes "because ...", without full stop (the
 	                             * catalogue's gist); may be empty */
 	struct span advice;         /* what to do: a sentence in UTF-8 (the catalogue's fix_sender); may be empty */
-	struct span remote_host;    /* the server whose words these are; empty: this one's */
-	struct span words;          /* the reply with its code, lines separated by CRLF or LF; any bytes; may be empty */
+	struct span remote_host;    /* a name or an address: the server that the words are of, or about; empty: this one */
+	struct span words;          /* its reply with its code, lines separated by CRLF or LF; any bytes. Without a code:
+	                             * what this server noted. May be empty */
 	uint64_t attempt_ms;        /* when the last attempt was; 0: there was none */
 	uint64_t retry_until_ms;    /* DSN_DELAYED: when it is given up; 0: not said */
 };

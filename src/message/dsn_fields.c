@@ -5,6 +5,7 @@
  * folded at blanks.
  */
 #include "dsn_parts.h"
+#include "netaddr.h"
 #include "timetext.h"
 #include "utf8.h"
 
@@ -161,19 +162,37 @@ static void add_folded(struct buf *out, struct span value, size_t column, bool u
 	buf_add(out, SPAN("\r\n"));
 }
 
+bool dsn_words_theirs(const struct dsn_recipient *r)
+{
+	uint64_t code;
+	struct span words = span_trim(r->words);
+	uint8_t after = words.len > 3 ? words.ptr[3] : ' ';
+	return r->remote_host.len > 0 && words.len >= 3 && span_to_u64(span_to(words, 3), 999, &code)
+		&& (after == ' ' || after == '-');
+}
+
+/* A name, or an address as a literal (RFC 3461 section 9.3). */
+static void add_remote_mta(struct buf *out, struct span host, bool utf8)
+{
+	struct netaddr addr;
+	bool literal = netaddr_parse(host, &addr);
+	buf_add(out, SPAN("Remote-MTA: dns; "));
+	if (literal)
+		buf_add(out, addr.family == 6 ? SPAN("[IPv6:") : SPAN("["));
+	dsn_value_write(out, dsn_value_clip(host), utf8);
+	buf_add(out, literal ? SPAN("]\r\n") : SPAN("\r\n"));
+}
+
 static void add_remote(struct buf *out, const struct dsn_recipient *r, bool utf8)
 {
-	if (r->remote_host.len > 0) {
-		buf_add(out, SPAN("Remote-MTA: dns; "));
-		dsn_value_write(out, dsn_value_clip(r->remote_host), utf8);
-		buf_add(out, SPAN("\r\n"));
-	}
+	if (r->remote_host.len > 0)
+		add_remote_mta(out, r->remote_host, utf8);
 	struct span words = span_trim(span_to(r->words, DSN_WORDS_BYTES_MAX));
 	if (words.len == 0)
 		return;
 	/* Only a server's reply is of the type smtp (RFC 3464 section 2.3.6). */
 	struct span type = SPAN("Diagnostic-Code: x-waybill;");
-	if (r->remote_host.len > 0)
+	if (dsn_words_theirs(r))
 		type = SPAN("Diagnostic-Code: smtp;");
 	buf_add(out, type);
 	add_folded(out, words, type.len, utf8);

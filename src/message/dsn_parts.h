@@ -28,6 +28,9 @@ void dsn_fields_write(struct buf *out, const struct dsn_report *report, bool utf
  */
 void dsn_value_write(struct buf *out, struct span value, bool utf8);
 
+/* The words are the remote host's reply, not what this server noted of it. */
+bool dsn_words_theirs(const struct dsn_recipient *r);
+
 /* As much of an address or host name as fits one line, escaped. No valid one is cut. */
 struct span dsn_value_clip(struct span value);
 

@@ -184,7 +184,7 @@ static void add_words_heading(struct buf *out, const struct dsn_recipient *r, bo
 	struct buf text;
 	buf_init(&text, PARAGRAPH_BYTES_MAX);
 	bool remote = r->remote_host.len > 0;
-	buf_add(&text, remote ? SPAN("The other server's words") : SPAN("What this server noted"));
+	buf_add(&text, dsn_words_theirs(r) ? SPAN("The other server's words") : SPAN("What this server noted"));
 	if (name_it) {
 		buf_add(&text, SPAN(" about "));
 		buf_add(&text, dsn_value_clip(r->mailbox));

@@ -11,8 +11,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "map.h"
-
 #define SENDER_BUCKETS 32 /* senders that share one wait for each other */
 #define NOT_IN_HEAP SIZE_MAX
 #define DOWN_DOUBLINGS_MAX 20
@@ -53,6 +51,7 @@ struct scheduler {
 	struct scheduler_options options;
 	uint64_t hash_key[2];
 	struct map destinations;
+	struct map units;             /* by id */
 	struct list ready;
 	struct heap wake, down;
 	uint32_t waiting, in_flight;
@@ -68,6 +67,7 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
 	s->hash_key[0] = id_source_u64(&s->options.chance);
 	s->hash_key[1] = id_source_u64(&s->options.chance);
 	map_init(&s->destinations);
+	map_init(&s->units);
 	list_init(&s->ready);
 	s->wake.kind = HEAP_WAKE;
 	s->down.kind = HEAP_DOWN;
@@ -98,6 +98,7 @@ void scheduler_free(struct scheduler *s)
 		destination_free(s, d);
 	}
 	map_fini(&s->destinations);
+	map_fini(&s->units);
 	free(s->wake.at);
 	free(s->down.at);
 	free(s);
@@ -278,23 +279,62 @@ static void reason_keep(struct scheduler_destination *d, struct span reason)
 
 /* --- units --- */
 
+/* Ids are chance already: no secret is needed to spread them. */
+static uint64_t id_hash(const struct id128 *id)
+{
+	uint64_t low;
+	memcpy(&low, id->bytes + 8, sizeof(low));
+	return low;
+}
+
+static struct scheduler_unit *unit_of_id(struct map_link *link, const struct id128 *id)
+{
+	while (link != NULL && id128_cmp(&MAP_ENTRY(link, struct scheduler_unit, by_id)->id, id) != 0)
+		link = map_next(link);
+	return link != NULL ? MAP_ENTRY(link, struct scheduler_unit, by_id) : NULL;
+}
+
+struct scheduler_unit *scheduler_unit_of(const struct scheduler *s, const struct id128 *id,
+	const struct scheduler_unit *after)
+{
+	return unit_of_id(after != NULL ? map_next(&after->by_id) : map_first(&s->units, id_hash(id)), id);
+}
+
+static uint32_t seconds_up(uint64_t ms)
+{
+	uint64_t s = ms / 1000 + (ms % 1000 > 0);
+	return s < UINT32_MAX ? (uint32_t)s : UINT32_MAX;
+}
+
+static bool expired(const struct scheduler_unit *unit, uint64_t now_ms)
+{
+	return unit->expires_s != UINT32_MAX && unit->expires_s * UINT64_C(1000) <= now_ms;
+}
+
+static void unit_free(struct scheduler *s, struct scheduler_unit *unit)
+{
+	map_remove(&s->units, &unit->by_id);
+	free(unit);
+}
+
 bool scheduler_add(struct scheduler *s, const struct scheduler_unit_form *form)
 {
 	assert(form->recipient_count > 0);
 	size_t recipients_bytes = form->recipient_count * sizeof(form->recipients[0]);
-	struct scheduler_unit *unit = malloc(sizeof(*unit) + recipients_bytes);
+	struct scheduler_unit *unit = malloc(offsetof(struct scheduler_unit, recipients) + recipients_bytes);
 	struct scheduler_destination *d = unit != NULL ? destination_get(s, form) : NULL;
-	if (d == NULL) {
+	if (d == NULL || !map_insert(&s->units, &unit->by_id, id_hash(&form->id))) {
+		if (d != NULL)
+			destination_place(s, d);
 		free(unit);
 		return false;
 	}
-	*unit = (struct scheduler_unit){ .destination = d, .id = form->id, .expires_ms = form->expires_ms,
-		.sender_hash = form->sender_hash, .recipient_count = form->recipient_count, .fresh = form->fresh };
+	unit->destination = d;
+	unit->id = form->id;
+	unit->expires_s = seconds_up(form->expires_ms);
+	unit->sender_hash = form->sender_hash;
+	unit->recipient_count = form->recipient_count;
 	memcpy(unit->recipients, form->recipients, recipients_bytes);
-	if (form->siblings != NULL) {
-		unit->sibling = *form->siblings;
-		*form->siblings = unit;
-	}
 	list_append(&d->buckets[form->sender_hash % SENDER_BUCKETS], &unit->link);
 	d->waiting++;
 	s->waiting++;
@@ -339,7 +379,7 @@ static struct scheduler_unit *find_expired(struct scheduler_destination *d, uint
 {
 	for (int i = 0; i < SENDER_BUCKETS; i++)
 		for (struct list *at = d->buckets[i].next; at != &d->buckets[i]; at = at->next)
-			if (LIST_ENTRY(at, struct scheduler_unit, link)->expires_ms <= now_ms)
+			if (expired(LIST_ENTRY(at, struct scheduler_unit, link), now_ms))
 				return LIST_ENTRY(at, struct scheduler_unit, link);
 	return NULL;
 }
@@ -358,7 +398,7 @@ enum scheduler_take scheduler_take(struct scheduler *s, uint64_t now_ms, struct 
 	list_remove(&d->ready);
 	destination_place(s, d);
 	*unit_out = unit;
-	return unit->expires_ms <= now_ms ? SCHEDULER_EXPIRED : SCHEDULER_START;
+	return expired(unit, now_ms) ? SCHEDULER_EXPIRED : SCHEDULER_START;
 }
 
 uint64_t scheduler_next_ms(const struct scheduler *s)
@@ -453,7 +493,7 @@ void scheduler_finish(struct scheduler *s, struct scheduler_unit *unit, const st
 		d->waiting++;
 		s->waiting++;
 	} else {
-		free(unit);
+		unit_free(s, unit);
 	}
 	destination_place(s, d);
 }
@@ -486,7 +526,7 @@ void scheduler_drop(struct scheduler *s, struct scheduler_unit *unit)
 	list_remove(&unit->link);
 	d->waiting--;
 	s->waiting--;
-	free(unit);
+	unit_free(s, unit);
 	destination_place(s, d);
 }
 

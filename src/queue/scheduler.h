@@ -17,7 +17,7 @@
  * by BUSY; BUSY while nothing else is under way there is as good as DOWN.
  * Destinations take turns, and within one the senders do (in 32 buckets), so that neither a slow host
  * nor a busy sender delays the others. What waits for a destination that is down costs
- * nothing but memory: about 96 bytes for a unit of one recipient. Every call takes a
+ * nothing but memory: about 80 bytes for a unit of one recipient, and 12 to find it by its message. Every call takes a
  * time that is logarithmic in the number of destinations, but for the sweep of expired
  * units when a probe fails.
  */
@@ -26,6 +26,7 @@
 
 #include "id128.h"
 #include "list.h"
+#include "map.h"
 
 #define SCHEDULER_KEY_BYTES_MAX 1024
 #define SCHEDULER_REASON_BYTES_MAX 200
@@ -53,13 +54,12 @@ void scheduler_free(struct scheduler *s);
 /* Belongs to the scheduler from scheduler_add to scheduler_finish. */
 struct scheduler_unit {
 	struct list link;
+	struct map_link by_id;
 	struct scheduler_destination *destination;
 	struct id128 id;
-	uint64_t expires_ms;
+	uint32_t expires_s;       /* rounded up; UINT32_MAX: never */
 	uint32_t sender_hash;
 	uint32_t recipient_count;
-	bool fresh;               /* the caller's: no earlier attempt can have left a copy */
-	struct scheduler_unit *sibling; /* the caller's: another unit of the same message */
 	uint32_t recipients[];    /* the caller's indices */
 };
 
@@ -70,10 +70,8 @@ struct scheduler_unit_form {
 	struct id128 id;
 	uint64_t expires_ms;
 	uint32_t sender_hash;     /* of the sender's address, keyed with a secret */
-	bool fresh;
 	const uint32_t *recipients;
 	uint32_t recipient_count; /* at least 1 */
-	struct scheduler_unit **siblings; /* or NULL: the head of a list that the unit is put in front of */
 };
 
 /* False when memory is short: nothing was added. */
@@ -87,9 +85,12 @@ enum scheduler_take { SCHEDULER_NOTHING, SCHEDULER_START, SCHEDULER_EXPIRED };
  */
 enum scheduler_take scheduler_take(struct scheduler *s, uint64_t now_ms, struct scheduler_unit **unit_out);
 
+/* The units of a message, waiting or under way, in no order: NULL begins, NULL ends. */
+struct scheduler_unit *scheduler_unit_of(const struct scheduler *s, const struct id128 *id,
+	const struct scheduler_unit *after);
+
 /* When scheduler_take may have something again without a finish before; UINT64_MAX: never. */
 uint64_t scheduler_next_ms(const struct scheduler *s);
-
 enum scheduler_outcome {
 	SCHEDULER_OK,    /* the destination did its part, whatever became of the recipients */
 	SCHEDULER_BUSY,  /* it wants fewer connections */
@@ -123,8 +124,7 @@ void scheduler_hurry_unit(struct scheduler *s, const struct scheduler_unit *unit
 
 /* Whether it waits; else it is under way. */
 bool scheduler_unit_waits(const struct scheduler_unit *unit);
-
-/* Takes out and frees a unit that waits. The caller has taken it from its siblings. */
+/* Takes out and frees a unit that waits. */
 void scheduler_drop(struct scheduler *s, struct scheduler_unit *unit);
 
 /* Walks the destinations, in no order; `after` NULL begins. False at the end. No other call meanwhile. */

@@ -22,7 +22,10 @@
 
 static const char *protocol_name(const struct smtp_server *s)
 {
-	if (s->transaction->view.smtputf8)
+	bool utf8 = s->transaction->view.smtputf8;
+	if (s->options->lmtp)
+		return utf8 ? "UTF8LMTP" : "LMTP";
+	if (utf8)
 		return "UTF8SMTP";
 	return s->greeting == GREETING_EHLO ? "ESMTP" : "SMTP";
 }
@@ -100,6 +103,13 @@ enum reply_key content_refusal(const struct transaction *t)
 {
 	enum reply_key found = found_refusal(t);
 	return found != REPLY_MESSAGE_QUEUED ? found : t->refusal;
+}
+
+enum reply_key content_without_recipients(const struct smtp_server *s)
+{
+	if (!s->transaction->rcpt_seen)
+		return REPLY_RECIPIENT_FIRST;
+	return s->options->lmtp ? REPLY_NO_VALID_RECIPIENTS_LMTP : REPLY_NO_VALID_RECIPIENTS;
 }
 
 /* Whether what came so far decides against the message. */
@@ -238,9 +248,7 @@ void content_end(struct smtp_server *s)
 		content_judge(s, t);
 	}
 	if (t->refused) {
-		session_command_phase(s);
-		session_reply(s, content_refusal(t));
-		session_transaction_end(s);
+		results_begin(s, &(struct smtp_server_answer){ .key = content_refusal(t) });
 		return;
 	}
 	s->content_ready = t->view.spilled && t->stored.len > 0;
@@ -275,9 +283,5 @@ void content_settle(struct smtp_server *s)
 
 void content_commit_answer(struct smtp_server *s, const struct smtp_server_answer *answer)
 {
-	if (reply_entry(answer->key)->code < 300)
-		s->bad_commands = 0;
-	session_command_phase(s);
-	session_reply_about(s, answer->key, &(struct reply_about){ .seconds = answer->seconds });
-	session_transaction_end(s);
+	results_begin(s, answer);
 }

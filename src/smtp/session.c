@@ -26,6 +26,10 @@ void session_check(const struct smtp_server *s)
 		assert(s->transaction != NULL || s->chunk.refused);
 		assert(s->ask.kind == SMTP_ASK_NONE || s->ask.kind >= SMTP_ASK_SPILL);
 		break;
+	case PHASE_RESULTS:
+		assert(s->ask.kind == SMTP_ASK_NONE && s->transaction != NULL);
+		assert(s->results.next < s->transaction->view.recipient_count);
+		break;
 	case PHASE_CLOSED:
 		assert(s->transaction == NULL && s->ask.kind == SMTP_ASK_NONE);
 		break;
@@ -70,12 +74,12 @@ void session_reply_about(struct smtp_server *s, enum reply_key key, const struct
 	params.mailbox = about->mailbox;
 	params.seconds = about->seconds;
 	params.octets = about->octets;
-	if (s->transaction != NULL && key == REPLY_MESSAGE_QUEUED) {
+	if (s->transaction != NULL && (key == REPLY_MESSAGE_QUEUED || key == REPLY_LMTP_DELIVERED)) {
 		id128_write(&s->transaction->view.id, id);
 		params.id = span_of(id, sizeof(id));
 	}
 	reply_write(&s->output, key, &params);
-	if (reply_entry(key)->code >= 400)
+	if (reply_entry(key)->code >= 400 && !about->unnoted)
 		note_refusal(s, key, about->address);
 }
 
@@ -92,6 +96,11 @@ void session_reply_bad(struct smtp_server *s, enum reply_key key)
 		session_reply(s, key);
 }
 
+enum reply_key session_greet_first(const struct smtp_server *s)
+{
+	return s->options->lmtp ? REPLY_GREET_FIRST_LMTP : REPLY_GREET_FIRST;
+}
+
 void session_transaction_end(struct smtp_server *s)
 {
 	struct transaction *t = s->transaction;
@@ -102,6 +111,7 @@ void session_transaction_end(struct smtp_server *s)
 	s->content_ready = false;
 	s->content_given = false;
 	s->transaction = NULL;
+	s->results = (struct results){ 0 };
 	transaction_free(t);
 }
 

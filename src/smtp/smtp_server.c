@@ -35,7 +35,7 @@ struct smtp_server *smtp_server_new(const struct smtp_server_options *options,
 	buf_init(&s->output, SMTP_SERVER_OUTPUT_BYTES_MAX);
 	buf_init(&s->helo, ADDRESS_DOMAIN_BYTES_MAX);
 	buf_init(&s->scratch, ADDRESS_PATH_BYTES_MAX);
-	session_reply(s, REPLY_SERVICE_READY);
+	session_reply(s, options->lmtp ? REPLY_SERVICE_READY_LMTP : REPLY_SERVICE_READY);
 	if (s->output.failed) {
 		smtp_server_free(s);
 		return NULL;
@@ -57,7 +57,7 @@ void smtp_server_free(struct smtp_server *s)
 	free(s);
 }
 
-/* Between commands, with nothing pending, is where a shutdown can be told. A reply
+/* Between commands, with nothing pending and no note unread, is where a shutdown can be told. A reply
  * that found no memory can never be sent: the session is useless then. */
 static void settle_step(struct smtp_server *s)
 {
@@ -65,7 +65,7 @@ static void settle_step(struct smtp_server *s)
 		return;
 	if (s->output.failed || s->line.failed)
 		session_close(s);
-	else if (s->shutting_down && s->phase == PHASE_COMMAND && s->ask.kind == SMTP_ASK_NONE)
+	else if (s->shutting_down && s->phase == PHASE_COMMAND && s->ask.kind == SMTP_ASK_NONE && !s->note_ready)
 		session_close_with(s, REPLY_SHUTTING_DOWN);
 }
 
@@ -136,7 +136,7 @@ static size_t take_command(struct smtp_server *s, struct span in)
 
 static bool can_take(const struct smtp_server *s)
 {
-	return s->phase != PHASE_CLOSED && s->ask.kind == SMTP_ASK_NONE && !s->note_ready
+	return s->phase != PHASE_CLOSED && s->phase != PHASE_RESULTS && s->ask.kind == SMTP_ASK_NONE && !s->note_ready
 		&& !s->content_ready && !s->discard_ready && s->output.len < SMTP_SERVER_OUTPUT_PAUSE;
 }
 
@@ -178,6 +178,8 @@ enum smtp_server_event_kind smtp_server_next(struct smtp_server *s, struct smtp_
 	struct smtp_server_event event = { .kind = SMTP_SERVER_IDLE };
 	session_check(s);
 	content_settle(s);
+	results_go_on(s);
+	settle_step(s);
 	if (s->note_ready) {
 		s->note_ready = false;
 		event.kind = SMTP_SERVER_NOTE;
@@ -267,6 +269,11 @@ void smtp_server_tls_started(struct smtp_server *s, uint64_t now_ms)
 	s->since_ms = now_ms;
 }
 
+bool smtp_server_saying(const struct smtp_server *s)
+{
+	return s->phase == PHASE_RESULTS;
+}
+
 const char *smtp_server_waiting_for(const struct smtp_server *s)
 {
 	static const char *const questions[] = {
@@ -274,7 +281,8 @@ const char *smtp_server_waiting_for(const struct smtp_server *s)
 		[SMTP_ASK_SPILL] = "queue", [SMTP_ASK_COMMIT] = "queue",
 	};
 	static const char *const phases[] = {
-		[PHASE_COMMAND] = "command", [PHASE_DATA] = "data", [PHASE_CHUNK] = "chunk", [PHASE_CLOSED] = "close",
+		[PHASE_COMMAND] = "command", [PHASE_DATA] = "data", [PHASE_CHUNK] = "chunk",
+		[PHASE_RESULTS] = "replies", [PHASE_CLOSED] = "close",
 	};
 	return s->ask.kind != SMTP_ASK_NONE ? questions[s->ask.kind] : phases[s->phase];
 }

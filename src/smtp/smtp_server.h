@@ -1,75 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The server side of SMTP as a pure state machine: bytes and decisions in,
- * replies, questions and events out. No socket, no clock, no lookup.
- * RFC 5321, 1870, 2034, 2920, 3030, 3461, 6152, 6531, 9422.
+ * The server side of SMTP, and of LMTP, as a pure state machine: bytes and decisions
+ * in, replies, questions and events out. No socket, no clock, no lookup.
+ * RFC 5321, 1870, 2033, 2034, 2920, 3030, 3461, 6152, 6531, 9422.
  *
  * The caller's loop: feed (what was not taken stays with the caller), then next
  * until IDLE or CLOSE, then send the output; when something was answered, pulled
- * or sent, feed the rest again. After CLOSE: send the output, close, free.
+ * or sent, feed the rest again. While smtp_server_saying holds, pull again once the
+ * output is sent. After CLOSE: send the output, close, free.
  * `now_ms` is milliseconds since 1970 and never goes backwards.
  */
 #ifndef WAYBILL_SMTP_SMTP_SERVER_H
 #define WAYBILL_SMTP_SMTP_SERVER_H
 
-#include "dsn_params.h"
-#include "id128.h"
-#include "reply.h"
 #include "smtp_server_options.h"
-#include "span.h"
+#include "smtp_server_question.h"
 
 struct smtp_server;
-
-/* Made by MAIL, destroyed on every way out of the transaction. The caller reads it
- * while a question or a CONTENT event names it, and must not keep pointers. */
-struct smtp_transaction {
-	struct id128 id;             /* the message id */
-	struct span sender;          /* mailbox without brackets; empty for <> */
-	const struct span *recipients; /* accepted mailboxes as written; "postmaster" may stand alone */
-	const uint8_t *notify;       /* of each recipient: DSN_NOTIFY_ flags, 0: not given (RFC 3461) */
-	const struct span *orcpts;   /* of each recipient, checked and as written; empty: not given */
-	size_t recipient_count;
-	bool smtputf8, body_binary;  /* asked for with MAIL; binary: every octet is data */
-	bool body_8bit;              /* declared, or found in the content */
-	enum dsn_ret ret;
-	struct span envid;           /* checked and as written; empty: not given */
-	uint64_t size_declared;      /* 0: not declared */
-	struct span trace;           /* at COMMIT: the Received field, to stand before the content; empty when spilled */
-	struct span content;         /* at COMMIT: inline content; empty when spilled */
-	struct span stored;          /* at COMMIT: trace and content in one piece; empty when spilled */
-	uint64_t content_bytes;      /* content without the trace field, spilled or not */
-	uint64_t stored_bytes;       /* trace and content, spilled or not */
-	uint32_t stored_crc32c;      /* of trace and content; final at COMMIT */
-	bool spilled;
-};
-
-enum smtp_question_kind {
-	SMTP_ASK_NONE,
-	SMTP_ASK_RCPT,   /* may this recipient be accepted? */
-	SMTP_ASK_VRFY,   /* trusted peers only */
-	SMTP_ASK_EXPN,   /* trusted peers only */
-	SMTP_ASK_SPILL,  /* the content outgrows memory: have a descriptor ready */
-	SMTP_ASK_COMMIT  /* make the message durable */
-};
-
-struct smtp_server_question {
-	enum smtp_question_kind kind;
-	const struct smtp_transaction *transaction; /* NULL for VRFY and EXPN */
-	struct span address; /* RCPT: the new mailbox; VRFY, EXPN: the argument without brackets */
-};
-
-/*
- * RCPT: a 2yz key accepts the recipient, any other refuses it. SPILL: a 2yz key
- * lets CONTENT events follow; any other is the reply after the refused message's
- * end. COMMIT: message-queued or the refusal. VRFY and EXPN: the key; `verified`
- * with one line for each of `mailboxes`.
- */
-struct smtp_server_answer {
-	enum reply_key key;
-	uint32_t seconds;              /* for wordings that name a delay */
-	const struct span *mailboxes;  /* borrowed during the call */
-	size_t mailbox_count;
-};
 
 /* For the log: one for each 4yz or 5yz reply. */
 struct smtp_server_note {
@@ -106,12 +53,15 @@ void smtp_server_free(struct smtp_server *s);
 
 /*
  * Returns how many bytes were taken: fewer than given while a question is pending,
- * while an event waits to be pulled, while SMTP_SERVER_OUTPUT_PAUSE bytes of output
- * wait to be sent, and after CLOSE. With all pulled and sent it takes at least one.
+ * while an event or a reply waits to be pulled, while SMTP_SERVER_OUTPUT_PAUSE bytes of
+ * output wait to be sent, and after CLOSE. With all pulled and sent it takes at least one.
  */
 size_t smtp_server_feed(struct smtp_server *s, struct span bytes, uint64_t now_ms);
 
 enum smtp_server_event_kind smtp_server_next(struct smtp_server *s, struct smtp_server_event *event_out);
+
+/* More replies to a message's recipients follow when the output has room for them: pull again. */
+bool smtp_server_saying(const struct smtp_server *s);
 
 /* Only while a question is pending. */
 void smtp_server_answer(struct smtp_server *s, const struct smtp_server_answer *answer, uint64_t now_ms);
@@ -124,7 +74,7 @@ void smtp_server_answer(struct smtp_server *s, const struct smtp_server_answer *
 struct span smtp_server_output(const struct smtp_server *s);
 void smtp_server_output_consume(struct smtp_server *s, size_t len);
 
-/* When to call expire; UINT64_MAX while a question is pending or after CLOSE. */
+/* When to call expire; UINT64_MAX while a question is pending or replies wait for room, or after CLOSE. */
 uint64_t smtp_server_deadline_ms(const struct smtp_server *s);
 
 /* Ends the session with 421 when its deadline has passed; else does nothing. */
@@ -137,14 +87,14 @@ void smtp_server_shutdown(struct smtp_server *s, uint64_t now_ms);
  * (RFC 3207 section 4.2). Not while a question is pending. */
 void smtp_server_tls_started(struct smtp_server *s, uint64_t now_ms);
 
-/* "command", "data", "chunk", "policy", "directory", "queue", "close". */
+/* "command", "data", "chunk", "replies", "policy", "directory", "queue", "close". */
 const char *smtp_server_waiting_for(const struct smtp_server *s);
 enum smtp_question_kind smtp_server_pending(const struct smtp_server *s);
 
 /* Six characters. */
 struct span smtp_server_session_id(const struct smtp_server *s);
 
-/* The name given with HELO or EHLO; empty before. */
+/* The name given with HELO, EHLO or LHLO; empty before. */
 struct span smtp_server_helo(const struct smtp_server *s);
 
 #endif

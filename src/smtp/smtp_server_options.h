@@ -40,6 +40,7 @@ struct smtp_server_options {
 	struct smtp_server_limits limits;
 	struct id_source *ids;
 	bool repair_newlines; /* bare CR or LF inside a message: repair instead of refusing */
+	bool lmtp;            /* RFC 2033: LHLO, and a reply for each recipient at a message's end */
 	bool starttls;        /* not offered yet */
 };
 

@@ -2,8 +2,8 @@
 /*
  * The session's inside, shared by the files of this room. Who does what:
  * smtp_server.c feeds and hands out events; verbs.c finds the verb and enforces
- * its flags; verb_*.c are the verbs; content.c moves content; session.c replies,
- * asks, ends. Invariants (checked by session_check): a question is pending only
+ * its flags; verb_*.c are the verbs; content.c moves content; results.c is LMTP's end
+ * of a message; session.c replies, asks, ends. Invariants (checked by session_check): a question is pending only
  * in the command phase or, for SPILL and COMMIT, in a content phase; content
  * phases but a swallowed chunk have a transaction; nothing is taken after close.
  */
@@ -20,10 +20,11 @@ enum phase {
 	PHASE_COMMAND,
 	PHASE_DATA,
 	PHASE_CHUNK, /* octets of a BDAT chunk; without a transaction they are dropped */
+	PHASE_RESULTS, /* LMTP: each recipient's reply, as the output has room */
 	PHASE_CLOSED
 };
 
-enum greeting { GREETING_NONE, GREETING_HELO, GREETING_EHLO };
+enum greeting { GREETING_NONE, GREETING_HELO, GREETING_EHLO /* or LHLO */ };
 
 /* What becomes of the rest of a line that will not be executed. */
 enum line_skip {
@@ -38,6 +39,14 @@ struct chunk {
 	bool last;
 	bool refused;           /* dropped, then answered with `key` */
 	enum reply_key key;
+};
+
+/* What is still to be said of a message's recipients. */
+struct results {
+	const enum reply_key *keys; /* in the transaction's arena; NULL: `key` for all */
+	enum reply_key key;
+	uint32_t seconds;
+	size_t next;
 };
 
 struct pending {
@@ -74,6 +83,7 @@ struct smtp_server {
 	struct buf scratch;     /* address of the note or of the question */
 	struct transaction *transaction;
 	struct chunk chunk;
+	struct results results;
 	struct pending ask;
 	struct smtp_server_note note;
 };
@@ -85,6 +95,7 @@ struct reply_about {
 	struct span address;  /* for the note; copied */
 	struct span mailbox;
 	uint64_t seconds, octets;
+	bool unnoted;         /* the same refusal was noted already */
 };
 
 void session_check(const struct smtp_server *s);
@@ -94,6 +105,9 @@ void session_reply_params(const struct smtp_server *s, struct reply_params *para
 
 /* A reply to a command that broke the protocol; too many of them end the session. */
 void session_reply_bad(struct smtp_server *s, enum reply_key key);
+
+/* Which greeting is missing. */
+enum reply_key session_greet_first(const struct smtp_server *s);
 
 /* Replies, then takes nothing any more. */
 void session_close_with(struct smtp_server *s, enum reply_key key);
@@ -115,6 +129,7 @@ void verb_run(struct smtp_server *s, struct span line);
 /* verb_*.c: each parses its arguments, checks the state and replies or asks. */
 void verb_helo(struct smtp_server *s, struct span argument);
 void verb_ehlo(struct smtp_server *s, struct span argument);
+void verb_lhlo(struct smtp_server *s, struct span argument);
 void verb_mail(struct smtp_server *s, struct span argument);
 void verb_rcpt(struct smtp_server *s, struct span argument);
 void verb_rcpt_answer(struct smtp_server *s, const struct smtp_server_answer *answer);
@@ -158,6 +173,18 @@ void content_commit_answer(struct smtp_server *s, const struct smtp_server_answe
 
 /* Forgets the content that a CONTENT event gave out. */
 void content_settle(struct smtp_server *s);
+
+/* Why DATA and BDAT are refused when no recipient was accepted. */
+enum reply_key content_without_recipients(const struct smtp_server *s);
+
+/* results.c */
+
+/* The message's end is answered: once, or with LMTP once for each recipient. Ends the transaction
+ * with the last reply. */
+void results_begin(struct smtp_server *s, const struct smtp_server_answer *answer);
+
+/* Says as much as there is room for. */
+void results_go_on(struct smtp_server *s);
 
 /* timers.c */
 

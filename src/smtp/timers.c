@@ -22,7 +22,7 @@ uint64_t smtp_server_deadline_ms(const struct smtp_server *s)
 {
 	const struct smtp_server_limits *limits = &s->options->limits;
 	session_check(s);
-	if (s->ask.kind != SMTP_ASK_NONE || s->phase == PHASE_CLOSED)
+	if (s->ask.kind != SMTP_ASK_NONE || s->phase == PHASE_RESULTS || s->phase == PHASE_CLOSED)
 		return UINT64_MAX;
 	if (!in_content(s))
 		return s->since_ms + limits->command_timeout_ms;

@@ -33,13 +33,13 @@ static enum reply_key chunk_refusal(const struct smtp_server *s)
 	const struct transaction *t = s->transaction;
 	uint64_t bytes_max = s->options->limits.message_bytes_max;
 	if (s->greeting == GREETING_NONE)
-		return REPLY_GREET_FIRST;
+		return session_greet_first(s);
 	if (s->greeting != GREETING_EHLO)
 		return REPLY_COMMAND_NOT_IMPLEMENTED;
 	if (t == NULL)
 		return REPLY_MAIL_FIRST;
 	if (t->view.recipient_count == 0)
-		return t->rcpt_seen ? REPLY_NO_VALID_RECIPIENTS : REPLY_RECIPIENT_FIRST;
+		return content_without_recipients(s);
 	if (s->chunk.size > bytes_max || t->view.content_bytes > bytes_max - s->chunk.size)
 		return REPLY_MESSAGE_TOO_LARGE;
 	return REPLY_CHUNK_OK;
@@ -66,18 +66,24 @@ void verb_bdat(struct smtp_server *s, struct span argument)
 static bool sequence_error(enum reply_key key)
 {
 	uint16_t code = reply_entry(key)->code;
-	return code >= 500 && code <= 504;
+	return code >= 500 && code <= 504 && key != REPLY_NO_VALID_RECIPIENTS_LMTP;
 }
 
 static void chunk_refuse(struct smtp_server *s, enum reply_key key)
 {
+	struct transaction *t = s->transaction;
+	if (s->options->lmtp && s->chunk.last && t != NULL && t->view.recipient_count > 0) {
+		results_begin(s, &(struct smtp_server_answer){ .key = key });
+		return;
+	}
 	session_command_phase(s);
 	if (sequence_error(key))
 		session_reply_bad(s, key);
 	else
 		session_reply(s, key);
 	/* With no recipient yet there is no content to give up: RCPT may still follow. */
-	if (s->transaction != NULL && (s->transaction->content_began || key == REPLY_MESSAGE_TOO_LARGE))
+	t = s->transaction; /* one error too many ends it with the session */
+	if (t != NULL && (t->content_began || key == REPLY_MESSAGE_TOO_LARGE))
 		session_transaction_end(s);
 }
 

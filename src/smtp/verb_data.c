@@ -16,9 +16,9 @@ void verb_data(struct smtp_server *s, struct span argument)
 	}
 	if (t->view.recipient_count == 0) {
 		if (t->rcpt_seen)
-			session_reply(s, REPLY_NO_VALID_RECIPIENTS);
+			session_reply(s, content_without_recipients(s));
 		else
-			session_reply_bad(s, REPLY_RECIPIENT_FIRST);
+			session_reply_bad(s, content_without_recipients(s));
 		return;
 	}
 	if (!content_begin(s, true)) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HELO and EHLO (RFC 5321 section 4.1.1.1). The name is kept for the trace field
+ * HELO and EHLO (RFC 5321 section 4.1.1.1), and LHLO in their place (RFC 2033). The name is kept for the trace field
  * and not believed: clients send what they are called at home, so anything that
  * is one word without the specials of a header is taken. A second greeting ends
  * the transaction.
@@ -45,19 +45,31 @@ static void add_number_line(struct buf *out, const char *before, uint64_t number
 	buf_add_u64(out, number);
 }
 
-void verb_ehlo(struct smtp_server *s, struct span argument)
+static void list_extensions(struct smtp_server *s)
 {
 	struct buf *out = &s->output;
 	struct reply_params params;
-	if (!greet(s, argument, GREETING_EHLO))
-		return;
 	session_reply_params(s, &params);
 	reply_write_more(out, REPLY_EHLO_OK, &params);
 	add_number_line(out, "250-PIPELINING\r\n250-SIZE ", s->options->limits.message_bytes_max);
 	/* EXPN and HELP must be listed where they are answered (RFC 5321 sections 3.5.2, 4.1.1.1). */
 	buf_add_str(out, "\r\n250-EXPN\r\n250-HELP\r\n250-8BITMIME\r\n250-SMTPUTF8");
-	buf_add_str(out, "\r\n250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250-DSN");
+	buf_add_str(out, "\r\n250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n250-BINARYMIME");
+	/* Who delivers at once has nothing to report later: an LMTP client tells of successes itself. */
+	if (!s->options->lmtp)
+		buf_add_str(out, "\r\n250-DSN");
 	add_number_line(out, "\r\n250 LIMITS RCPTMAX=", s->options->limits.recipients_max);
 	add_number_line(out, " MAILMAX=", s->options->limits.transactions_max);
 	buf_add_str(out, "\r\n");
+}
+
+void verb_ehlo(struct smtp_server *s, struct span argument)
+{
+	if (greet(s, argument, GREETING_EHLO))
+		list_extensions(s);
+}
+
+void verb_lhlo(struct smtp_server *s, struct span argument)
+{
+	verb_ehlo(s, argument);
 }

@@ -64,7 +64,8 @@ static enum reply_key param_envid(struct mail_params *p, const struct smtp_param
 	return REPLY_MAIL_OK;
 }
 
-static enum reply_key param_take(struct mail_params *p, const struct smtp_param *param)
+/* dsn: what RFC 3461 adds was offered. */
+static enum reply_key param_take(struct mail_params *p, const struct smtp_param *param, bool dsn)
 {
 	if (span_eq_nocase(param->keyword, SPAN("SIZE")))
 		return param_size(p, param);
@@ -72,9 +73,9 @@ static enum reply_key param_take(struct mail_params *p, const struct smtp_param 
 		return param_body(p, param);
 	if (span_eq_nocase(param->keyword, SPAN("SMTPUTF8")))
 		return param_smtputf8(p, param);
-	if (span_eq_nocase(param->keyword, SPAN("RET")))
+	if (dsn && span_eq_nocase(param->keyword, SPAN("RET")))
 		return param_ret(p, param);
-	if (span_eq_nocase(param->keyword, SPAN("ENVID")))
+	if (dsn && span_eq_nocase(param->keyword, SPAN("ENVID")))
 		return param_envid(p, param);
 	return REPLY_PARAMETER_UNKNOWN;
 }
@@ -90,7 +91,7 @@ static enum reply_key params_parse(struct smtp_server *s, struct span rest, stru
 			return REPLY_PARAMETER_INVALID;
 		if (s->greeting != GREETING_EHLO)
 			return REPLY_PARAMETER_UNKNOWN; /* nothing was offered to a HELO client */
-		enum reply_key key = param_take(p, &param);
+		enum reply_key key = param_take(p, &param, !s->options->lmtp);
 		if (key != REPLY_MAIL_OK)
 			return key;
 	}

@@ -32,8 +32,8 @@ static enum reply_key params_parse(const struct smtp_server *s, struct span rest
 	enum smtp_param_scan scan;
 	while ((scan = smtp_param_next(&rest, &param)) == SMTP_PARAM_FOUND) {
 		enum reply_key key = REPLY_PARAMETER_UNKNOWN;
-		if (s->greeting != GREETING_EHLO)
-			return key; /* nothing was offered to a HELO client */
+		if (s->greeting != GREETING_EHLO || s->options->lmtp)
+			return key; /* nothing was offered to a HELO client, nor DSN with LMTP */
 		if (span_eq_nocase(param.keyword, SPAN("NOTIFY")))
 			key = param_notify(p, &param);
 		else if (span_eq_nocase(param.keyword, SPAN("ORCPT")))

@@ -18,7 +18,7 @@ void verb_noop(struct smtp_server *s, struct span argument)
 void verb_help(struct smtp_server *s, struct span argument)
 {
 	(void)argument;
-	session_reply(s, REPLY_HELP);
+	session_reply(s, s->options->lmtp ? REPLY_HELP_LMTP : REPLY_HELP);
 }
 
 void verb_quit(struct smtp_server *s, struct span argument)

@@ -11,7 +11,9 @@ enum {
 	NEEDS_GREETING = 1,
 	NEEDS_MAIL = 2,
 	NOT_CHUNKING = 4,  /* not once BDAT has begun (RFC 3030 section 2) */
-	NO_ARGUMENT = 8
+	NO_ARGUMENT = 8,
+	SMTP_ONLY = 16,    /* RFC 2033 section 4.1 */
+	LMTP_ONLY = 32
 };
 
 struct verb {
@@ -25,8 +27,9 @@ static const struct verb verbs[] = {
 	{ "MAIL", NEEDS_GREETING | NOT_CHUNKING, verb_mail },
 	{ "DATA", NEEDS_GREETING | NEEDS_MAIL | NOT_CHUNKING | NO_ARGUMENT, verb_data },
 	{ "BDAT", 0, verb_bdat },
-	{ "EHLO", 0, verb_ehlo },
-	{ "HELO", 0, verb_helo },
+	{ "EHLO", SMTP_ONLY, verb_ehlo },
+	{ "HELO", SMTP_ONLY, verb_helo },
+	{ "LHLO", LMTP_ONLY, verb_lhlo },
 	{ "QUIT", NO_ARGUMENT, verb_quit },
 	{ "RSET", NO_ARGUMENT, verb_rset },
 	{ "NOOP", 0, verb_noop },
@@ -63,8 +66,12 @@ static const struct verb *verb_find(struct span name)
 /* True when the verb may run now; else it is answered. */
 static bool state_allows(struct smtp_server *s, const struct verb *verb, struct span argument)
 {
-	if ((verb->flags & NEEDS_GREETING) != 0 && s->greeting == GREETING_NONE)
-		session_reply_bad(s, REPLY_GREET_FIRST);
+	if ((verb->flags & SMTP_ONLY) != 0 && s->options->lmtp)
+		session_reply_bad(s, REPLY_GREET_WITH_LHLO);
+	else if ((verb->flags & LMTP_ONLY) != 0 && !s->options->lmtp)
+		session_reply_bad(s, REPLY_GREET_WITH_EHLO);
+	else if ((verb->flags & NEEDS_GREETING) != 0 && s->greeting == GREETING_NONE)
+		session_reply_bad(s, session_greet_first(s));
 	else if ((verb->flags & NEEDS_MAIL) != 0 && s->transaction == NULL)
 		session_reply_bad(s, REPLY_MAIL_FIRST);
 	else if ((verb->flags & NOT_CHUNKING) != 0 && s->transaction != NULL && s->transaction->content_began)

@@ -197,7 +197,7 @@ static bool found_record(struct finder *f, const struct segment_event *event)
 	m->slot = f->g->head.slot;
 	m->unit = event->unit;
 	m->arrival_ms = r->arrival_ms;
-	m->bytes = r->content_bytes + r->large_bytes;
+	m->bytes = message_bytes(r->content_bytes + r->large_bytes);
 	m->record_bytes = (uint32_t)record_bytes(r);
 	m->accepted_count = r->recipient_count;
 	m->large = r->large;

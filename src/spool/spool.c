@@ -153,7 +153,7 @@ static int queue_append(struct spool *s, const struct spool_message *m, uint64_t
 		return rc;
 	}
 	a->message->arrival_ms = m->arrival_ms;
-	a->message->bytes = m->trace.len + m->content.len + a->large_bytes;
+	a->message->bytes = message_bytes(m->trace.len + m->content.len + a->large_bytes);
 	a->message->record_bytes = (uint32_t)a->record_bytes;
 	a->message->accepted_count = m->recipient_count;
 	a->message->large = m->large;

@@ -63,18 +63,23 @@ struct message {
 	struct map_link by_id;
 	struct list link;              /* in the order of arrival; alone until it is durable */
 	struct id128 id;
-	uint64_t arrival_ms;
-	uint64_t bytes;
+	uint64_t arrival_ms : 48;      /* since 1970: until the year 10889 */
+	uint64_t delay_notices : 8;
+	uint64_t large : 1;
+	uint64_t live : 1;             /* durable */
 	struct recipients *recipients; /* NULL: all are pending, none was added */
+	uint32_t bytes;                /* UINT32_MAX: that or more */
 	uint32_t slot;
 	uint32_t unit;
 	uint32_t record_bytes;         /* head, envelope, content inside the record */
 	uint32_t accepted_count;
 	uint32_t open_count;           /* not final */
-	bool large;
-	bool live;                     /* durable */
-	uint8_t delay_notices;
 };
+
+static inline uint32_t message_bytes(uint64_t bytes)
+{
+	return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
+}
 
 enum segment_phase {
 	SEGMENT_EMPTY,    /* what stood in it is retired; may be used again */

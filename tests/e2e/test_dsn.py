@@ -238,6 +238,28 @@ def test_delays_are_told_at_their_times_and_not_again_after_a_restart(server):
         until(lambda: len(notices(s, "bob")) == 2, "the second notice")
 
 
+MEANT = {  # recipient: (what is said of it, the action, the status)
+    "gone@remote.test": (b"550 no such user here\r\n", "failed", "5.1.1"),
+    "odd@remote.test": (b"550 not today\r\n", "failed", "5.0.0"),
+    "own@remote.test": (b"550 5.2.1 no such user here\r\n", "failed", "5.2.1"),
+    "full@remote.test": (b"452 mailbox full\r\n", "delayed", "4.2.2"),
+    "over@remote.test": (b"552 5.2.2 over quota\r\n", "delayed", "4.2.2"),
+}
+
+
+def test_the_status_says_what_a_reply_without_a_code_means(server):
+    """RFC 3463; RFC 3464 section 2.3.4: a program learns as much as a person."""
+    def rcpt(_, argument):
+        return MEANT[argument[argument.index("<") + 1:argument.index(">")]][0]
+    with Remote({"RCPT": rcpt}) as remote:
+        s = server(sections={**via(remote), **DELAYS})
+        submit(s, token(), {recipient: "" for recipient in MEANT})
+        until(lambda: len(notices(s, "bob")) == 2, "a failure and a delay")
+        found = {r["Final-Recipient"].partition("; ")[2]: (r["Action"], r["Status"]) for n in notices(s, "bob")
+                 for r in n.recipients}
+    assert found == {recipient: (action, status) for recipient, (_, action, status) in MEANT.items()}
+
+
 def test_a_server_that_is_down_is_a_delay_too(server):
     """The recipients were never tried, and their sender is told all the same."""
     with Remote() as remote:

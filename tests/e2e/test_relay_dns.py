@@ -3,15 +3,13 @@
 
 Mail exchangers listen on port 25, at loopback addresses of their own, so these tests need the right to bind it.
 """
-import shutil
-import subprocess
 import time
 
 import pytest
 
 from harness.conf import write
 from harness.deadline import until
-from harness.ports import port_block
+from harness.name_server import name_server
 from harness.remote import Remote
 from harness.server import message, token
 from test_relay_remotes import FROM, QUEUE, bounced, log_of, send, wait_for
@@ -19,10 +17,6 @@ from test_relay_remotes import FROM, QUEUE, bounced, log_of, send, wait_for
 ONE, TWO, NOBODY = "127.0.25.1", "127.0.25.2", "127.0.25.9"
 
 ZONE = f"""\
-$ORIGIN test.
-$TTL 60
-@           IN SOA ns.test. hostmaster.test. 1 3600 600 86400 60
-@           IN NS  ns.test.
 ns          IN A   127.0.0.1
 one         IN A   {ONE}
 two         IN A   {TWO}
@@ -51,46 +45,16 @@ share2      IN MX  10 one.test.
 bogus       IN MX  10 one.test.
 """
 
-NSD = """\
-server:
-    ip-address: 127.0.0.1@{port}
-    username: ""
-    zonesdir: "{dir}"
-    database: ""
-    pidfile: "{dir}/nsd.pid"
-    xfrdfile: "{dir}/xfrd"
-    zonelistfile: "{dir}/zonelist"
-    server-count: 1
-remote-control:
-    control-enable: no
-zone:
-    name: test
-    zonefile: test.zone
-"""
-
 # A key that nobody has: the zone is not signed, so every answer below it fails its validation.
 ANCHOR = "bogus.test. IN DS 4711 13 2 " + "ab" * 32 + "\n"
 
 
 @pytest.fixture(scope="module")
-def name_server(tmp_path_factory):
-    program = shutil.which("nsd", path="/usr/sbin:/usr/bin:/sbin")
-    if program is None:
-        pytest.skip("nsd is not installed; tools/install-deps test brings it")
+def zone(tmp_path_factory):
     folder = tmp_path_factory.mktemp("nsd")
-    port = port_block()
-    write(folder / "test.zone", ZONE)
-    write(folder / "nsd.conf", NSD.format(port=port, dir=folder))
     write(folder / "anchor", ANCHOR)
-    with open(folder / "log", "wb") as log:
-        process = subprocess.Popen([program, "-d", "-c", str(folder / "nsd.conf")], stdin=subprocess.DEVNULL, stdout=log,
-                                   stderr=log)
-    try:
-        until(lambda: "nsd started" in (folder / "log").read_text(), "nsd has started", 10)
+    with name_server(folder, {"test": ZONE}) as port:
         yield port, str(folder / "anchor")
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +69,8 @@ def exchangers():
 
 
 @pytest.fixture
-def s(server, name_server, exchangers):
-    port, anchor = name_server
+def s(server, zone, exchangers):
+    port, anchor = zone
     made = server(start=False)
     made.reconfigure(sections={"queue": QUEUE, "dns": {"servers": f'{{"127.0.0.1:{port}"}}', "trust-anchor": f'"{anchor}"'},
                                'route "byname.test"': {"via": f'"smtp://me.test:{made.port}"'}})

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mail to Exim and to Dovecot's LMTP server, which were not written here: each message arrives once and unchanged, or
-waits for the right reason, or comes back in their words.
+"""Mail to Exim, to Dovecot's LMTP server and to OpenSMTPD, which were not written here: each message arrives once and
+unchanged, or waits for the right reason, or comes back in their words.
 """
 import email
 import os
@@ -12,9 +12,10 @@ import pytest
 from harness import maildir
 from harness.conf import configured_server
 from harness.deadline import until
-from harness.foreign import Dovecot, Exim
+from harness.foreign import Dovecot, Exim, OpenSmtpd
+from harness.remote import Remote
 from harness.server import message, token
-from test_relay_remotes import FROM, QUEUE, bounced, log_of, send, wait_for
+from test_relay_remotes import FROM, QUEUE, bounced, log_of, send, serve, wait_for
 
 EXIM_USERS = ("ann", "ben", "grün")
 HEAD_8BIT = b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"
@@ -34,6 +35,7 @@ def via_exim(tmp_path_factory, exim):
         'route "exim.test"': {"via": exim.via, "connections": "1"},
         'route "narrow.test"': {"via": exim.via, "source": f'"{exim.NARROW}"'},
         'route "strict.test"': {"via": exim.via, "source": f'"{exim.STRICT}"'},
+        'route "busy.test"': {"via": exim.via, "source": f'"{exim.BUSY}"'},
     })
     exim.put("back", str(s.port))
     yield from running(s)
@@ -99,6 +101,15 @@ def test_exim_gets_many_messages_in_one_connection(via_exim, exim):
     assert exim.log().count("SMTP connection from") - before <= 2
 
 
+def test_exim_allows_two_connections_and_gets_all(via_exim, exim):
+    """What it says to those above is no answer for a message: none waits for its second attempt."""
+    sent = [send(via_exim, "ann@busy.test") for _ in range(30)]
+    for mark, identity in sent:
+        exim.mail("ann", mark)
+        assert " attempt=1 " in wait_for(via_exim, "delivered", identity)[0]
+    assert "too many connections from that IP address" in exim.log()
+
+
 def test_exim_gets_five_million_octets_unchanged(via_exim, exim):
     """From a file of its own, through DATA with its dots, to a file of Exim's."""
     mark = token()
@@ -108,7 +119,8 @@ def test_exim_gets_five_million_octets_unchanged(via_exim, exim):
         assert same(exim.mail(user, mark), content)
 
 
-@pytest.mark.parametrize("domain, words", [("narrow.test", b"larger than the other server takes"), ("strict.test", b"Ten thousand bytes are enough")])
+@pytest.mark.parametrize("domain, words", [("narrow.test", b"x-waybill; 5.3.4 the message is larger than"),
+                                           ("strict.test", b"smtp; 552 5.3.4 Ten thousand bytes are enough")])
 def test_what_is_too_large_for_exim_comes_back_at_once(via_exim, exim, domain, words):
     """RFC 1870: by the number that it announces nothing is sent; by its reply to MAIL, its words are told."""
     mark = token()
@@ -126,6 +138,7 @@ def test_only_who_is_unknown_to_exim_comes_back_with_its_words(via_exim, exim):
     bounce, = bounced(via_exim, mark)
     assert b"nobody@exim.test" in bounce.raw and b"ben@exim.test" not in bounce.raw
     assert b"no such mailbox there" in bounce.raw and b"smtp; 550 Unrouteable address\n" in bounce.raw
+    assert b"Status: 5.1.1\n" in bounce.raw  # by what its words mean
     for user in ("ann", "ben"):
         exim.mail(user, mark)
     assert len(log_of(via_exim, "delivered", identity)) == 2
@@ -206,6 +219,8 @@ def test_dovecot_gives_each_recipient_its_own_answer(via_dovecot, dovecots, way)
     bounce, = bounced(via_dovecot, mark)
     assert f"Final-Recipient: rfc822; nobody@{way}.test\n".encode() in bounce.raw and b"Status: 5.1.1\n" in bounce.raw
     assert b"User doesn't exist" in bounce.raw and bounce.raw.count(b"Final-Recipient") == 1
+    host = b"mx.example.org" if way == "unix" else b"[127.0.0.1]"  # a socket's path is nobody else's business
+    assert b"Remote-MTA: dns; " + host + b"\n" in bounce.raw and dovecot.dir.encode() not in bounce.raw
     for user in ("ann", "ben"):
         dovecot.mail(user, mark)
     line, = wait_for(via_dovecot, "deferred", identity)
@@ -252,3 +267,22 @@ def test_mail_waits_while_dovecot_is_down_and_arrives_once(via_dovecot, dovecots
     assert [len(maildir.holding(dovecot.maildir(user), mark)) for user in ("stuck", "ann")] == [1, 1]
     assert len(maildir.holding(dovecot.maildir("ann"), later)) == 1
     assert " attempt=1 " in log_of(via_dovecot, "delivered", later_identity)[0]
+
+
+# --- OpenSMTPD -----------------------------------------------------------------------------
+
+def test_opensmtpd_has_a_limit_for_each_connection_and_no_pipelining(server, tmp_path):
+    """It refuses the fourth MAIL and every command that comes too early. What it took is seen behind it."""
+    with Remote() as behind, OpenSmtpd(tmp_path, ("ann", "ben"), 3, behind.port) as opensmtpd:
+        s = serve(server, {"opensmtpd.test": {"via": opensmtpd.via, "connections": "1"}})
+        content = {mark: HEAD_8BIT + message(mark, text_8bit(3000, seed)) for seed, mark in enumerate(token() for _ in range(8))}
+        identities = [put(s, content[mark], ["ann@opensmtpd.test"], params=" BODY=8BITMIME") for mark in content]
+        unknown, _ = send(s, "nobody@opensmtpd.test", "ben@opensmtpd.test")
+        for identity in identities:
+            assert " attempt=1 " in wait_for(s, "delivered", identity)[0]
+        for mark in content:
+            assert behind.message(mark)["data"].endswith(content[mark].partition(b"\r\n\r\n")[2])
+        assert behind.message(unknown)["recipients"] == ["ben@opensmtpd.test"]
+        bounce, = bounced(s, unknown)
+        assert b"550 Invalid recipient: <nobody@opensmtpd.test>" in bounce.raw and b"Status: 5.1.1\n" in bounce.raw
+        assert "452 4.5.3" in opensmtpd.log() and "Pipelining" not in opensmtpd.log()

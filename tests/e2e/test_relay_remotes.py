@@ -134,6 +134,17 @@ def test_recipients_of_one_message_share_a_transaction_and_have_their_own_result
                                                                    ["later@many.test"]]
 
 
+def test_recipients_that_wait_for_the_same_reason_come_again_in_one_transaction(server):
+    """RFC 5321 section 4.5.4.1: whatever chance adds to the wait, it adds the same for all of a message."""
+    recipients = [f"user{i}@many.test" for i in range(30)]
+    with Remote({"RCPT": [b"451 4.3.0 later\r\n"] * len(recipients) + [b"250 ok\r\n"]}) as remote:
+        s = serve(server, {"many.test": remote.via})
+        mark, identity = send(s, *recipients)
+        for line in wait_for(s, "delivered", identity, count=len(recipients)):
+            assert " attempt=2 " in line
+        assert [sorted(m["recipients"]) for m in remote.holding(mark)] == [sorted(recipients)]
+
+
 def test_a_dripping_server_gets_its_mail_and_delays_nobody(server):
     """One byte at a time, slowly, is still an answer."""
     def drip(conversation, _):
@@ -180,11 +191,11 @@ def test_a_server_that_is_always_busy_is_not_hammered(server):
 
 
 def test_a_kept_connection_that_ended_costs_no_attempt(server):
-    """Servers close or say 421 after some messages; the next message goes over a new connection at once."""
+    """Servers close, say 421 or that there were too many messages; the next one goes over a new connection at once."""
     def only_one(conversation, _):
         conversation.mails = getattr(conversation, "mails", 0) + 1
         return b"250 ok\r\n" if conversation.mails == 1 else say
-    for say in (b"421 4.7.0 too many messages in this connection\r\n", None):
+    for say in (b"421 4.7.0 too many messages in this connection\r\n", b"452 4.5.3 Too many messages sent\r\n", None):
         with Remote({"MAIL": only_one}) as remote:
             s = serve(server, {"kept.test": {"via": remote.via, "connections": "1"}})
             sent = [send(s, f"user{i}@kept.test") for i in range(4)]

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whole sessions: the first byte chooses trust and the pieces in which the rest
+ * Whole sessions: the first byte chooses trust, LMTP and the pieces in which the rest
  * is fed; answers follow from what is asked. The session's own invariants and
  * the checks here must hold: the output is whole lines, its size and the state
  * stay within bounds, and cutting changes nothing.
@@ -13,6 +13,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define OUTPUT_MAX (4 << 20)
+#define RECIPIENTS_MAX 300
 
 static enum reply_key answer_key(const struct smtp_server_question *q)
 {
@@ -47,42 +48,69 @@ static void commit_check(const struct smtp_transaction *t)
 		assert((t->content.ptr[i] == '\r') == (t->content.ptr[i + 1] == '\n'));
 }
 
-static bool pump(struct smtp_server *s, struct buf *output)
+/* A reply for each recipient, also one that says the message is queued. */
+static const enum reply_key *keys_of(const struct smtp_transaction *t)
+{
+	static const enum reply_key results[] = { REPLY_LMTP_DELIVERED, REPLY_MAILBOX_FULL, REPLY_MESSAGE_QUEUED };
+	static enum reply_key keys[RECIPIENTS_MAX];
+	assert(t->recipient_count <= RECIPIENTS_MAX);
+	for (size_t i = 0; i < t->recipient_count; i++)
+		keys[i] = results[(t->recipients[i].len + i) % 3];
+	return keys;
+}
+
+static void answer(struct smtp_server *s, const struct smtp_server_question *q, bool lmtp)
+{
+	struct smtp_server_answer a = { .key = answer_key(q), .seconds = 5 };
+	if (q->kind == SMTP_ASK_COMMIT) {
+		commit_check(q->transaction);
+		if (lmtp && a.key == REPLY_MESSAGE_QUEUED) {
+			a.keys = keys_of(q->transaction);
+			a.key_count = q->transaction->recipient_count;
+		}
+	}
+	smtp_server_answer(s, &a, 1000);
+}
+
+static bool pump(struct smtp_server *s, bool lmtp, struct buf *output)
 {
 	struct smtp_server_event e;
 	enum smtp_server_event_kind kind;
-	while ((kind = smtp_server_next(s, &e)) != SMTP_SERVER_IDLE && kind != SMTP_SERVER_CLOSE) {
-		if (kind != SMTP_SERVER_ASK)
-			continue;
-		if (e.question.kind == SMTP_ASK_COMMIT)
-			commit_check(e.question.transaction);
-		struct smtp_server_answer a = { .key = answer_key(&e.question), .seconds = 5 };
-		smtp_server_answer(s, &a, 1000);
-	}
-	struct span out = smtp_server_output(s);
-	assert(out.len == 0 || out.ptr[out.len - 1] == '\n');
-	buf_add(output, out);
-	smtp_server_output_consume(s, out.len);
+	do {
+		while ((kind = smtp_server_next(s, &e)) != SMTP_SERVER_IDLE && kind != SMTP_SERVER_CLOSE)
+			if (kind == SMTP_SERVER_ASK)
+				answer(s, &e.question, lmtp);
+		struct span out = smtp_server_output(s);
+		assert(out.len == 0 || out.ptr[out.len - 1] == '\n');
+		buf_add(output, out);
+		smtp_server_output_consume(s, out.len);
+	} while (smtp_server_saying(s));
 	return kind != SMTP_SERVER_CLOSE;
 }
 
-static void run(struct span in, bool trusted, size_t step, struct buf *output)
+struct manner {
+	bool trusted, lmtp;
+	size_t step;
+};
+
+static void run(struct span in, const struct manner *how, struct buf *output)
 {
 	struct id_source ids = { { 1, 2 } };
 	struct smtp_server_options options = {
-		.hostname = SPAN("mx"), .limits = SMTP_SERVER_LIMITS_DEFAULT, .ids = &ids
+		.hostname = SPAN("mx"), .limits = SMTP_SERVER_LIMITS_DEFAULT, .ids = &ids, .lmtp = how->lmtp
 	};
-	struct smtp_server_peer peer = { .trusted = trusted, .now_ms = 1000 };
+	struct smtp_server_peer peer = { .trusted = how->trusted, .now_ms = 1000 };
 	options.limits.inline_bytes_max = 8192;
 	options.limits.message_bytes_max = 20000;
 	options.limits.line_bytes_max = 3000;
+	options.limits.recipients_max = RECIPIENTS_MAX;
 	struct smtp_server *s = smtp_server_new(&options, &peer);
-	bool open = s != NULL && pump(s, output);
+	bool open = s != NULL && pump(s, how->lmtp, output);
 	while (in.len > 0 && open) {
-		struct span piece = span_to(in, step);
+		struct span piece = span_to(in, how->step);
 		size_t taken = smtp_server_feed(s, piece, 1000);
 		assert(taken > 0 && taken <= piece.len); /* all was pulled and sent */
-		open = pump(s, output);
+		open = pump(s, how->lmtp, output);
 		in = span_from(in, taken);
 	}
 	smtp_server_free(s);
@@ -96,8 +124,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct span in = span_of(data + 1, size - 1);
 	buf_init(&whole, OUTPUT_MAX);
 	buf_init(&cut, OUTPUT_MAX);
-	run(in, data[0] & 1, SIZE_MAX, &whole);
-	run(in, data[0] & 1, 1 + data[0] / 2, &cut);
+	struct manner how = { .trusted = data[0] & 1, .lmtp = data[0] & 2, .step = SIZE_MAX };
+	run(in, &how, &whole);
+	how.step = 1 + data[0] / 4;
+	run(in, &how, &cut);
 	assert(span_eq(buf_span(&whole), buf_span(&cut)));
 	buf_fini(&whole);
 	buf_fini(&cut);

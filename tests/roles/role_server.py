@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What relay meets outside: an SMTP server that notes every line, and a name server that knows no name."""
 import socket
+import struct
 import threading
 
 
 class MailServer:
-    """Accepts everything; at the stage `stall` (a verb, "CONNECT" or ".") it says nothing until it is let go."""
+    """Accepts everything; at the stage `stall` (a verb, "CONNECT" or ".") it says nothing until it is let go.
+    With `reset` it breaks the connection together with its answer to a message."""
 
-    def __init__(self, stall=None):
+    def __init__(self, stall=None, reset=False):
         self.stall = stall
+        self.reset = reset
         self.stalled = threading.Event()
         self.let_go = threading.Event()
         self.lines = []      # every command of every connection
@@ -54,7 +57,10 @@ class MailServer:
                     sock.sendall(self.reply(line))
                     if line[:4].upper() == b"DATA":
                         self.content(file)
+                        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", self.reset, 0))
                         sock.sendall(b"250 2.0.0 kept\r\n")
+                        if self.reset:
+                            return
         except OSError:
             pass
 

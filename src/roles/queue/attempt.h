@@ -20,6 +20,7 @@ struct attempt {
 	struct list link;
 	struct spool_view view;
 	uint32_t next;         /* the recipient to begin next */
+	struct scheduler_unit **routed; /* message_units, when it began; only whether there is one counts */
 	unsigned open;         /* recipients asked about or being settled */
 	struct map names;      /* who is served, who was added */
 	struct arena memory;   /* of the names */

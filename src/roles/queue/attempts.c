@@ -20,7 +20,8 @@
 static bool due(const struct attempt *a, uint32_t recipient)
 {
 	const struct spool_recipient *r = &a->view.recipients[recipient];
-	if (message_routed(a->message, recipient))
+	/* As it was when the message was read, like the states: a unit that ended meanwhile was settled. */
+	if (a->routed != NULL && a->routed[recipient] != NULL)
 		return false;
 	switch (r->state) {
 	case SPOOL_PENDING:
@@ -41,6 +42,7 @@ static void attempt_end(struct attempt *a)
 	list_remove(&a->link);
 	q->attempt_count--;
 	spool_view_fini(&a->view);
+	free(a->routed);
 	map_fini(&a->names);
 	arena_reset(&a->memory);
 	free(a);
@@ -106,6 +108,7 @@ static void attempt_begin(struct queue_role *q, struct queue_message *m)
 	}
 	a->owner = q;
 	a->message = m;
+	a->routed = message_units(q, &m->id, a->view.entry.recipient_count);
 	map_init(&a->names);
 	arena_init(&a->memory, ATTEMPT_NAMES_BYTES_MAX);
 	remember_served(a);
@@ -118,7 +121,7 @@ static void attempt_begin(struct queue_role *q, struct queue_message *m)
 /* A message whose time has come: an attempt, or first the bounce that it is owed. */
 static void begin(struct queue_role *q, const struct schedule_entry *entry)
 {
-	struct queue_message *m = message_get(q, &entry->id);
+	struct queue_message *m = message_get(q, &entry->id, true);
 	if (m == NULL) {
 		message_schedule_new(q, &entry->id, clock_unix_ms() + ATTEMPT_UNREADABLE_AGAIN_MS, entry->fresh);
 		return;
@@ -143,7 +146,7 @@ void attempts_run(struct queue_role *q)
 	struct schedule_entry entry;
 	uint64_t now_ms = clock_unix_ms();
 	while (may_begin(q) && schedule_take(&q->schedule, now_ms, &entry))
-		if (message_due(q, &entry.id, now_ms))
+		if (message_due(q, &entry, now_ms))
 			begin(q, &entry);
 	uint64_t next_ms = schedule_next_ms(&q->schedule);
 	if (next_ms == UINT64_MAX || !may_begin(q))

@@ -36,19 +36,12 @@ static uint64_t expires_ms(const struct queue_role *q, const struct queue_way *w
 static void hand_over(struct attempt *a, const struct group *g)
 {
 	struct queue_role *q = a->owner;
-	struct queue_message *m = a->message;
 	struct scheduler_unit_form form = { .key = span_str(g->key), .window_max = g->connections_max,
 		.id = a->view.entry.id, .expires_ms = expires_ms(q, g->way, &a->view), .down = plans_backoff(q, g->way),
 		.sender_hash = (uint32_t)map_hash(q->sender_key, a->view.sender),
-		.recipients = g->recipients, .recipient_count = g->count, .siblings = &m->chain };
-	if (!message_route(m, g->recipients, g->count)) {
-		m->soon = true;
-	} else if (!scheduler_add(q->scheduler, &form)) {
-		message_unroute(m, g->recipients, g->count);
-		m->soon = true;
-	} else {
-		m->units++;
-	}
+		.recipients = g->recipients, .recipient_count = g->count };
+	if (!scheduler_add(q->scheduler, &form))
+		a->message->soon = true;
 }
 
 void attempt_groups_hand_over(struct attempt *a)

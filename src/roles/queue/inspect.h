@@ -65,8 +65,6 @@ bool inspect_filter_sender(const struct ipc_queue_filter *filter, struct span se
 bool inspect_filter_recipient(const struct ipc_queue_filter *filter, const struct inspect_recipient *r);
 /* The host in front of a reason as results.c writes it; empty when a reply of our own is the reason. */
 struct span inspect_reason_host(struct span reason);
-/* For each recipient the unit that it is in, or NULL; NULL when none is in one, or memory is short. Free it. */
-const struct scheduler_unit **inspect_units_of(const struct queue_message *m, uint32_t recipient_count);
 
 /* inspect_list.c */
 struct inspect_block {

@@ -148,30 +148,16 @@ static void settle(struct change_message *cm, const struct inspect_recipient *r,
 /* Units that wait are taken apart; what is left of them joins anew when the wish is recorded. */
 static void units_drop(struct queue_role *q, struct queue_message *m)
 {
-	while (m->chain != NULL) {
-		struct scheduler_unit *unit = m->chain;
-		m->chain = unit->sibling;
-		message_unroute(m, unit->recipients, unit->recipient_count);
-		m->units--;
+	struct scheduler_unit *unit;
+	while ((unit = scheduler_unit_of(q->scheduler, &m->id, NULL)) != NULL)
 		scheduler_drop(q->scheduler, unit);
-	}
-}
-
-static bool busy(const struct queue_message *m)
-{
-	if (m->attempting)
-		return true;
-	for (const struct scheduler_unit *unit = m->chain; unit != NULL; unit = unit->sibling)
-		if (!scheduler_unit_waits(unit))
-			return true;
-	return false;
 }
 
 static void change_recipients(struct change_message *cm, const struct spool_recipient *recipients, uint32_t count)
 {
 	struct change *c = cm->change;
 	struct queue_message *m = cm->message;
-	const struct scheduler_unit **units = inspect_units_of(m, count);
+	struct scheduler_unit **units = message_units(c->q, &m->id, count);
 	bool *fits = calloc(count, sizeof(*fits));
 	for (uint32_t i = 0; fits != NULL && i < count; i++) {
 		struct inspect_recipient r = { &recipients[i], units != NULL ? units[i] : NULL,
@@ -227,8 +213,8 @@ static void change_message(struct change *c, const struct id128 *id)
 {
 	struct queue_role *q = c->q;
 	struct spool_entry entry;
-	struct queue_message *m = spool_find(q->spool, id, &entry) ? message_get(q, id) : NULL;
-	struct change_message *cm = m != NULL && !busy(m) ? calloc(1, sizeof(*cm)) : NULL;
+	struct queue_message *m = spool_find(q->spool, id, &entry) ? message_get(q, id, false) : NULL;
+	struct change_message *cm = m != NULL && !m->attempting && m->passages == 0 ? calloc(1, sizeof(*cm)) : NULL;
 	if (m == NULL) {
 		c->counts.missing++;
 	} else if (cm == NULL) {

@@ -72,7 +72,7 @@ static void put_recipient(struct buf *list, const struct inspect_recipient *r, u
 static uint32_t list_recipients(const struct page *p, const struct spool_view *view, struct buf *list)
 {
 	const struct queue_message *m = message_find(p->q, &view->entry.id);
-	const struct scheduler_unit **units = inspect_units_of(m, view->entry.recipient_count);
+	struct scheduler_unit **units = message_units(p->q, &view->entry.id, view->entry.recipient_count);
 	uint32_t matching = 0;
 	for (uint32_t i = 0; i < view->entry.recipient_count; i++) {
 		struct inspect_recipient r = { &view->recipients[i], units != NULL ? units[i] : NULL,

@@ -113,15 +113,3 @@ struct span inspect_reason_host(struct span reason)
 			return span_to(reason, i);
 	return (struct span){ NULL, 0 };
 }
-
-const struct scheduler_unit **inspect_units_of(const struct queue_message *m, uint32_t recipient_count)
-{
-	if (m == NULL || m->chain == NULL)
-		return NULL;
-	const struct scheduler_unit **units = calloc(recipient_count, sizeof(struct scheduler_unit *));
-	for (const struct scheduler_unit *unit = m->chain; units != NULL && unit != NULL; unit = unit->sibling)
-		for (uint32_t i = 0; i < unit->recipient_count; i++)
-			if (unit->recipients[i] < recipient_count)
-				units[unit->recipients[i]] = unit;
-	return units;
-}

@@ -110,7 +110,7 @@ static void count(struct group *g, const struct spool_entry *entry, const struct
 static uint32_t sum_message(struct queue_role *q, struct summary *s, const struct spool_entry *entry)
 {
 	const struct queue_message *m = message_find(q, &entry->id);
-	const struct scheduler_unit **units = inspect_units_of(m, entry->recipient_count);
+	struct scheduler_unit **units = message_units(q, &entry->id, entry->recipient_count);
 	struct spool_recipient r;
 	for (uint32_t i = 0; i < entry->recipient_count; i++) {
 		if (!spool_recipient_find(q->spool, &entry->id, i, &r) || spool_state_final(r.state))

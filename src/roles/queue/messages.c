@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Messages that are being worked on, and when each one is due again. A message has at
- * most one attempt at a time and one place in the schedule; recipients that are in
- * units wait for their destination and are not due meanwhile.
+ * most one attempt at a time; recipients that are in units wait for their destination
+ * and are not due meanwhile. What only waits takes no memory here.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -34,58 +34,6 @@ struct queue_message *message_find(const struct queue_role *q, const struct id12
 	return NULL;
 }
 
-struct queue_message *message_get(struct queue_role *q, const struct id128 *id)
-{
-	struct queue_message *m = message_find(q, id);
-	if (m != NULL)
-		return m;
-	m = calloc(1, sizeof(*m));
-	if (m == NULL)
-		return NULL;
-	m->id = *id;
-	m->scheduled_at = SCHEDULE_NOWHERE;
-	if (map_insert(&q->messages, &m->link, hash(id)))
-		return m;
-	free(m);
-	return NULL;
-}
-
-bool message_routed(const struct queue_message *m, uint32_t recipient)
-{
-	for (size_t i = 0; i < m->routed_count; i++)
-		if (m->routed[i] == recipient)
-			return true;
-	return false;
-}
-
-bool message_route(struct queue_message *m, const uint32_t *recipients, uint32_t count)
-{
-	if (m->routed_count + count > m->routed_cap) {
-		size_t cap = m->routed_count + count;
-		uint32_t *grown = realloc(m->routed, cap * sizeof(*grown));
-		if (grown == NULL)
-			return false;
-		m->routed = grown;
-		m->routed_cap = cap;
-	}
-	memcpy(m->routed + m->routed_count, recipients, count * sizeof(*recipients));
-	m->routed_count += count;
-	return true;
-}
-
-void message_unroute(struct queue_message *m, const uint32_t *recipients, uint32_t count)
-{
-	size_t kept = 0;
-	for (size_t i = 0; i < m->routed_count; i++) {
-		bool gone = false;
-		for (uint32_t j = 0; j < count && !gone; j++)
-			gone = m->routed[i] == recipients[j];
-		if (!gone)
-			m->routed[kept++] = m->routed[i];
-	}
-	m->routed_count = kept;
-}
-
 static uint64_t due_of(const struct spool_recipient *r)
 {
 	switch (r->state) {
@@ -100,8 +48,23 @@ static uint64_t due_of(const struct spool_recipient *r)
 	}
 }
 
-/* When this message is to be looked at; NEVER: it is gone, held, or waits in units only. */
-static uint64_t next_due(struct queue_role *q, const struct id128 *id, const struct queue_message *m)
+struct scheduler_unit **message_units(const struct queue_role *q, const struct id128 *id, uint32_t recipient_count)
+{
+	struct scheduler_unit *unit = q->scheduler != NULL ? scheduler_unit_of(q->scheduler, id, NULL) : NULL;
+	if (unit == NULL)
+		return NULL;
+	struct scheduler_unit **units = calloc(recipient_count, sizeof(struct scheduler_unit *));
+	if (units == NULL)
+		abort(); /* a recipient in two units would get two copies */
+	for (; unit != NULL; unit = scheduler_unit_of(q->scheduler, id, unit))
+		for (uint32_t i = 0; i < unit->recipient_count; i++)
+			if (unit->recipients[i] < recipient_count)
+				units[unit->recipients[i]] = unit;
+	return units;
+}
+
+/* When this message is to be looked at; NEVER: it is gone, held, or waits in units and gets no notice. */
+static uint64_t next_due(struct queue_role *q, const struct id128 *id)
 {
 	struct spool_entry entry;
 	struct spool_recipient r;
@@ -109,31 +72,19 @@ static uint64_t next_due(struct queue_role *q, const struct id128 *id, const str
 	bool waits = false; /* also in a unit */
 	if (!spool_find(q->spool, id, &entry))
 		return NEVER;
+	struct scheduler_unit **units = message_units(q, id, entry.recipient_count);
 	for (uint32_t i = 0; i < entry.recipient_count; i++) {
 		if (!spool_recipient_find(q->spool, id, i, &r))
 			continue;
 		waits |= r.state == SPOOL_PENDING || r.state == SPOOL_DEFERRED || r.state == SPOOL_IN_DOUBT;
-		if (m != NULL && message_routed(m, i))
+		if (units != NULL && units[i] != NULL)
 			continue;
 		uint64_t at = due_of(&r);
 		earliest = at < earliest ? at : earliest;
 	}
+	free(units);
 	uint64_t notice = waits ? delay_due_ms(q, &entry) : NEVER;
 	return notice < earliest ? notice : earliest;
-}
-
-bool message_due(struct queue_role *q, const struct id128 *id, uint64_t now_ms)
-{
-	return next_due(q, id, message_find(q, id)) <= now_ms;
-}
-
-void message_unchain(struct queue_message *m, const struct scheduler_unit *unit)
-{
-	struct scheduler_unit **at = &m->chain;
-	while (*at != NULL && *at != unit)
-		at = &(*at)->sibling;
-	if (*at != NULL)
-		*at = unit->sibling;
 }
 
 static void schedule(struct queue_role *q, const struct schedule_entry *entry)
@@ -155,6 +106,34 @@ void message_unopened(struct queue_role *q, struct queue_message *m, int error)
 	log_end(&line);
 }
 
+struct queue_message *message_get(struct queue_role *q, const struct id128 *id, bool taken)
+{
+	struct queue_message *m = message_find(q, id);
+	if (m != NULL)
+		return m;
+	m = calloc(1, sizeof(*m));
+	if (m == NULL)
+		return NULL;
+	m->id = *id;
+	m->scheduled_at = SCHEDULE_NOWHERE;
+	m->scheduled_ms = taken ? NEVER : next_due(q, id);
+	if (map_insert(&q->messages, &m->link, hash(id)))
+		return m;
+	free(m);
+	return NULL;
+}
+
+bool message_due(struct queue_role *q, const struct schedule_entry *entry, uint64_t now_ms)
+{
+	uint64_t at = next_due(q, &entry->id);
+	struct queue_message *m = message_find(q, &entry->id);
+	if (m != NULL)
+		m->scheduled_ms = NEVER; /* its end schedules it */
+	else if (at > now_ms && at != NEVER)
+		schedule(q, &(struct schedule_entry){ .due_ms = at, .id = entry->id, .fresh = entry->fresh });
+	return at <= now_ms;
+}
+
 void message_schedule_new(struct queue_role *q, const struct id128 *id, uint64_t due_ms, bool fresh)
 {
 	schedule(q, &(struct schedule_entry){ .due_ms = due_ms, .id = *id, .fresh = fresh });
@@ -165,7 +144,6 @@ static void message_forget(struct queue_role *q, struct queue_message *m)
 	if (m->scheduled_at != SCHEDULE_NOWHERE)
 		schedule_detach(&q->schedule, m->scheduled_at);
 	map_remove(&q->messages, &m->link);
-	free(m->routed);
 	free(m);
 }
 
@@ -173,8 +151,10 @@ void message_settle(struct queue_role *q, struct queue_message *m)
 {
 	if (m->attempting)
 		return; /* its end comes here again */
-	uint64_t at = next_due(q, &m->id, m);
-	uint64_t soon = clock_unix_ms() + SOON_MS;
+	uint64_t now_ms = clock_unix_ms();
+	uint64_t at = next_due(q, &m->id);
+	bool stands = at > now_ms && at == m->scheduled_ms && !q->notices_changed;
+	uint64_t soon = now_ms + SOON_MS;
 	if (m->soon && at < soon)
 		at = soon;
 	if (at < m->not_before_ms)
@@ -182,12 +162,12 @@ void message_settle(struct queue_role *q, struct queue_message *m)
 	m->not_before_ms = 0;
 	if (m->scheduled_at != SCHEDULE_NOWHERE)
 		schedule_remove(&q->schedule, m->scheduled_at);
-	if (at != NEVER)
+	if (at != NEVER && !stands)
 		schedule(q, &(struct schedule_entry){ .due_ms = at, .id = m->id, .position = &m->scheduled_at,
 			.fresh = m->fresh && !m->soon });
 	m->fresh &= !m->soon;
 	m->soon = false;
-	if (m->units == 0)
+	if (m->passages == 0)
 		message_forget(q, m);
 }
 
@@ -198,7 +178,7 @@ void messages_recover(struct queue_role *q)
 	if (cursor == NULL)
 		role_fail(&q->role, "out of memory");
 	while (spool_next(q->spool, cursor, &entry)) {
-		uint64_t at = next_due(q, &entry.id, NULL);
+		uint64_t at = next_due(q, &entry.id);
 		if (at != NEVER)
 			message_schedule_new(q, &entry.id, at, false);
 		recent_add(q, &entry.id, entry.arrival_ms);

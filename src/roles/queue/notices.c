@@ -118,15 +118,16 @@ static bool only_waits(struct queue_role *q, const struct queue_message *m, cons
 {
 	struct spool_recipient r;
 	uint64_t now_ms = clock_unix_ms();
-	bool some = false;
-	for (uint32_t i = 0; i < entry->recipient_count; i++) {
+	bool some = false, due = false;
+	struct scheduler_unit **units = message_units(q, &m->id, entry->recipient_count);
+	for (uint32_t i = 0; i < entry->recipient_count && !due; i++) {
 		if (!spool_recipient_find(q->spool, &m->id, i, &r) || !waits(r.state))
 			continue;
 		some = true;
-		if (!message_routed(m, i) && (r.state == SPOOL_PENDING || r.retry_at_ms <= now_ms))
-			return false;
+		due = (units == NULL || units[i] == NULL) && (r.state == SPOOL_PENDING || r.retry_at_ms <= now_ms);
 	}
-	return some;
+	free(units);
+	return some && !due;
 }
 
 bool delay_begin(struct queue_role *q, struct queue_message *m)

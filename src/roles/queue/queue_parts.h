@@ -41,18 +41,19 @@ void drops_job_done(struct queue_role *q);
 
 /* messages.c */
 struct queue_message *message_find(const struct queue_role *q, const struct id128 *id);
-struct queue_message *message_get(struct queue_role *q, const struct id128 *id);
-bool message_routed(const struct queue_message *m, uint32_t recipient);
-bool message_route(struct queue_message *m, const uint32_t *recipients, uint32_t count);
-void message_unroute(struct queue_message *m, const uint32_t *recipients, uint32_t count);
+/* Begins to work on it, if nobody does. `taken`: its place in the schedule was just taken. */
+struct queue_message *message_get(struct queue_role *q, const struct id128 *id, bool taken);
+/* For each recipient the unit that it is in, or NULL: those in units are not due elsewhere. NULL: none is in one.
+ * Free it. */
+struct scheduler_unit **message_units(const struct queue_role *q, const struct id128 *id, uint32_t recipient_count);
 /* Something about it ended: schedules it for its next due recipient, and forgets it when nothing runs. */
 void message_settle(struct queue_role *q, struct queue_message *m);
 /* A large message's file cannot be opened: says so, and lets the message wait. */
 void message_unopened(struct queue_role *q, struct queue_message *m, int error);
 void message_schedule_new(struct queue_role *q, const struct id128 *id, uint64_t due_ms, bool fresh);
-/* Whether a recipient of it is due. The schedule may hold a message twice after an operator's wish. */
-bool message_due(struct queue_role *q, const struct id128 *id, uint64_t now_ms);
-void message_unchain(struct queue_message *m, const struct scheduler_unit *unit);
+/* Whether what was taken from the schedule is due. It may be there twice after an operator's wish, or for a notice
+ * that comes at another time by now: then it is put back for its time, and two of one time become one attempt. */
+bool message_due(struct queue_role *q, const struct schedule_entry *entry, uint64_t now_ms);
 void messages_recover(struct queue_role *q);
 
 /* attempts.c */

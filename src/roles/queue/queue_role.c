@@ -112,11 +112,14 @@ static void open_spool(struct queue_role *q)
 static bool notices_take(struct queue_role *q, const struct ipc_setup_queue *say)
 {
 	struct wire_reader r = { .rest = say->delay_after_ms };
+	struct dsn_policy before = q->dsn;
 	q->dsn = dsn_policy_default;
 	q->dsn.failure_copies = say->failure_copies != 0;
 	q->dsn.delay_count = 0;
 	while (r.rest.len > 0 && q->dsn.delay_count < DSN_DELAY_NOTICES_MAX)
 		q->dsn.delay_after_ms[q->dsn.delay_count++] = wire_get_u64(&r);
+	q->notices_changed |= q->spool != NULL && (before.delay_count != q->dsn.delay_count
+		|| memcmp(before.delay_after_ms, q->dsn.delay_after_ms, sizeof(before.delay_after_ms)) != 0);
 	return wire_done(&r);
 }
 

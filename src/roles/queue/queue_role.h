@@ -48,21 +48,19 @@ struct queue_pending {
 };
 
 /*
- * A message that is being worked on: an attempt runs, or units of it wait for their
- * destinations. All others stand only in the schedule.
+ * A message that is being worked on: an attempt runs, or units of it are under way. All
+ * others stand only in the schedule, and in units that wait for their destinations.
  */
 struct queue_message {
 	struct map_link link;
 	struct id128 id;
 	bool attempting;
 	uint64_t not_before_ms;    /* whatever its recipients' times say */
+	uint64_t scheduled_ms;     /* it stands in the schedule for this time from before; UINT64_MAX: not known */
 	bool soon;                 /* something was left open: look again after a moment */
 	bool fresh;                /* no earlier attempt can have left a copy in a mailbox */
-	unsigned units;            /* with the scheduler or under way */
+	unsigned passages;         /* units under way */
 	size_t scheduled_at;       /* position in the schedule, or SCHEDULE_NOWHERE */
-	uint32_t *routed;          /* recipients that are in units: not due elsewhere */
-	size_t routed_count, routed_cap;
-	struct scheduler_unit *chain; /* its units, by their siblings */
 };
 
 struct retry_waits {
@@ -120,6 +118,7 @@ struct queue_role {
 	uint32_t relay_max;
 	uint64_t whole_message_bytes_max;
 	struct dsn_policy dsn;      /* who is told what became of a message, and when */
+	bool notices_changed;       /* since the start: not every place in the schedule is right any more */
 	uint64_t started_ms;
 	struct id_source chance;
 	bool paused;

@@ -34,7 +34,7 @@ bool report_due(const struct queue_role *q, const struct spool_view *view, const
 }
 
 /* "host: 550 5.1.1 words" or "550 5.1.1 words", as results.c writes it. */
-static void words_of(struct span reason, struct dsn_recipient *d)
+static void words_of(const struct queue_role *q, struct span reason, struct dsn_recipient *d)
 {
 	uint64_t code;
 	d->words = reason;
@@ -43,26 +43,42 @@ static void words_of(struct span reason, struct dsn_recipient *d)
 	for (size_t i = 0; i + 1 < reason.len; i++) {
 		if (reason.ptr[i] != ':' || reason.ptr[i + 1] != ' ')
 			continue;
-		d->remote_host = span_to(reason, i);
+		/* Who listens at a UNIX socket is this host; where it lies is nobody else's business. */
+		d->remote_host = reason.ptr[0] == '/' ? span_str(q->hostname) : span_to(reason, i);
 		d->words = span_from(reason, i + 2);
 		return;
 	}
 }
 
 /* Takes the last answer out of what units.c writes when time is over; false: there is none. */
-static bool last_answer(struct dsn_recipient *d)
+static bool last_answer(const struct queue_role *q, struct dsn_recipient *d)
 {
 	struct span marker = SPAN(QUEUE_LAST_ANSWER), words = d->words;
 	for (size_t i = 0; i + marker.len < words.len; i++)
 		if (span_eq(span_to(span_from(words, i), marker.len), marker)) {
-			words_of(span_from(words, i + marker.len), d);
+			words_of(q, span_from(words, i + marker.len), d);
 			return true;
 		}
 	return false;
 }
 
+/*
+ * The other server's own code, unless it has none or speaks of a failure that is not there yet; then what its words
+ * mean. A basic code alone means too little for the programs that read this.
+ */
+static struct span status_of(const struct dsn_recipient *d, const struct classify_answer *answer,
+	const struct classify_reason_info *info)
+{
+	bool delayed = d->action == DSN_DELAYED;
+	if (answer->enhanced.len > 0 && (!delayed || answer->enhanced.ptr[0] == '4'))
+		return answer->enhanced;
+	if (answer->basis == CLASSIFY_BY_CODE)
+		return (struct span){ NULL, 0 };
+	return span_str(delayed || answer->temporary ? info->passing : info->lasting);
+}
+
 /* Why not, and what to do, as the classification of the last reply has it. */
-static void explain_trouble(struct dsn_recipient *d)
+static void explain_trouble(const struct queue_role *q, struct dsn_recipient *d)
 {
 	struct classify_input input;
 	struct classify_answer answer;
@@ -72,7 +88,7 @@ static void explain_trouble(struct dsn_recipient *d)
 		return;
 	}
 	/* Our own "given up" says nothing; the last answer before it does. */
-	bool expired = last_answer(d);
+	bool expired = last_answer(q, d);
 	classify_input_parse(d->words, &input);
 	classify_reply(&input, &answer);
 	if (!expired && span_starts_nocase(d->words, SPAN("554 5.4.7 ")))
@@ -80,7 +96,7 @@ static void explain_trouble(struct dsn_recipient *d)
 	const struct classify_reason_info *info = classify_reason_info(answer.reason);
 	d->because = span_str(info->sentence);
 	d->advice = d->action == DSN_FAILED ? span_str(info->advice) : (struct span){ NULL, 0 };
-	d->status = answer.enhanced;
+	d->status = status_of(d, &answer, info);
 }
 
 /* Where routes and reasons differ, which of them holds by then is not known now. */
@@ -97,9 +113,9 @@ static void describe(const struct queue_role *q, const struct report_form *form,
 		.attempt_ms = clock_unix_ms() };
 	/* An earlier reason is no part of a success, and its bytes may be gone by then. */
 	bool trouble = form->action == DSN_FAILED || form->action == DSN_DELAYED;
-	words_of(trouble ? r->reason : form->words, d);
+	words_of(q, trouble ? r->reason : form->words, d);
 	if (trouble)
-		explain_trouble(d);
+		explain_trouble(q, d);
 	if (form->action == DSN_DELAYED) {
 		d->attempt_ms = 0; /* the last one is behind us, and not recorded */
 		d->retry_until_ms = retry_until_ms(q, &form->view->entry);

@@ -59,6 +59,16 @@ static void give_up(struct spool_result *r)
 	r->retry_at_ms = SPOOL_NEVER;
 }
 
+/* The same for all recipients of a message, so that those who wait for the same reason share a transaction again. */
+static uint64_t chance_of(const struct id128 *id, uint32_t attempts)
+{
+	struct id_source source;
+	_Static_assert(sizeof(source.state) == sizeof(id->bytes), "an id seeds a source");
+	memcpy(source.state, id->bytes, sizeof(source.state));
+	source.state[0] += attempts;
+	return id_source_u64(&source);
+}
+
 /* Not delivered: given up, or tried again when its reason and the plan for it say. */
 static void fail(struct queue_role *q, const struct result_form *form, const struct classify_answer *answer,
 	struct spool_result *r)
@@ -66,8 +76,8 @@ static void fail(struct queue_role *q, const struct result_form *form, const str
 	const struct spool_view *view = form->view;
 	struct retry_rules rules = plans_rules(q, form->way, view->sender.len == 0);
 	struct retry_plan plan = retry_rules_plan(&rules, answer->reason);
-	struct verdict v = verdict_of(&rules, answer, view->recipients[form->recipient].attempts + 1, form->now_ms,
-		id_source_u64(&q->chance));
+	uint32_t attempts = view->recipients[form->recipient].attempts + 1;
+	struct verdict v = verdict_of(&rules, answer, attempts, form->now_ms, chance_of(&view->entry.id, attempts));
 	r->state = SPOOL_DEFERRED;
 	r->retry_at_ms = v.retry_at_ms;
 	if (v.give_up || retry_expired(&plan, view->entry.arrival_ms, form->now_ms))

@@ -25,6 +25,7 @@ struct passage {
 	struct spool_view view;
 	struct scheduler_finish finish;
 	unsigned open;       /* results being settled */
+	uint64_t settled_ms; /* when they came: the same for all, which may wait together again */
 	bool left;           /* some recipient has no result: it waits again */
 	uint32_t asked;      /* the recipient whose route was asked last */
 	struct buf route;    /* policy's answer for the first one */
@@ -44,11 +45,6 @@ static void passage_end(struct passage *p)
 	struct queue_role *q = p->q;
 	struct queue_message *m = p->message;
 	/* A unit waits again as a whole or not at all: what is settled is not due, what is not is. */
-	if (!p->finish.again) {
-		message_unroute(m, p->unit->recipients, p->unit->recipient_count);
-		message_unchain(m, p->unit);
-		m->units--;
-	}
 	p->finish.reason = span_str(p->reason);
 	scheduler_finish(q->scheduler, p->unit, &p->finish, clock_unix_ms());
 	bool unreachable = p->finish.outcome == SCHEDULER_DOWN || p->finish.outcome == SCHEDULER_BUSY;
@@ -57,6 +53,7 @@ static void passage_end(struct passage *p)
 	if (p->view.memory != NULL)
 		spool_view_fini(&p->view);
 	m->soon |= p->left;
+	m->passages--;
 	message_settle(q, m);
 	q->passages--;
 	buf_fini(&p->route);
@@ -124,7 +121,7 @@ static void settle_one(struct passage *p, uint32_t recipient, const struct ipc_r
 		return;
 	}
 	*s = (struct settling){ .pending = { recorded }, .passage = p, .recipient = recipient };
-	struct result_form form = { &s->pending, &p->view, recipient, clock_unix_ms(), p->way };
+	struct result_form form = { &s->pending, &p->view, recipient, p->settled_ms, p->way };
 	p->open++;
 	bool ok = one != NULL ? result_settle_reply(p->q, &form, one)
 		: settle_expired(p, recipient, &form);
@@ -167,6 +164,7 @@ static void take_results(struct passage *p, ipc_list results)
 {
 	struct ipc_relay_one one;
 	struct span item;
+	p->settled_ms = clock_unix_ms();
 	p->open++;
 	for (uint32_t i = 0; i < p->unit->recipient_count; i++) {
 		uint32_t recipient = p->unit->recipients[i];
@@ -334,6 +332,7 @@ static void ask_route(struct passage *p)
 
 static void expire(struct passage *p)
 {
+	p->settled_ms = clock_unix_ms();
 	p->open++;
 	for (uint32_t i = 0; i < p->unit->recipient_count; i++)
 		if (open_recipient(p, p->unit->recipients[i]))
@@ -346,8 +345,11 @@ static void passage_begin(struct queue_role *q, struct scheduler_unit *unit, boo
 	struct passage *p = calloc(1, sizeof(*p));
 	if (p == NULL)
 		role_fail(&q->role, "out of memory");
-	*p = (struct passage){ .q = q, .unit = unit, .message = message_find(q, &unit->id),
+	*p = (struct passage){ .q = q, .unit = unit, .message = message_get(q, &unit->id, false),
 		.finish = { .outcome = SCHEDULER_NONE } };
+	if (p->message == NULL)
+		role_fail(&q->role, "out of memory");
+	p->message->passages++;
 	buf_init(&p->route, CHANNEL_BODY_BYTES_MAX);
 	q->passages++;
 	if (spool_read(q->spool, &unit->id, &p->view) < 0) {

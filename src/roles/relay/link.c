@@ -86,19 +86,28 @@ static void become_idle(struct relay_link *l)
 	l->relay->idle_count++;
 }
 
+/* The job first: it may start others at once, and none of them may take this link, and end it, while
+ * its events are being pulled. */
 static void message_done(struct relay_link *l, bool reusable)
 {
 	struct relay_job *job = l->job;
 	l->job = NULL;
 	l->messages++;
-	if (reusable && !l->relay->stopping && l->messages < RELAY_REUSE_MAX && l->relay->idle_count < RELAY_IDLE_MAX)
-		become_idle(l);
-	else
-		smtp_client_quit(l->client, loop_now_ms(l->relay->role.loop));
 	if (l->stale)
 		relay_job_again(job);
 	else
 		relay_job_link_done(job, l->greeted);
+	bool wanted = !l->stale && !l->relay->stopping && l->messages < RELAY_REUSE_MAX;
+	if (reusable && wanted && l->relay->idle_count < RELAY_IDLE_MAX)
+		become_idle(l);
+	else
+		smtp_client_quit(l->client, loop_now_ms(l->relay->role.loop));
+}
+
+/* "Too many" before there was a recipient: of messages in this connection (4.5.3, RFC 3463). */
+static bool too_many_messages(const struct smtp_reply *r)
+{
+	return r->enhanced[0] == 4 && r->enhanced[1] == 5 && r->enhanced[2] == 3;
 }
 
 /* A server may end a kept connection whenever it likes; what it does then says nothing about the
@@ -106,7 +115,7 @@ static void message_done(struct relay_link *l, bool reusable)
 static bool went_stale(const struct relay_link *l, const struct smtp_client_result *r)
 {
 	return l->messages > 0 && r->stage <= SMTP_STAGE_MAIL && r->outcome == SMTP_CLIENT_DEFERRED
-		&& (r->cause == SMTP_CAUSE_CONNECTION_LOST || r->reply.code == 421);
+		&& (r->cause == SMTP_CAUSE_CONNECTION_LOST || r->reply.code == 421 || too_many_messages(&r->reply));
 }
 
 /* Pulls every event. False: the link is at its end. */

@@ -128,6 +128,12 @@ static bool send_output(struct smtpd_conn *conn)
 	}
 }
 
+/* The session has more to say and found no room for it before. */
+static bool goes_on(const struct smtpd_conn *conn)
+{
+	return smtp_server_saying(conn->session) && smtp_server_output(conn->session).len == 0;
+}
+
 /* Feeds what was held back; true while that makes progress. */
 static bool feed_held(struct smtpd_conn *conn, uint64_t now_ms)
 {
@@ -151,7 +157,7 @@ void smtpd_conn_pump(struct smtpd_conn *conn)
 			smtpd_conn_close(conn, "the connection broke");
 			return;
 		}
-	} while (!conn->closing && feed_held(conn, now_ms));
+	} while (!conn->closing && (goes_on(conn) || feed_held(conn, now_ms)));
 
 	bool unsent = smtp_server_output(conn->session).len > 0;
 	if (!unsent)

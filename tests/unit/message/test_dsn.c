@@ -54,6 +54,12 @@ static bool holds(const struct buf *out, const char *text)
 	return memmem(out->ptr, out->len, text, strlen(text)) != NULL;
 }
 
+static void write_one(struct buf *out, const struct dsn_recipient *recipient)
+{
+	struct dsn_report report = report_of(recipient, 1);
+	write(out, &report);
+}
+
 static void assert_span(struct span got, const char *want)
 {
 	if (!span_eq(got, span_str(want)))
@@ -111,15 +117,45 @@ static void test_status_must_fit_the_action(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct dsn_recipient r = unknown;
-		struct dsn_report report = report_of(&r, 1);
 		struct buf out;
 		char line[64];
 		r.action = cases[i].action;
 		r.status = span_str(cases[i].status);
-		write(&out, &report);
+		write_one(&out, &r);
 		snprintf(line, sizeof(line), "\r\nStatus: %s\r\n", cases[i].written);
 		if (!holds(&out, line))
 			fail_msg("action %d status \"%s\" is not written as %s", r.action, cases[i].status, cases[i].written);
+		buf_fini(&out);
+	}
+}
+
+static void test_only_a_reply_is_the_words_of_the_other_server(void **state)
+{
+	static const struct {
+		const char *host, *words, *mta, *diagnostic, *heading;
+	} cases[] = {
+		{ "mx.a.test", "550 no", "\r\nRemote-MTA: dns; mx.a.test\r\n", "smtp; 550 no\r\n", "The other server's words (mx.a.test," },
+		{ "mx.a.test", "550", "mx.a.test\r\n", "smtp; 550\r\n", "The other server's words (" },
+		{ "mx.a.test", "450-4.2.0 no\r\n450 4.2.0 go", "mx.a.test\r\n", "smtp; 450-4.2.0 no", "The other server's words (" },
+		{ "192.0.2.1", "550 no", "\r\nRemote-MTA: dns; [192.0.2.1]\r\n", "smtp; 550 no", "The other server's words (192.0.2.1," },
+		{ "2001:db8::1", "550 no", "\r\nRemote-MTA: dns; [IPv6:2001:db8::1]\r\n", "smtp; 550 no", "words (2001:db8::1," },
+		{ "mx.a.test", "4.4.2 the connection broke", "\r\nRemote-MTA: dns; mx.a.test\r\n",
+			"x-waybill; 4.4.2 the connection broke\r\n", "What this server noted (mx.a.test," },
+		{ "mx.a.test", "1000 ways", "mx.a.test\r\n", "x-waybill; 1000 ways\r\n", "What this server noted (mx.a.test," },
+		{ "", "554 5.4.7 given up", "", "x-waybill; 554 5.4.7 given up\r\n", "What this server noted (" },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct dsn_recipient r = unknown;
+		struct buf out;
+		char diagnostic[100];
+		r.remote_host = span_str(cases[i].host);
+		r.words = span_str(cases[i].words);
+		write_one(&out, &r);
+		snprintf(diagnostic, sizeof(diagnostic), "\r\nDiagnostic-Code: %s", cases[i].diagnostic);
+		if (!holds(&out, cases[i].mta) || !holds(&out, diagnostic) || !holds(&out, cases[i].heading)
+			|| holds(&out, "Remote-MTA") != (cases[i].host[0] != 0))
+			fail_msg("\"%s\" of \"%s\" is written as\n%.*s", cases[i].words, cases[i].host, SPAN_FMT(buf_span(&out)));
 		buf_fini(&out);
 	}
 }
@@ -388,6 +424,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_written_reads_the_same),
 		cmocka_unit_test(test_status_must_fit_the_action),
+		cmocka_unit_test(test_only_a_reply_is_the_words_of_the_other_server),
 		cmocka_unit_test(test_no_byte_gets_out_of_its_place),
 		cmocka_unit_test(test_original_comes_back_as_asked_and_as_it_can),
 		cmocka_unit_test(test_a_cut_original_gives_its_complete_fields),

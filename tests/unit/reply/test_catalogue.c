@@ -90,7 +90,7 @@ static void test_only_greetings_lack_an_enhanced_code(void **state)
 {
 	(void)state;
 	for (unsigned key = 0; key < REPLY_KEY_COUNT; key++) {
-		bool plain = key == REPLY_SERVICE_READY || key == REPLY_HELO_OK || key == REPLY_EHLO_OK
+		bool plain = key == REPLY_SERVICE_READY || key == REPLY_SERVICE_READY_LMTP || key == REPLY_HELO_OK || key == REPLY_EHLO_OK
 			|| key == REPLY_DATA_GO_AHEAD;
 		assert_int_equal(plain, reply_entry((enum reply_key)key)->enhanced[0] == '\0');
 	}

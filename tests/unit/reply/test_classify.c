@@ -606,9 +606,14 @@ static void test_every_reason_speaks(void **state)
 		assert_true(strlen(info->sentence) > 10 && strlen(info->advice) > 10 && strlen(info->retry) > 10);
 		assert_true(classify_reason_find(span_str(info->name), &found));
 		assert_int_equal(found, i);
+		assert_true((info->passing[0] == 0 && info->lasting[0] == 0) || (info->passing[0] == '4'
+			&& info->lasting[0] == '5' && strcmp(info->passing + 1, info->lasting + 1) == 0));
 	}
 	enum classify_reason none;
 	assert_false(classify_reason_find(SPAN("no-such-reason"), &none));
+	assert_string_equal(classify_reason_info(REASON_USER_UNKNOWN)->lasting, "5.1.1");
+	assert_string_equal(classify_reason_info(REASON_MAILBOX_FULL)->passing, "4.2.2");
+	assert_string_equal(classify_reason_info(REASON_UNKNOWN)->lasting, "");
 }
 
 int main(void)

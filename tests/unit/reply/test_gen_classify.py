@@ -31,6 +31,8 @@ REFUSED = [
     ('name = "greylist-try-later"', 'name = "greylist-words"', "greylist-words: stands there twice"),
     ('nature = "passing"', 'nature = "passes"', "its concern or its nature is not known"),
     ('retry = "Nothing is tried again."\n', "", "accepted: has other fields"),
+    ('detail = "2.2"', 'detail = "5.2.2"', 'mailbox-full: "detail" must be'),
+    ('detail = "2.2"', 'detail = "9.2"', 'mailbox-full: "detail" must be'),
     ('code = "450-451"', 'kode = "450-451"', "greylist-try-later: has unknown fields"),
 ]
 

@@ -3,6 +3,7 @@
 #include "session_driver.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "crc32c.h"
 
@@ -109,6 +110,28 @@ static void commit_record(struct session_driver *d, const struct smtp_transactio
 	buf_add(&d->transcript, buf_span(&d->content));
 }
 
+static enum reply_key result_key(struct span mailbox)
+{
+	if (span_starts_nocase(mailbox, SPAN("full")))
+		return REPLY_MAILBOX_FULL;
+	if (span_starts_nocase(mailbox, SPAN("busy")))
+		return REPLY_MAILBOX_LOCKED;
+	return span_starts_nocase(mailbox, SPAN("queue")) ? REPLY_MESSAGE_QUEUED : REPLY_LMTP_DELIVERED;
+}
+
+/* LMTP: what became of each recipient, in memory of its own so that a reader past its end is found. */
+static void commit_each(struct session_driver *d, const struct smtp_transaction *t, struct smtp_server_answer *a)
+{
+	if (!d->options.lmtp || reply_entry(d->commit_key)->code >= 300)
+		return;
+	enum reply_key *keys = malloc(t->recipient_count * sizeof(*keys));
+	assert(keys != NULL);
+	for (size_t i = 0; i < t->recipient_count; i++)
+		keys[i] = result_key(t->recipients[i]);
+	a->keys = keys;
+	a->key_count = t->recipient_count;
+}
+
 static void answer(struct session_driver *d, struct smtp_server_question q)
 {
 	static const char *const names[] = { "none", "rcpt", "vrfy", "expn", "spill", "commit" };
@@ -126,8 +149,10 @@ static void answer(struct session_driver *d, struct smtp_server_question q)
 	} else {
 		commit_record(d, q.transaction);
 		a.key = d->commit_key;
+		commit_each(d, q.transaction, &a);
 	}
 	smtp_server_answer(d->server, &a, d->now_ms);
+	free((void *)a.keys);
 }
 
 static void output_take(struct session_driver *d)
@@ -151,11 +176,11 @@ void session_driver_pump(struct session_driver *d)
 	for (;;) {
 		enum smtp_server_event_kind kind = smtp_server_next(d->server, &e);
 		assert(kind == e.kind);
-		if (kind == SMTP_SERVER_IDLE || kind == SMTP_SERVER_CLOSE) {
-			d->closed = kind == SMTP_SERVER_CLOSE;
-			break;
-		}
 		output_take(d);
+		if (kind == SMTP_SERVER_CLOSE || (kind == SMTP_SERVER_IDLE && !smtp_server_saying(d->server))) {
+			d->closed = kind == SMTP_SERVER_CLOSE;
+			return;
+		}
 		if (kind == SMTP_SERVER_ASK) {
 			answer(d, e.question);
 		} else if (kind == SMTP_SERVER_CONTENT) {
@@ -169,7 +194,6 @@ void session_driver_pump(struct session_driver *d)
 				SPAN_FMT(e.note.address));
 		}
 	}
-	output_take(d);
 }
 
 void session_driver_feed(struct session_driver *d, struct span bytes)

@@ -4,7 +4,9 @@
  * answers questions by a simple policy, and writes all that happened into one
  * transcript ("> " replies, "? " questions, "= " committed content, "! " notes).
  * Policy: recipients whose local part begins with "no" are unknown, "gray" are
- * greylisted, others are accepted; SPILL and COMMIT follow the driver's keys.
+ * greylisted, others are accepted; SPILL and COMMIT follow the driver's keys. With
+ * LMTP each recipient has a result of its own: "full", "busy" and "queue" say which,
+ * others are delivered; a commit_key that refuses is for all.
  */
 #ifndef TESTS_SMTP_SESSION_DRIVER_H
 #define TESTS_SMTP_SESSION_DRIVER_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The client core against the server core, wired in memory, with random options,
- * messages, pieces and broken connections: what arrives is what was sent, and who
- * is reported as delivered is who was committed.
+ * messages, pieces and broken connections, in SMTP and in LMTP: what arrives is what
+ * was sent, and who is reported as delivered is who was committed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,6 +31,7 @@ struct world {
 	struct content_facts facts;
 	struct buf content, wanted, spilled;
 	bool committed[RECIPIENTS_MAX];
+	bool full[RECIPIENTS_MAX];  /* LMTP: would have been committed */
 	enum smtp_client_outcome outcomes[RECIPIENTS_MAX];
 	bool reported[RECIPIENTS_MAX];
 	bool wrong_content, done, closed, breaks;
@@ -77,6 +78,7 @@ static void message_make(struct world *w)
 		w->message.facts = &w->facts;
 	}
 	memset(w->committed, 0, sizeof(w->committed));
+	memset(w->full, 0, sizeof(w->full));
 	memset(w->reported, 0, sizeof(w->reported));
 	w->done = false;
 }
@@ -89,7 +91,8 @@ static size_t index_of(struct span mailbox)
 	return (size_t)index;
 }
 
-static void committed(struct world *w, const struct smtp_transaction *t)
+/* With LMTP some mailboxes are full; the keys are said for each. */
+static void committed(struct world *w, const struct smtp_transaction *t, enum reply_key *keys)
 {
 	struct span content = t->content;
 	if (t->spilled)
@@ -98,7 +101,9 @@ static void committed(struct world *w, const struct smtp_transaction *t)
 	for (size_t i = 0; i < t->recipient_count; i++) {
 		size_t index = index_of(t->recipients[i]);
 		assert_false(w->committed[index]); /* nobody twice */
-		w->committed[index] = true;
+		w->full[index] = w->server_options.lmtp && pick(w, 4) == 0;
+		w->committed[index] = !w->full[index];
+		keys[i] = w->full[index] ? REPLY_MAILBOX_FULL : REPLY_LMTP_DELIVERED;
 	}
 	buf_clear(&w->spilled);
 }
@@ -107,6 +112,7 @@ static void server_pump(struct world *w)
 {
 	struct smtp_server_event e;
 	enum smtp_server_event_kind kind;
+	enum reply_key keys[RECIPIENTS_MAX];
 	while ((kind = smtp_server_next(w->server, &e)) != SMTP_SERVER_IDLE && kind != SMTP_SERVER_CLOSE) {
 		if (kind == SMTP_SERVER_CONTENT)
 			buf_add(&w->spilled, e.content);
@@ -116,8 +122,10 @@ static void server_pump(struct world *w)
 		if (e.question.kind == SMTP_ASK_RCPT && e.question.address.ptr[0] == 'n')
 			a.key = REPLY_MAILBOX_UNKNOWN;
 		if (e.question.kind == SMTP_ASK_COMMIT) {
-			committed(w, e.question.transaction);
+			committed(w, e.question.transaction, keys);
 			a.key = REPLY_MESSAGE_QUEUED;
+			a.keys = w->server_options.lmtp ? keys : NULL;
+			a.key_count = w->server_options.lmtp ? e.question.transaction->recipient_count : 0;
 		}
 		smtp_server_answer(w->server, &a, NOW_MS);
 	}
@@ -175,7 +183,7 @@ static void results_check(struct world *w)
 		if (unknown)
 			assert_true(outcome == SMTP_CLIENT_FAILED || (w->breaks && outcome == SMTP_CLIENT_DEFERRED));
 		else if (!w->breaks)
-			assert_int_equal(outcome, SMTP_CLIENT_DELIVERED);
+			assert_int_equal(outcome, w->full[i] ? SMTP_CLIENT_DEFERRED : SMTP_CLIENT_DELIVERED);
 		/* What was committed may be in doubt, never "not sent"; what was not is never "delivered". */
 		if (w->committed[i])
 			assert_true(outcome == SMTP_CLIENT_DELIVERED || outcome == SMTP_CLIENT_IN_DOUBT);
@@ -215,6 +223,7 @@ static void world_run(uint64_t seed)
 	w.client_options.no_pipelining = pick(&w, 2) == 0;
 	w.client_options.recipients_max = pick(&w, 3) == 0 ? 1 + pick(&w, 10) : 100;
 	w.breaks = pick(&w, 3) == 0;
+	w.server_options.lmtp = w.client_options.lmtp = seed % 2 == 0;
 	struct smtp_server_peer peer = { .now_ms = NOW_MS };
 	w.server = smtp_server_new(&w.server_options, &peer);
 	w.client = smtp_client_new(&w.client_options, NOW_MS);

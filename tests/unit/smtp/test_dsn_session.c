@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "session_driver.h"
+#include "session_cases.h"
 
 #define EHLO "EHLO c.test\r\n"
 #define MAIL "MAIL FROM:<a@b.test>\r\n"
@@ -29,8 +29,6 @@ struct dsn_case {
 	struct span body;     /* its content; empty: not looked at */
 	bool trusted;
 };
-
-#define CASE(n, s, c, ...) { .name = n, .send = SPAN(s), .codes = c, __VA_ARGS__ }
 
 static const struct dsn_case cases[] = {
 	CASE("all parameters", EHLO FROM("RET=HDRS ENVID=QQ+2B1") TO("NOTIFY=SUCCESS,DELAY ORCPT=rfc822;x+2By@z.test") LAST,
@@ -76,12 +74,7 @@ static const struct dsn_case cases[] = {
 
 static void check(const struct dsn_case *c, struct session_driver *d)
 {
-	struct buf codes;
-	buf_init(&codes, 65536);
-	session_driver_codes(d, &codes);
-	const char *got = buf_cstr(&codes);
-	if (strcmp(got, c->codes) != 0)
-		fail_msg("%s: codes %s, expected %s\n%s", c->name, got, c->codes, buf_cstr(&d->transcript));
+	session_codes_check(c->name, c->codes, d);
 	if (d->commits != (c->envelope != NULL))
 		fail_msg("%s: %zu commits", c->name, d->commits);
 	if (c->envelope != NULL && strcmp(buf_cstr(&d->envelope), c->envelope) != 0)
@@ -92,7 +85,6 @@ static void check(const struct dsn_case *c, struct session_driver *d)
 	/* The trace field ends where the body begins. */
 	if (c->body.len > 0)
 		assert_memory_equal(stored.ptr + stored.len - c->body.len - 2, "\r\n", 2);
-	buf_fini(&codes);
 }
 
 static void run_case(const struct dsn_case *c, size_t cut, size_t step)

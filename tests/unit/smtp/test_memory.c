@@ -30,6 +30,7 @@ static struct smtp_server *open_session(void)
 
 static bool pump(struct smtp_server *s)
 {
+	static const enum reply_key keys[] = { REPLY_LMTP_DELIVERED, REPLY_MAILBOX_FULL, REPLY_LMTP_DELIVERED };
 	struct smtp_server_event e;
 	while (smtp_server_next(s, &e) != SMTP_SERVER_IDLE && e.kind != SMTP_SERVER_CLOSE) {
 		if (e.kind != SMTP_SERVER_ASK)
@@ -38,6 +39,10 @@ static bool pump(struct smtp_server *s)
 		const struct smtp_transaction *t = e.question.transaction;
 		if (e.question.kind == SMTP_ASK_COMMIT && !t->spilled)
 			assert_int_equal(crc32c(0, t->stored), t->stored_crc32c);
+		if (e.question.kind == SMTP_ASK_COMMIT && options.lmtp) {
+			a.keys = keys;
+			a.key_count = t->recipient_count;
+		}
 		smtp_server_answer(s, &a, 1000);
 	}
 	smtp_server_output_consume(s, smtp_server_output(s).len);
@@ -53,14 +58,17 @@ static void feed(struct smtp_server *s, struct span in, size_t step)
 	}
 }
 
+static const struct span lmtp_script = SPAN("LHLO c.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d>\r\nRCPT TO:<c@d>\r\n"
+	"RCPT TO:<c@d>\r\nDATA\r\nx\r\n.\r\nMAIL FROM:<>\r\nRCPT TO:<c@d>\r\nBDAT 4\r\nabcdBDAT 4 LAST\r\nab\r\n"
+	"MAIL FROM:<>\r\nRCPT TO:<c@d>\r\nRCPT TO:<c@d>\r\nBDAT 2 LAST\r\na\nQUIT\r\n");
+
 static const struct span script = SPAN("EHLO c.test\r\nNOOP xxxxxxxxxxxxxxxxxx\r\nVRFY a\r\nEXPN b\r\nBAD\r\n"
 	"MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d>\r\nRCPT TO:<\r\nRCPT TO:<c@d>\r\nRCPT TO:<c@d>\r\nRCPT TO:<c@d>\r\n"
 	"RCPT TO:<c@d>\r\nDATA\r\nSubject: x\r\n\r\nhello\r\n.\r\n"
 	"MAIL FROM:<>\r\nRCPT TO:<c@d>\r\nBDAT 4\r\nabcdBDAT 4 LAST\r\nab\r\nHELO x\r\nQUIT\r\n");
 
-static void test_every_allocation_may_fail(void **state)
+static void fail_each_allocation(struct span all)
 {
-	(void)state;
 	for (size_t step = 7; step <= 2000; step += 1993) {
 		for (fail_count = 1; fail_count != 0; fail_count = fail_count == 1 ? NEVER : 0) {
 			size_t from = 0, used;
@@ -69,7 +77,7 @@ static void test_every_allocation_may_fail(void **state)
 				fail_from = from++;
 				struct smtp_server *s = open_session();
 				if (s != NULL)
-					feed(s, script, step);
+					feed(s, all, step);
 				smtp_server_free(s);
 				used = allocations;
 				fail_from = NEVER;
@@ -78,6 +86,20 @@ static void test_every_allocation_may_fail(void **state)
 			assert_true(from > 10);
 		}
 	}
+}
+
+static void test_every_allocation_may_fail(void **state)
+{
+	(void)state;
+	fail_each_allocation(script);
+}
+
+static void test_every_allocation_of_lmtp_may_fail(void **state)
+{
+	(void)state;
+	options.lmtp = true;
+	fail_each_allocation(lmtp_script);
+	options.lmtp = false;
 }
 
 static void test_an_idle_session_is_small(void **state)
@@ -100,6 +122,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_allocation_may_fail),
+		cmocka_unit_test(test_every_allocation_of_lmtp_may_fail),
 		cmocka_unit_test(test_an_idle_session_is_small),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Random sequences of commands, right and wrong, against a small model that
- * knows only five facts about a session and predicts every reply code. The
+ * knows only six facts about a session, SMTP or LMTP, and predicts every reply code. The
  * sequence is sent pipelined in random pieces, so the model also checks that no
  * octet of content is ever taken for a command. WAYBILL_TEST_SEED replays one.
  */
@@ -18,9 +18,11 @@
 #define COMMANDS_MAX 40
 
 struct model {
-	bool helo, ehlo;
+	bool lmtp;
+	bool helo, ehlo; /* ehlo: or LHLO */
 	bool mail, rcpt_tried, chunking;
 	unsigned recipients;
+	uint64_t full;  /* of the recipients, a bit for each */
 	size_t commits;
 };
 
@@ -28,6 +30,7 @@ static void model_end(struct model *m)
 {
 	m->mail = m->rcpt_tried = m->chunking = false;
 	m->recipients = 0;
+	m->full = 0;
 }
 
 static unsigned model_mail(struct model *m, unsigned ok_code)
@@ -55,11 +58,11 @@ static unsigned model_data(struct model *m)
 	if (!m->mail || m->chunking)
 		return 503;
 	if (m->recipients == 0)
-		return m->rcpt_tried ? 554 : 503;
+		return m->rcpt_tried && !m->lmtp ? 554 : 503;
 	return 0;
 }
 
-static unsigned model_bdat(struct model *m, bool last, bool good)
+static unsigned model_bdat(struct model *m, bool good)
 {
 	if (!m->helo && !m->ehlo)
 		return 503;
@@ -68,12 +71,8 @@ static unsigned model_bdat(struct model *m, bool last, bool good)
 	if (!m->mail)
 		return 503;
 	if (m->recipients == 0)
-		return m->rcpt_tried ? 554 : 503;
+		return m->rcpt_tried && !m->lmtp ? 554 : 503;
 	m->chunking = true;
-	if (good && !last)
-		return 250;
-	m->commits += good;
-	model_end(m);
 	return good ? 250 : 554;
 }
 
@@ -94,12 +93,27 @@ static void say(struct sequence *q, const char *text, unsigned code)
 	expect(q, code);
 }
 
+/* The end of a message: what SMTP says once, LMTP says for each recipient, and "full" ones are full. */
+static void expect_end(struct sequence *q, bool good)
+{
+	struct model *m = &q->model;
+	unsigned replies = m->lmtp ? m->recipients : 1;
+	for (unsigned i = 0; i < replies; i++)
+		expect(q, !good ? 554 : m->lmtp && (m->full >> i & 1) != 0 ? 452 : 250);
+	m->commits += good;
+	model_end(m);
+}
+
 static void add_greeting(struct sequence *q, bool ehlo)
 {
+	if (q->model.lmtp && !ehlo) {
+		say(q, "EHLO x\r\n", 500);
+		return;
+	}
 	model_end(&q->model);
 	q->model.ehlo = ehlo;
 	q->model.helo = !ehlo;
-	say(q, ehlo ? "EHLO x\r\n" : "HELO x\r\n", 250);
+	say(q, !ehlo ? "HELO x\r\n" : q->model.lmtp ? "LHLO x\r\n" : "EHLO x\r\n", 250);
 }
 
 static void add_data(struct sequence *q, bool good)
@@ -110,9 +124,8 @@ static void add_data(struct sequence *q, bool good)
 		return;
 	}
 	say(q, "DATA\r\n", 354);
-	say(q, good ? "MAIL FROM:<x@y>\r\n..\r\nQUIT\r\n.\r\n" : "x\n.\nQUIT\r\n.x\r\n.\r\n", good ? 250 : 554);
-	q->model.commits += good;
-	model_end(&q->model);
+	buf_add_str(&q->send, good ? "MAIL FROM:<x@y>\r\n..\r\nQUIT\r\n.\r\n" : "x\n.\nQUIT\r\n.x\r\n.\r\n");
+	expect_end(q, good);
 }
 
 static void add_bdat(struct sequence *q, uint64_t r)
@@ -126,18 +139,29 @@ static void add_bdat(struct sequence *q, uint64_t r)
 	buf_add_str(&q->send, chunks[at].text);
 	if (at == 4)
 		buf_add_byte(&q->send, 0);
-	expect(q, model_bdat(&q->model, chunks[at].last, chunks[at].good));
+	bool taken = q->model.ehlo && q->model.mail && q->model.recipients > 0;
+	unsigned code = model_bdat(&q->model, chunks[at].good);
+	if (taken && chunks[at].last) {
+		expect_end(q, chunks[at].good);
+		return;
+	}
+	expect(q, code);
+	if (taken && !chunks[at].good)
+		model_end(&q->model);
 }
 
 static void add_simple(struct sequence *q, uint64_t r)
 {
 	static const struct { const char *text; unsigned code; } simple[] = {
 		{ "NOOP\r\n", 250 }, { "VRFY a\r\n", 252 }, { "EXPN a\r\n", 252 }, { "HELP\r\n", 214 }, { "\r\n", 500 },
-		{ "FOO\r\n", 500 }, { "STARTTLS\r\n", 502 }, { "AUTH X\r\n", 502 }, { "EHLO\r\n", 501 }, { "RSET 1\r\n", 501 },
-		{ "NOOP\nQUIT\r\n", 500 }, { "BD\r\n", 500 }, { "VRFY \x01\r\n", 501 }, { "HELO a b\r\n", 501 },
+		{ "FOO\r\n", 500 }, { "STARTTLS\r\n", 502 }, { "AUTH X\r\n", 502 }, { "EHLO\r\n", 0 }, { "RSET 1\r\n", 501 },
+		{ "NOOP\nQUIT\r\n", 500 }, { "BD\r\n", 500 }, { "VRFY \x01\r\n", 501 }, { "HELO a b\r\n", 0 },
+		{ "LHLO\r\n", 1 },
 	};
 	size_t at = r % (sizeof(simple) / sizeof(simple[0]));
-	say(q, simple[at].text, simple[at].code);
+	/* 0, 1: a greeting without a good name, of SMTP, of LMTP */
+	bool foreign = simple[at].code == (q->model.lmtp ? 0 : 1);
+	say(q, simple[at].text, simple[at].code > 1 ? simple[at].code : foreign ? 500 : 501);
 }
 
 static void add_envelope(struct sequence *q, uint64_t r)
@@ -155,8 +179,11 @@ static void add_envelope(struct sequence *q, uint64_t r)
 		say(q, "MAIL FROM:<a@>\r\n", model_mail(m, 501));
 		break;
 	case 4:
-	case 5:
 		say(q, "RCPT TO:<a@b>\r\n", model_rcpt(m, 250));
+		break;
+	case 5:
+		m->full |= m->mail && !m->chunking ? UINT64_C(1) << m->recipients : 0;
+		say(q, "RCPT TO:<full@b>\r\n", model_rcpt(m, 250));
 		break;
 	case 6:
 		say(q, "RCPT TO:<no@b>\r\n", model_rcpt(m, 550));
@@ -207,12 +234,14 @@ static void run_sequence(uint64_t seed)
 	buf_init(&q.codes, 1 << 16);
 	buf_init(&codes, 1 << 16);
 	buf_add_str(&q.codes, "220");
+	q.model.lmtp = seed % 2 == 1;
 	size_t count = id_source_u64(&ids) % COMMANDS_MAX;
 	for (size_t i = 0; i < count; i++)
 		add_command(&q, id_source_u64(&ids));
 
 	session_driver_init(&d);
 	d.options.limits.bad_commands_max = 1000;
+	d.options.lmtp = q.model.lmtp;
 	session_driver_open(&d, false);
 	session_driver_feed_steps(&d, buf_span(&q.send), 1 + id_source_u64(&ids) % 100);
 	session_driver_codes(&d, &codes);

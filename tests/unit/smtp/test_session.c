@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Whole sessions as tables: what a client sends and the codes that it must read,
- * then what was committed. Each case runs whole, cut at every byte, and byte by
- * byte; the transcripts must be equal.
- */
+/* Whole sessions of SMTP, in tables and one by one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,24 +7,13 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "session_driver.h"
+#include "session_cases.h"
 
 #define EHLO "EHLO c.test\r\n"
 #define MAIL "MAIL FROM:<a@b.test>\r\n"
 #define RCPT "RCPT TO:<alice@example.org>\r\n"
 #define OPEN EHLO MAIL RCPT "DATA\r\n"
 #define OPENED "220 250 250 250 354"
-
-struct session_case {
-	const char *name;
-	bool trusted;
-	struct span send;
-	const char *codes;
-	size_t commits;
-	const char *body; /* content behind the trace field; NULL: not looked at */
-};
-
-#define CASE(n, s, c, ...) { .name = n, .send = SPAN(s), .codes = c, __VA_ARGS__ }
 
 static const struct session_case cases[] = {
 	CASE("happy path", OPEN "Subject: x\r\n\r\nhello\r\n.\r\nQUIT\r\n", OPENED " 250 221", .commits = 1,
@@ -123,60 +108,10 @@ static const struct session_case cases[] = {
 		"220 250 250 550 250 354 250 250 250 221", .commits = 1),
 };
 
-static void run_check(const struct session_case *c, struct session_driver *d)
-{
-	struct buf codes;
-	buf_init(&codes, 65536);
-	session_driver_codes(d, &codes);
-	const char *got = buf_cstr(&codes);
-	if (strcmp(got, c->codes) != 0)
-		fail_msg("%s: codes %s, expected %s\n%s", c->name, got, c->codes, buf_cstr(&d->transcript));
-	if (d->commits != c->commits)
-		fail_msg("%s: %zu commits, expected %zu", c->name, d->commits, c->commits);
-	if (c->body != NULL) {
-		size_t body = strlen(c->body);
-		struct span stored = buf_span(&d->content);
-		if (stored.len < body || !span_eq(span_from(stored, stored.len - body), span_str(c->body))
-			|| (stored.len > body && stored.ptr[stored.len - body - 1] != '\n'))
-			fail_msg("%s: stored %.*s", c->name, SPAN_FMT(stored));
-	}
-	buf_fini(&codes);
-}
-
-static void run_case(const struct session_case *c, size_t cut, size_t step, struct buf *transcript_out)
-{
-	struct session_driver d;
-	session_driver_init(&d);
-	session_driver_open(&d, c->trusted);
-	if (step > 0)
-		session_driver_feed_steps(&d, c->send, step);
-	else
-		session_driver_feed_cut(&d, c->send, cut);
-	run_check(c, &d);
-	buf_clear(transcript_out);
-	buf_add(transcript_out, buf_span(&d.transcript));
-	session_driver_fini(&d);
-}
-
 static void test_sessions_whole_and_cut_at_every_byte(void **state)
 {
-	struct buf whole, cut;
 	(void)state;
-	buf_init(&whole, 1 << 20);
-	buf_init(&cut, 1 << 20);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		run_case(&cases[i], 0, 0, &whole);
-		for (size_t at = 1; at < cases[i].send.len; at++) {
-			run_case(&cases[i], at, 0, &cut);
-			if (!span_eq(buf_span(&whole), buf_span(&cut)))
-				fail_msg("%s cut at %zu:\n%s\nwhole:\n%s", cases[i].name, at, buf_cstr(&cut), buf_cstr(&whole));
-		}
-		run_case(&cases[i], 0, 1, &cut);
-		if (!span_eq(buf_span(&whole), buf_span(&cut)))
-			fail_msg("%s byte by byte:\n%s", cases[i].name, buf_cstr(&cut));
-	}
-	buf_fini(&whole);
-	buf_fini(&cut);
+	session_cases_run(&(struct session_cases){ cases, sizeof(cases) / sizeof(cases[0]), false });
 }
 
 static void expect_reply(struct session_driver *d, const char *send, const char *reply)
