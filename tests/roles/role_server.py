@@ -18,7 +18,8 @@ class MailServer:
         self.contents = []   # what was acknowledged
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=500)
         self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
 
     def __enter__(self):
         return self
@@ -26,6 +27,7 @@ class MailServer:
     def __exit__(self, *_):
         self.let_go.set()
         self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()  # else it might wait at what the number of the descriptor means next
         self.listener.close()
 
     @property
@@ -87,15 +89,15 @@ class NameServer:
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind(("127.0.0.1", 0))
         self.address = f"127.0.0.1@{self.sock.getsockname()[1]}"
-        threading.Thread(target=self.answer, daemon=True).start()
+        self.thread = threading.Thread(target=self.answer, daemon=True)
+        self.thread.start()
 
     def answer(self):
         while True:
-            try:
-                question, peer = self.sock.recvfrom(4096)
-                self.sock.sendto(question[:2] + b"\x81\x83" + question[4:6] + bytes(6) + self.name(question), peer)
-            except OSError:
+            question, peer = self.sock.recvfrom(4096)
+            if not question:
                 return
+            self.sock.sendto(question[:2] + b"\x81\x83" + question[4:6] + bytes(6) + self.name(question), peer)
 
     @staticmethod
     def name(question):
@@ -106,4 +108,6 @@ class NameServer:
         return question[12:at + 5]
 
     def close(self):
+        self.sock.sendto(b"", self.sock.getsockname())
+        self.thread.join()
         self.sock.close()
