@@ -17,7 +17,8 @@ from harness.remote import Remote
 from harness.server import message, token
 from test_relay_remotes import FROM, QUEUE, bounced, log_of, send, serve, wait_for
 
-EXIM_USERS = ("ann", "ben", "grün")
+CROWD = tuple(f"user{i}" for i in range(25))
+EXIM_USERS = ("ann", "ben", "grün", *CROWD)
 HEAD_8BIT = b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"
 
 
@@ -99,6 +100,16 @@ def test_exim_gets_many_messages_in_one_connection(via_exim, exim):
         else:
             bounced(via_exim, mark)
     assert exim.log().count("SMTP connection from") - before <= 2
+
+
+def test_more_recipients_than_exim_takes_at_a_time_follow_at_once(via_exim, exim):
+    """RFC 5321 section 4.5.3.1.10: its 452, without an enhanced code, is no answer for a recipient."""
+    mark, identity = send(via_exim, *(f"{user}@exim.test" for user in CROWD))
+    for user in CROWD:
+        exim.mail(user, mark)
+    for line in wait_for(via_exim, "delivered", identity, count=len(CROWD)):
+        assert " attempt=1 " in line
+    assert "too many recipients" in exim.log()
 
 
 def test_exim_allows_two_connections_and_gets_all(via_exim, exim):

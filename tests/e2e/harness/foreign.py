@@ -142,6 +142,7 @@ tls_advertise_hosts =
 dsn_advertise_hosts = *
 smtputf8_advertise_hosts = *
 message_size_limit = ${{if eq{{$sender_host_address}}{{{narrow}}}{{10K}}{{50M}}}}
+recipients_max = 10
 smtp_accept_max = 200
 smtp_accept_max_per_host = ${{if eq{{$sender_host_address}}{{{busy}}}{{2}}{{100}}}}
 smtp_accept_queue_per_connection = 0
@@ -192,6 +193,7 @@ begin retry
 class Exim(Foreign):
     """Exim with mailboxes at exim.test. For clients from NARROW its SIZE is 10 KiB; those from STRICT are told of 50 MiB,
     and that 10,000 octets are too many when they say that at MAIL; those from BUSY may have two connections.
+    It takes ten recipients at a time.
 
     users     who has a mailbox
     deferred  "ADDRESS: TEXT", who is told TEXT with 451, or with the code that it begins with
