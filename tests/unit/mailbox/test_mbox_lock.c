@@ -102,7 +102,7 @@ static void test_a_lock_that_another_process_holds_is_waited_for_and_then_report
 		new_turns(s);
 		mbox_number(s, kind);
 		struct holder h = holder_begin(s->path, (enum mbox_lock_kind)kind);
-		snprintf(who, sizeof(who), kind == MBOX_LOCK_FCNTL ? "it has an fcntl lock of process %d" : "it has a flock lock",
+		snprintf(who, sizeof(who), kind == MBOX_LOCK_FCNTL ? "it has an fcntl lock of pid %d" : "it has a flock lock",
 			h.pid);
 		expect_locked(s, who);
 		mbox_holds(s, SPAN(""));
