@@ -47,7 +47,8 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"When mail is tried again that did not get through for one reason, whatever its route says. The title is "
 		"the reason's name, as `waybill explain` shows it; `host-down` is that of a destination that cannot be "
 		"reached. Without a section, greylisted mail waits 5 and then 15 minutes, mail for a full mailbox or "
-		"server an hour and then 4, after a blocklist an hour, after a rate limit 5 minutes at least." },
+		"server an hour and then 4, for a locked mailbox 15 minutes at most, after a blocklist an hour, after a rate "
+		"limit 5 minutes at least." },
 	[CONF_SECTION_LIMITS] = { "limits", NULL, "How much a client may ask for, and how long it may take." },
 	[CONF_SECTION_CHECKS] = { "checks", NULL,
 		"What clients that are not trusted have to pass. Each check has a name; those with settings have a section "
