@@ -13,8 +13,8 @@
 
 #define ARGS_MAX 256
 
-static const char *const names[] = { "check", "demo", "explain", "queue", "reload", "send", "spool", "status",
-	"trace", "user" };
+static const char *const names[] = { "check", "demo", "explain", "mailbox", "queue", "reload", "send", "spool",
+	"status", "trace", "user" };
 
 static int usage(FILE *out, int code)
 {
@@ -25,6 +25,7 @@ static int usage(FILE *out, int code)
 		"  send RECIPIENT...       send a test message, and follow it with --wait\n"
 		"  trace ID|ADDRESS|SESSION  what became of it, and why\n"
 		"  user add|remove|list    who has a mailbox\n"
+		"  mailbox show ADDRESS    can it take mail now? also disable and enable\n"
 		"  check config            is the configuration right?\n"
 		"  check domain NAME       is everything right in the DNS for this domain's mail?\n"
 		"  reload                  have the server read its configuration again\n"
@@ -118,6 +119,8 @@ static int run(int argc, char **argv, struct cli_options *options)
 		return cli_send(argc, argv, options);
 	if (strcmp(word, "trace") == 0)
 		return cli_trace(argc, argv, options);
+	if (strcmp(word, "mailbox") == 0)
+		return cli_mailbox(argc, argv, options);
 	if (strcmp(word, "user") == 0)
 		return cli_user(argc, argv, options);
 	if (argc == 1 && strcmp(word, "status") == 0)

@@ -126,7 +126,8 @@ const struct conf_option conf_options[] = {
 	  .reason = "The MX of such a domain is this host, so DNS does not tell where its mail goes." },
 	{ DOMAIN(users), .line_offset = offsetof(struct conf_domain, users_line), .name = "users",
 	  .type = CONF_TYPE_FILE, .along = "mailboxes", .example = "\"file:/etc/waybill/users\"",
-	  .text = "The file that lists who has a mailbox; it is read again when it changes. A domain that is passed "
+	  .text = "The file that lists who has a mailbox; it is read again when it changes. Behind a name and a colon may "
+	          "stand `disabled`, `gone` or `moved=ADDRESS` (`waybill mailbox` writes it). A domain that is passed "
 	          "on may do without it, and then takes mail for everybody.",
 	  .reason = "With it, mail to anybody else is refused at RCPT, so that no bounce is needed later." },
 	{ DOMAIN(aliases), .line_offset = offsetof(struct conf_domain, aliases_line), .name = "aliases",
