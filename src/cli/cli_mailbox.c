@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "address.h"
+#include "aliases_includes.h"
 #include "cli.h"
 #include "cli_user.h"
 #include "clock.h"
@@ -37,6 +38,12 @@ static void read_file(struct span path, struct buf *text, struct directory_file 
 	if (path.len > 0 && file_read_path((const char *)path.ptr, text) < 0)
 		fprintf(stderr, "waybill: %.*s cannot be read\n", SPAN_FMT(path));
 	*file_out = (struct directory_file){ path, buf_span(text) };
+}
+
+static bool read_include(void *arg, const char *path, struct buf *text)
+{
+	(void)arg;
+	return file_read_path(path, text) >= 0;
 }
 
 /* The reply that senders get, "450 4.2.1", for a key. */
@@ -131,6 +138,10 @@ static int say_match(const struct asked *a, const struct directory_match *match)
 		return say_alias(a, match);
 	case DIRECTORY_USER:
 		break;
+	case DIRECTORY_UNAVAILABLE:
+		printf("%s is an alias that includes a file which cannot be read; its mail waits until it can.\n", a->text);
+		print_reply(REPLY_DIRECTORY_UNAVAILABLE);
+		return CLI_NO;
 	case DIRECTORY_UNKNOWN:
 	case DIRECTORY_FOREIGN:
 		printf("%s is not known here.\n", a->text);
@@ -149,13 +160,19 @@ static int say_match(const struct asked *a, const struct directory_match *match)
 
 static int show(const struct asked *a)
 {
+	struct aliases_includes includes = { 0 };
+	struct directory_file included[ALIASES_INCLUDES_MAX];
 	struct buf users, aliases, problems;
 	struct directory_domain domain = { .name = a->domain->name, .subaddress = a->domain->subaddress,
 		.exact_case = a->domain->local_parts == CONF_LOCAL_EXACT, .postmaster = a->conf->postmaster };
 	read_file(a->domain->users, &users, &domain.users);
 	read_file(a->domain->aliases, &aliases, &domain.aliases);
 	buf_init(&problems, 65536);
-	struct directory_source source = { .domains = &domain, .domain_count = 1 };
+	aliases_includes_add(&includes, domain.aliases.text, read_include, NULL);
+	for (size_t i = 0; i < includes.count; i++)
+		included[i] = aliases_includes_file(&includes, i);
+	struct directory_source source = { .domains = &domain, .domain_count = 1, .includes = included,
+		.include_count = includes.count };
 	struct directory_table *table = directory_table_new(&source, &problems);
 	int code = CLI_TRY_LATER;
 	if (table != NULL) {
@@ -163,6 +180,7 @@ static int show(const struct asked *a)
 		code = say_match(a, &match);
 	}
 	directory_table_free(table);
+	aliases_includes_fini(&includes);
 	buf_fini(&problems);
 	buf_fini(&users);
 	buf_fini(&aliases);

@@ -45,6 +45,8 @@ struct directory_domain {
 struct directory_source {
 	const struct directory_domain *domains;
 	size_t domain_count;
+	const struct directory_file *includes; /* what aliases files include; without text: cannot be read */
+	size_t include_count;
 	uint64_t hash_key[2];         /* random: strangers choose the names that are looked up */
 };
 
@@ -72,6 +74,7 @@ enum directory_kind {
 	DIRECTORY_UNKNOWN, /* our domain, no such name */
 	DIRECTORY_USER,
 	DIRECTORY_ALIAS,
+	DIRECTORY_UNAVAILABLE, /* our domain; what the name is cannot be said now */
 };
 
 /* Whether a user's mailbox takes mail, as the users file says it. */

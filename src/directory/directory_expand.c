@@ -164,6 +164,8 @@ static enum directory_outcome visit(struct expansion *x, struct directory_addres
 		return add_member(x, member);
 	case DIRECTORY_UNKNOWN:
 		return skip(x, member);
+	case DIRECTORY_UNAVAILABLE:
+		return DIRECTORY_NOT_NOW;
 	case DIRECTORY_ALIAS:
 		break;
 	}

@@ -21,6 +21,7 @@ enum directory_outcome {
 	DIRECTORY_ALIAS_LOOP,     /* nothing remains but a loop */
 	DIRECTORY_TOO_MANY,       /* over members_max */
 	DIRECTORY_TOO_DEEP,       /* over depth_max */
+	DIRECTORY_NOT_NOW,        /* some name cannot be looked up now, so nobody knows who all the members are */
 	DIRECTORY_NO_MEMORY,
 };
 

@@ -62,7 +62,9 @@ static void match_entry(const struct directory_entry *entry, struct directory_ma
 {
 	match->kind = entry->alias != NULL ? DIRECTORY_ALIAS : DIRECTORY_USER;
 	match->user = directory_entry_name(entry);
-	if (entry->alias != NULL) {
+	if (entry->alias != NULL && entry->alias->unavailable) {
+		match->kind = DIRECTORY_UNAVAILABLE;
+	} else if (entry->alias != NULL) {
 		match->targets = entry->alias->targets;
 		match->target_count = entry->alias->target_count;
 	} else if (entry->closed != NULL) {

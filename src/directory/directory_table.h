@@ -16,6 +16,7 @@ struct directory_alias {
 	size_t target_count;
 	struct span file;
 	uint32_t line;
+	bool unavailable; /* not all of its targets are known */
 };
 
 /* Of a user whose mailbox takes no mail. */

@@ -30,6 +30,7 @@
 	M(DOMAIN, domain)                 /* policy, delivery: one for each of our domains, before START */ \
 	M(ROUTE, route)                   /* policy: where mail for foreign domains goes; before START */ \
 	M(TABLE, table)                   /* policy: a users or aliases file, as descriptor */ \
+	M(INCLUDE, include)               /* policy: a file that an aliases file includes, as descriptor; before START */ \
 	M(LISTENER, listener)             /* smtpd, console: a listening socket, as descriptor */ \
 	M(PEER, peer)                     /* a channel to another role, as descriptor */ \
 	M(START, start)                   /* all of this configuration was said */ \
@@ -66,7 +67,7 @@
 
 /* The messages that a descriptor may come with; with any other it is malformed, so that a
  * neighbour cannot fill our table of descriptors with what nobody closes. */
-#define IPC_FD_MESSAGES(M) M(TABLE) M(LISTENER) M(PEER) M(SPILL_READY) M(DELIVER_ASK) M(RELAY_ASK) \
+#define IPC_FD_MESSAGES(M) M(TABLE) M(INCLUDE) M(LISTENER) M(PEER) M(SPILL_READY) M(DELIVER_ASK) M(RELAY_ASK) \
 	M(QUEUE_CONTENT)
 
 #define IPC_FIELDS_GREETING(F) F(u64, schema_hash) F(u8, role)
@@ -98,6 +99,7 @@
 #define IPC_FIELDS_ROUTE(F) F(span, pattern) F(list, hops) F(span, helo) F(addr, source) \
 	F(u32, connections_max) F(span, retry_ms) F(u64, give_up_ms) /* 0: nothing is said */
 #define IPC_FIELDS_TABLE(F) F(span, domain) F(span, path) F(u8, aliases)
+#define IPC_FIELDS_INCLUDE(F) F(span, path)
 #define IPC_FIELDS_LISTENER(F) F(span, name) F(u8, repair_newlines)
 #define IPC_FIELDS_PEER(F) F(u8, role) F(u8, index) F(u32, serial) /* of the pair; comes back in PEER_LOST */
 #define IPC_FIELDS_START(F) F(u32, generation)

@@ -50,7 +50,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			.users = { SPAN("u"), SPAN("a\nb\nc\n") }, .aliases = { SPAN("x"), text } },
 		{ .name = SPAN("example.net"), .exact_case = true, .aliases = { SPAN("x"), text } },
 	};
-	struct directory_source source = { domains, 2, { 1, 2 } };
+	struct directory_file included = { SPAN("/l"), text };
+	struct directory_source source = { .domains = domains, .domain_count = 2,
+		.includes = &included, .include_count = 1, .hash_key = { 1, 2 } };
 	buf_init(&problems, 1 << 20);
 	struct directory_table *table = directory_table_new(&source, &problems);
 	assert(table != NULL);

@@ -62,6 +62,7 @@ static enum ipc_expansion outcome_of(enum directory_outcome outcome)
 	case DIRECTORY_TOO_MANY:
 	case DIRECTORY_TOO_DEEP:
 		return IPC_EXPANSION_TOO_LARGE;
+	case DIRECTORY_NOT_NOW:
 	case DIRECTORY_NO_MEMORY:
 		break;
 	}

@@ -20,6 +20,8 @@ static bool on_control(void *state, const struct channel_message *message)
 		return generation_route(p, message->body);
 	case IPC_TABLE:
 		return generation_table(p, message);
+	case IPC_INCLUDE:
+		return generation_include(p, message);
 	case IPC_START:
 		if (!ipc_get_start(message->body, &say))
 			return false;

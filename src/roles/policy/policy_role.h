@@ -33,11 +33,12 @@ struct policy_role {
 /* policy_role.c: from now on questions are answered. */
 void policy_built(struct policy_role *p);
 
-/* generation.c: SETUP_POLICY, DOMAIN, ROUTE and TABLE as they come; false when malformed. */
+/* generation.c: SETUP_POLICY, DOMAIN, ROUTE, TABLE and INCLUDE as they come; false when malformed. */
 bool generation_setup(struct policy_role *p, struct span body);
 bool generation_route(struct policy_role *p, struct span body);
 bool generation_domain(struct policy_role *p, struct span body);
 bool generation_table(struct policy_role *p, const struct channel_message *message);
+bool generation_include(struct policy_role *p, const struct channel_message *message);
 /* All was said: builds on a thread, then replaces the one in use and says ready. */
 void generation_start(struct policy_role *p, uint32_t number);
 /* What checks may look at now; a context without directory before the first one is built. */

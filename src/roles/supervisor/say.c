@@ -4,16 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "supervisor.h"
+#include "say.h"
 #include "version.h"
-
-#define SAY(c, NAME, name, message, fd) do { \
-	struct buf *out = channel_begin((c)->channel, IPC_##NAME, (fd)); \
-	if (out != NULL) { \
-		ipc_put_##name(out, (message)); \
-		channel_end((c)->channel); \
-	} \
-} while (0)
 
 static void write_block(struct buf *out, const struct netblock *block)
 {
@@ -132,20 +124,6 @@ static void say_domains(struct child_process *c)
 	buf_fini(&hops);
 }
 
-/* A file that cannot be opened is said as one, without a descriptor: its users are not "unknown". */
-static void say_table(struct child_process *c, const struct conf_domain *d, struct span path, bool aliases)
-{
-	struct ipc_table say = { .domain = d->name, .path = path, .aliases = aliases };
-	if (path.len == 0)
-		return;
-	int fd = file_open((const char *)path.ptr);
-	if (fd < 0)
-		log_text(LOG_OPERATOR, "table-unreadable", "%.*s: %s", SPAN_FMT(path), strerror(-fd));
-	SAY(c, TABLE, table, &say, fd);
-	if (fd >= 0)
-		close(fd);
-}
-
 static void say_policy(struct child_process *c, struct span trust)
 {
 	const struct conf *conf = c->supervisor->conf;
@@ -159,12 +137,7 @@ static void say_policy(struct child_process *c, struct span trust)
 	buf_fini(&checks);
 	say_domains(c);
 	say_routes(c);
-	for (size_t i = 0; i < conf->domain_count; i++) {
-		say_table(c, &conf->domains[i], conf->domains[i].users, false);
-		say_table(c, &conf->domains[i], conf->domains[i].aliases, true);
-		/* Descriptors on their way are bounded: let these leave before more follow. */
-		channel_flush(c->channel);
-	}
+	tables_say(c);
 }
 
 /* One for each reason that has a section. */

@@ -4,7 +4,7 @@
  * roles, connects them to each other, and starts again what ends. It parses nothing
  * from the network. Private to this folder: supervisor.c (start, signals, end),
  * children.c (processes and their channels), say.c (each role's slice of the
- * configuration), settings.c (loading, listeners, reload).
+ * configuration), settings.c (loading, listeners, reload), tables.c (users and aliases).
  */
 #ifndef WAYBILL_ROLES_SUPERVISOR_H
 #define WAYBILL_ROLES_SUPERVISOR_H
@@ -57,9 +57,10 @@ struct listener {
 	const struct conf_listen *listen;
 };
 
-/* A users or aliases file and its state when policy was last told. */
-struct watched {
-	struct file_stamp told, seen;
+/* The files that policy was told of; see tables.c. */
+struct watch {
+	struct watched *items;
+	size_t count, cap;
 };
 
 struct supervisor {
@@ -84,7 +85,7 @@ struct supervisor {
 	int exit_code;
 	struct timer *stop_timer;
 	struct timer *watch_timer;
-	struct watched *watched;  /* two for each domain: users, aliases */
+	struct watch watch;
 };
 
 /* supervisor.c */
@@ -113,7 +114,10 @@ void say_settings(struct child_process *c);
 int settings_load(struct supervisor *s, struct conf **conf_out, struct buf *problems);
 int settings_listen(struct supervisor *s, struct conf *next, struct buf *problems);
 bool settings_reload(struct supervisor *s, struct buf *text_out);
-void settings_watch(struct supervisor *s);
-int settings_watch_begin(struct supervisor *s);
+
+/* tables.c: users and aliases files, for policy; again when one has changed. */
+void tables_say(struct child_process *c);
+void tables_watch(struct supervisor *s);
+void tables_fini(struct supervisor *s);
 
 #endif

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <cmocka.h>
 
+#include "aliases_includes.h"
 #include "directory_expand.h"
 
 #define FILE_OF(file_name, content) { SPAN(file_name), SPAN(content) }
@@ -37,7 +38,7 @@ static const struct directory_domain domains[] = {
 
 static struct directory_table *build(const struct directory_domain *list, size_t count, struct buf *problems)
 {
-	struct directory_source source = { list, count, { 1, 2 } };
+	struct directory_source source = { .domains = list, .domain_count = count, .hash_key = { 1, 2 } };
 	struct directory_table *table = directory_table_new(&source, problems);
 	assert_non_null(table);
 	return table;
@@ -262,6 +263,113 @@ static void test_one_file_serves_several_domains(void **state)
 	buf_fini(&problems);
 }
 
+/* What an alias includes stands in the alias; what cannot be read makes it wait, and no other. */
+static void test_included_files(void **state)
+{
+	static const struct directory_file includes[] = {
+		FILE_OF("/l/staff", "# staff\nalice\nCarol <carol@elsewhere.example>\nbad one\n"),
+		FILE_OF("/l/all", ":include:/l/staff, bob\n:include:/l/all\n"),
+		FILE_OF("/l/lost", ":include:/l/nowhere\n"),
+		{ .name = SPAN("/l/unreadable") },
+		FILE_OF("/l/empty", ""),
+	};
+	static const struct directory_domain domain = { .name = SPAN("example.org"),
+		.users = FILE_OF("u", "alice\nbob\npostmaster\n"),
+		.aliases = FILE_OF("a", "staff: :include:/l/staff\nall: :include:/l/all, :include:/l/staff\n"
+			"lost: bob, :include:/l/lost\nlocked: bob, :include:/l/unreadable\nnone: :include:/l/empty\n"
+			"fine: bob\n") };
+	static const struct {
+		const char *name;
+		enum directory_outcome outcome;
+		const char *members;
+	} cases[] = {
+		{ "staff", DIRECTORY_EXPANDED, "alice@example.org carol@elsewhere.example " },
+		{ "all", DIRECTORY_EXPANDED, "alice@example.org carol@elsewhere.example bob@example.org " },
+		{ "lost", DIRECTORY_NOT_NOW, "" },
+		{ "locked", DIRECTORY_NOT_NOW, "" },
+		{ "none", DIRECTORY_NO_SUCH_USER, "" },
+		{ "fine", DIRECTORY_EXPANDED, "bob@example.org " },
+	};
+	struct directory_source source = { .domains = &domain, .domain_count = 1, .includes = includes, .include_count = 5 };
+	struct directory_limits limits = { .members_max = 10, .depth_max = 10 };
+	struct buf problems, members;
+	(void)state;
+	buf_init(&problems, 10000);
+	buf_init(&members, 10000);
+	struct directory_table *table = directory_table_new(&source, &problems);
+	assert_string_equal(buf_cstr(&problems),
+		"/l/staff:4: bad one: not a name or an address: something follows the name\n"
+		"/l/staff:4: bad one: not a name or an address: something follows the name\n"
+		"/l/lost:1: /l/nowhere: this included file cannot be read; mail to the alias waits until it can\n"
+		"a:4: /l/unreadable: this included file cannot be read; mail to the alias waits until it can\n"
+		"a:5: none: the alias has no target that works; it is left out\n");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct directory_address address = { span_str(cases[i].name), SPAN("example.org") };
+		struct directory_expansion x;
+		enum directory_outcome outcome = directory_expand(table, address, &limits, &x);
+		buf_clear(&members);
+		for (size_t m = 0; m < x.member_count; m++) {
+			directory_address_write(&members, x.members[m].address);
+			buf_add_byte(&members, ' ');
+		}
+		if (outcome != cases[i].outcome || !span_eq(buf_span(&members), span_str(cases[i].members)))
+			fail_msg("case %s: outcome %d, %s", cases[i].name, outcome, buf_cstr(&members));
+		directory_expansion_fini(&x);
+	}
+	directory_table_free(table);
+	buf_fini(&members);
+	buf_fini(&problems);
+}
+
+/* A chain of files: what is too deep waits, and says so. */
+static void test_included_files_are_bounded(void **state)
+{
+	static char paths[32][16], texts[32][32];
+	struct directory_file includes[32];
+	struct directory_domain domain = { .name = SPAN("example.org"), .users = FILE_OF("u", "alice\npostmaster\n"),
+		.aliases = FILE_OF("a", "deep: alice, :include:/l/0\n") };
+	struct buf problems;
+	(void)state;
+	for (int i = 0; i < 32; i++) {
+		snprintf(paths[i], sizeof(paths[i]), "/l/%d", i);
+		snprintf(texts[i], sizeof(texts[i]), ":include:/l/%d, alice", i + 1);
+		includes[i] = (struct directory_file){ span_str(paths[i]), span_str(texts[i]) };
+	}
+	struct directory_source source = { .domains = &domain, .domain_count = 1, .includes = includes, .include_count = 32 };
+	buf_init(&problems, 10000);
+	struct directory_table *table = directory_table_new(&source, &problems);
+	assert_non_null(strstr(buf_cstr(&problems), "/l/16: files include one another too deeply"));
+	assert_int_equal(directory_lookup(table, directory_address_split(SPAN("deep"))).kind, DIRECTORY_UNAVAILABLE);
+	directory_table_free(table);
+	buf_fini(&problems);
+}
+
+static bool read_nothing(void *arg, const char *path, struct buf *text)
+{
+	struct buf *asked = arg;
+	buf_addf(asked, "%s ", path);
+	if (strcmp(path, "/l/a") == 0)
+		buf_add_str(text, ":include:/l/b, :include:/l/a");
+	return strcmp(path, "/l/b") != 0;
+}
+
+static void test_each_included_file_is_read_once(void **state)
+{
+	struct aliases_includes list = { 0 };
+	struct buf asked;
+	(void)state;
+	buf_init(&asked, 1000);
+	aliases_includes_add(&list, SPAN("x: alice\n"), read_nothing, &asked);
+	aliases_includes_add(&list, SPAN("x: :include:/l/a, :Include:/l/c\n"), read_nothing, &asked);
+	aliases_includes_add(&list, SPAN("y: :include:/l/b\nz: :include:/l/d"), read_nothing, &asked);
+	assert_string_equal(buf_cstr(&asked), "/l/a /l/c /l/b /l/d ");
+	assert_int_equal(list.count, 4);
+	assert_non_null(aliases_includes_file(&list, 1).text.ptr);
+	assert_null(aliases_includes_file(&list, 2).text.ptr);
+	aliases_includes_fini(&list);
+	buf_fini(&asked);
+}
+
 static void test_problems_are_named_and_bounded(void **state)
 {
 	(void)state;
@@ -372,6 +480,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_members_are_bounded, setup, teardown),
 		cmocka_unit_test(test_steps_are_bounded),
 		cmocka_unit_test(test_one_file_serves_several_domains),
+		cmocka_unit_test(test_included_files),
+		cmocka_unit_test(test_included_files_are_bounded),
+		cmocka_unit_test(test_each_included_file_is_read_once),
 		cmocka_unit_test(test_problems_are_named_and_bounded),
 		cmocka_unit_test(test_table_keeps_nothing_of_its_source),
 		cmocka_unit_test(test_a_million_users),

@@ -17,7 +17,7 @@ struct world {
 static struct world *world_open(const char *sections)
 {
 	static struct world w;
-	struct directory_source source = { domains, COUNT(domains), { 1, 2 } };
+	struct directory_source source = { .domains = domains, .domain_count = COUNT(domains) };
 	struct buf problems;
 	buf_init(&problems, 65536);
 	w.conf = test_conf(sections);

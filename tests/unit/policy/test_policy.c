@@ -26,7 +26,7 @@ struct fixture {
 static int setup(void **state)
 {
 	static struct fixture f;
-	struct directory_source source = { domains, sizeof(domains) / sizeof(domains[0]), { 1, 2 } };
+	struct directory_source source = { .domains = domains, .domain_count = sizeof(domains) / sizeof(domains[0]) };
 	struct buf problems;
 	buf_init(&problems, 65536);
 	f.table = directory_table_new(&source, &problems);
