@@ -59,10 +59,12 @@ struct policy_input {
 	struct netaddr client; /* family 0: a program of this host, by a UNIX socket */
 	struct netaddr server; /* the address that it connected to; family 0: not known */
 	bool trusted;
+	bool talked_first;     /* before it was greeted */
 	struct span helo;
 	struct span sender;    /* empty for <> */
 	struct span recipient; /* as the client wrote it */
 	uint64_t size;         /* declared bytes, 0: not declared */
+	uint64_t bytes;        /* at END: of the content */
 	/* Filled by policy_ask before the checks run; spans into `domain_text`. */
 	struct directory_address address;
 	uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
@@ -109,6 +111,10 @@ struct policy_verdict policy_ask(const struct policy_context *context, struct po
 /* Records what follows from an answer that was given to a client. */
 void policy_settle(struct policy_state *state, const struct policy_context *context,
 	const struct policy_input *input, const struct policy_trail *trail);
+
+/* The stages at which sessions of strangers have to ask as soon as they come to them; at all others
+ * the question may travel with the next one. RCPT is not among them: there one asks always. */
+uint8_t policy_stages_at_once(const struct policy_context *context);
 
 /* The name of a check, as in checks.order. */
 const char *policy_check_name(enum conf_check check);

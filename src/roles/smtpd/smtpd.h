@@ -2,8 +2,9 @@
 /*
  * The smtpd role: sockets and timers around the pure SMTP session. One event loop;
  * it never blocks but for writes of a large message into the page cache. Private
- * to this folder: smtpd.c (configuration and peers), listen.c (accepting),
- * conn.c (a connection's bytes), ask.c (its questions).
+ * to this folder: smtpd.c (configuration and peers), listen.c (accepting), conn.c (a
+ * connection's bytes), ask.c and ask_policy.c (its questions), greet.c (who has to wait
+ * for the greeting), tell.c (events).
  */
 #ifndef WAYBILL_ROLES_SMTPD_H
 #define WAYBILL_ROLES_SMTPD_H
@@ -11,7 +12,7 @@
 #include "map.h"
 #include "role.h"
 #include "smtp_server.h"
-#include "smtp_stage.h"
+#include "smtpd_stages.h"
 
 #define SMTPD_LISTENERS_MAX 64
 #define SMTPD_TRUST_MAX 1000
@@ -58,6 +59,9 @@ struct smtpd {
 	struct channel *queue;
 	struct channel *console;
 	uint64_t events_dropped;
+	struct smtpd_stages stages;
+	struct list greeting;   /* connections that wait for their greeting, the first one first */
+	struct timer *greet_timer;
 	struct list conns;
 	uint32_t conn_count;
 	struct map clients;     /* connections per client address */
@@ -77,6 +81,9 @@ struct smtpd_conn {
 	struct smtp_server *session;
 	struct netaddr peer, local;
 	bool trusted;
+	bool talked_first;         /* before it was greeted */
+	struct list greet_link;
+	uint64_t greet_at_ms;      /* 0: does not wait for the greeting */
 	bool counted;              /* in `clients` */
 	bool closing;              /* the session said close: output, then the end */
 	bool eof;                  /* the client sends no more; what it sent is still answered */
@@ -120,9 +127,22 @@ void smtpd_tell_end(struct smtpd_conn *conn, const char *why);
 
 /* ask.c */
 void smtpd_ask(struct smtpd_conn *conn, const struct smtp_server_question *question);
+/* Answers the session; the caller pumps, or is inside the pump already. */
+void smtpd_answer(struct smtpd_conn *conn, const struct smtp_server_answer *answer);
+/* An answer arrived from another role, maybe after the client left. */
+void smtpd_answer_arrived(struct smtpd_conn *conn, const struct smtp_server_answer *answer);
 void smtpd_ask_resubmit(struct smtpd_conn *conn);
 void smtpd_ask_give_up(struct smtpd_conn *conn);
 void smtpd_spill_write(struct smtpd_conn *conn, struct span content);
 void smtpd_spill_drop(struct smtpd_conn *conn);
+
+static inline enum reply_key smtpd_key(uint16_t key, enum reply_key otherwise)
+{
+	return key < REPLY_KEY_COUNT ? (enum reply_key)key : otherwise;
+}
+
+/* ask_policy.c */
+void smtpd_ask_client(struct smtpd_conn *conn, const struct smtp_server_question *question);
+void smtpd_ask_verify(struct smtpd_conn *conn, const struct smtp_server_question *question);
 
 #endif
