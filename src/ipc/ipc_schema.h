@@ -113,7 +113,8 @@
 #define IPC_FIELDS_CHECK_ASK(F) \
 	F(u8, at) F(u8, stages) F(addr, client) F(addr, server) F(u8, trusted) F(u8, talked_first) F(span, helo) \
 	F(span, sender) F(span, recipient) F(u64, size) F(u64, bytes) /* bytes: of the content, at its end */
-#define IPC_FIELDS_CHECKED(F) F(u16, key) F(u32, seconds) F(u8, stage) F(span, check) F(span, why) F(u32, line)
+#define IPC_FIELDS_CHECKED(F) \
+	F(u16, key) F(u32, seconds) F(u8, stage) F(span, check) F(span, why) F(u32, line) F(span, moved_to)
 /* delay_for: networks; none: all strangers */
 #define IPC_FIELDS_POLICY_STAGES(F) F(u8, at_once) F(u32, greeting_delay_ms) F(list, delay_for)
 #define IPC_FIELDS_VERIFY_ASK(F) F(u8, expand) F(span, address)

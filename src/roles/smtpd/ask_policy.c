@@ -34,6 +34,8 @@ static void on_checked(void *arg, const struct channel_message *message)
 		keep_reasons(conn, &verdict);
 		answer.key = smtpd_key(verdict.key, REPLY_POLICY_UNAVAILABLE);
 		answer.seconds = verdict.seconds;
+		answer.mailboxes = &verdict.moved_to;
+		answer.mailbox_count = verdict.moved_to.len > 0;
 		answer.stage = verdict.stage < SMTP_STAGE_COUNT ? (enum smtp_stage)verdict.stage : SMTP_AT_CONNECT;
 	} else if (conn->fd >= 0) {
 		answer = no_answer(conn);
