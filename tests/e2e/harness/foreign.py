@@ -224,6 +224,50 @@ class Exim(Foreign):
         return line
 
 
+FEEDER = """\
+primary_hostname = feeder.test
+daemon_smtp_ports = {port}
+local_interfaces = 127.0.0.1
+spool_directory = {dir}/spool
+log_file_path = {dir}/%slog
+pid_file_path = {dir}/pid
+keep_environment =
+tls_advertise_hosts =
+deliver_drop_privilege
+acl_smtp_rcpt = accept
+begin routers
+all:
+  driver = {driver}
+  transport = feed
+  {route}
+begin transports
+feed:
+  {transport}
+begin retry
+* * F,1h,1s
+"""
+
+
+class EximFeeder(Foreign):
+    """Exim that hands everything over by LMTP, to a port or to a UNIX socket, and tries again each second."""
+
+    peer = "exim"
+    users = ("Debian-exim",)
+    logs = ("mainlog", "paniclog")
+
+    def __init__(self, folder, to):
+        super().__init__(folder)
+        os.makedirs(os.path.join(self.dir, "spool"))
+        unix = isinstance(to, str)
+        transport = (f"driver = lmtp\n  socket = {to}\n  batch_max = 100" if unix else
+                     f"driver = smtp\n  protocol = lmtp\n  port = {to}\n  allow_localhost")
+        self.put("conf", FEEDER.format(dir=self.dir, port=self.port, driver="accept" if unix else "manualroute",
+                                       route="" if unix else "route_data = 127.0.0.1\n  self = send", transport=transport))
+
+    def command(self):
+        return ["/usr/sbin/exim4", "-C", os.path.join(self.dir, "conf"), "-bdf", "-q1s"]
+
+
 DOVECOT = """\
 base_dir = {dir}/run
 state_dir = {dir}/state
