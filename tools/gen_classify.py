@@ -6,7 +6,8 @@
 
 A rule without a known reason, a phrase that an unconditional rule before it already takes, or a text that is missing is refused
 with the name of the entry. Phrases: words; "*" at the end or beginning of a word leaves that side open; a "*" that
-stands alone is a gap of up to 48 bytes, a "+" one of up to 20; "(a|b)" are alternatives, one of which may be empty.
+stands alone is a gap of up to 48 bytes, a "+" one of up to 20; "(a|b)" are alternatives, one of which may be empty; "@"
+is the address of a mailbox, "#" that of a host. Accents do not count.
 Gaps divide a phrase into slots. Alternatives within a slot become strings of the automaton, those of different slots
 are not multiplied with each other. A word that is open at its end ends a slot.
 """
@@ -15,20 +16,24 @@ import os
 import re
 import sys
 import tomllib
+import unicodedata
 
 ANY = 0xFFFF
 STAGES = ["unknown", "connect", "greeting", "ehlo", "auth", "mail", "rcpt", "data", "end-of-data"]
 CONCERNS = ["recipient", "sender", "remote", "ours", "message", "network"]
 NATURES = ["by-code", "passing", "lasting"]
-USES = ["RULE", "LATER", "NEVER", "LIST", "CHECK"]
 CHECKS = ["spf", "dkim", "dmarc", "arc"]
 REASON_FIELDS = {"name", "sentence", "advice", "retry", "concern", "nature"}
-RULE_FIELDS = {"name", "reason", "phrases", "code", "enhanced", "stage", "temporary"}
+RULE_FIELDS = {"name", "reason", "phrases", "code", "enhanced", "stage", "temporary", "weak"}
 PIECE_BYTES_MAX = 120
-SLOTS_MAX = 2048
+SLOTS_MAX = 4096
 STRINGS_MAX = 14  # strings in a slot before adjacent alternatives become slots of their own
 WORD_BYTES_MIN = 2
 GAPS = {"*": 48, "+": 20}
+LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789*"
+ADDRESSES = "@#"
+OTHER_LETTERS = {"ß": "s", "æ": "a", "ø": "o", "ð": "d", "þ": "t", "đ": "d", "ħ": "h", "ı": "i", "ĳ": "i", "ĸ": "k", "ł": "l",
+                 "ŉ": "n", "ŋ": "n", "œ": "o", "ŧ": "t", "ſ": "s", "ŀ": "l"}
 
 
 class Refused(Exception):
@@ -52,11 +57,27 @@ def alternatives(phrase):
     return found
 
 
+def latin_letter(char):
+    """The letter without its accent; of two in one the first; a space for what is no letter."""
+    char = char.lower()[0]
+    base = unicodedata.normalize("NFD", OTHER_LETTERS.get(char, char))[0]
+    return base if base in LETTERS else " "
+
+
+LATIN = {chr(number): latin_letter(chr(number)) for number in range(0xC0, 0x180)}
+
+
+def folded_char(char):
+    """What stands for a character in a folded text, one character a byte; a space separates words."""
+    if char in LETTERS:
+        return char
+    return LATIN.get(char) or (char.encode().decode("latin-1") if ord(char) > 127 else " ")
+
+
 def fold(text):
-    """As fold() in classify_match.c, without the spaces at both ends."""
-    folded = "".join(c if c in "abcdefghijklmnopqrstuvwxyz0123456789*" else "~" * len(c.encode()) if ord(c) > 127 else " "
-                     for c in text.lower())
-    return " ".join(folded.split())
+    """As in classify_fold.c, without the spaces at both ends."""
+    words = [2 * word if word in ADDRESSES else "".join(map(folded_char, word)) for word in text.lower().split()]
+    return " ".join(" ".join(words).split())
 
 
 def literal(entry, phrase):
@@ -192,9 +213,10 @@ class Rules:
         for bit, check in enumerate(CHECKS):
             self.phrases.add("words." + check, "CHECK", 1 << bit, words[check])
         self.enhanced = [(self.pattern("enhanced", raw["enhanced"]), self.codes("enhanced", raw.get("code", "any")),
-                          self.stages("enhanced", raw), self.number("enhanced", raw)) for raw in data["enhanced"]]
+                          self.stages("enhanced", raw), self.number("enhanced", raw), int(raw.get("weak", False)))
+                         for raw in data["enhanced"]]
         self.code = [((0, ANY, 0, ANY), self.codes("code", raw["code"]), self.stages("code", raw),
-                      self.number("code", raw)) for raw in data["code"]]
+                      self.number("code", raw), 1) for raw in data["code"]]
         self.automaton = Automaton(self.phrases.strings)
         if max(len(self.automaton.label), sum(map(len, self.automaton.ends))) >= ANY or len(self.phrases.slots) > SLOTS_MAX:
             refuse("rules", "there are more than the tables can hold")
@@ -272,7 +294,8 @@ class Rules:
             conditional = bool({"code", "enhanced", "stage"} & set(raw))
             self.phrases.add(name, "RULE", len(self.rules), raw["phrases"], conditional)
         return {"name": name, "reason": reason, "codes": self.codes(name, raw.get("code", "any")), "stages": stages,
-                "first": first, "count": len(patterns), "temporary": int(raw.get("temporary", -1)), "wordless": wordless}
+                "first": first, "count": len(patterns), "temporary": int(raw.get("temporary", -1)), "wordless": wordless,
+                "weak": int(raw.get("weak", False))}
 
 
 # ---- C -------------------------------------------------------------------------------
@@ -301,8 +324,8 @@ def c_pattern(pattern):
 
 def c_fallbacks(name, rows):
     return c_array("struct classify_fallback", f"classify_{name}_rows",
-                   [f"{{ {c_pattern(pattern)}, {codes[0]}, {codes[1]}, {stages}, {reason} }}"
-                    for pattern, codes, stages, reason in rows], 1) + [f"const size_t classify_{name}_count = {len(rows)};", ""]
+                   [f"{{ {c_pattern(pattern)}, {codes[0]}, {codes[1]}, {stages}, {reason}, {weak} }}"
+                    for pattern, codes, stages, reason, weak in rows], 1) + [f"const size_t classify_{name}_count = {len(rows)};", ""]
 
 
 def status(reason, severity):
@@ -318,7 +341,7 @@ def c_reasons(rules):
 
 def c_rules(rules):
     rows = [f"{{ {c_string(r['name'])}, {r['reason']}, {r['codes'][0]}, {r['codes'][1]}, {r['stages']}, {r['first']}, "
-            f"{r['count']}, {r['temporary']}, {int(r['wordless'])} }}" for r in rules.rules]
+            f"{r['count']}, {r['temporary']}, {int(r['wordless'])}, {r['weak']} }}" for r in rules.rules]
     return c_array("struct classify_rule", "classify_rules", rows, 1) + [
         f"const size_t classify_rules_count = {len(rules.rules)};", ""]
 
@@ -338,11 +361,13 @@ def table(rules):
     lines += c_array("struct classify_slot", "classify_slots",
                      [f"{{ {phrase}, {gap}, {int(first)}, {int(last)} }}" for phrase, gap, first, last in phrases.slots], 6)
     lines += c_fallbacks("enhanced", rules.enhanced) + c_fallbacks("code", rules.code)
+    lines += [f'const char classify_latin[] = "{"".join(LATIN.values())}";', ""]
     lines += c_array("uint8_t", "classify_node_label", automaton.label)
     lines += c_array("uint16_t", "classify_child_first", automaton.child_first)
     lines += c_array("uint16_t", "classify_node_fail", automaton.fail)
     lines += c_array("uint16_t", "classify_end_first", end_first)
     lines += c_array("struct classify_end", "classify_ends", [f"{{ {slot}, {size} }}" for slot, size in end_row], 8)
+    lines += [f"const size_t classify_slots_count = {len(phrases.slots)};", ""]
     lines += [f"_Static_assert({len(phrases.slots)} <= CLASSIFY_SLOTS_MAX, \"the generator's limit is higher\");", ""]
     return "\n".join(lines)
 

@@ -13,6 +13,8 @@
 #define WAYBILL_CONF_CONF_H
 
 #include "arena.h"
+#include "conf_checks.h"
+#include "conf_mailboxes.h"
 #include "conf_relay.h"
 #include "conf_report.h"
 
@@ -20,11 +22,6 @@
 #define CONF_LISTENS_MAX 64             /* listen sections, and addresses of them all */
 #define CONF_DOMAINS_MAX 10000
 #define CONF_LIST_ITEMS_MAX 1000        /* in one list */
-
-struct conf_networks {
-	const struct netblock *blocks;
-	size_t count;
-};
 
 /* Where to listen. "[::]:25" takes IPv4 clients too (a socket for both families). */
 struct conf_address {
@@ -37,7 +34,6 @@ struct conf_address {
 
 enum conf_protocol { CONF_PROTOCOL_SMTP, CONF_PROTOCOL_LMTP };
 enum conf_newline { CONF_NEWLINE_REFUSE, CONF_NEWLINE_REPAIR };
-enum conf_local_parts { CONF_LOCAL_FOLD, CONF_LOCAL_EXACT };
 enum conf_log_format { CONF_LOG_TEXT, CONF_LOG_JSON };
 
 struct conf_listen {
@@ -49,18 +45,6 @@ struct conf_listen {
 	uint32_t socket_mode;      /* of UNIX sockets: permission bits */
 	struct span socket_group;  /* whose they are; empty: the server's */
 	uint32_t socket_mode_line, socket_group_line;
-};
-
-struct conf_domain {
-	struct span name; /* A-labels in lower case; unique */
-	uint32_t line;
-	struct span mailboxes; /* "maildir:/path/{domain}/{user}": absolute, with {user} in it; empty: see via */
-	struct conf_hops via;  /* where the domain is kept, never "mx"; count 0 exactly when mailboxes is set */
-	struct span users;     /* path of the file; empty, only with via: every recipient is accepted */
-	struct span aliases;   /* path of the file, or empty */
-	uint32_t mailboxes_line, via_line, users_line, aliases_line;
-	uint8_t subaddress; /* the character that separates user and detail; 0: none */
-	enum conf_local_parts local_parts;
 };
 
 /* Counts and bytes; where 0 is possible it means "no limit". */
@@ -89,7 +73,7 @@ struct conf_queue {
 	uint64_t segment_bytes;
 };
 
-#define CONF_SETTINGS_MAX 96
+#define CONF_SETTINGS_MAX 128
 
 struct conf {
 	struct span hostname; /* A-labels in lower case */
@@ -109,9 +93,11 @@ struct conf {
 	struct conf_route route_default; /* where no route says otherwise */
 	struct conf_reasons reasons;
 	struct conf_limits limits;
+	struct conf_checks checks;
 	struct conf_queue queue;
 	struct conf_dns dns;
 	struct conf_bounce bounce;
+	struct conf_mbox mbox;
 	enum conf_log_format log_format;
 
 	uint32_t lines[CONF_SETTINGS_MAX]; /* for conf_line_of */

@@ -16,10 +16,19 @@
 #define ROUTE(member) .section = CONF_SECTION_ROUTE, .offset = offsetof(struct conf_route, member)
 #define REASON(member) .section = CONF_SECTION_REASON, .offset = offsetof(struct conf_reason, member)
 #define LIMITS(member) .section = CONF_SECTION_LIMITS, .offset = offsetof(struct conf, limits.member)
+#define CHECK(name, member) .section = CONF_SECTION_##name, .offset = offsetof(struct conf, checks.member)
+#define CHECK_LINE(member) .line_offset = offsetof(struct conf, checks.member)
 #define QUEUE(member) .section = CONF_SECTION_QUEUE, .offset = offsetof(struct conf, queue.member)
 #define BOUNCE(member) .section = CONF_SECTION_BOUNCE, .offset = offsetof(struct conf, bounce.member)
+#define MBOX(member) .section = CONF_SECTION_MBOX, .offset = offsetof(struct conf, mbox.member)
 #define DNS(member) .section = CONF_SECTION_DNS, .offset = offsetof(struct conf, dns.member)
 #define LOG(member) .section = CONF_SECTION_LOG, .offset = offsetof(struct conf, member)
+
+/* The same in the section of each check. */
+#define ONLY_FOR(CHECK_NAME) CHECK(CHECK_NAME, only_for[CONF_CHECK_##CHECK_NAME]), .name = "only-for", \
+	.type = CONF_TYPE_NETWORKS, .may_be_empty = true, .fallback = "{}", .example = "{\"192.0.2.0/24\"}", \
+	.text = "The networks whose clients are asked; an empty list: all clients that are not trusted.", \
+	.reason = "A new rule can be tried on one network first."
 
 const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 	[CONF_SECTION_TOP] = { "", NULL, "These stand outside all sections." },
@@ -40,8 +49,22 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"reached. Without a section, greylisted mail waits 5 and then 15 minutes, mail for a full mailbox or "
 		"server an hour and then 4, after a blocklist an hour, after a rate limit 5 minutes at least." },
 	[CONF_SECTION_LIMITS] = { "limits", NULL, "How much a client may ask for, and how long it may take." },
+	[CONF_SECTION_CHECKS] = { "checks", NULL,
+		"What clients that are not trusted have to pass. Each check has a name; those with settings have a section "
+		"of that name." },
+	[CONF_SECTION_HELO] = { "helo", NULL, "The check of the name with which a client introduces itself: it is neither "
+		"this server's name nor a bare address." },
+	[CONF_SECTION_SENDER_DOMAIN] = { "sender-domain", NULL,
+		"The check of a sender's domain: it is not one that is kept from existing (`localhost`, `invalid`)." },
+	[CONF_SECTION_HARVEST] = { "harvest", NULL,
+		"The check against guessing who has a mailbox. A client's network (IPv4 /24, IPv6 /64) that names too many "
+		"recipients who do not exist is told to come back later, whoever it asks for, until its budget has "
+		"recovered; postmaster can be reached all the time." },
 	[CONF_SECTION_QUEUE] = { "queue", NULL, "How mail is kept and when it is tried again." },
 	[CONF_SECTION_BOUNCE] = { "bounce", NULL, "What senders are told about mail that is late or fails." },
+	[CONF_SECTION_MBOX] = { "mbox", NULL,
+		"How files are locked that hold all mail of a user (`mailboxes = \"mbox:...\"`), because other programs read "
+		"and rewrite them too." },
 	[CONF_SECTION_DNS] = { "dns", NULL, "Where names are looked up." },
 	[CONF_SECTION_LOG] = { "log", NULL, "What the log looks like; it goes to the standard error output." },
 };
@@ -101,8 +124,9 @@ const struct conf_option conf_options[] = {
 	  .reason = "With socket-mode 0660 only its members can connect. The server must be root, or a member itself." },
 
 	{ DOMAIN(mailboxes), .line_offset = offsetof(struct conf_domain, mailboxes_line), .name = "mailboxes",
-	  .type = CONF_TYPE_MAILDIR, .unless = "via", .example = "\"maildir:/var/mail/{domain}/{user}\"",
-	  .text = "The Maildir of a user; {user} and {domain} stand for the parts of the address.",
+	  .type = CONF_TYPE_MAILBOXES, .unless = "via", .example = "\"maildir:/var/mail/{domain}/{user}\"",
+	  .text = "The mailbox of a user: a Maildir, or with `mbox:` one file; {user} and {domain} stand for the parts of "
+	          "the address.",
 	  .reason = "The path must contain {user}, so that no two users share a mailbox." },
 	{ DOMAIN(via), .line_offset = offsetof(struct conf_domain, via_line), .name = "via", .type = CONF_TYPE_HOPS,
 	  .unless = "mailboxes", .items_max = CONF_HOPS_MAX, .example = "{\"smtp://mail.example.org\"}",
@@ -221,6 +245,35 @@ const struct conf_option conf_options[] = {
 	  .text = "How many aliases may follow one another.",
 	  .reason = "It ends loops that the check for repeated names cannot see." },
 
+	{ CHECK(CHECKS, order), .name = "order", .type = CONF_TYPE_CHOICES,
+	  .choices = "helo sender-domain relay harvest recipient",
+	  .fallback = "{\"helo\", \"sender-domain\", \"relay\", \"harvest\", \"recipient\"}",
+	  .text = "The checks in the order in which they are asked; one that is left out is not asked.",
+	  .reason = "relay (this server is no open relay) and recipient (somebody is there) hold for everybody and "
+	            "cannot be left out; harvest must stand before recipient." },
+
+	{ CHECK(HELO, helo.full_name), CHECK_LINE(helo.full_name_line), .name = "full-name", .type = CONF_TYPE_BOOL,
+	  .fallback = "no",
+	  .text = "Whether the name must be a full host name or an address in brackets.",
+	  .reason = "RFC 5321 section 4.1.4 asks for one, but some honest servers send a name of their own network." },
+	{ ONLY_FOR(HELO) },
+
+	{ CHECK(SENDER_DOMAIN, sender_domain.full_name), CHECK_LINE(sender_domain.full_name_line), .name = "full-name",
+	  .type = CONF_TYPE_BOOL, .fallback = "no",
+	  .text = "Whether the domain must have a dot in it, unless it is an address in brackets.",
+	  .reason = "A bounce to root@server finds no way; but devices and scripts send from such addresses." },
+	{ ONLY_FOR(SENDER_DOMAIN) },
+
+	{ CHECK(HARVEST, harvest.unknown_max), CHECK_LINE(harvest.unknown_line), .name = "unknown",
+	  .type = CONF_TYPE_INTEGER, .min = 1, .max = 1000000, .fallback = "100",
+	  .text = "How many unknown recipients a network may name within the time that per says.",
+	  .reason = "Honest senders make typing errors and keep old addresses; who guesses needs thousands." },
+	{ CHECK(HARVEST, harvest.per_ms), .name = "per", .type = CONF_TYPE_DURATION, .min = 1 * SECOND, .max = 1 * DAY,
+	  .fallback = "1h",
+	  .text = "The time within which a budget that was used up recovers whole.",
+	  .reason = "It recovers evenly, so a network that stopped guessing is soon answered again." },
+	{ ONLY_FOR(HARVEST) },
+
 	{ QUEUE(retry), .name = "retry", .type = CONF_TYPE_DURATIONS, .min = 1 * SECOND, .max = 7 * DAY,
 	  .fallback = "{\"1m\", \"5m\", \"15m\", \"30m\", \"1h\", \"2h\", \"4h\"}",
 	  .text = "How long to wait after the first, second, third ... attempt that failed for now; "
@@ -259,6 +312,25 @@ const struct conf_option conf_options[] = {
 	  .text = "A message up to this size comes back whole; of a larger one only the header does.",
 	  .reason = "Senders can ask for the header alone (RFC 3461 section 4.3); a large bounce is often refused." },
 
+	{ MBOX(locks), .name = "locks", .type = CONF_TYPE_CHOICES, .choices = "dotlock fcntl flock",
+	  .items_max = CONF_LOCK_COUNT, .fallback = "{\"dotlock\", \"fcntl\"}",
+	  .text = "Which locks are taken, and in which order: the file NAME.lock beside the mailbox, and locks of the "
+	          "file itself. When one is held by another program, all are given back and tried again together.",
+	  .reason = "Every program at these mailboxes must share at least one of them; on Debian all take these two." },
+	{ MBOX(lock_timeout_ms), .name = "lock-timeout", .type = CONF_TYPE_DURATION, .max = 1 * MINUTE,
+	  .fallback = "\"10s\"",
+	  .text = "How long a delivery waits for the locks; then the message stays in the queue and is tried again "
+	          "within minutes.",
+	  .reason = "A delivery that waits keeps one of `deliveries` busy." },
+	{ MBOX(stale_lock_ms), .name = "stale-lock", .type = CONF_TYPE_DURATION, .min = 1 * MINUTE, .max = 1 * DAY,
+	  .fallback = "\"10m\"",
+	  .text = "A NAME.lock that nobody has touched for longer was left behind by a crash, and is taken away.",
+	  .reason = "Programs that hold one for longer are expected to touch it." },
+	{ MBOX(lock_pids), .name = "lock-pids", .type = CONF_TYPE_BOOL, .fallback = "yes",
+	  .text = "Whether a NAME.lock is taken away at once when the process that it names has ended: PID:HOST of this "
+	          "host, or a number alone on a file system of this host alone.",
+	  .reason = "Say no where containers lock the same mailboxes: their process numbers mean nothing here." },
+
 	{ DNS(servers), .name = "servers", .type = CONF_TYPE_SERVERS, .may_be_empty = true,
 	  .items_max = CONF_SERVERS_MAX, .fallback = "{}", .example = "{\"192.0.2.1\", \"[2001:db8::1]:5353\"}",
 	  .text = "The servers to ask; an empty list: those of /etc/resolv.conf.",
@@ -293,13 +365,14 @@ const char *conf_type_text(enum conf_type type)
 		[CONF_TYPE_NETWORKS] = "a list of networks",
 		[CONF_TYPE_ADDRESSES] = "a list of addresses",
 		[CONF_TYPE_FILE] = "`file:` and an absolute path",
-		[CONF_TYPE_MAILDIR] = "`maildir:` and an absolute path",
+		[CONF_TYPE_MAILBOXES] = "`maildir:` or `mbox:` and an absolute path",
 		[CONF_TYPE_SEPARATOR] = "one character or the empty string",
 		[CONF_TYPE_HOPS] = "a list of next hops",
 		[CONF_TYPE_SOURCE] = "an IPv4 or IPv6 address",
 		[CONF_TYPE_SERVERS] = "a list of addresses",
 		[CONF_TYPE_MODE] = "permissions in octal digits",
 		[CONF_TYPE_GROUP] = "a group",
+		[CONF_TYPE_CHOICES] = "a list of words",
 	};
 	return texts[type];
 }

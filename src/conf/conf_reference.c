@@ -72,13 +72,15 @@ static void choices_write(const struct conf_option *option, struct buf *out)
 {
 	struct span word;
 	for (size_t n = 0; (word = conf_option_choice(option, n)).len > 0; n++)
-		buf_addf(out, "%s`%.*s`", n > 0 ? " or " : "", SPAN_FMT(word));
+		buf_addf(out, "%s`%.*s`", n == 0 ? "" : option->type == CONF_TYPE_CHOICES ? ", " : " or ", SPAN_FMT(word));
 }
 
 static void option_write(const struct conf_option *option, struct buf *out)
 {
 	buf_addf(out, "\n### `%s`\n\n%s %s\n\n- Value: ", option->name, option->text, option->reason);
-	if (option->type == CONF_TYPE_CHOICE)
+	if (option->type == CONF_TYPE_CHOICES)
+		buf_add_str(out, "a list of ");
+	if (option->type == CONF_TYPE_CHOICE || option->type == CONF_TYPE_CHOICES)
 		choices_write(option, out);
 	else
 		buf_add_str(out, conf_type_text(option->type));

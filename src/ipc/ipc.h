@@ -84,7 +84,7 @@ IPC_MESSAGES(IPC_STRUCT)
 IPC_MESSAGES(IPC_CODEC)
 #undef IPC_CODEC
 
-/* "RCPT_ASK"; "?" for a number that is no message. */
+/* "CHECK_ASK"; "?" for a number that is no message. */
 const char *ipc_type_name(unsigned type);
 const char *ipc_role_name(unsigned role);
 uint64_t ipc_schema_hash(void);

@@ -12,28 +12,6 @@
 #define CODE_CLASS_TEMPORARY 4
 #define CODE_CLASS_PERMANENT 5
 
-static bool is_digit(uint8_t c)
-{
-	return c >= '0' && c <= '9';
-}
-
-void classify_input_parse(struct span reply, struct classify_input *input)
-{
-	struct span rest = span_trim(reply);
-	uint64_t code;
-	*input = (struct classify_input){ .text = rest };
-	bool begins = rest.len >= 3 && (rest.len == 3 || rest.ptr[3] == ' ' || rest.ptr[3] == '-' || rest.ptr[3] == '\r'
-		|| rest.ptr[3] == '\n');
-	if (!begins || !span_to_u64(span_to(rest, 3), 599, &code) || code < 200)
-		return;
-	input->code = (unsigned)code;
-	rest = span_trim(span_from(rest, 4));
-	struct classify_enhanced enhanced;
-	size_t len = classify_enhanced_read(rest, &enhanced);
-	if (len > 0 && enhanced.class_digit == code / 100)
-		input->enhanced = span_to(rest, len);
-}
-
 /* The enhanced code as given, else the first in the text whose class agrees with the basic code. */
 static void enhanced_find(const struct classify_input *input, struct span text, struct classify_answer *answer,
 	struct classify_enhanced *enhanced_out)
@@ -66,25 +44,54 @@ static bool fallback_fits(const struct classify_scan *scan, const struct classif
 	return scan->code >= row->code_min && scan->code <= row->code_max && (row->stages & scan->stage_bit) != 0;
 }
 
-/* Without a rule: the enhanced code decides, then the basic code. */
-static void fall_back(const struct classify_scan *scan, struct classify_answer *answer)
+static const struct classify_fallback *enhanced_row(const struct classify_scan *scan)
 {
 	for (size_t i = 0; i < classify_enhanced_count; i++) {
 		const struct classify_fallback *row = &classify_enhanced_rows[i];
-		if (fallback_fits(scan, row) && classify_pattern_fits(&scan->enhanced, &row->pattern)) {
-			answer->reason = (enum classify_reason)row->reason;
-			answer->basis = CLASSIFY_BY_ENHANCED;
-			answer->words = answer->enhanced;
-			return;
-		}
+		if (fallback_fits(scan, row) && classify_pattern_fits(&scan->enhanced, &row->pattern))
+			return row;
 	}
+	return NULL;
+}
+
+static const struct classify_fallback *code_row(const struct classify_scan *scan)
+{
 	for (size_t i = 0; i < classify_code_count; i++) {
-		if (fallback_fits(scan, &classify_code_rows[i])) {
-			answer->reason = (enum classify_reason)classify_code_rows[i].reason;
-			answer->basis = CLASSIFY_BY_CODE;
-			return;
-		}
+		if (fallback_fits(scan, &classify_code_rows[i]))
+			return &classify_code_rows[i];
 	}
+	return NULL;
+}
+
+/* The rule that decides; NULL when none fits, or when the enhanced code says more than its vague words. */
+static const struct classify_rule *rule_decides(const struct classify_scan *scan,
+	const struct classify_fallback *enhanced)
+{
+	if (scan->best == CLASSIFY_NO_RULE)
+		return NULL;
+	const struct classify_rule *rule = &classify_rules[scan->best];
+	return rule->weak && enhanced != NULL && !enhanced->weak ? NULL : rule;
+}
+
+/* Names the reason: by a rule, else by the enhanced code, else by the basic code. Returns the rule, or NULL. */
+static const struct classify_rule *reason_decide(const struct classify_scan *scan, struct classify_answer *answer)
+{
+	const struct classify_fallback *enhanced = enhanced_row(scan), *code = code_row(scan);
+	const struct classify_rule *rule = rule_decides(scan, enhanced);
+	if (rule != NULL) {
+		answer->reason = (enum classify_reason)rule->reason;
+		answer->basis = CLASSIFY_BY_RULE;
+		answer->rule = rule->name;
+		answer->words = scan->words.len > 0 ? scan->words : answer->enhanced;
+	} else if (enhanced != NULL) {
+		answer->reason = (enum classify_reason)enhanced->reason;
+		answer->basis = CLASSIFY_BY_ENHANCED;
+		answer->words = answer->enhanced;
+	} else if (code != NULL) {
+		answer->reason = (enum classify_reason)code->reason;
+		answer->basis = CLASSIFY_BY_CODE;
+	}
+	return rule;
 }
 
 /* Sets whether it is temporary in truth, and how far that agrees with its code. */
@@ -118,21 +125,11 @@ static void details_add(const struct classify_scan *scan, struct span text, stru
 static void failure_classify(struct classify_scan *scan, struct span text, struct classify_answer *answer)
 {
 	struct classify_folded folded;
-	int by_rule = -1;
-	scan->best = wordless_rule(scan);
 	classify_fold(text, &folded);
+	scan->best = wordless_rule(scan);
 	classify_scan_words(scan, &folded);
-	if (scan->best != CLASSIFY_NO_RULE) {
-		const struct classify_rule *rule = &classify_rules[scan->best];
-		answer->reason = (enum classify_reason)rule->reason;
-		answer->basis = CLASSIFY_BY_RULE;
-		answer->rule = rule->name;
-		answer->words = scan->words.len > 0 ? scan->words : answer->enhanced;
-		by_rule = rule->temporary;
-	} else {
-		fall_back(scan, answer);
-	}
-	truth_decide(scan, by_rule, answer);
+	const struct classify_rule *rule = reason_decide(scan, answer);
+	truth_decide(scan, rule != NULL ? rule->temporary : -1, answer);
 	details_add(scan, text, answer);
 }
 

@@ -88,9 +88,11 @@ struct classify_reason_info {
 void classify_reply(const struct classify_input *input, struct classify_answer *answer_out);
 
 /*
- * A reply as it came, "450-4.2.0 first line\r\n450 4.2.0 last line", or words
- * alone: takes code and enhanced code from its beginning. Never fails; what is
- * not there stays 0 and empty. `input_out->stage` is unknown.
+ * A reply as it came, "450-4.2.0 first line\r\n450 4.2.0 last line", or words about
+ * one: takes code and enhanced code from its beginning, else from behind a colon or
+ * a line's end, and the stage from what Postfix and Exim say around a reply ("host
+ * a.test said: 450 4.2.0 ... (in reply to RCPT TO command)"), which is no part of
+ * the text then. Never fails; what is not there stays 0, empty and unknown.
  */
 void classify_input_parse(struct span reply, struct classify_input *input_out);
 

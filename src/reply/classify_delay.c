@@ -10,11 +10,6 @@
 #define CUE_WORDS 5       /* how far before the number a word about coming back may stand */
 #define WORD_BYTES_MAX 16 /* longer words mean nothing here */
 
-static bool is_digit(uint8_t c)
-{
-	return c >= '0' && c <= '9';
-}
-
 static bool is_word_byte(uint8_t c)
 {
 	c = byte_lower(c);

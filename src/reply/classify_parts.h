@@ -7,8 +7,16 @@
 
 #define CLASSIFY_FOLDED_BYTES_MAX (CLASSIFY_TEXT_BYTES_MAX + 2)
 #define CLASSIFY_NO_RULE 0xffff
+#define CLASSIFY_ADDRESS '@' /* twice in a row: the address of a mailbox stood there */
+#define CLASSIFY_HOST '#'    /* twice in a row: the address of a host */
+#define CLASSIFY_FENCE 0x8000 /* in `at` of a space: a phrase with a gap does not reach over it */
 
-/* The folded text (see classify_table.h) and where each of its bytes stands in the text. */
+static inline bool is_digit(uint8_t c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* The folded text (see classify_table.h) and where each of its bytes stands in the text, with CLASSIFY_FENCE. */
 struct classify_folded {
 	struct span text;
 	size_t len;

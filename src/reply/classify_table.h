@@ -3,10 +3,11 @@
  * The generated rules, for this room only. Made by tools/gen_classify.py from
  * catalogue/classify.toml.
  *
- * Words are matched in a folded text: ASCII letters in lower case, digits, '~' for
- * each byte over 0x7f, one space for every run of anything else, a space at both
- * ends. A phrase is one or more slots that must follow each other within a gap;
- * in each slot one of some literal strings stands. All strings form one Aho-Corasick
+ * Words are matched in a folded text: Latin letters in lower case and without
+ * accents, digits, bytes of other scripts, "@@" for the address of a mailbox, "##"
+ * for that of a host, one space for every run of anything else, a space at both
+ * ends. A phrase is one or more slots that must follow each other within a gap; in
+ * each slot one of some literal strings stands. All strings form one Aho-Corasick
  * automaton whose nodes stand in breadth-first order, so that the children of a node
  * are neighbours: classify_child_first[n] up to classify_child_first[n + 1].
  */
@@ -15,7 +16,7 @@
 
 #include "classify.h"
 
-#define CLASSIFY_SLOTS_MAX 2048
+#define CLASSIFY_SLOTS_MAX 4096
 #define CLASSIFY_ANY_NUMBER 0xffff
 
 /* What a complete phrase means. */
@@ -57,6 +58,7 @@ struct classify_rule {
 	uint16_t pattern_first, pattern_count; /* no pattern: any enhanced code or none */
 	int8_t temporary;                      /* -1: as the reason and the code say */
 	bool wordless;                         /* its conditions suffice */
+	bool weak;                             /* an enhanced code that is not weak decides before it */
 };
 
 /* How lasting a reason is, beside what the code says. */
@@ -72,6 +74,7 @@ struct classify_reason_row {
 struct classify_fallback {
 	struct classify_pattern pattern; /* class 0 and any subject for a basic code */
 	uint16_t code_min, code_max, stages, reason;
+	bool weak;                       /* says so little that any word decides before it */
 };
 
 extern const struct classify_reason_row classify_reasons[REASON_COUNT];
@@ -80,8 +83,12 @@ extern const size_t classify_rules_count;
 extern const struct classify_pattern classify_patterns[];
 extern const struct classify_phrase classify_phrases[];
 extern const struct classify_slot classify_slots[];
+extern const size_t classify_slots_count;
 extern const struct classify_fallback classify_enhanced_rows[], classify_code_rows[];
 extern const size_t classify_enhanced_count, classify_code_count;
+
+/* For each letter from U+00C0 to U+017F the one without its accent, or a space. */
+extern const char classify_latin[];
 
 /* The automaton: label of each node, children, failure link, and the strings that end there. */
 extern const uint8_t classify_node_label[];

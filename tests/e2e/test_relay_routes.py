@@ -114,7 +114,7 @@ def test_a_whole_postfix_takes_what_we_send_and_refuses_what_it_does_not_know(se
     for above in tmp_path.parents:
         if not os.stat(above).st_mode & 1:
             os.chmod(above, os.stat(above).st_mode | 1)
-    peer = Postfix(peers_folder(), str(tmp_path), "maildir")
+    peer = Postfix(peers_folder(), str(tmp_path), "maildir", port=port_block())
     conf = os.path.join(peer.dir, "conf", "main.cf")
     with open(conf, encoding="utf-8") as f:
         text = f.read()
@@ -142,7 +142,7 @@ def test_a_whole_postfix_takes_what_we_send_and_refuses_what_it_does_not_know(se
 
 @pytest.mark.parametrize("role", ["relay", "queue"])
 def test_a_killed_role_in_the_middle_of_deliveries_loses_nothing(server, role):
-    """Duplicates only where the reply to the final dot never came to be recorded."""
+    """Duplicates only where the reply to the final dot never came to relay: it remembers what the queue lost."""
     arrived = collections.Counter()
 
     def slow_dot(_, data):
@@ -161,14 +161,14 @@ def test_a_killed_role_in_the_middle_of_deliveries_loses_nothing(server, role):
                     marks.append(mark)
                 until(lambda: sum(arrived.values()) >= len(marks) - 25, "mail flows", 20)
                 killed = s.kill_role(role)
-                in_hand += 10
+                in_hand += 10  # one for each connection
                 until(lambda: not processes.alive(killed), "it is dead", 2)
                 if role == "queue":
                     until(lambda: s.roles("queue"), "a new queue", 5)
                     until(s.greets, "clients are served", 5)
         s.settled(30)
         assert not [mark for mark in marks if not arrived[mark]], "lost"
-        assert sum(1 for mark in marks if arrived[mark] > 1) <= in_hand
+        assert sum(1 for mark in marks if arrived[mark] > 1) <= (0 if role == "queue" else in_hand)
 
 
 # --- a dead destination -------------------------------------------------------------------

@@ -134,7 +134,7 @@ def descriptors_unasked(made):
 def floods(made):
     """Far more questions than credits, and none of the answers read: bounded, and the end."""
     for peer, may in made.peers.items():
-        for name in sorted(may) or ["RCPT_ASK"]:
+        for name in sorted(may) or ["CHECK_ASK"]:
             channel = made.role.peer(peer)
             channel.sock.settimeout(1)
             piece = b"".join(frame(TYPES[name], body(name), number) for number in range(512))

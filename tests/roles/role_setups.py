@@ -5,9 +5,10 @@ import os
 import socket
 import time
 
-from role_ipc import Role, items, keys_read
+from role_ipc import Role, checks_bytes, items, keys_read
 
 SETUPS = {}
+AT_RCPT = {"at": 3, "stages": 15}  # enum smtp_stage
 
 
 class Made:
@@ -15,6 +16,7 @@ class Made:
     peers = {}
 
     def __init__(self, program, name):
+        self.program = program
         self.role = Role(program, name)
         self.keys = keys_read(program)
         self.number = 0
@@ -49,11 +51,12 @@ def make(program, name):
 
 @setup_of("policy")
 class Policy(Made):
-    peers = {"smtpd": {"RCPT_ASK", "VERIFY_ASK"}, "queue": {"EXPAND_ASK"}}
+    peers = {"smtpd": {"CHECK_ASK", "VERIFY_ASK"}, "queue": {"EXPAND_ASK"}}
 
     def setup(self):
         control = self.role.control
-        control.send("SETUP_POLICY", hostname="mx.example.org", alias_members_max=100, alias_depth_max=10)
+        control.send("SETUP_POLICY", hostname="mx.example.org", alias_members_max=100, alias_depth_max=10,
+                     checks=checks_bytes(self.program))
         control.send("DOMAIN", name="example.org", mailboxes="maildir:/nowhere/{domain}/{user}", subaddress=ord("+"), fold=1)
         for name, text, aliases in (("users", "alice\nbob\n", 0), ("aliases", "team: alice, bob\nloop: loop\n", 1)):
             with open(self.path(name), "w", encoding="utf-8") as file:
@@ -63,9 +66,9 @@ class Policy(Made):
 
     def works(self):
         smtpd, queue = self.role.peer("smtpd"), self.role.peer("queue")
-        verdict = smtpd.ask("RCPT_ASK", recipient="alice@example.org", sender="x@y.test")
+        verdict = smtpd.ask("CHECK_ASK", **AT_RCPT, recipient="alice@example.org", sender="x@y.test")
         assert verdict["key"] == self.keys["RCPT_OK"], verdict
-        verdict = smtpd.ask("RCPT_ASK", recipient="nobody@example.org", sender="x@y.test")
+        verdict = smtpd.ask("CHECK_ASK", **AT_RCPT, recipient="nobody@example.org", sender="x@y.test")
         assert verdict["key"] == self.keys["MAILBOX_UNKNOWN"], verdict
         where = queue.ask("EXPAND_ASK", recipient="team@example.org")
         assert items(where["targets"]) == [b"alice@example.org", b"bob@example.org"], where
@@ -136,9 +139,11 @@ class Delivery(Made):
 
     def setup(self):
         control = self.role.control
-        control.send("SETUP_DELIVERY", hostname="mx.example.org", deliveries_max=4)
+        control.send("SETUP_DELIVERY", hostname="mx.example.org", deliveries_max=4, mbox_locks=b"\0\1",
+                     mbox_lock_timeout_ms=1000, mbox_stale_lock_ms=600000, mbox_lock_pids=1)
         os.makedirs(self.path("mail"))
         control.send("DOMAIN", name="example.org", mailboxes=f"maildir:{self.path('mail')}/{{domain}}/{{user}}")
+        control.send("DOMAIN", name="mbox.test", mailboxes=f"mbox:{self.path('mail')}/{{user}}")
 
     def files(self):
         return sorted(os.path.relpath(os.path.join(folder, name), self.role.folder)
@@ -150,11 +155,12 @@ class Delivery(Made):
 
     def works(self):
         queue = self.role.peer("queue")
-        mark = os.urandom(8).hex()
-        result = queue.ask("DELIVER_ASK", id=self.fresh_id(), sender="x@y.test", recipient="alice@example.org",
-                           domain="example.org", user="alice", content=f"Subject: {mark}\r\n\r\nx\r\n")
-        assert result["key"] == self.keys["DELIVERED"], result
-        assert any(mark in self.text(name) for name in self.files() if "/alice/new/" in name)
+        for domain, part in (("example.org", "/alice/new/"), ("mbox.test", "mail/alice")):
+            mark = os.urandom(8).hex()
+            result = queue.ask("DELIVER_ASK", id=self.fresh_id(), sender="x@y.test", recipient=f"alice@{domain}",
+                               domain=domain, user="alice", content=f"Subject: {mark}\r\n\r\nx\r\n")
+            assert result["key"] == self.keys["DELIVERED"], result
+            assert any(mark in self.text(name) for name in self.files() if part in name)
         queue.close()
 
 
@@ -227,11 +233,11 @@ class Smtpd(Made):
         """MAIL is accepted; the number of policy's question about the recipient."""
         assert client.say("MAIL FROM:<x@y.test>").startswith("250")
         client.send(b"RCPT TO:<alice@example.org>\r\n")
-        return policy.expect("RCPT_ASK")[0]
+        return policy.expect("CHECK_ASK")[0]
 
     def to_data(self, policy, client):
         request = self.to_rcpt(policy, client)
-        policy.send("RCPT_VERDICT", request, answer=True, key=self.keys["RCPT_OK"])
+        policy.send("CHECKED", request, answer=True, key=self.keys["RCPT_OK"])
         assert client.reply().startswith("250")
         assert client.say("DATA").startswith("354")
 

@@ -24,12 +24,14 @@ struct outcome {
 	char *text;
 	char host[DNS_NAME_BYTES_MAX + 1];
 	bool dsn_passed;
+	bool before;        /* an earlier job delivered it; the result is the one that was kept */
 };
 
 struct relay_job {
 	struct list link;
 	struct relay *relay;
 	uint32_t incarnation, request;
+	bool waits;                         /* for the job of a queue that is gone, which has the same message */
 	struct ipc_relay_ask ask;
 	int fd;                             /* large content, or -1 */
 	uint64_t summed_bytes;              /* of it, in this pass over it, with their checksum */
@@ -119,32 +121,44 @@ static void job_free(struct relay_job *job)
 		close(job->fd);
 	list_remove(&job->link);
 	job->relay->job_count--;
+	job->relay->orphan_count -= job->incarnation != job->relay->incarnation;
 	free(job->recipients);
 	free(job->open);
 	free(job->outcomes);
 	free(job);
 }
 
-static void put_outcome(struct buf *list, const struct outcome *o)
+static void put_outcome(struct relay_job *job, struct buf *list, struct span address, const struct outcome *o)
 {
 	struct buf one;
 	buf_init(&one, 16384);
+	if (o->before) {
+		ipc_list_add(list, relay_taken_find(job->relay, &job->ask.id, address));
+		return;
+	}
 	struct ipc_relay_one say = { .outcome = (uint8_t)o->outcome, .stage = o->stage, .cause = o->cause, .code = o->code,
 		.enhanced = span_str(o->enhanced), .text = span_str(o->text), .host = span_str(o->host),
 		.dsn_passed = o->dsn_passed };
 	ipc_put_relay_one(&one, &say);
 	list->failed |= one.failed;
 	ipc_list_add(list, buf_span(&one));
+	if (o->outcome == IPC_RELAYED_DELIVERED && !one.failed)
+		relay_taken_keep(job->relay, &job->ask.id, address, buf_span(&one));
 	buf_fini(&one);
 }
+
+static void orphan_ended(struct relay *relay, const struct id128 *id);
 
 static void answer(struct relay_job *job)
 {
 	struct relay *relay = job->relay;
+	struct id128 id = job->ask.id;
+	struct span address;
+	ipc_list recipients = job->ask.recipients;
 	struct buf list;
 	buf_init(&list, CHANNEL_BODY_BYTES_MAX - 4096);
-	for (size_t i = 0; i < job->outcome_count; i++)
-		put_outcome(&list, &job->outcomes[i]);
+	for (size_t i = 0; i < job->outcome_count && ipc_list_next(&recipients, &address); i++)
+		put_outcome(job, &list, address, &job->outcomes[i]);
 	if (list.failed)
 		buf_clear(&list); /* no memory: the queue looks at the recipients anew */
 	struct ipc_relay_result say = { .results = buf_span(&list),
@@ -157,7 +171,10 @@ static void answer(struct relay_job *job)
 		channel_end(relay->queue);
 	}
 	buf_fini(&list);
+	bool orphan = job->incarnation != relay->incarnation;
 	job_free(job);
+	if (orphan)
+		orphan_ended(relay, &id);
 }
 
 /* The recipients that still need a host become the message's. */
@@ -351,6 +368,67 @@ static bool job_fill(struct relay_job *job)
 	return true;
 }
 
+/* Whether a queue that is gone had this message on its way: what becomes of it is to be known first. */
+static bool has_orphan(const struct relay *relay, const struct id128 *id)
+{
+	for (const struct list *at = relay->jobs.next; relay->orphan_count > 0 && at != &relay->jobs; at = at->next) {
+		const struct relay_job *job = LIST_ENTRY(at, struct relay_job, link);
+		if (job->incarnation != relay->incarnation && !job->waits && id128_cmp(&job->ask.id, id) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Recipients that have their copy are done before it starts. */
+static void look_for_taken(struct relay_job *job)
+{
+	struct span address;
+	ipc_list recipients = job->ask.recipients;
+	for (size_t i = 0; i < job->outcome_count && ipc_list_next(&recipients, &address); i++) {
+		struct outcome *o = &job->outcomes[i];
+		o->before = o->final = relay_taken_find(job->relay, &job->ask.id, address).len > 0;
+	}
+}
+
+static void start(struct relay_job *job)
+{
+	job->waits = has_orphan(job->relay, &job->ask.id);
+	if (job->waits)
+		return;
+	look_for_taken(job);
+	gather_open(job);
+	if (job->message.recipient_count > 0) {
+		try_next(job);
+	} else {
+		job->spoken = true;
+		answer(job);
+	}
+}
+
+static void orphan_ended(struct relay *relay, const struct id128 *id)
+{
+	struct list *next;
+	for (struct list *at = relay->jobs.next; at != &relay->jobs; at = next) {
+		struct relay_job *job = LIST_ENTRY(at, struct relay_job, link);
+		next = at->next;
+		if (job->waits && id128_cmp(&job->ask.id, id) == 0)
+			start(job); /* frees itself at most */
+	}
+}
+
+void relay_jobs_orphan(struct relay *relay)
+{
+	struct list *next;
+	relay->incarnation++;
+	/* Those that wait have nothing under way: nobody hears of them any more. */
+	for (struct list *at = relay->jobs.next; at != &relay->jobs; at = next) {
+		next = at->next;
+		if (LIST_ENTRY(at, struct relay_job, link)->waits)
+			job_free(LIST_ENTRY(at, struct relay_job, link));
+	}
+	relay->orphan_count = relay->job_count;
+}
+
 bool relay_job_begin(struct relay *relay, const struct channel_message *message)
 {
 	struct relay_job *job = calloc(1, sizeof(*job) + message->body.len);
@@ -369,7 +447,6 @@ bool relay_job_begin(struct relay *relay, const struct channel_message *message)
 		return false;
 	}
 	job->fd = message->fd;
-	gather_open(job);
-	try_next(job);
+	start(job);
 	return true;
 }

@@ -3,12 +3,13 @@
  * The relay role: speaks SMTP and LMTP to other servers. One event loop; it holds no
  * files but the message that it is given. Private to this folder: relay_role.c
  * (configuration, questions), hops.c (from a next hop's name to addresses), job.c (one
- * message for one destination), link.c (one connection).
+ * message for one destination), link.c (one connection), taken.c (what was delivered lately).
  */
 #ifndef WAYBILL_ROLES_RELAY_H
 #define WAYBILL_ROLES_RELAY_H
 
 #include "dns.h"
+#include "map.h"
 #include "role.h"
 #include "smtp_client.h"
 
@@ -22,6 +23,7 @@
 #define RELAY_RECIPIENTS_MAX 1000
 #define RELAY_SPEC_BYTES_MAX 300
 #define RELAY_TEXT_BYTES_MAX 400   /* of a reply, as it is reported */
+#define RELAY_TAKEN_MAX 20000      /* deliveries that are remembered; about 400 bytes each */
 
 struct relay_endpoint {
 	struct netaddr addr;   /* family 0: a UNIX socket at host */
@@ -54,6 +56,10 @@ struct relay {
 	size_t own_count;
 	struct list jobs;
 	unsigned job_count;
+	unsigned orphan_count;     /* jobs of a queue that is gone; they are finished all the same */
+	struct map taken;          /* taken.c */
+	struct list taken_order;
+	uint64_t taken_key[2];
 	struct list busy;          /* links with a message, or on their way out */
 	struct list idle;          /* links that wait for another message, newest last */
 	unsigned idle_count;
@@ -92,6 +98,16 @@ void relay_job_content_taken(struct relay_job *job, struct span taken);
 const struct smtp_client_message *relay_job_message(const struct relay_job *job);
 /* The name to introduce ourselves with; valid as long as the job. */
 struct span relay_job_helo(const struct relay_job *job);
+
+/* The queue that asked is gone: its jobs go on, and who asks for the same waits for them. */
+void relay_jobs_orphan(struct relay *relay);
+
+/* taken.c */
+void relay_taken_init(struct relay *relay);
+/* Remembers that a recipient's copy was taken; `result`: an encoded RELAY_ONE. */
+void relay_taken_keep(struct relay *relay, const struct id128 *id, struct span address, struct span result);
+/* That result, valid until the next call; empty: not that we know. */
+struct span relay_taken_find(const struct relay *relay, const struct id128 *id, struct span address);
 
 /* link.c */
 /* Gives the job to an idle connection to this endpoint, or to a new one. */

@@ -151,7 +151,7 @@ static void on_queue_closed(void *arg, const char *reason)
 {
 	struct relay *r = arg;
 	r->queue = NULL;
-	r->incarnation++;
+	relay_jobs_orphan(r);
 	role_peer_lost(&r->role, IPC_QUEUE, 0, reason);
 }
 
@@ -165,7 +165,7 @@ static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 		return;
 	}
 	channel_close(r->queue);
-	r->incarnation++;
+	relay_jobs_orphan(r);
 	r->queue = channel_open(r->role.loop, fd, &queue, r);
 }
 
@@ -202,6 +202,7 @@ static void on_begin(void *state)
 	list_init(&r->jobs);
 	list_init(&r->idle);
 	list_init(&r->busy);
+	relay_taken_init(r);
 	r->sweep = timer_open(r->role.loop, on_sweep, r);
 	if (r->sweep == NULL)
 		role_fail(&r->role, "out of memory");

@@ -150,10 +150,14 @@ static void say_table(struct child_process *c, const struct conf_domain *d, stru
 static void say_policy(struct child_process *c, struct span trust)
 {
 	const struct conf *conf = c->supervisor->conf;
+	struct buf checks;
+	buf_init(&checks, CHANNEL_BODY_BYTES_MAX / 2);
+	conf_checks_write(conf, &checks);
 	struct ipc_setup_policy say = { .hostname = conf->hostname, .trust = trust, .log_json = log_json(conf),
 		.postmaster = conf->postmaster, .alias_members_max = (uint32_t)conf->limits.alias_members_max,
-		.alias_depth_max = (uint32_t)conf->limits.alias_depth_max };
+		.alias_depth_max = (uint32_t)conf->limits.alias_depth_max, .checks = buf_span(&checks) };
 	SAY(c, SETUP_POLICY, setup_policy, &say, -1);
+	buf_fini(&checks);
 	say_domains(c);
 	say_routes(c);
 	for (size_t i = 0; i < conf->domain_count; i++) {
@@ -230,8 +234,13 @@ static void say_queue(struct child_process *c)
 static void say_delivery(struct child_process *c)
 {
 	const struct conf *conf = c->supervisor->conf;
+	uint8_t locks[CONF_LOCK_COUNT];
+	for (size_t i = 0; i < conf->mbox.locks.count; i++)
+		locks[i] = (uint8_t)conf->mbox.locks.items[i];
 	struct ipc_setup_delivery say = { .hostname = conf->hostname, .log_json = log_json(conf),
-		.deliveries_max = (uint32_t)conf->deliveries };
+		.deliveries_max = (uint32_t)conf->deliveries, .mbox_locks = span_of(locks, conf->mbox.locks.count),
+		.mbox_lock_timeout_ms = (uint32_t)conf->mbox.lock_timeout_ms,
+		.mbox_stale_lock_ms = (uint32_t)conf->mbox.stale_lock_ms, .mbox_lock_pids = conf->mbox.lock_pids };
 	SAY(c, SETUP_DELIVERY, setup_delivery, &say, -1);
 	say_domains(c);
 }

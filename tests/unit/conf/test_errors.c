@@ -59,7 +59,7 @@ static const struct error_case cases[] = {
 	{ BASE MASTER "domain \"b.org\" { via = \"a.org\" }",
 	  "c:4: via: \"a.org\" is no next hop known here; write mx, smtp://HOST:25, lmtp://HOST:24 or lmtp+unix:/path\n" },
 	{ BASE MASTER "domain \"b.org\" { mailboxes = \"\" users = \"\" }",
-	  "c:4: mailboxes: \"\" is no kind of mailbox known here; write maildir:/path/{domain}/{user}\n"
+	  "c:4: mailboxes: \"\" is no kind of mailbox known here; write maildir:/path/{domain}/{user} or mbox:/path/{user}\n"
 	  "c:4: users: \"\" is not a table; write file:/path\n" },
 	{ BASE "\n" HOST, "c:4: hostname: set for the second time; the first is in line 1\n" },
 	{ BASE "limits { }\nlimits { }",
@@ -114,6 +114,37 @@ static const struct error_case cases[] = {
 	  "c:2: socket-group: \"a b\" is not the name of a group\n" },
 	{ HOST "listen \"s\" { address = \"unix:/s\" socket-mode = \"rw\" }",
 	  "c:2: socket-mode: \"rw\" is not a file's permissions; write 0660 or 0666\n" },
+
+	/* checks */
+	{ BASE "checks { order = {\"recipient\", \"relay\", \"harvets\", helo, x} }",
+	  "c:3: order: \"harvets\" is not known; did you mean \"harvest\"?\n"
+	  "c:3: order: \"x\" is not known; write helo or sender-domain or relay or harvest or recipient\n" },
+	{ BASE "checks {\norder = {\"helo\", \"relay\", \"helo\", \"recipient\"} }",
+	  "c:4: order: \"helo\" is in this list already\n" },
+	{ BASE "checks { order = {\"relay\", \"harvest\"} }", "c:3: order: relay and recipient cannot be left out\n" },
+	{ BASE "checks { order = {\"recipient\"} }", "c:3: order: relay and recipient cannot be left out\n" },
+	{ BASE "checks { order = {\"relay\", \"recipient\", \"harvest\"} }",
+	  "c:3: order: harvest must stand before recipient, which otherwise says who exists\n" },
+	{ BASE "checks { order = {} }", "c:3: order: this list is empty\n" },
+	{ BASE "harvest { unknown = 0 per = 500ms }",
+	  "c:3: unknown: \"0\" is too small; the least is 1\n"
+	  "c:3: per: \"500ms\" is too small; the least is 1s\n" },
+	{ BASE "helo { fullname = yes }", "c:3: unknown setting \"fullname\" here; did you mean \"full-name\"?\n" },
+	{ BASE "harvets { }", "c:3: unknown section \"harvets\"; did you mean \"harvest\"?\n" },
+	{ BASE "helo { only-for = {\"192.0.2.1/24\"} }",
+	  "c:3: only-for: \"192.0.2.1/24\" is not a network: bits after the prefix are set, or the prefix is too long\n" },
+
+	/* values of mailboxes */
+	{ BASE "mbox { locks = {} }", "c:3: locks: this list is empty\n" },
+	{ BASE "mbox { locks = {fcntl, lockf} }",
+	  "c:3: locks: \"lockf\" is not known; write dotlock or fcntl or flock\n" },
+	{ BASE "mbox { locks = {fcntl, dotlock, fcntl} }", "c:3: locks: one of them is in this list twice\n" },
+	{ BASE "mbox { locks = {fcntl, dotlock, flock, fcntl} }",
+	  "c:3: locks: this list is too long; 3 values are the most\n" },
+	{ BASE "mbox { lock-timeout = 61s stale-lock = 59s lock-pids = 1 }",
+	  "c:3: lock-timeout: \"61s\" is too large; the most is 1m\n"
+	  "c:3: stale-lock: \"59s\" is too small; the least is 1m\n"
+	  "c:3: lock-pids: \"1\" is neither yes nor no\n" },
 
 	/* values of relaying */
 	{ BASE "route { }", "c:3: route: a title is missing; write route \"*.example.net\" { ... }\n" },
