@@ -50,8 +50,8 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"server an hour and then 4, after a blocklist an hour, after a rate limit 5 minutes at least." },
 	[CONF_SECTION_LIMITS] = { "limits", NULL, "How much a client may ask for, and how long it may take." },
 	[CONF_SECTION_CHECKS] = { "checks", NULL,
-		"What clients that are not trusted have to pass. Each check has a name; those with settings have a section "
-		"of that name." },
+		"What clients that are not trusted have to pass, unless they hand over by LMTP or connect to a UNIX socket. "
+		"Each check has a name; those with settings have a section of that name." },
 	[CONF_SECTION_HELO] = { "helo", NULL, "The check of the name with which a client introduces itself: it is neither "
 		"this server's name nor a bare address." },
 	[CONF_SECTION_SENDER_DOMAIN] = { "sender-domain", NULL,

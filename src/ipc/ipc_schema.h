@@ -110,8 +110,8 @@
 /* at, stages, stage: enum smtp_stage and sets of it, as in policy.h; check: which one refused, `why` and by the
  * setting in which line */
 #define IPC_FIELDS_CHECK_ASK(F) \
-	F(u8, at) F(u8, stages) F(addr, client) F(addr, server) F(u8, trusted) F(span, helo) F(span, sender) \
-	F(span, recipient) F(u64, size)
+	F(u8, at) F(u8, stages) F(addr, client) F(addr, server) F(u8, trusted) F(u8, lmtp) F(span, helo) \
+	F(span, sender) F(span, recipient) F(u64, size)
 #define IPC_FIELDS_CHECKED(F) F(u16, key) F(u32, seconds) F(u8, stage) F(span, check) F(span, why) F(u32, line)
 #define IPC_FIELDS_VERIFY_ASK(F) F(u8, expand) F(span, address)
 #define IPC_FIELDS_VERIFIED(F) F(u16, key) F(list, mailboxes)

@@ -128,6 +128,39 @@ def test_every_recipient_has_its_reply_in_order(lmtp):
     lmtp.wait_log("ev=not-delivered .*to=bob@example.org .*reason=.*key=mailbox-misconfigured")
 
 
+def with_mbox(folder):
+    return {'domain "box.test"': {"mailboxes": f'"mbox:{folder}/box/{{user}}"', "users": f'"file:{folder}/users"'},
+            "mbox": {"lock-timeout": '"0s"'}}
+
+
+def test_full_and_locked_mailboxes_are_told(server):
+    """452 4.2.2 and 450 4.2.0, and the others are served."""
+    mark = token()
+    s = lmtp_server(server, sections=with_mbox)
+    for sub in ("tmp", "new", "cur"):
+        os.makedirs(os.path.join(s.maildir("bob"), sub))
+    write(os.path.join(s.maildir("bob"), "maildirsize"), "100S\n60 1\n")
+    lock = os.path.join(s.dir, "box", "alice.lock")
+    write(lock, f"{os.getpid()}\n")
+    with lmtp_client(s) as c:
+        c.begin("me@client.test", BOB, "alice@box.test", ALICE, "bob@box.test")
+        full, locked, *done = c.data_each(message(mark), 4)
+        full.is_(452, "4.2.2")
+        locked.is_(450, "4.2.0")
+        for reply in done:
+            reply.is_(250)
+        os.unlink(lock)
+        os.unlink(os.path.join(s.maildir("bob"), "maildirsize"))
+        for reply in c.begin("me@client.test", BOB, "alice@box.test").data_each(message(mark), 2):
+            reply.is_(250)
+        c.quit()
+    for user in ("alice", "bob"):
+        only(s, user, mark)
+        with open(os.path.join(s.dir, "box", user), encoding="utf-8") as f:
+            assert f.read().count(mark) == 1
+    assert s.queued() == 0
+
+
 def test_a_user_who_left_after_rcpt_is_told(lmtp):
     with lmtp_client(lmtp) as c:
         c.begin("me@client.test", BOB, ALICE)
@@ -297,6 +330,16 @@ def test_feeders_at_a_unix_socket_are_not_counted_as_one_client(server):
     clients = [lmtp_client(s, "unix") for _ in range(8)]
     for c in clients:
         c.quit()
+
+
+def test_checks_of_strangers_are_not_for_feeders(server):
+    """It is the feeder that has met the stranger: whom it names does not count against it."""
+    s = lmtp_server(server, sections={"harvest": {"unknown": "2"}})
+    with s.client() as stranger, lmtp_client(s) as feeder:
+        for c, codes in ((stranger, [550, 550, 450, 450]), (feeder, [550] * 4)):
+            c.cmd("MAIL FROM:<me@client.test>").is_(250)
+            assert [c.cmd(f"RCPT TO:<nobody{i}@example.org>").code for i in range(4)] == codes
+            c.quit()
 
 
 def test_trace_tells_what_became_of_each(lmtp):

@@ -11,6 +11,7 @@ from harness.deadline import until
 from harness.lmtp import lmtp_client, lmtp_server
 from harness.server import message, token
 from test_large import large, stuffed
+from test_lmtp import with_mbox
 
 ALICE, BOB, TEAM = "alice@example.org", "bob@example.org", "team@example.org"
 USERS = [f"u{i}" for i in range(300)]
@@ -18,7 +19,7 @@ USERS = [f"u{i}" for i in range(300)]
 
 @pytest.fixture
 def lmtp(server):
-    return lmtp_server(server, users=USERS)
+    return lmtp_server(server, sections=with_mbox, users=USERS)
 
 
 def stop(s, role):
@@ -85,19 +86,22 @@ def test_a_queue_that_dies_does_not_double_what_was_delivered(lmtp):
     """Delivery had finished, and nobody was told: the new queue asks again, and the copy is found."""
     mark = token()
     with lmtp_client(lmtp) as c:
-        c.begin("me@client.test", ALICE, TEAM).cmd("DATA").is_(354)
+        c.begin("me@client.test", ALICE, TEAM, "bob@box.test", f"{USERS[0]}@box.test").cmd("DATA").is_(354)
         stopped = stop(lmtp, "delivery")
         c.send(message(mark) + b".\r\n")
         lmtp.status()
         gone(lmtp.roles("queue")[0])
         os.kill(stopped, signal.SIGCONT)
-        for reply in c.replies(2):
+        for reply in c.replies(4):
             reply.is_(250)
         c.quit()
     until(lambda: lmtp.tool("status").returncode == 0, "the new queue answers")
     lmtp.settled()
     found = copies(lmtp, mark)
     assert found["alice"] == 1 and found["bob"] == 1, found
+    for user in ("bob", USERS[0]):
+        with open(os.path.join(lmtp.dir, "box", user), encoding="utf-8") as f:
+            assert f.read().count(mark) == 1, user
 
 
 def test_large_content_that_died_with_the_queue_is_asked_for_again(lmtp):

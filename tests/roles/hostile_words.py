@@ -360,10 +360,10 @@ def odd_outcomes_of_each(made):
     for number in all_keys(made):
         client = made.session(lmtp=True)
         request = made.to_rcpt(policy, client)
-        policy.send("RCPT_VERDICT", request, answer=True, key=made.keys["RCPT_OK"])
+        policy.send("CHECKED", request, answer=True, key=made.keys["RCPT_OK"])
         client.reply()
         client.send(b"RCPT TO:<alice@example.org>\r\n")
-        policy.send("RCPT_VERDICT", policy.expect("RCPT_ASK")[0], answer=True, key=made.keys["RCPT_OK"])
+        policy.send("CHECKED", policy.expect("CHECK_ASK")[0], answer=True, key=made.keys["RCPT_OK"])
         client.reply()
         client.say("DATA")
         client.send(b"Subject: x\r\n\r\nx\r\n.\r\n")

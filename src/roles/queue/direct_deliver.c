@@ -23,7 +23,8 @@ static void log_result(const struct direct_recipient *r, struct span reason)
 	const struct direct *d = r->owner;
 	bool delivered = r->key == REPLY_LMTP_DELIVERED;
 	struct log_line line;
-	log_begin(&line, r->key == REPLY_DELIVERY_UNKNOWN ? LOG_OPERATOR : LOG_INFO, delivered ? "delivered" : "not-delivered");
+	log_begin(&line, r->key == REPLY_DELIVERY_UNKNOWN ? LOG_OPERATOR : LOG_INFO,
+		delivered ? "delivered" : "not-delivered");
 	log_id(&line, "m", &d->ask.id);
 	log_span(&line, "s", d->ask.session);
 	log_span(&line, "to", r->address);

@@ -189,7 +189,8 @@ static bool options_sound(const struct ipc_submit_ask *ask)
 	for (size_t i = 0; i < ask->notify.len; i++)
 		if (ask->notify.ptr[i] > (DSN_NOTIFY_NEVER | DSN_NOTIFY_SUCCESS | DSN_NOTIFY_FAILURE | DSN_NOTIFY_DELAY))
 			return false;
-	return ask->ret <= DSN_RET_HEADERS && (ask->notify.len == 0 || ask->notify.len == ipc_list_count(ask->recipients, SPOOL_RECIPIENTS_MAX + 1));
+	return ask->ret <= DSN_RET_HEADERS && (ask->notify.len == 0
+		|| ask->notify.len == ipc_list_count(ask->recipients, SPOOL_RECIPIENTS_MAX + 1));
 }
 
 /* To the store, or at once to its mailboxes; false: neither, and smtpd is told so. */

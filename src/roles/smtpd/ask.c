@@ -75,7 +75,7 @@ static void ask_rcpt(struct smtpd_conn *conn, const struct smtp_server_question 
 	unsigned stages = SMTP_STAGE(SMTP_AT_CONNECT) | SMTP_STAGE(SMTP_AT_HELO) | SMTP_STAGE(SMTP_AT_MAIL)
 		| SMTP_STAGE(SMTP_AT_RCPT);
 	struct ipc_check_ask ask = { .at = SMTP_AT_RCPT, .stages = (uint8_t)stages, .client = conn->peer,
-		.server = conn->local, .trusted = conn->trusted,
+		.server = conn->local, .trusted = conn->trusted, .lmtp = conn->lmtp,
 		.helo = smtp_server_helo(conn->session), .sender = q->transaction->sender,
 		.recipient = q->address, .size = q->transaction->size_declared };
 	struct channel_question question = { IPC_CHECK_ASK, -1, SMTPD_ASK_TIMEOUT_MS, on_verdict, conn };
@@ -240,7 +240,8 @@ static void unknown(struct smtpd_conn *conn)
 	conn->resubmit = false;
 	log_begin(&line, LOG_OPERATOR, "outcome-unknown");
 	log_id(&line, "m", &conn->message_id);
-	log_str(&line, "text", conn->lmtp ? "the queue did not say what became of the message; the client is asked to keep it"
+	log_str(&line, "text", conn->lmtp
+		? "the queue did not say what became of the message; the client is asked to keep it"
 		: "the queue did not say whether it kept the message; the client is left without an answer");
 	log_end(&line);
 	if (conn->lmtp) {

@@ -48,7 +48,8 @@ static int permit(const struct conf_listen *listen, const struct conf_address *a
 {
 	if (address->addr.family != 0)
 		return 0;
-	return sock_permit_unix((const char *)address->path.ptr, listen->socket_mode, (const char *)listen->socket_group.ptr);
+	return sock_permit_unix((const char *)address->path.ptr, listen->socket_mode,
+		(const char *)listen->socket_group.ptr);
 }
 
 static int find_open(const struct supervisor *s, struct span text)

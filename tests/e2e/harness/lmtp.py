@@ -6,7 +6,8 @@ from .raw import Raw
 
 
 def lmtp_server(make, sections=None, users=None, **listen):
-    """`make` is the fixture server; `listen` has more settings of the listener, `users` more users than alice and bob."""
+    """`make` is the fixture server; `listen` has more settings of the listener, `users` more users than alice and bob;
+    `sections` may be a function of the server's folder."""
     made = make(start=False)
     made.lmtp_port = made.port + 1
     made.lmtp_path = os.path.join(made.dir, "lmtp")
@@ -14,7 +15,8 @@ def lmtp_server(make, sections=None, users=None, **listen):
     if users:
         with open(os.path.join(made.dir, "users"), "a", encoding="ascii") as f:
             f.write("".join(f"{user}\n" for user in users))
-    made.reconfigure(sections={'listen "lmtp"': made.lmtp, **(sections or {})})
+    more = sections(made.dir) if callable(sections) else sections or {}
+    made.reconfigure(sections={'listen "lmtp"': made.lmtp, **more})
     return made.start()
 
 
