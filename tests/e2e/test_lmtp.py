@@ -38,6 +38,11 @@ def greeting(where):
         return c.reply().is_(220).text
 
 
+def break_mailbox(s, user):
+    os.makedirs(os.path.dirname(s.maildir(user)))
+    write(s.maildir(user), "this is no folder\n")
+
+
 def only(s, user, mark):
     """The one copy of this mail, which is there now."""
     found = s.mails(user, mark)
@@ -111,8 +116,7 @@ def test_a_stranger_learns_nothing_and_relays_nothing(lmtp):
 def test_every_recipient_has_its_reply_in_order(lmtp):
     """Delivered, the mailbox broken, an alias, refused, twice the same, another spelling of it."""
     mark = token()
-    os.makedirs(os.path.join(lmtp.dir, "mail", "example.org"))
-    write(lmtp.maildir("bob"), "this is no folder\n")
+    break_mailbox(lmtp, "bob")
     with lmtp_client(lmtp) as c:
         c.cmd("MAIL FROM:<me@client.test>").is_(250)
         for recipient, code in ((BOB, 250), (ALICE, 250), ("nobody@example.org", 550), (BOB, 250), ("ALICE@example.org", 250),
@@ -344,8 +348,7 @@ def test_checks_of_strangers_are_not_for_feeders(server):
 
 def test_trace_tells_what_became_of_each(lmtp):
     mark = token()
-    os.makedirs(os.path.join(lmtp.dir, "mail", "example.org"))
-    write(lmtp.maildir("bob"), "this is no folder\n")
+    break_mailbox(lmtp, "bob")
     with lmtp_client(lmtp) as c:
         done, failed = c.begin("me@client.test", ALICE, BOB).data_each(message(mark), 2)
         failed.is_(451)
@@ -362,8 +365,7 @@ def test_trace_tells_what_became_of_each(lmtp):
 def test_exim_hands_over_and_keeps_what_was_not_taken(lmtp, tmp_path, way):
     """A client that was not written here: what is delivered leaves its queue, the rest stays there."""
     mark = token()
-    os.makedirs(os.path.join(lmtp.dir, "mail", "example.org"))
-    write(lmtp.maildir("bob"), "this is no folder\n")
+    break_mailbox(lmtp, "bob")
     with EximFeeder(tmp_path, lmtp.lmtp_port if way == "tcp" else lmtp.lmtp_path) as exim:
         with Raw(exim.port).greeted() as c:
             c.begin("me@client.test", BOB, ALICE).data(message(mark)).is_(250)

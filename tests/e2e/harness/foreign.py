@@ -130,7 +130,7 @@ class Foreign:
         return found[0]
 
 
-EXIM = """\
+EXIM_HEAD = """\
 primary_hostname = exim.test
 daemon_smtp_ports = {port}
 local_interfaces = 127.0.0.1
@@ -139,6 +139,9 @@ log_file_path = {dir}/%slog
 pid_file_path = {dir}/pid
 keep_environment =
 tls_advertise_hosts =
+"""
+
+EXIM = EXIM_HEAD + """\
 dsn_advertise_hosts = *
 smtputf8_advertise_hosts = *
 message_size_limit = ${{if eq{{$sender_host_address}}{{{narrow}}}{{10K}}{{50M}}}}
@@ -226,15 +229,7 @@ class Exim(Foreign):
         return line
 
 
-FEEDER = """\
-primary_hostname = feeder.test
-daemon_smtp_ports = {port}
-local_interfaces = 127.0.0.1
-spool_directory = {dir}/spool
-log_file_path = {dir}/%slog
-pid_file_path = {dir}/pid
-keep_environment =
-tls_advertise_hosts =
+FEEDER = EXIM_HEAD + """\
 deliver_drop_privilege
 acl_smtp_rcpt = accept
 begin routers
