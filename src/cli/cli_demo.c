@@ -63,7 +63,11 @@ static const char conf_text[] =
 static const char users_text[] =
 	"# One user a line. Add one with: waybill user add carol@example.org -c %1$s/waybill.conf\n"
 	"alice\n"
-	"bob\n";
+	"bob\n"
+	"# These take no mail; change that with: waybill mailbox enable disabled@example.org -c %1$s/waybill.conf\n"
+	"disabled: disabled\n"
+	"gone: gone\n"
+	"moved: moved=moved@example.com\n";
 static const char aliases_text[] =
 	"# name: targets\n"
 	"team: alice, bob\n"

@@ -47,7 +47,8 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"When mail is tried again that did not get through for one reason, whatever its route says. The title is "
 		"the reason's name, as `waybill explain` shows it; `host-down` is that of a destination that cannot be "
 		"reached. Without a section, greylisted mail waits 5 and then 15 minutes, mail for a full mailbox or "
-		"server an hour and then 4, after a blocklist an hour, after a rate limit 5 minutes at least." },
+		"server an hour and then 4, for a locked mailbox 15 minutes at most, after a blocklist an hour, after a rate "
+		"limit 5 minutes at least." },
 	[CONF_SECTION_LIMITS] = { "limits", NULL, "How much a client may ask for, and how long it may take." },
 	[CONF_SECTION_CHECKS] = { "checks", NULL,
 		"What clients that are not trusted have to pass, unless they hand over by LMTP or connect to a UNIX socket. "
@@ -135,7 +136,8 @@ const struct conf_option conf_options[] = {
 	  .reason = "The MX of such a domain is this host, so DNS does not tell where its mail goes." },
 	{ DOMAIN(users), .line_offset = offsetof(struct conf_domain, users_line), .name = "users",
 	  .type = CONF_TYPE_FILE, .along = "mailboxes", .example = "\"file:/etc/waybill/users\"",
-	  .text = "The file that lists who has a mailbox; it is read again when it changes. A domain that is passed "
+	  .text = "The file that lists who has a mailbox; it is read again when it changes. Behind a name and a colon may "
+	          "stand `disabled`, `gone` or `moved=ADDRESS` (`waybill mailbox` writes it). A domain that is passed "
 	          "on may do without it, and then takes mail for everybody.",
 	  .reason = "With it, mail to anybody else is refused at RCPT, so that no bounce is needed later." },
 	{ DOMAIN(aliases), .line_offset = offsetof(struct conf_domain, aliases_line), .name = "aliases",

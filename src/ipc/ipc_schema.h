@@ -112,7 +112,8 @@
 #define IPC_FIELDS_CHECK_ASK(F) \
 	F(u8, at) F(u8, stages) F(addr, client) F(addr, server) F(u8, trusted) F(u8, lmtp) F(span, helo) \
 	F(span, sender) F(span, recipient) F(u64, size)
-#define IPC_FIELDS_CHECKED(F) F(u16, key) F(u32, seconds) F(u8, stage) F(span, check) F(span, why) F(u32, line)
+#define IPC_FIELDS_CHECKED(F) \
+	F(u16, key) F(u32, seconds) F(u8, stage) F(span, check) F(span, why) F(u32, line) F(span, moved_to)
 #define IPC_FIELDS_VERIFY_ASK(F) F(u8, expand) F(span, address)
 #define IPC_FIELDS_VERIFIED(F) F(u16, key) F(list, mailboxes)
 

@@ -7,6 +7,25 @@
  */
 #include "policy_check.h"
 
+enum reply_key policy_closed_key(enum directory_state state)
+{
+	static const enum reply_key keys[] = { [DIRECTORY_OPEN] = REPLY_RCPT_OK,
+		[DIRECTORY_DISABLED] = REPLY_MAILBOX_DISABLED, [DIRECTORY_GONE] = REPLY_MAILBOX_DISABLED_FOR_GOOD,
+		[DIRECTORY_MOVED] = REPLY_MAILBOX_MOVED };
+	return keys[state];
+}
+
+/* A user whose mailbox takes no mail, for now or for good. */
+static struct policy_verdict closed(const struct policy_context *context, const struct directory_match *match)
+{
+	struct policy_verdict verdict = policy_refuse(policy_closed_key(match->state), 0);
+	static const char *const words[] = { [DIRECTORY_OPEN] = "open", [DIRECTORY_DISABLED] = "switched off for now",
+		[DIRECTORY_GONE] = "switched off for good", [DIRECTORY_MOVED] = "somewhere else now" };
+	policy_because(context, " is a user whose mailbox is %s", words[match->state]);
+	verdict.moved_to = match->moved_to;
+	return verdict;
+}
+
 struct policy_verdict check_recipient(const struct policy_context *context, const struct policy_input *input,
 	enum smtp_stage stage)
 {
@@ -14,6 +33,8 @@ struct policy_verdict check_recipient(const struct policy_context *context, cons
 	struct directory_match match = directory_lookup(context->directory, address);
 	(void)stage;
 	policy_because_quoted(context, address.local);
+	if (match.kind == DIRECTORY_USER && match.state != DIRECTORY_OPEN)
+		return closed(context, &match);
 	if (match.kind == DIRECTORY_USER || match.kind == DIRECTORY_ALIAS) {
 		policy_because(context, " is %s", match.kind == DIRECTORY_USER ? "a user" : "an alias");
 		return policy_pass();

@@ -15,7 +15,7 @@
 
 #include "address.h"
 #include "conf_checks.h"
-#include "directory.h"
+#include "directory_expand.h"
 #include "policy_state.h"
 #include "reply.h"
 #include "smtp_stage.h"
@@ -81,6 +81,7 @@ struct policy_verdict {
 	enum policy_opinion opinion;
 	enum reply_key key;    /* of REFUSE and, as a whole, of ACCEPT */
 	uint32_t seconds;
+	struct span moved_to;  /* of REPLY_MAILBOX_MOVED; belongs to the directory */
 	uint32_t line;         /* of the setting behind it; 0: a default */
 	enum smtp_stage stage; /* at which it was given; all before were passed */
 	const char *check;     /* which check decided; "" when none did */
@@ -113,6 +114,9 @@ void policy_settle(struct policy_state *state, const struct policy_context *cont
 
 /* The name of a check, as in checks.order. */
 const char *policy_check_name(enum conf_check check);
+
+/* What mail for a mailbox of this state is told. */
+enum reply_key policy_closed_key(enum directory_state state);
 
 /* The domain of ours that is kept elsewhere, or NULL. */
 const struct policy_route *policy_relay_find(const struct policy_context *context, struct span domain);

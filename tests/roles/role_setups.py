@@ -5,7 +5,8 @@ import os
 import socket
 import time
 
-from role_ipc import Role, checks_bytes, items, keys_read
+from role_ipc import Role, checks_bytes, items, keys_read, parse
+from role_server import MailServer, NameServer
 
 SETUPS = {}
 AT_RCPT = {"at": 3, "stages": 15}  # enum smtp_stage
@@ -253,6 +254,41 @@ class Smtpd(Made):
         assert client.say("QUIT").startswith("221")
         for channel in (policy, queue, client):
             channel.close()
+
+
+@setup_of("relay")
+class Relay(Made):
+    peers = {"queue": {"MX_ASK", "RELAY_ASK"}}
+    delivered, deferred, failed = 0, 1, 2  # enum ipc_relayed
+    no_domain = 2                          # enum ipc_mx_status
+
+    def setup(self):
+        self.names = NameServer()
+        self.role.control.send("SETUP_RELAY", hostname="mx.example.org", dns_servers=[self.names.address])
+
+    def question(self, server, **values):
+        return {"id": self.fresh_id(), "sender": "x@y.test", "recipients": ["someone@remote.test"],
+                "hops": [server.hop if isinstance(server, MailServer) else server],
+                "content": "Subject: x\r\n\r\nx\r\n", **values}
+
+    @staticmethod
+    def outcomes(result):
+        return [parse("RELAY_ONE", one)["outcome"] for one in items(result["results"])]
+
+    def works(self):
+        """A message goes out, whatever else is under way; a name that does not exist is told from one that does."""
+        mark = os.urandom(8).hex()
+        queue = self.role.peer("queue")
+        with MailServer() as server:
+            result = queue.ask("RELAY_ASK", **self.question(server, content=f"Subject: {mark}\r\n\r\nx\r\n"))
+            assert self.outcomes(result) == [self.delivered], result
+            assert [content for content in server.contents if mark.encode() in content], server.contents
+        assert queue.ask("MX_ASK", domain="nowhere.example")["status"] == self.no_domain
+        queue.close()
+
+    def close(self):
+        super().close()
+        self.names.close()
 
 
 class Client:

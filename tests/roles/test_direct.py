@@ -8,7 +8,7 @@ import time
 
 from role_tap import run
 
-MAILBOX, ALIAS, UNKNOWN, FOREIGN, ROUTE, LOOP, TOO_LARGE, UNAVAILABLE = range(8)
+MAILBOX, ALIAS, UNKNOWN, DISABLED, GONE, MOVED, FOREIGN, ROUTE, LOOP, TOO_LARGE, UNAVAILABLE = range(11)  # enum ipc_expansion
 PATIENCE_MS = 15000
 SHORT_MS = 1200
 
@@ -102,7 +102,8 @@ def each_recipient_has_its_own_in_order(made):
 
 def what_policy_says_of_each(made):
     s = Scene(made)
-    for outcome, told in ((UNKNOWN, "MAILBOX_UNKNOWN"), (FOREIGN, "ROUTE_MISSING"), (LOOP, "ALIAS_LOOP"),
+    for outcome, told in ((UNKNOWN, "MAILBOX_UNKNOWN"), (DISABLED, "MAILBOX_DISABLED"), (GONE, "MAILBOX_DISABLED_FOR_GOOD"),
+                          (MOVED, "DIRECTORY_UNAVAILABLE"), (FOREIGN, "ROUTE_MISSING"), (LOOP, "ALIAS_LOOP"),
                           (TOO_LARGE, "ALIAS_TOO_LARGE"), (UNAVAILABLE, "DIRECTORY_UNAVAILABLE"),
                           (255, "DIRECTORY_UNAVAILABLE")):
         s.offer("a@example.org")

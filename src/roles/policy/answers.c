@@ -174,6 +174,13 @@ static bool routed(const struct policy_context *context, struct directory_match 
 	return route != NULL;
 }
 
+static void say_closed(struct expansion_work *w, const struct directory_match *match)
+{
+	w->say.outcome = match->state == DIRECTORY_DISABLED ? IPC_EXPANSION_DISABLED
+		: match->state == DIRECTORY_GONE ? IPC_EXPANSION_GONE : IPC_EXPANSION_MOVED;
+	w->say.user = match->moved_to;
+}
+
 /* Where a recipient's mail goes as of now: a mailbox, another host, or a list that takes its place. */
 static void expand(const struct policy_context *context, const struct ipc_expand_ask *ask, struct expansion_work *w)
 {
@@ -188,6 +195,10 @@ static void expand(const struct policy_context *context, const struct ipc_expand
 	struct directory_match match = directory_lookup(context->directory, address);
 	if (routed(context, match, address, w))
 		return;
+	if (match.kind == DIRECTORY_USER && match.state != DIRECTORY_OPEN) {
+		say_closed(w, &match);
+		return;
+	}
 	if (match.kind == DIRECTORY_USER && !match.fallback) {
 		say_mailbox(w, match.user, match.domain, address.local);
 		return;

@@ -41,7 +41,8 @@ bool checks_answer(struct policy_role *p, const struct channel_message *message)
 		.sender = ask.sender, .recipient = ask.recipient, .size = ask.size };
 	struct policy_verdict verdict = policy_ask(&context, &input, &trail);
 	struct ipc_checked answer = { .key = (uint16_t)verdict.key, .seconds = verdict.seconds,
-		.stage = (uint8_t)verdict.stage, .check = span_str(verdict.check), .line = verdict.line };
+		.stage = (uint8_t)verdict.stage, .check = span_str(verdict.check), .line = verdict.line,
+		.moved_to = verdict.moved_to };
 	buf_init(&why, WHY_BYTES_MAX);
 	if (verdict.opinion == POLICY_REFUSE)
 		answer.why = reason_of(&context, &input, &why);

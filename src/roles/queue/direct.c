@@ -211,13 +211,17 @@ static enum reply_key refusal_of(enum ipc_expansion outcome)
 	switch (outcome) {
 	case IPC_EXPANSION_UNKNOWN:
 		return REPLY_MAILBOX_UNKNOWN;
+	case IPC_EXPANSION_DISABLED:
+		return REPLY_MAILBOX_DISABLED;
+	case IPC_EXPANSION_GONE:
+		return REPLY_MAILBOX_DISABLED_FOR_GOOD;
 	case IPC_EXPANSION_FOREIGN:
 		return REPLY_ROUTE_MISSING;
 	case IPC_EXPANSION_LOOP:
 		return REPLY_ALIAS_LOOP;
 	case IPC_EXPANSION_TOO_LARGE:
 		return REPLY_ALIAS_TOO_LARGE;
-	default:
+	default: /* also of one that has moved since RCPT: at the next RCPT its new address is told */
 		return REPLY_DIRECTORY_UNAVAILABLE;
 	}
 }

@@ -67,7 +67,7 @@ static void on_verdict(void *arg, const struct channel_message *message)
 		ipc_get_checked(message->body, &verdict);
 	keep_reasons(conn, &verdict);
 	arrived(conn, &(struct smtp_server_answer){ .key = key_of(verdict.key, REPLY_POLICY_UNAVAILABLE),
-		.seconds = verdict.seconds });
+		.seconds = verdict.seconds, .mailboxes = &verdict.moved_to, .mailbox_count = verdict.moved_to.len > 0 });
 }
 
 static void ask_rcpt(struct smtpd_conn *conn, const struct smtp_server_question *q)
