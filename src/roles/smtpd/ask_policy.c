@@ -47,7 +47,7 @@ void smtpd_ask_client(struct smtpd_conn *conn, const struct smtp_server_question
 {
 	const struct smtp_transaction *t = q->transaction;
 	struct ipc_check_ask ask = { .at = (uint8_t)q->at, .stages = q->stages, .client = conn->peer,
-		.server = conn->local, .trusted = conn->trusted, .talked_first = conn->talked_first,
+		.server = conn->local, .trusted = conn->trusted, .lmtp = conn->lmtp, .talked_first = conn->talked_first,
 		.helo = smtp_server_helo(conn->session), .recipient = q->address };
 	if (t != NULL) {
 		ask.sender = t->sender;

@@ -1,19 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * At which stages of a stranger's session policy is asked at once, and how long strangers
- * wait to be greeted. Private to this folder: greet.c.
+ * What this role was told: its settings by the supervisor, and by policy at which stages
+ * of a stranger's session to ask at once, and how long strangers wait to be greeted
+ * (greet.c). Private to this folder.
  */
-#ifndef WAYBILL_ROLES_SMTPD_STAGES_H
-#define WAYBILL_ROLES_SMTPD_STAGES_H
+#ifndef WAYBILL_ROLES_SMTPD_TOLD_H
+#define WAYBILL_ROLES_SMTPD_TOLD_H
 
-#include "netaddr.h"
+#include "smtp_server_options.h"
 #include "smtp_stage.h"
 
+#define SMTPD_TRUST_MAX 1000
 #define SMTPD_GREETING_DELAY_MS_MAX 60000
 #define SMTPD_DELAY_FOR_MAX 100
 
 struct smtpd;
 struct smtpd_conn;
+
+/* One generation of the configuration; sessions keep theirs until they end. */
+struct smtpd_settings {
+	unsigned uses;
+	char *hostname;
+	struct smtp_server_options options[2][2]; /* [1][ ]: LMTP; [ ][1]: bare newlines are repaired for all */
+	struct netblock trust[SMTPD_TRUST_MAX];
+	size_t trust_count;
+	uint32_t connections_max;
+	uint32_t connections_per_client_max;
+	bool log_json;
+};
+
+void smtpd_settings_unref(struct smtpd_settings *settings);
 
 /* What policy said of clients that are not trusted. */
 struct smtpd_stages {
