@@ -30,8 +30,8 @@ static void say(struct channel *to, uint32_t request, const struct ipc_checked *
 static struct policy_input input_of(const struct ipc_check_ask *ask)
 {
 	return (struct policy_input){ .at = (enum smtp_stage)ask->at, .stages = ask->stages, .client = ask->client,
-		.server = ask->server, .trusted = ask->trusted != 0, .helo = ask->helo, .sender = ask->sender,
-		.recipient = ask->recipient, .size = ask->size };
+		.server = ask->server, .trusted = ask->trusted != 0, .lmtp = ask->lmtp != 0, .helo = ask->helo,
+		.sender = ask->sender, .recipient = ask->recipient, .size = ask->size };
 }
 
 void checks_decide(struct policy_role *p, struct channel *to, uint32_t request, const struct ipc_check_ask *ask,
