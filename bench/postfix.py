@@ -100,12 +100,12 @@ exec {root}/usr/lib/postfix/sbin/master -i -c {dir}/conf
 class Postfix:
     name = "Postfix"
 
-    def __init__(self, peers, folder, mode="accept", sink=0):
+    def __init__(self, peers, folder, mode="accept", sink=0, port=None):
         self.dir = os.path.join(folder, "postfix")
         self.root = os.path.join(peers, "root")
         arch = platform.machine() + "-linux-gnu"
         self.libs = ":".join([self.root + "/usr/lib/postfix", f"{self.root}/usr/lib/{arch}"])
-        self.port = free_port()
+        self.port = port or free_port()
         self.process = None
         self.write(mode, sink)
 

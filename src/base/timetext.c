@@ -47,11 +47,12 @@ static void add_two_digits(struct buf *out, char before, unsigned value)
 	buf_add(out, span_of(text, sizeof(text)));
 }
 
+static const char weekdays[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
+static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+	"Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+
 void timetext_mail(struct buf *out, uint64_t unix_ms)
 {
-	static const char weekdays[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
-		"Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
 	struct civil c = civil_of(unix_ms);
 	buf_add_str(out, weekdays[c.weekday]);
 	buf_add(out, SPAN(", "));
@@ -64,6 +65,13 @@ void timetext_mail(struct buf *out, uint64_t unix_ms)
 	add_two_digits(out, ':', c.minute);
 	add_two_digits(out, ':', c.second);
 	buf_add(out, SPAN(" +0000"));
+}
+
+void timetext_asctime(struct buf *out, uint64_t unix_ms)
+{
+	struct civil c = civil_of(unix_ms);
+	buf_addf(out, "%s %s %2u %02u:%02u:%02u %u", weekdays[c.weekday], months[c.month - 1], c.day,
+		c.hour, c.minute, c.second, c.year);
 }
 
 void timetext_log(struct buf *out, uint64_t unix_ms)

@@ -13,6 +13,7 @@
 #define WAYBILL_CONF_CONF_H
 
 #include "arena.h"
+#include "conf_mailboxes.h"
 #include "conf_relay.h"
 #include "conf_report.h"
 
@@ -37,7 +38,6 @@ struct conf_address {
 
 enum conf_protocol { CONF_PROTOCOL_SMTP };
 enum conf_newline { CONF_NEWLINE_REFUSE, CONF_NEWLINE_REPAIR };
-enum conf_local_parts { CONF_LOCAL_FOLD, CONF_LOCAL_EXACT };
 enum conf_log_format { CONF_LOG_TEXT, CONF_LOG_JSON };
 
 struct conf_listen {
@@ -46,18 +46,6 @@ struct conf_listen {
 	struct conf_addresses addresses; /* at least one */
 	enum conf_protocol protocol;
 	enum conf_newline bare_newline; /* for strangers */
-};
-
-struct conf_domain {
-	struct span name; /* A-labels in lower case; unique */
-	uint32_t line;
-	struct span mailboxes; /* "maildir:/path/{domain}/{user}": absolute, with {user} in it; empty: see via */
-	struct conf_hops via;  /* where the domain is kept, never "mx"; count 0 exactly when mailboxes is set */
-	struct span users;     /* path of the file; empty, only with via: every recipient is accepted */
-	struct span aliases;   /* path of the file, or empty */
-	uint32_t mailboxes_line, via_line, users_line, aliases_line;
-	uint8_t subaddress; /* the character that separates user and detail; 0: none */
-	enum conf_local_parts local_parts;
 };
 
 /* Counts and bytes; where 0 is possible it means "no limit". */
@@ -109,6 +97,7 @@ struct conf {
 	struct conf_queue queue;
 	struct conf_dns dns;
 	struct conf_bounce bounce;
+	struct conf_mbox mbox;
 	enum conf_log_format log_format;
 
 	uint32_t lines[CONF_SETTINGS_MAX]; /* for conf_line_of */

@@ -164,6 +164,18 @@ static void bounces_check(struct checking *c)
 			"bounces-give-up-after: longer than give-up-after, so bounces outlive other mail");
 }
 
+static void mbox_check(struct checking *c)
+{
+	const struct conf_locks *locks = &c->conf->mbox.locks;
+	for (size_t i = 1; i < locks->count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (locks->items[i] == locks->items[j]) {
+				conf_report_add(c->report, CONF_ERROR, conf_line_of(c->conf, locks),
+					"locks: one of them is in this list twice");
+				return;
+			}
+}
+
 void conf_check(const struct conf *conf, struct conf_report *report)
 {
 	struct checking c = { conf, report };
@@ -174,5 +186,6 @@ void conf_check(const struct conf *conf, struct conf_report *report)
 	limits_check(&c);
 	queue_check(&c);
 	bounces_check(&c);
+	mbox_check(&c);
 	conf_check_relay(conf, report);
 }

@@ -129,8 +129,8 @@ static bool text_convert(struct conf_bind *bind, const struct conf_option *optio
 		good = conf_value_account(value->text, &part, &why);
 	else if (option->type == CONF_TYPE_FILE)
 		good = conf_value_file(value->text, &part, &why);
-	else if (option->type == CONF_TYPE_MAILDIR)
-		good = conf_value_maildir(value->text, &part, &why);
+	else if (option->type == CONF_TYPE_MAILBOXES)
+		good = conf_value_mailboxes(value->text, &part, &why);
 	else
 		good = conf_value_path(value->text, &part, &why);
 	if (good && option->type == CONF_TYPE_SOCKET && part.len > CONF_SOCKET_PATH_MAX) {
@@ -168,6 +168,8 @@ static bool item_convert(struct conf_bind *bind, const struct conf_option *optio
 	const char *why;
 	if (option->type == CONF_TYPE_DURATIONS)
 		return number_convert(bind, option, item, slot);
+	if (option->type == CONF_TYPE_CHOICES)
+		return choice_convert(bind, option, item, slot);
 	if (item->kind != CONF_VALUE_STRING)
 		return refuse(bind, option, item, "must stand in double quotes");
 	if (option->type == CONF_TYPE_NETWORKS)
@@ -194,6 +196,7 @@ _Static_assert(sizeof(struct any_list) == sizeof(struct conf_networks), "lists h
 _Static_assert(sizeof(struct any_list) == sizeof(struct conf_durations), "lists have one shape");
 _Static_assert(sizeof(struct any_list) == sizeof(struct conf_addresses), "lists have one shape");
 _Static_assert(sizeof(struct any_list) == sizeof(struct conf_hops), "lists have one shape");
+_Static_assert(sizeof(struct any_list) == sizeof(struct conf_locks), "lists have one shape");
 
 /* What one item takes in memory; 0: this type is no list. */
 static size_t item_bytes(enum conf_type type)
@@ -204,6 +207,7 @@ static size_t item_bytes(enum conf_type type)
 		[CONF_TYPE_ADDRESSES] = sizeof(struct conf_address),
 		[CONF_TYPE_SERVERS] = sizeof(struct conf_address),
 		[CONF_TYPE_HOPS] = sizeof(struct conf_hop),
+		[CONF_TYPE_CHOICES] = sizeof(unsigned),
 	};
 	return bytes[type];
 }

@@ -102,17 +102,18 @@ static bool placeholders_valid(struct span path, bool *has_user_out)
 	return true;
 }
 
-bool conf_value_maildir(struct span text, struct span *template_out, const char **why_out)
+bool conf_value_mailboxes(struct span text, struct span *template_out, const char **why_out)
 {
-	static const struct span scheme = SPAN("maildir:");
 	struct span path;
 	bool has_user;
-	*why_out = "is no kind of mailbox known here; write maildir:/path/{domain}/{user}";
-	if (!span_eq(span_to(text, scheme.len), scheme))
+	size_t scheme_len = span_find(text, ':') + 1;
+	struct span scheme = span_to(text, scheme_len);
+	*why_out = "is no kind of mailbox known here; write maildir:/path/{domain}/{user} or mbox:/path/{user}";
+	if (!span_eq(scheme, SPAN("maildir:")) && !span_eq(scheme, SPAN("mbox:")))
 		return false;
-	if (!conf_value_path(span_from(text, scheme.len), &path, why_out))
+	if (!conf_value_path(span_from(text, scheme_len), &path, why_out))
 		return false;
-	*template_out = span_to(text, scheme.len + path.len);
+	*template_out = span_to(text, scheme_len + path.len);
 	*why_out = "holds an unknown placeholder; {user} and {domain} are known";
 	if (!placeholders_valid(path, &has_user))
 		return false;

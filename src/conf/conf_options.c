@@ -18,6 +18,7 @@
 #define LIMITS(member) .section = CONF_SECTION_LIMITS, .offset = offsetof(struct conf, limits.member)
 #define QUEUE(member) .section = CONF_SECTION_QUEUE, .offset = offsetof(struct conf, queue.member)
 #define BOUNCE(member) .section = CONF_SECTION_BOUNCE, .offset = offsetof(struct conf, bounce.member)
+#define MBOX(member) .section = CONF_SECTION_MBOX, .offset = offsetof(struct conf, mbox.member)
 #define DNS(member) .section = CONF_SECTION_DNS, .offset = offsetof(struct conf, dns.member)
 #define LOG(member) .section = CONF_SECTION_LOG, .offset = offsetof(struct conf, member)
 
@@ -42,6 +43,9 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 	[CONF_SECTION_LIMITS] = { "limits", NULL, "How much a client may ask for, and how long it may take." },
 	[CONF_SECTION_QUEUE] = { "queue", NULL, "How mail is kept and when it is tried again." },
 	[CONF_SECTION_BOUNCE] = { "bounce", NULL, "What senders are told about mail that is late or fails." },
+	[CONF_SECTION_MBOX] = { "mbox", NULL,
+		"How files are locked that hold all mail of a user (`mailboxes = \"mbox:...\"`), because other programs read "
+		"and rewrite them too." },
 	[CONF_SECTION_DNS] = { "dns", NULL, "Where names are looked up." },
 	[CONF_SECTION_LOG] = { "log", NULL, "What the log looks like; it goes to the standard error output." },
 };
@@ -91,8 +95,9 @@ const struct conf_option conf_options[] = {
 	  .reason = "Servers that read such line ends differently let one message pass as two (SMTP smuggling)." },
 
 	{ DOMAIN(mailboxes), .line_offset = offsetof(struct conf_domain, mailboxes_line), .name = "mailboxes",
-	  .type = CONF_TYPE_MAILDIR, .unless = "via", .example = "\"maildir:/var/mail/{domain}/{user}\"",
-	  .text = "The Maildir of a user; {user} and {domain} stand for the parts of the address.",
+	  .type = CONF_TYPE_MAILBOXES, .unless = "via", .example = "\"maildir:/var/mail/{domain}/{user}\"",
+	  .text = "The mailbox of a user: a Maildir, or with `mbox:` one file; {user} and {domain} stand for the parts of "
+	          "the address.",
 	  .reason = "The path must contain {user}, so that no two users share a mailbox." },
 	{ DOMAIN(via), .line_offset = offsetof(struct conf_domain, via_line), .name = "via", .type = CONF_TYPE_HOPS,
 	  .unless = "mailboxes", .items_max = CONF_HOPS_MAX, .example = "{\"smtp://mail.example.org\"}",
@@ -249,6 +254,25 @@ const struct conf_option conf_options[] = {
 	  .text = "A message up to this size comes back whole; of a larger one only the header does.",
 	  .reason = "Senders can ask for the header alone (RFC 3461 section 4.3); a large bounce is often refused." },
 
+	{ MBOX(locks), .name = "locks", .type = CONF_TYPE_CHOICES, .choices = "dotlock fcntl flock",
+	  .items_max = CONF_LOCK_COUNT, .fallback = "{\"dotlock\", \"fcntl\"}",
+	  .text = "Which locks are taken, and in which order: the file NAME.lock beside the mailbox, and locks of the "
+	          "file itself. When one is held by another program, all are given back and tried again together.",
+	  .reason = "Every program at these mailboxes must share at least one of them; on Debian all take these two." },
+	{ MBOX(lock_timeout_ms), .name = "lock-timeout", .type = CONF_TYPE_DURATION, .max = 1 * MINUTE,
+	  .fallback = "\"10s\"",
+	  .text = "How long a delivery waits for the locks; then the message stays in the queue and is tried again "
+	          "within minutes.",
+	  .reason = "A delivery that waits keeps one of `deliveries` busy." },
+	{ MBOX(stale_lock_ms), .name = "stale-lock", .type = CONF_TYPE_DURATION, .min = 1 * MINUTE, .max = 1 * DAY,
+	  .fallback = "\"10m\"",
+	  .text = "A NAME.lock that nobody has touched for longer was left behind by a crash, and is taken away.",
+	  .reason = "Programs that hold one for longer are expected to touch it." },
+	{ MBOX(lock_pids), .name = "lock-pids", .type = CONF_TYPE_BOOL, .fallback = "yes",
+	  .text = "Whether a NAME.lock is taken away at once when the process that it names has ended: PID:HOST of this "
+	          "host, or a number alone on a file system of this host alone.",
+	  .reason = "Say no where containers lock the same mailboxes: their process numbers mean nothing here." },
+
 	{ DNS(servers), .name = "servers", .type = CONF_TYPE_SERVERS, .may_be_empty = true,
 	  .items_max = CONF_SERVERS_MAX, .fallback = "{}", .example = "{\"192.0.2.1\", \"[2001:db8::1]:5353\"}",
 	  .text = "The servers to ask; an empty list: those of /etc/resolv.conf.",
@@ -283,11 +307,12 @@ const char *conf_type_text(enum conf_type type)
 		[CONF_TYPE_NETWORKS] = "a list of networks",
 		[CONF_TYPE_ADDRESSES] = "a list of addresses",
 		[CONF_TYPE_FILE] = "`file:` and an absolute path",
-		[CONF_TYPE_MAILDIR] = "`maildir:` and an absolute path",
+		[CONF_TYPE_MAILBOXES] = "`maildir:` or `mbox:` and an absolute path",
 		[CONF_TYPE_SEPARATOR] = "one character or the empty string",
 		[CONF_TYPE_HOPS] = "a list of next hops",
 		[CONF_TYPE_SOURCE] = "an IPv4 or IPv6 address",
 		[CONF_TYPE_SERVERS] = "a list of addresses",
+		[CONF_TYPE_CHOICES] = "a list of words",
 	};
 	return texts[type];
 }

@@ -11,8 +11,8 @@
 
 enum conf_section_id {
 	CONF_SECTION_TOP, CONF_SECTION_LISTEN, CONF_SECTION_DOMAIN, CONF_SECTION_ROUTE, CONF_SECTION_REASON,
-	CONF_SECTION_LIMITS, CONF_SECTION_QUEUE, CONF_SECTION_BOUNCE, CONF_SECTION_DNS, CONF_SECTION_LOG,
-	CONF_SECTION_COUNT,
+	CONF_SECTION_LIMITS, CONF_SECTION_QUEUE, CONF_SECTION_BOUNCE, CONF_SECTION_MBOX, CONF_SECTION_DNS,
+	CONF_SECTION_LOG, CONF_SECTION_COUNT,
 };
 
 struct conf_section_form {
@@ -24,8 +24,8 @@ struct conf_section_form {
 enum conf_type {
 	CONF_TYPE_INTEGER, CONF_TYPE_SIZE, CONF_TYPE_DURATION, CONF_TYPE_DURATIONS, CONF_TYPE_BOOL, CONF_TYPE_CHOICE,
 	CONF_TYPE_HOST, CONF_TYPE_MAILBOX, CONF_TYPE_PATH, CONF_TYPE_SOCKET, CONF_TYPE_ACCOUNT, CONF_TYPE_NETWORKS,
-	CONF_TYPE_ADDRESSES, CONF_TYPE_FILE, CONF_TYPE_MAILDIR, CONF_TYPE_SEPARATOR, CONF_TYPE_HOPS, CONF_TYPE_SOURCE,
-	CONF_TYPE_SERVERS, CONF_TYPE_COUNT,
+	CONF_TYPE_ADDRESSES, CONF_TYPE_FILE, CONF_TYPE_MAILBOXES, CONF_TYPE_SEPARATOR, CONF_TYPE_HOPS, CONF_TYPE_SOURCE,
+	CONF_TYPE_SERVERS, CONF_TYPE_CHOICES, CONF_TYPE_COUNT,
 };
 
 struct conf_option {
@@ -36,7 +36,7 @@ struct conf_option {
 	size_t line_offset;      /* the same for its line, in structs that stand more than once; 0: not kept */
 	uint64_t min, max;       /* of numbers, in bytes or milliseconds */
 	const char *min_source;  /* who demands the minimum, or NULL */
-	const char *choices;     /* the words of a choice, in the order of its enum, a space between */
+	const char *choices;     /* the words of a choice or of several, in the order of the enum, a space between */
 	const char *fallback;    /* the default as it would stand in the file; NULL: the setting is required ... */
 	const char *unless;      /* ... but not where the setting of this name stands: exactly one of both does */
 	const char *along;       /* ... but only where the setting of this name stands */

@@ -78,7 +78,9 @@ static void choices_write(const struct conf_option *option, struct buf *out)
 static void option_write(const struct conf_option *option, struct buf *out)
 {
 	buf_addf(out, "\n### `%s`\n\n%s %s\n\n- Value: ", option->name, option->text, option->reason);
-	if (option->type == CONF_TYPE_CHOICE)
+	if (option->type == CONF_TYPE_CHOICES)
+		buf_add_str(out, "a list of ");
+	if (option->type == CONF_TYPE_CHOICE || option->type == CONF_TYPE_CHOICES)
 		choices_write(option, out);
 	else
 		buf_add_str(out, conf_type_text(option->type));

@@ -46,8 +46,8 @@ bool conf_value_path(struct span text, struct span *path_out, const char **why_o
 /* "file:/path". */
 bool conf_value_file(struct span text, struct span *path_out, const char **why_out);
 
-/* "maildir:/path/{domain}/{user}", as a whole; only these two placeholders may occur. */
-bool conf_value_maildir(struct span text, struct span *template_out, const char **why_out);
+/* "maildir:/path/{domain}/{user}" or "mbox:...", as a whole; only these two placeholders may occur. */
+bool conf_value_mailboxes(struct span text, struct span *template_out, const char **why_out);
 
 /* One printable ASCII character that may stand unquoted in a local part, or nothing (0). */
 bool conf_value_separator(struct span text, uint8_t *character_out, const char **why_out);

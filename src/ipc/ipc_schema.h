@@ -87,7 +87,9 @@
 	F(u8, plans_vary) /* not every message is given up after give_up_ms */
 /* reason: enum classify_reason; retry_ms: u64 each; empty or 0: nothing is said */
 #define IPC_FIELDS_RETRY_PLAN(F) F(u16, reason) F(span, retry_ms) F(u64, give_up_ms)
-#define IPC_FIELDS_SETUP_DELIVERY(F) F(span, hostname) F(u8, log_json) F(u32, deliveries_max)
+/* mbox_locks: one byte each, in their order: 0 dot-lock, 1 fcntl, 2 flock */
+#define IPC_FIELDS_SETUP_DELIVERY(F) F(span, hostname) F(u8, log_json) F(u32, deliveries_max) \
+	F(span, mbox_locks) F(u32, mbox_lock_timeout_ms) F(u32, mbox_stale_lock_ms) F(u8, mbox_lock_pids)
 #define IPC_FIELDS_SETUP_RELAY(F) \
 	F(span, hostname) F(u8, log_json) F(list, dns_servers) F(span, trust_anchor) F(list, own_addresses) /* "IP:PORT" */
 #define IPC_FIELDS_SETUP_CONSOLE(F) F(u8, log_json) F(span, version)

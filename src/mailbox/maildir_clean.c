@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "maildir.h"
 #include "maildir_folder.h"
 
 #define TMP_AGE_S ((uint64_t)36 * 3600)
@@ -35,10 +36,10 @@ static int clean(int fd, uint64_t now_s)
 	return removed;
 }
 
-int maildir_clean_tmp(const struct maildir_delivery *delivery, uint64_t now_ms)
+int maildir_clean_tmp(const struct mailbox_place *place, uint64_t now_ms)
 {
 	struct maildir_folder folder;
-	int error = maildir_folder_open(&folder, delivery, false);
+	int error = maildir_folder_open(&folder, place, false);
 	if (error < 0)
 		return error;
 	int fd = maildir_folder_sub(&folder, "tmp");

@@ -6,7 +6,7 @@
 #ifndef WAYBILL_MAILBOX_MAILDIR_FOLDER_H
 #define WAYBILL_MAILBOX_MAILDIR_FOLDER_H
 
-#include "maildir.h"
+#include "mailbox.h"
 
 struct maildir_folder {
 	int top; /* the Maildir itself; a path descriptor */
@@ -15,7 +15,7 @@ struct maildir_folder {
 };
 
 /* Opens, and makes what is missing when `create`. 0 or a negative errno; then nothing is open. */
-int maildir_folder_open(struct maildir_folder *folder, const struct maildir_delivery *delivery, bool create);
+int maildir_folder_open(struct maildir_folder *folder, const struct mailbox_place *place, bool create);
 void maildir_folder_close(struct maildir_folder *folder);
 
 /* False: enough was seen. */

@@ -229,11 +229,6 @@ static void mail_reply(struct smtp_client *c, const struct smtp_client_result *r
 	client_settle_all(c, result);
 }
 
-static bool too_many_recipients(const struct smtp_reply *r)
-{
-	return (r->code == 452 || r->code == 552) && r->enhanced[1] == 5 && r->enhanced[2] == 3;
-}
-
 static void rcpt_reply(struct smtp_client *c, const struct smtp_client_result *result)
 {
 	struct client_envelope *e = &c->envelope;
@@ -247,7 +242,7 @@ static void rcpt_reply(struct smtp_client *c, const struct smtp_client_result *r
 	if (result->outcome == SMTP_CLIENT_DELIVERED) {
 		e->accepted++;
 		client_state_set(c, recipient, RECIPIENT_ACCEPTED);
-	} else if (e->accepted > 0 && too_many_recipients(&result->reply)) {
+	} else if (e->accepted > 0 && client_too_many(&result->reply)) {
 		/* Each such transaction takes one at least, so this comes to an end. */
 		client_state_set(c, recipient, RECIPIENT_LATER);
 	} else {

@@ -125,6 +125,10 @@ void client_check(const struct smtp_client *c);
 enum recipient_state client_state(const struct smtp_client *c, size_t recipient);
 void client_state_set(struct smtp_client *c, size_t recipient, enum recipient_state state);
 
+/* Whether a reply to RCPT says "too many recipients" (RFC 5321 section 4.5.3.1.10). Without an enhanced code it
+ * could be a full mailbox: that costs one more RCPT. */
+bool client_too_many(const struct smtp_reply *reply);
+
 /* By the reply's first digit, with what RFC 5321 section 4.5.3.1.10 says of 552. */
 enum smtp_client_outcome client_outcome(const struct smtp_reply *reply, enum smtp_client_stage stage);
 void client_settle_one(struct smtp_client *c, size_t recipient, const struct smtp_client_result *result);

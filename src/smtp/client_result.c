@@ -36,12 +36,17 @@ void client_state_set(struct smtp_client *c, size_t recipient, enum recipient_st
 		c->states[recipient] = (uint8_t)state;
 }
 
+bool client_too_many(const struct smtp_reply *reply)
+{
+	bool said = reply->enhanced[0] == 0 || (reply->enhanced[1] == 5 && reply->enhanced[2] == 3);
+	return (reply->code == 452 || reply->code == 552) && said;
+}
+
 enum smtp_client_outcome client_outcome(const struct smtp_reply *reply, enum smtp_client_stage stage)
 {
 	if (reply->code < 300)
 		return SMTP_CLIENT_DELIVERED;
-	bool too_many = reply->enhanced[0] == 0 || (reply->enhanced[1] == 5 && reply->enhanced[2] == 3);
-	if (reply->code < 500 || (stage == SMTP_STAGE_RCPT && reply->code == 552 && too_many))
+	if (reply->code < 500 || (stage == SMTP_STAGE_RCPT && client_too_many(reply)))
 		return SMTP_CLIENT_DEFERRED;
 	return SMTP_CLIENT_FAILED;
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mail to Exim and to Dovecot's LMTP server, which were not written here: each message arrives once and unchanged, or
-waits for the right reason, or comes back in their words.
+"""Mail to Exim, to Dovecot's LMTP server and to OpenSMTPD, which were not written here: each message arrives once and
+unchanged, or waits for the right reason, or comes back in their words.
 """
 import email
 import os
@@ -12,11 +12,13 @@ import pytest
 from harness import maildir
 from harness.conf import configured_server
 from harness.deadline import until
-from harness.foreign import Dovecot, Exim
+from harness.foreign import Dovecot, Exim, OpenSmtpd
+from harness.remote import Remote
 from harness.server import message, token
-from test_relay_remotes import FROM, QUEUE, bounced, log_of, send, wait_for
+from test_relay_remotes import FROM, QUEUE, bounced, log_of, send, serve, wait_for
 
-EXIM_USERS = ("ann", "ben", "grün")
+CROWD = tuple(f"user{i}" for i in range(25))
+EXIM_USERS = ("ann", "ben", "grün", *CROWD)
 HEAD_8BIT = b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"
 
 
@@ -98,6 +100,16 @@ def test_exim_gets_many_messages_in_one_connection(via_exim, exim):
         else:
             bounced(via_exim, mark)
     assert exim.log().count("SMTP connection from") - before <= 2
+
+
+def test_more_recipients_than_exim_takes_at_a_time_follow_at_once(via_exim, exim):
+    """RFC 5321 section 4.5.3.1.10: its 452, without an enhanced code, is no answer for a recipient."""
+    mark, identity = send(via_exim, *(f"{user}@exim.test" for user in CROWD))
+    for user in CROWD:
+        exim.mail(user, mark)
+    for line in wait_for(via_exim, "delivered", identity, count=len(CROWD)):
+        assert " attempt=1 " in line
+    assert "too many recipients" in exim.log()
 
 
 def test_exim_allows_two_connections_and_gets_all(via_exim, exim):
@@ -266,3 +278,22 @@ def test_mail_waits_while_dovecot_is_down_and_arrives_once(via_dovecot, dovecots
     assert [len(maildir.holding(dovecot.maildir(user), mark)) for user in ("stuck", "ann")] == [1, 1]
     assert len(maildir.holding(dovecot.maildir("ann"), later)) == 1
     assert " attempt=1 " in log_of(via_dovecot, "delivered", later_identity)[0]
+
+
+# --- OpenSMTPD -----------------------------------------------------------------------------
+
+def test_opensmtpd_has_a_limit_for_each_connection_and_no_pipelining(server, tmp_path):
+    """It refuses the fourth MAIL and every command that comes too early. What it took is seen behind it."""
+    with Remote() as behind, OpenSmtpd(tmp_path, ("ann", "ben"), 3, behind.port) as opensmtpd:
+        s = serve(server, {"opensmtpd.test": {"via": opensmtpd.via, "connections": "1"}})
+        content = {mark: HEAD_8BIT + message(mark, text_8bit(3000, seed)) for seed, mark in enumerate(token() for _ in range(8))}
+        identities = [put(s, content[mark], ["ann@opensmtpd.test"], params=" BODY=8BITMIME") for mark in content]
+        unknown, _ = send(s, "nobody@opensmtpd.test", "ben@opensmtpd.test")
+        for identity in identities:
+            assert " attempt=1 " in wait_for(s, "delivered", identity)[0]
+        for mark in content:
+            assert behind.message(mark)["data"].endswith(content[mark].partition(b"\r\n\r\n")[2])
+        assert behind.message(unknown)["recipients"] == ["ben@opensmtpd.test"]
+        bounce, = bounced(s, unknown)
+        assert b"550 Invalid recipient: <nobody@opensmtpd.test>" in bounce.raw and b"Status: 5.1.1\n" in bounce.raw
+        assert "452 4.5.3" in opensmtpd.log() and "Pipelining" not in opensmtpd.log()

@@ -114,7 +114,7 @@ def test_a_whole_postfix_takes_what_we_send_and_refuses_what_it_does_not_know(se
     for above in tmp_path.parents:
         if not os.stat(above).st_mode & 1:
             os.chmod(above, os.stat(above).st_mode | 1)
-    peer = Postfix(peers_folder(), str(tmp_path), "maildir")
+    peer = Postfix(peers_folder(), str(tmp_path), "maildir", port=port_block())
     conf = os.path.join(peer.dir, "conf", "main.cf")
     with open(conf, encoding="utf-8") as f:
         text = f.read()

@@ -193,6 +193,7 @@ def test_bs_refuses_binary_mail_and_ends_an_unfinished_line(demo):
 
 
 def test_mailq_newaliases_and_bp(demo):
+    demo.settled()
     for args, name in ((["-bp"], "sendmail"), ([], "mailq"), ([], "waybill-mailq")):
         done = run(demo, *args, name=name)
         assert done.returncode == 0 and b"queue" in done.stdout, done

@@ -136,9 +136,11 @@ class Delivery(Made):
 
     def setup(self):
         control = self.role.control
-        control.send("SETUP_DELIVERY", hostname="mx.example.org", deliveries_max=4)
+        control.send("SETUP_DELIVERY", hostname="mx.example.org", deliveries_max=4, mbox_locks=b"\0\1",
+                     mbox_lock_timeout_ms=1000, mbox_stale_lock_ms=600000, mbox_lock_pids=1)
         os.makedirs(self.path("mail"))
         control.send("DOMAIN", name="example.org", mailboxes=f"maildir:{self.path('mail')}/{{domain}}/{{user}}")
+        control.send("DOMAIN", name="mbox.test", mailboxes=f"mbox:{self.path('mail')}/{{user}}")
 
     def files(self):
         return sorted(os.path.relpath(os.path.join(folder, name), self.role.folder)
@@ -150,11 +152,12 @@ class Delivery(Made):
 
     def works(self):
         queue = self.role.peer("queue")
-        mark = os.urandom(8).hex()
-        result = queue.ask("DELIVER_ASK", id=self.fresh_id(), sender="x@y.test", recipient="alice@example.org",
-                           domain="example.org", user="alice", content=f"Subject: {mark}\r\n\r\nx\r\n")
-        assert result["key"] == self.keys["DELIVERED"], result
-        assert any(mark in self.text(name) for name in self.files() if "/alice/new/" in name)
+        for domain, part in (("example.org", "/alice/new/"), ("mbox.test", "mail/alice")):
+            mark = os.urandom(8).hex()
+            result = queue.ask("DELIVER_ASK", id=self.fresh_id(), sender="x@y.test", recipient=f"alice@{domain}",
+                               domain=domain, user="alice", content=f"Subject: {mark}\r\n\r\nx\r\n")
+            assert result["key"] == self.keys["DELIVERED"], result
+            assert any(mark in self.text(name) for name in self.files() if part in name)
         queue.close()
 
 

@@ -67,6 +67,7 @@ static void quiet_signals(void)
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error like a full disk */
 }
 
 int role_run(struct role *role, const struct role_ops *ops, void *state, unsigned index)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The delivery role: puts messages into Maildirs, several at a time on threads,
+ * The delivery role: puts messages into mailboxes, several at a time on threads,
  * because each delivery waits for the disk. It can write beneath the mail folders
  * that the configuration names, and nowhere else; when these change, the supervisor
  * starts a new process in its place.
@@ -14,6 +14,8 @@
 #include "file.h"
 #include "maildir.h"
 #include "maildir_known.h"
+#include "mbox.h"
+#include "mbox_turns.h"
 #include "reply.h"
 #include "role.h"
 #include "roles.h"
@@ -35,6 +37,7 @@ struct settings {
 	unsigned uses;
 	char *hostname;
 	uint32_t deliveries_max;
+	struct mbox_rules mbox;
 	struct domain *domains;
 	size_t domain_count;
 };
@@ -46,21 +49,23 @@ struct delivery_role {
 	struct channel *queue;
 	uint32_t incarnation; /* of the queue that asks */
 	struct maildir_known *known;
+	struct mbox_turns *turns;
 	unsigned open;        /* jobs */
 	size_t waiting_bytes; /* of their questions */
 	bool paused;
 	bool stopping;
 };
 
-/* One delivery: the question's bytes, what maildir needs, and the result. */
+/* One delivery: the question's bytes, what the mailbox needs, and the result. */
 struct job {
 	struct delivery_role *owner;
 	struct settings *settings;
 	uint32_t incarnation;
 	uint32_t request;
 	struct ipc_deliver_ask ask;
-	struct maildir_delivery delivery;
-	struct maildir_result result;
+	enum mailbox_kind kind;
+	struct mailbox_delivery delivery;
+	struct mailbox_result result;
 	struct buf path;
 	const char *refusal; /* a key, when it cannot even be tried */
 	size_t body_bytes;
@@ -81,6 +86,18 @@ static void settings_unref(struct settings *s)
 	free(s);
 }
 
+static bool mbox_rules(const struct ipc_setup_delivery *say, struct mbox_rules *rules_out)
+{
+	*rules_out = (struct mbox_rules){ .lock_count = say->mbox_locks.len, .timeout_ms = say->mbox_lock_timeout_ms,
+		.stale_ms = say->mbox_stale_lock_ms, .pids = say->mbox_lock_pids != 0 };
+	bool good = say->mbox_locks.len <= MBOX_LOCK_KIND_COUNT;
+	for (size_t i = 0; good && i < say->mbox_locks.len; i++) {
+		good = say->mbox_locks.ptr[i] < MBOX_LOCK_KIND_COUNT;
+		rules_out->locks[i] = (enum mbox_lock_kind)say->mbox_locks.ptr[i];
+	}
+	return good;
+}
+
 static bool setup(struct delivery_role *d, struct span body)
 {
 	struct ipc_setup_delivery say;
@@ -93,7 +110,7 @@ static bool setup(struct delivery_role *d, struct span body)
 	settings_unref(d->next);
 	d->next = s;
 	log_set_json(say.log_json != 0);
-	return s->hostname != NULL;
+	return s->hostname != NULL && mbox_rules(&say, &s->mbox);
 }
 
 /* "/var/mail" of "maildir:/var/mail/{domain}/{user}". */
@@ -101,10 +118,10 @@ static char *fixed_folder(struct span mailboxes)
 {
 	struct buf path;
 	size_t base_len = 0;
-	buf_init(&path, MAILDIR_PATH_BYTES_MAX);
-	struct maildir_owner anybody = { SPAN("user"), SPAN("domain.test") };
+	buf_init(&path, MAILBOX_PATH_BYTES_MAX);
+	struct mailbox_owner anybody = { SPAN("user"), SPAN("domain.test") };
 	char *folder = NULL;
-	if (maildir_template_expand(mailboxes, anybody, &path, &base_len) == MAILDIR_TEMPLATE_OK)
+	if (mailbox_template_expand(mailboxes, anybody, &path, &base_len) == MAILBOX_TEMPLATE_OK)
 		folder = role_strdup(span_to(buf_span(&path), base_len));
 	buf_fini(&path);
 	return folder;
@@ -184,7 +201,7 @@ static bool on_control(void *state, const struct channel_message *message)
 /* What a mailbox cannot hold as it is takes another form first. */
 static void encode(struct job *job)
 {
-	struct maildir_delivery *d = &job->delivery;
+	struct mailbox_delivery *d = &job->delivery;
 	struct binary_source source = { d->content, d->content_fd, d->content_offset, d->content_bytes,
 		d->content_crc };
 	struct binary_text text;
@@ -207,9 +224,14 @@ static void run(void *arg)
 		encode(job);
 	if (job->refusal != NULL)
 		return;
+	if (job->kind == MAILBOX_MBOX) {
+		struct mbox_context context = { &job->settings->mbox, job->owner->turns };
+		mbox_deliver(&job->delivery, &context, &job->result);
+		return;
+	}
 	maildir_deliver(&job->delivery, &job->result);
-	if (maildir_known_clean_due(job->owner->known, job->delivery.path, now_ms))
-		maildir_clean_tmp(&job->delivery, now_ms);
+	if (maildir_known_clean_due(job->owner->known, job->delivery.place.path, now_ms))
+		maildir_clean_tmp(&job->delivery.place, now_ms);
 }
 
 /* Back pressure: a queue that asks faster than the disk answers waits in its own memory. */
@@ -231,11 +253,23 @@ static void job_count(struct job *job, bool begins)
 	flow(d);
 }
 
+/* What had to be put right in the mailbox first, or could not be. */
+static void say_note(const struct job *job)
+{
+	struct log_line line;
+	if (job->result.note[0] == '\0')
+		return;
+	log_begin(&line, LOG_INFO, "mailbox-note");
+	log_id(&line, "m", &job->ask.id);
+	log_str(&line, "text", job->result.note);
+	log_end(&line);
+}
+
 static void answer(struct job *job)
 {
 	struct delivery_role *d = job->owner;
 	enum reply_key key = REPLY_MAILBOX_IO_ERROR;
-	const char *name = job->refusal != NULL ? job->refusal : maildir_outcome_key(job->result.outcome);
+	const char *name = job->refusal != NULL ? job->refusal : mailbox_outcome_key(job->result.outcome);
 	if (d->queue == NULL || d->incarnation != job->incarnation)
 		return; /* the next queue asks again, and the copy is found */
 	reply_find(span_str(name), &key);
@@ -251,6 +285,7 @@ static void done(void *arg)
 {
 	struct job *job = arg;
 	struct delivery_role *d = job->owner;
+	say_note(job);
 	answer(job);
 	if (job->delivery.content_fd >= 0)
 		close(job->delivery.content_fd);
@@ -266,12 +301,13 @@ static const char *find_path(struct job *job)
 {
 	const struct ipc_deliver_ask *ask = &job->ask;
 	const struct settings *s = job->settings;
-	struct maildir_owner owner = { ask->user, ask->domain };
+	struct mailbox_owner owner = { ask->user, ask->domain };
 	for (size_t i = 0; i < s->domain_count; i++) {
 		if (!span_eq(span_str(s->domains[i].name), ask->domain))
 			continue;
 		struct span template = span_str(s->domains[i].mailboxes);
-		if (maildir_template_expand(template, owner, &job->path, &job->delivery.base_len) != MAILDIR_TEMPLATE_OK)
+		job->kind = mailbox_template_kind(template);
+		if (mailbox_template_expand(template, owner, &job->path, &job->delivery.place.base_len) != MAILBOX_TEMPLATE_OK)
 			return "mailbox-misconfigured";
 		return NULL;
 	}
@@ -293,12 +329,12 @@ static bool on_queue(void *arg, const struct channel_message *message)
 		free(job);
 		return false;
 	}
-	buf_init(&job->path, MAILDIR_PATH_BYTES_MAX);
+	buf_init(&job->path, MAILBOX_PATH_BYTES_MAX);
 	job->settings = d->settings;
 	job->settings->uses++;
 	job->refusal = find_path(job);
-	size_t base_len = job->delivery.base_len;
-	job->delivery = (struct maildir_delivery){ .base_fd = -1, .path = buf_span(&job->path), .base_len = base_len,
+	size_t base_len = job->delivery.place.base_len;
+	job->delivery = (struct mailbox_delivery){ .place = { -1, buf_span(&job->path), base_len },
 		.id = job->ask.id, .recipient = job->ask.recipient, .sender = job->ask.sender,
 		.hostname = span_str(job->settings->hostname), .content = job->ask.content, .content_fd = message->fd,
 		.content_offset = job->ask.offset, .content_bytes = job->ask.bytes, .content_crc = job->ask.large_crc,
@@ -360,7 +396,8 @@ static void on_begin(void *state)
 	struct id_source chance = clock_id_source();
 	uint64_t key[2] = { id_source_u64(&chance), id_source_u64(&chance) };
 	d->known = maildir_known_new(key, (struct maildir_known_limits){ 0, 0 });
-	if (d->known == NULL)
+	d->turns = mbox_turns_new(key);
+	if (d->known == NULL || d->turns == NULL)
 		role_fail(&d->role, "out of memory");
 }
 

@@ -89,7 +89,8 @@ static void message_done(struct relay_link *l, bool reusable)
 	struct relay_job *job = l->job;
 	l->job = NULL;
 	l->messages++;
-	if (reusable && !l->relay->stopping && l->messages < RELAY_REUSE_MAX && l->relay->idle_count < RELAY_IDLE_MAX)
+	bool wanted = !l->stale && !l->relay->stopping && l->messages < RELAY_REUSE_MAX;
+	if (reusable && wanted && l->relay->idle_count < RELAY_IDLE_MAX)
 		become_idle(l);
 	else
 		smtp_client_quit(l->client, loop_now_ms(l->relay->role.loop));
@@ -99,12 +100,18 @@ static void message_done(struct relay_link *l, bool reusable)
 		relay_job_link_done(job, l->greeted);
 }
 
+/* "Too many" before there was a recipient: of messages in this connection (4.5.3, RFC 3463). */
+static bool too_many_messages(const struct smtp_reply *r)
+{
+	return r->enhanced[0] == 4 && r->enhanced[1] == 5 && r->enhanced[2] == 3;
+}
+
 /* A server may end a kept connection whenever it likes; what it does then says nothing about the
  * next message. */
 static bool went_stale(const struct relay_link *l, const struct smtp_client_result *r)
 {
 	return l->messages > 0 && r->stage <= SMTP_STAGE_MAIL && r->outcome == SMTP_CLIENT_DEFERRED
-		&& (r->cause == SMTP_CAUSE_CONNECTION_LOST || r->reply.code == 421);
+		&& (r->cause == SMTP_CAUSE_CONNECTION_LOST || r->reply.code == 421 || too_many_messages(&r->reply));
 }
 
 /* Pulls every event. False: the link is at its end. */

@@ -229,8 +229,13 @@ static void say_queue(struct child_process *c)
 static void say_delivery(struct child_process *c)
 {
 	const struct conf *conf = c->supervisor->conf;
+	uint8_t locks[CONF_LOCK_COUNT];
+	for (size_t i = 0; i < conf->mbox.locks.count; i++)
+		locks[i] = (uint8_t)conf->mbox.locks.items[i];
 	struct ipc_setup_delivery say = { .hostname = conf->hostname, .log_json = log_json(conf),
-		.deliveries_max = (uint32_t)conf->deliveries };
+		.deliveries_max = (uint32_t)conf->deliveries, .mbox_locks = span_of(locks, conf->mbox.locks.count),
+		.mbox_lock_timeout_ms = (uint32_t)conf->mbox.lock_timeout_ms,
+		.mbox_stale_lock_ms = (uint32_t)conf->mbox.stale_lock_ms, .mbox_lock_pids = conf->mbox.lock_pids };
 	SAY(c, SETUP_DELIVERY, setup_delivery, &say, -1);
 	say_domains(c);
 }

@@ -2,9 +2,9 @@
 """Whole mail servers that were not written here, run from their unpacked Debian packages (tools/peers).
 
 Each sees this machine as if its package were installed: in a mount namespace of its own the unpacked files
-lie over /usr, and /etc/passwd and /etc/group have its users. There it is one of these users, never root; outside
-it is whoever runs the tests. Nothing beyond its folder is written, and it ends as a whole with its process
-namespace.
+lie over /usr, and /etc/passwd and /etc/group have its users. There it is one of these users; outside it is whoever
+runs the tests. (OpenSMTPD wants to be root and to change users, and is started by root alone.) Nothing beyond its
+folder is written, and it ends as a whole with its process namespace.
 """
 import contextlib
 import os
@@ -27,9 +27,7 @@ set -e
 mount -t overlay overlay -o "lowerdir=$1/usr:/usr" /usr
 mount --bind "$2/passwd" /etc/passwd
 mount --bind "$2/group" /etc/group
-user=$3
-shift 3
-exec unshare --user --map-user="$user" --map-group="$user" -- "$@"
+shift 2
 """
 
 
@@ -39,6 +37,8 @@ class Foreign:
     peer = ""    # for tools/peers
     users = ()   # that its package would have made
     logs = ()    # files that it writes
+    enter = ("--user", "--map-root-user")
+    become = f'exec unshare --user --map-user={USER_ID} --map-group={USER_ID} -- "$@"\n'
 
     def __init__(self, folder):
         self.root = os.path.join(peers_folder(self.peer), "root")
@@ -50,7 +50,7 @@ class Foreign:
         self.must_be_possible()
 
     def accounts(self):
-        for name, own in (("passwd", f"x:{USER_ID}:{USER_ID}::/nonexistent:/usr/sbin/nologin"), ("group", f"x:{USER_ID}:")):
+        for name, own in (("passwd", f"x:{USER_ID}:{USER_ID}::/var/empty:/usr/sbin/nologin"), ("group", f"x:{USER_ID}:")):
             with open("/etc/" + name, encoding="utf-8") as f:
                 kept = [line for line in f if line.partition(":")[0] not in self.users]
             self.put(name, "".join(kept) + "".join(f"{user}:{own}\n" for user in self.users))
@@ -61,8 +61,8 @@ class Foreign:
             pytest.skip("this machine allows no namespaces, or no overlay: " + done.stderr.strip()[-200:])
 
     def inside(self, *command):
-        return ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child=SIGKILL",
-                "sh", "-c", VIEW, "sh", self.root, self.dir, str(USER_ID), *command]
+        return ["unshare", *self.enter, "--mount", "--pid", "--fork", "--kill-child=SIGKILL",
+                "sh", "-c", VIEW + self.become, "sh", self.root, self.dir, *command]
 
     def put(self, name, text):
         """Changes a file at once, as far as its readers can see."""
@@ -142,6 +142,7 @@ tls_advertise_hosts =
 dsn_advertise_hosts = *
 smtputf8_advertise_hosts = *
 message_size_limit = ${{if eq{{$sender_host_address}}{{{narrow}}}{{10K}}{{50M}}}}
+recipients_max = 10
 smtp_accept_max = 200
 smtp_accept_max_per_host = ${{if eq{{$sender_host_address}}{{{busy}}}{{2}}{{100}}}}
 smtp_accept_queue_per_connection = 0
@@ -192,6 +193,7 @@ begin retry
 class Exim(Foreign):
     """Exim with mailboxes at exim.test. For clients from NARROW its SIZE is 10 KiB; those from STRICT are told of 50 MiB,
     and that 10,000 octets are too many when they say that at MAIL; those from BUSY may have two connections.
+    It takes ten recipients at a time.
 
     users     who has a mailbox
     deferred  "ADDRESS: TEXT", who is told TEXT with 451, or with the code that it begins with
@@ -313,3 +315,40 @@ class Dovecot(Foreign):
 
     def command(self):
         return ["/usr/sbin/dovecot", "-F", "-c", os.path.join(self.dir, "conf")]
+
+
+OPENSMTPD = """\
+table users {{ {users} }}
+listen on 127.0.0.1 port {port} hostname opensmtpd.test
+smtp limit max-mails {mails_max}
+action "on" relay host "smtp://127.0.0.1:{behind}"
+match from any for rcpt-to <users> action "on"
+"""
+
+
+class OpenSmtpd(Foreign):
+    """OpenSMTPD, which takes mail for some addresses at opensmtpd.test and passes it on to the port `behind`."""
+
+    peer = "opensmtpd"
+    users = ("opensmtpd", "opensmtpq")
+    enter = ()
+    become = """\
+for folder in /run /var/lib /var/spool; do mount -t tmpfs tmpfs $folder; done
+mkdir -p /var/lib/opensmtpd/empty
+mkdir -m 711 /var/spool/smtpd
+exec "$@"
+"""
+
+    def __init__(self, folder, users, mails_max, behind):
+        if os.geteuid() != 0:
+            pytest.skip("OpenSMTPD runs for root only")
+        super().__init__(folder)
+        self.put("conf", OPENSMTPD.format(users=", ".join(f'"{user}@opensmtpd.test"' for user in users), port=self.port,
+                                          mails_max=mails_max, behind=behind))
+
+    @property
+    def via(self):
+        return f'"smtp://127.0.0.1:{self.port}"'
+
+    def command(self):
+        return ["/usr/sbin/smtpd", "-d", "-f", os.path.join(self.dir, "conf")]

@@ -59,7 +59,7 @@ static const struct error_case cases[] = {
 	{ BASE MASTER "domain \"b.org\" { via = \"a.org\" }",
 	  "c:4: via: \"a.org\" is no next hop known here; write mx, smtp://HOST:25, lmtp://HOST:24 or lmtp+unix:/path\n" },
 	{ BASE MASTER "domain \"b.org\" { mailboxes = \"\" users = \"\" }",
-	  "c:4: mailboxes: \"\" is no kind of mailbox known here; write maildir:/path/{domain}/{user}\n"
+	  "c:4: mailboxes: \"\" is no kind of mailbox known here; write maildir:/path/{domain}/{user} or mbox:/path/{user}\n"
 	  "c:4: users: \"\" is not a table; write file:/path\n" },
 	{ BASE "\n" HOST, "c:4: hostname: set for the second time; the first is in line 1\n" },
 	{ BASE "limits { }\nlimits { }",
@@ -108,6 +108,18 @@ static const struct error_case cases[] = {
 	  "c:2: bare-newline: \"allow\" is not known; write refuse or repair\n" },
 	{ HOST "listen \"s\" { address = \"[::]:25\" protocol = lmtp }",
 	  "c:2: protocol: \"lmtp\" is not known; write smtp\n" },
+
+	/* values of mailboxes */
+	{ BASE "mbox { locks = {} }", "c:3: locks: this list is empty\n" },
+	{ BASE "mbox { locks = {fcntl, lockf} }",
+	  "c:3: locks: \"lockf\" is not known; write dotlock or fcntl or flock\n" },
+	{ BASE "mbox { locks = {fcntl, dotlock, fcntl} }", "c:3: locks: one of them is in this list twice\n" },
+	{ BASE "mbox { locks = {fcntl, dotlock, flock, fcntl} }",
+	  "c:3: locks: this list is too long; 3 values are the most\n" },
+	{ BASE "mbox { lock-timeout = 61s stale-lock = 59s lock-pids = 1 }",
+	  "c:3: lock-timeout: \"61s\" is too large; the most is 1m\n"
+	  "c:3: stale-lock: \"59s\" is too small; the least is 1m\n"
+	  "c:3: lock-pids: \"1\" is neither yes nor no\n" },
 
 	/* values of relaying */
 	{ BASE "route { }", "c:3: route: a title is missing; write route \"*.example.net\" { ... }\n" },

@@ -60,7 +60,8 @@ static const char full[] =
 	"dns {\n"
 	"    servers = {\"192.0.2.1\", \"[2001:db8::1]:5353\", \"127.0.0.1:5353\"}\n"
 	"    trust-anchor = \"\"\n"
-	"}\n";
+	"}\n"
+	"mbox { locks = {flock, \"dotlock\"} lock-timeout = 0s stale-lock = 1h lock-pids = no }\n";
 
 static struct conf *parse_good(struct span text)
 {
@@ -122,6 +123,12 @@ static void test_minimal_file_has_all_defaults(void **state)
 	assert_int_equal(conf->bounce.delay_after.ms[1], 86400000);
 	assert_false(conf->bounce.copies);
 	assert_int_equal(conf->bounce.whole_message_bytes_max, 65536);
+	assert_int_equal(conf->mbox.locks.count, 2);
+	assert_int_equal(conf->mbox.locks.items[0], CONF_LOCK_DOTLOCK);
+	assert_int_equal(conf->mbox.locks.items[1], CONF_LOCK_FCNTL);
+	assert_int_equal(conf->mbox.lock_timeout_ms, 10000);
+	assert_int_equal(conf->mbox.stale_lock_ms, 600000);
+	assert_true(conf->mbox.lock_pids);
 	assert_int_equal(conf->dns.servers.count, 0);
 	expect_text(conf->dns.trust_anchor, "/usr/share/dns/root.key");
 	assert_int_equal(conf->route_count, 0);
@@ -261,9 +268,15 @@ static void test_full_file_routes(void **state)
 	(void)state;
 }
 
-static void test_full_file_bounces_and_dns(void **state)
+static void test_full_file_bounces_mbox_and_dns(void **state)
 {
 	struct conf *conf = parse_good(span_str(full));
+	assert_int_equal(conf->mbox.locks.count, 2);
+	assert_int_equal(conf->mbox.locks.items[0], CONF_LOCK_FLOCK);
+	assert_int_equal(conf->mbox.locks.items[1], CONF_LOCK_DOTLOCK);
+	assert_int_equal(conf->mbox.lock_timeout_ms, 0);
+	assert_int_equal(conf->mbox.stale_lock_ms, 3600000);
+	assert_false(conf->mbox.lock_pids);
 	assert_int_equal(conf->bounce.delay_after.count, 4);
 	assert_int_equal(conf->bounce.delay_after.ms[3], 172800000);
 	assert_true(conf->bounce.copies);
@@ -307,6 +320,7 @@ static void test_every_setting_keeps_its_line(void **state)
 	assert_int_equal(conf_line_of(conf, &conf->bounce.copies), 42);
 	assert_int_equal(conf_line_of(conf, &conf->dns.servers), 44);
 	assert_int_equal(conf_line_of(conf, &conf->dns.trust_anchor), 45);
+	assert_int_equal(conf_line_of(conf, &conf->mbox.locks), 47);
 	conf_free(conf);
 
 	conf = parse_good(SPAN(MINIMAL));
@@ -454,7 +468,7 @@ int main(void)
 		cmocka_unit_test(test_full_file_limits_and_queue),
 		cmocka_unit_test(test_full_file_relay_domain),
 		cmocka_unit_test(test_full_file_routes),
-		cmocka_unit_test(test_full_file_bounces_and_dns),
+		cmocka_unit_test(test_full_file_bounces_mbox_and_dns),
 		cmocka_unit_test(test_every_setting_keeps_its_line),
 		cmocka_unit_test(test_domain_find_and_trusts),
 		cmocka_unit_test(test_layout_does_not_matter),

@@ -1,22 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Deliveries into real folders below a temporary one. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <cmocka.h>
+#include "mailbox_test.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "crc32c.h"
 #include "maildir.h"
@@ -28,8 +17,8 @@
 struct scene {
 	char base[64];
 	char path[192]; /* base + "/example.org/alice" */
-	struct maildir_delivery delivery;
-	struct maildir_result result;
+	struct mailbox_delivery delivery;
+	struct mailbox_result result;
 };
 
 static int setup(void **state)
@@ -39,28 +28,16 @@ static int setup(void **state)
 	snprintf(s->base, sizeof(s->base), "/tmp/waybill-maildir-XXXXXX");
 	assert_non_null(mkdtemp(s->base));
 	snprintf(s->path, sizeof(s->path), "%s/example.org/alice", s->base);
-	s->delivery = (struct maildir_delivery){
-		.base_fd = -1, .path = span_str(s->path), .base_len = strlen(s->base), .content_fd = -1,
-		.recipient = SPAN("alice+x@example.org"), .sender = SPAN("bob@example.net"),
-		.hostname = SPAN("mx.example.org"), .content = SPAN(MESSAGE),
-	};
-	assert_true(id128_parse(SPAN("01jd7y3kq8m6abcdefghjkmnpq"), &s->delivery.id));
+	s->delivery = delivery_below(s->base, s->path);
+	s->delivery.content = SPAN(MESSAGE);
 	*state = s;
 	return 0;
-}
-
-static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-	(void)st;
-	(void)kind;
-	(void)at;
-	return remove(path);
 }
 
 static int teardown(void **state)
 {
 	struct scene *s = *state;
-	nftw(s->base, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	remove_tree(s->base);
 	free(s);
 	return 0;
 }
@@ -72,42 +49,20 @@ static const char *below(const struct scene *s, const char *name)
 	return path;
 }
 
-static size_t file_count(const char *folder, char name_out[256])
-{
-	DIR *dir = opendir(folder);
-	const struct dirent *entry;
-	size_t count = 0;
-	while (dir != NULL && (entry = readdir(dir)) != NULL) {
-		if (entry->d_name[0] == '.')
-			continue;
-		count++;
-		if (name_out != NULL)
-			snprintf(name_out, 256, "%s", entry->d_name);
-	}
-	if (dir != NULL)
-		closedir(dir);
-	return count;
-}
-
 static void read_file(const char *path, struct buf *out)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	assert_true(fd >= 0);
 	struct stat st;
-	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
-	uint8_t *at = buf_reserve(out, (size_t)st.st_size);
-	assert_int_equal(read(fd, at, (size_t)st.st_size), st.st_size);
-	out->len += (size_t)st.st_size;
-	close(fd);
+	read_whole(path, out);
 }
 
-static void expect(struct scene *s, enum maildir_outcome outcome, int error)
+static void expect(struct scene *s, enum mailbox_outcome outcome, int error)
 {
 	maildir_deliver(&s->delivery, &s->result);
 	if (s->result.outcome != outcome || s->result.error != error)
 		fail_msg("outcome %d, error %d: %s", s->result.outcome, s->result.error, s->result.reason);
-	bool good = outcome == MAILDIR_DELIVERED || outcome == MAILDIR_ALREADY_DELIVERED;
+	bool good = outcome == MAILBOX_DELIVERED || outcome == MAILBOX_ALREADY_DELIVERED;
 	assert_int_equal(good, s->result.reason[0] == '\0');
 	assert_int_equal(good, s->result.name[0] != '\0');
 }
@@ -127,7 +82,7 @@ static void test_message_arrives(void **state)
 {
 	struct scene *s = *state;
 	struct stat st;
-	expect(s, MAILDIR_DELIVERED, 0);
+	expect(s, MAILBOX_DELIVERED, 0);
 	expect_file(s, FILE_TEXT);
 	assert_int_equal(file_count(below(s, "new"), NULL), 1);
 	assert_int_equal(file_count(below(s, "cur"), NULL), 0);
@@ -147,20 +102,20 @@ static void test_message_arrives(void **state)
 static void test_other_recipient_gets_a_copy_of_its_own(void **state)
 {
 	struct scene *s = *state;
-	expect(s, MAILDIR_DELIVERED, 0);
+	expect(s, MAILBOX_DELIVERED, 0);
 	s->delivery.recipient = SPAN("alice@example.org");
 	s->delivery.may_exist = true;
-	expect(s, MAILDIR_DELIVERED, 0);
+	expect(s, MAILBOX_DELIVERED, 0);
 	assert_int_equal(file_count(below(s, "new"), NULL), 2);
 }
 
 static void test_retry_finds_its_copy_in_new(void **state)
 {
 	struct scene *s = *state;
-	expect(s, MAILDIR_DELIVERED, 0);
+	expect(s, MAILBOX_DELIVERED, 0);
 	s->delivery.may_exist = true;
 	s->delivery.hostname = SPAN("renamed.example.org");
-	expect(s, MAILDIR_ALREADY_DELIVERED, 0);
+	expect(s, MAILBOX_ALREADY_DELIVERED, 0);
 	assert_int_equal(file_count(below(s, "new"), NULL), 1);
 }
 
@@ -168,12 +123,12 @@ static void test_retry_finds_its_copy_in_cur(void **state)
 {
 	struct scene *s = *state;
 	char from[512], to[512];
-	expect(s, MAILDIR_DELIVERED, 0);
+	expect(s, MAILBOX_DELIVERED, 0);
 	snprintf(from, sizeof(from), "%s/new/%s", s->path, s->result.name);
 	snprintf(to, sizeof(to), "%s/cur/%s:2,RS", s->path, s->result.name);
 	assert_int_equal(rename(from, to), 0);
 	s->delivery.may_exist = true;
-	expect(s, MAILDIR_ALREADY_DELIVERED, 0);
+	expect(s, MAILBOX_ALREADY_DELIVERED, 0);
 	assert_int_equal(file_count(below(s, "new"), NULL), 0);
 	assert_int_equal(file_count(below(s, "cur"), NULL), 1);
 }
@@ -182,8 +137,8 @@ static void test_retry_finds_its_copy_in_cur(void **state)
 static void test_same_delivery_twice_is_one_file(void **state)
 {
 	struct scene *s = *state;
-	expect(s, MAILDIR_DELIVERED, 0);
-	expect(s, MAILDIR_DELIVERED, 0);
+	expect(s, MAILBOX_DELIVERED, 0);
+	expect(s, MAILBOX_DELIVERED, 0);
 	assert_int_equal(file_count(below(s, "new"), NULL), 1);
 }
 
@@ -191,7 +146,7 @@ static void test_leftover_in_tmp_is_replaced(void **state)
 {
 	struct scene *s = *state;
 	char name[256], path[512];
-	expect(s, MAILDIR_DELIVERED, 0);
+	expect(s, MAILBOX_DELIVERED, 0);
 	snprintf(name, sizeof(name), "%s", s->result.name);
 	snprintf(path, sizeof(path), "%s/new/%s", s->path, name);
 	assert_int_equal(unlink(path), 0);
@@ -203,7 +158,7 @@ static void test_leftover_in_tmp_is_replaced(void **state)
 	fclose(torn);
 
 	s->delivery.may_exist = true;
-	expect(s, MAILDIR_DELIVERED, 0);
+	expect(s, MAILBOX_DELIVERED, 0);
 	expect_file(s, FILE_TEXT);
 	assert_int_equal(file_count(below(s, "tmp"), NULL), 0);
 }
@@ -224,7 +179,7 @@ static void test_line_ends(void **state)
 		char text[300], sizes[64];
 		s->delivery.content = span_str(cases[i].content);
 		s->delivery.id.bytes[15] = (uint8_t)i;
-		expect(s, MAILDIR_DELIVERED, 0);
+		expect(s, MAILBOX_DELIVERED, 0);
 		snprintf(text, sizeof(text), "%s%s", fields, cases[i].text);
 		expect_file(s, text);
 		snprintf(sizes, sizeof(sizes), ",S=%zu,W=%zu", strlen(text), strlen(text) + 2 + cases[i].line_ends);
@@ -239,7 +194,7 @@ static void test_control_characters_cannot_make_fields(void **state)
 	s->delivery.sender = SPAN("a\r\nX: y\0@b");
 	s->delivery.recipient = SPAN("c\nd@e");
 	s->delivery.content = SPAN("\r\n");
-	expect(s, MAILDIR_DELIVERED, 0);
+	expect(s, MAILBOX_DELIVERED, 0);
 	expect_file(s, "Return-Path: <a??X: y?@b>\nDelivered-To: c?d@e\n\n");
 }
 
@@ -269,7 +224,7 @@ static void test_large_content_comes_from_a_descriptor(void **state)
 	s->delivery.content_offset = strlen("not part of it");
 	s->delivery.content_bytes = wire.len - s->delivery.content_offset;
 	s->delivery.content_crc = crc32c(0, span_from(buf_span(&wire), (size_t)s->delivery.content_offset));
-	expect(s, MAILDIR_DELIVERED, 0);
+	expect(s, MAILBOX_DELIVERED, 0);
 	expect_file(s, buf_cstr(&text));
 
 	/* Bytes that are missing, one too few, one that is another, and one too many at the front. */
@@ -277,7 +232,7 @@ static void test_large_content_comes_from_a_descriptor(void **state)
 		int64_t bytes, offset;
 		long damaged_at;
 	} damages[] = { { 1000, 0, -1 }, { -1, 0, -1 }, { 0, 0, 5000000 }, { 0, 0, 15 }, { 1, -1, -1 } };
-	struct maildir_delivery sound = s->delivery;
+	struct mailbox_delivery sound = s->delivery;
 	for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
 		s->delivery = sound;
 		s->delivery.content_bytes += (uint64_t)damages[i].bytes;
@@ -288,9 +243,9 @@ static void test_large_content_comes_from_a_descriptor(void **state)
 			fputc('#', stored);
 			fflush(stored);
 		}
-		expect(s, MAILDIR_CONTENT_DAMAGED, EILSEQ);
+		expect(s, MAILBOX_CONTENT_DAMAGED, EILSEQ);
 		assert_non_null(strstr(s->result.reason, "the stored message is damaged"));
-		assert_string_equal(maildir_outcome_key(s->result.outcome), "content-damaged");
+		assert_string_equal(mailbox_outcome_key(s->result.outcome), "content-damaged");
 		assert_int_equal(file_count(below(s, "new"), NULL), 1);
 		assert_int_equal(file_count(below(s, "tmp"), NULL), 0);
 		if (damages[i].damaged_at >= 0) {
@@ -308,10 +263,10 @@ static void test_missing_base_is_misconfigured(void **state)
 {
 	struct scene *s = *state;
 	assert_int_equal(rmdir(s->base), 0);
-	expect(s, MAILDIR_MISCONFIGURED, ENOENT);
+	expect(s, MAILBOX_MISCONFIGURED, ENOENT);
 	assert_int_equal(access(s->base, F_OK), -1);
 	assert_non_null(strstr(s->result.reason, "cannot open the Maildir: No such file or directory"));
-	assert_string_equal(maildir_outcome_key(s->result.outcome), "mailbox-misconfigured");
+	assert_string_equal(mailbox_outcome_key(s->result.outcome), "mailbox-misconfigured");
 }
 
 static void test_a_file_in_the_way_is_misconfigured(void **state)
@@ -320,7 +275,7 @@ static void test_a_file_in_the_way_is_misconfigured(void **state)
 	char path[128];
 	snprintf(path, sizeof(path), "%s/example.org", s->base);
 	close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-	expect(s, MAILDIR_MISCONFIGURED, ENOTDIR);
+	expect(s, MAILBOX_MISCONFIGURED, ENOTDIR);
 }
 
 static void test_path_cannot_climb(void **state)
@@ -330,12 +285,12 @@ static void test_path_cannot_climb(void **state)
 	static const char *const tails[] = { "/../x", "/a/../../x", "/./x", "/a/.." };
 	for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
 		snprintf(path, sizeof(path), "%s%s", s->base, tails[i]);
-		s->delivery.path = span_str(path);
-		expect(s, MAILDIR_MISCONFIGURED, EINVAL);
+		s->delivery.place.path = span_str(path);
+		expect(s, MAILBOX_MISCONFIGURED, EINVAL);
 	}
-	s->delivery.path = SPAN("relative/x");
-	s->delivery.base_len = 8;
-	expect(s, MAILDIR_MISCONFIGURED, EINVAL);
+	s->delivery.place.path = SPAN("relative/x");
+	s->delivery.place.base_len = 8;
+	expect(s, MAILBOX_MISCONFIGURED, EINVAL);
 }
 
 /* Every folder that the owner of a mailbox could replace by a link to elsewhere. */
@@ -349,11 +304,11 @@ static void test_planted_links_lead_nowhere(void **state)
 	assert_int_equal(mkdir(elsewhere, 0700), 0);
 	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
 		s->delivery.id.bytes[15] = (uint8_t)i;
-		expect(s, MAILDIR_DELIVERED, 0);
+		expect(s, MAILBOX_DELIVERED, 0);
 		snprintf(folder, sizeof(folder), "%s%s", s->base, links[i]);
-		nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+		remove_tree(folder);
 		assert_int_equal(symlink(elsewhere, folder), 0);
-		expect(s, MAILDIR_MISCONFIGURED, ENOTDIR);
+		expect(s, MAILBOX_MISCONFIGURED, ENOTDIR);
 		assert_int_equal(file_count(elsewhere, NULL), 0);
 		assert_int_equal(unlink(folder), 0);
 	}
@@ -364,20 +319,20 @@ static void test_planted_tmp_file_is_replaced(void **state)
 {
 	struct scene *s = *state;
 	char name[256], path[512], victim[128];
-	expect(s, MAILDIR_DELIVERED, 0);
+	expect(s, MAILBOX_DELIVERED, 0);
 	snprintf(name, sizeof(name), "%s", s->result.name);
 	*strstr(name, ",S=") = '\0';
 	snprintf(path, sizeof(path), "%s/tmp/%s", s->path, name);
 	snprintf(victim, sizeof(victim), "%s/victim", s->base);
 	close(open(victim, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	assert_int_equal(symlink(victim, path), 0);
-	expect(s, MAILDIR_DELIVERED, 0);
+	expect(s, MAILBOX_DELIVERED, 0);
 	expect_file(s, FILE_TEXT);
 	struct stat st;
 	assert_int_equal(stat(victim, &st), 0);
 	assert_int_equal(st.st_size, 0);
 	assert_int_equal(mkfifo(path, 0600), 0);
-	expect(s, MAILDIR_DELIVERED, 0);
+	expect(s, MAILBOX_DELIVERED, 0);
 	expect_file(s, FILE_TEXT);
 }
 
@@ -390,16 +345,16 @@ static void test_base_may_be_a_link_or_a_descriptor(void **state)
 	assert_int_equal(mkdir(real, 0700), 0);
 	assert_int_equal(symlink("real", link), 0);
 	snprintf(s->path, sizeof(s->path), "%s/alice", link);
-	s->delivery.path = span_str(s->path);
-	s->delivery.base_len = strlen(link);
-	expect(s, MAILDIR_DELIVERED, 0);
+	s->delivery.place.path = span_str(s->path);
+	s->delivery.place.base_len = strlen(link);
+	expect(s, MAILBOX_DELIVERED, 0);
 
-	s->delivery.base_fd = open(real, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	s->delivery.path = SPAN("alice");
-	s->delivery.base_len = 0;
+	s->delivery.place.base_fd = open(real, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	s->delivery.place.path = SPAN("alice");
+	s->delivery.place.base_len = 0;
 	s->delivery.may_exist = true;
-	expect(s, MAILDIR_ALREADY_DELIVERED, 0);
-	close(s->delivery.base_fd);
+	expect(s, MAILBOX_ALREADY_DELIVERED, 0);
+	close(s->delivery.place.base_fd);
 }
 
 static void test_file_size_limit_is_disk_full(void **state)
@@ -410,7 +365,7 @@ static void test_file_size_limit_is_disk_full(void **state)
 	buf_init(&content, 100000);
 	for (int i = 0; i < 10000; i++)
 		buf_add_str(&content, "line\r\n");
-	expect(s, MAILDIR_DELIVERED, 0);
+	expect(s, MAILBOX_DELIVERED, 0);
 	signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
 	tiny = (struct rlimit){ 4096, before.rlim_max };
@@ -419,11 +374,11 @@ static void test_file_size_limit_is_disk_full(void **state)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &tiny), 0);
 	maildir_deliver(&s->delivery, &s->result);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-	assert_int_equal(s->result.outcome, MAILDIR_DISK_FULL);
+	assert_int_equal(s->result.outcome, MAILBOX_DISK_FULL);
 	assert_int_equal(s->result.error, EFBIG);
 	assert_int_equal(file_count(below(s, "new"), NULL), 1);
 	assert_int_equal(file_count(below(s, "tmp"), NULL), 0);
-	expect(s, MAILDIR_DELIVERED, 0);
+	expect(s, MAILBOX_DELIVERED, 0);
 	buf_fini(&content);
 }
 
@@ -436,21 +391,21 @@ static void test_full_disk_keeps_nothing(void **state)
 	buf_init(&content, 1000000);
 	for (int i = 0; i < 100000; i++)
 		buf_add_str(&content, "line\r\n");
-	expect(s, MAILDIR_DELIVERED, 0);
+	expect(s, MAILBOX_DELIVERED, 0);
 	s->delivery.id.bytes[15] ^= 1;
 	s->delivery.content = buf_span(&content);
 	maildir_deliver(&s->delivery, &s->result);
 	size_t left_in_tmp = file_count(below(s, "tmp"), NULL), left_in_new = file_count(below(s, "new"), NULL);
-	struct maildir_result full = s->result;
+	struct mailbox_result full = s->result;
 	s->delivery.content = SPAN(MESSAGE);
 	maildir_deliver(&s->delivery, &s->result);
 	umount(s->base);
-	assert_int_equal(full.outcome, MAILDIR_DISK_FULL);
+	assert_int_equal(full.outcome, MAILBOX_DISK_FULL);
 	assert_int_equal(full.error, ENOSPC);
-	assert_string_equal(maildir_outcome_key(full.outcome), "mailbox-disk-full");
+	assert_string_equal(mailbox_outcome_key(full.outcome), "mailbox-disk-full");
 	assert_int_equal(left_in_tmp, 0);
 	assert_int_equal(left_in_new, 1);
-	assert_int_equal(s->result.outcome, MAILDIR_DELIVERED);
+	assert_int_equal(s->result.outcome, MAILBOX_DELIVERED);
 	buf_fini(&content);
 }
 
@@ -459,7 +414,7 @@ static void test_full_disk_keeps_nothing(void **state)
 
 struct worker {
 	pthread_t thread;
-	struct maildir_delivery delivery;
+	struct mailbox_delivery delivery;
 	unsigned number, delivered;
 };
 
@@ -467,12 +422,12 @@ static void *work(void *argument)
 {
 	struct worker *w = argument;
 	for (unsigned i = 0; i < DELIVERIES; i++) {
-		struct maildir_result result;
+		struct mailbox_result result;
 		w->delivery.id.bytes[14] = (uint8_t)w->number;
 		w->delivery.id.bytes[15] = (uint8_t)i;
 		w->delivery.may_exist = i % 10 == 0;
 		maildir_deliver(&w->delivery, &result);
-		w->delivered += result.outcome == MAILDIR_DELIVERED;
+		w->delivered += result.outcome == MAILBOX_DELIVERED;
 	}
 	return NULL;
 }
@@ -503,15 +458,15 @@ static void test_old_tmp_files_are_removed(void **state)
 		uint64_t age_s;
 		bool stays;
 	} cases[] = { { "tmp/old", 36 * 3600 + 1, false }, { "tmp/young", 36 * 3600, true }, { "cur/old", 99999999, true } };
-	assert_int_equal(maildir_clean_tmp(&s->delivery, now_s * 1000), -ENOENT);
-	expect(s, MAILDIR_DELIVERED, 0);
+	assert_int_equal(maildir_clean_tmp(&s->delivery.place, now_s * 1000), -ENOENT);
+	expect(s, MAILBOX_DELIVERED, 0);
 	for (size_t i = 0; i < 3; i++) {
 		struct timespec times[2] = { { .tv_sec = (time_t)(now_s - cases[i].age_s) } };
 		times[1] = times[0];
 		close(open(below(s, cases[i].name), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 		assert_int_equal(utimensat(AT_FDCWD, below(s, cases[i].name), times, 0), 0);
 	}
-	assert_int_equal(maildir_clean_tmp(&s->delivery, now_s * 1000), 1);
+	assert_int_equal(maildir_clean_tmp(&s->delivery.place, now_s * 1000), 1);
 	for (size_t i = 0; i < 3; i++)
 		assert_int_equal(access(below(s, cases[i].name), F_OK) == 0, cases[i].stays);
 }
@@ -525,9 +480,9 @@ static void test_no_descriptor_is_lost(void **state)
 	s->delivery.content_fd = 9999;
 	s->delivery.content_bytes = 1;
 	s->delivery.id.bytes[15] ^= 1;
-	expect(s, MAILDIR_IO_ERROR, EBADF);
-	s->delivery.base_len = 0;
-	expect(s, MAILDIR_MISCONFIGURED, EINVAL);
+	expect(s, MAILBOX_IO_ERROR, EBADF);
+	s->delivery.place.base_len = 0;
+	expect(s, MAILBOX_MISCONFIGURED, EINVAL);
 	assert_int_equal(file_count("/proc/self/fd", NULL), before);
 }
 

@@ -3,20 +3,9 @@
  * What is remembered of copies. Whether a Maildir was listed anew shows by a file that
  * a test plants behind the back of the memory.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <cmocka.h>
+#include "mailbox_test.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "maildir.h"
 #include "maildir_known.h"
@@ -24,8 +13,8 @@
 struct scene {
 	char base[64];
 	char path[128];
-	struct maildir_delivery delivery;
-	struct maildir_result result;
+	struct mailbox_delivery delivery;
+	struct mailbox_result result;
 };
 
 static const uint64_t key[2] = { 1, 2 };
@@ -36,7 +25,7 @@ static int setup(void **state)
 	assert_non_null(s);
 	snprintf(s->base, sizeof(s->base), "/tmp/waybill-known-XXXXXX");
 	assert_non_null(mkdtemp(s->base));
-	s->delivery = (struct maildir_delivery){ .base_fd = -1, .base_len = strlen(s->base), .content_fd = -1,
+	s->delivery = (struct mailbox_delivery){ .place = { .base_fd = -1, .base_len = strlen(s->base) }, .content_fd = -1,
 		.recipient = SPAN("a@example.org"), .hostname = SPAN("mx.example.org"), .content = SPAN("\r\n"), .may_exist = true,
 		.known = maildir_known_new(key, (struct maildir_known_limits){ 2, 64 }) };
 	assert_non_null(s->delivery.known);
@@ -45,27 +34,19 @@ static int setup(void **state)
 	return 0;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-	(void)st;
-	(void)kind;
-	(void)at;
-	return remove(path);
-}
-
 static int teardown(void **state)
 {
 	struct scene *s = *state;
-	nftw(s->base, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	remove_tree(s->base);
 	maildir_known_free(s->delivery.known);
 	free(s);
 	return 0;
 }
 
-static void deliver(struct scene *s, const char *user, unsigned number, enum maildir_outcome outcome)
+static void deliver(struct scene *s, const char *user, unsigned number, enum mailbox_outcome outcome)
 {
 	snprintf(s->path, sizeof(s->path), "%s/%s", s->base, user);
-	s->delivery.path = span_str(s->path);
+	s->delivery.place.path = span_str(s->path);
 	s->delivery.id.bytes[14] = (uint8_t)(number >> 8);
 	s->delivery.id.bytes[15] = (uint8_t)number;
 	maildir_deliver(&s->delivery, &s->result);
@@ -85,96 +66,89 @@ static void plant(struct scene *s, const char *user, unsigned number)
 {
 	struct maildir_known *known = s->delivery.known;
 	s->delivery.known = NULL;
-	deliver(s, user, number, MAILDIR_DELIVERED);
+	deliver(s, user, number, MAILBOX_DELIVERED);
 	s->delivery.known = known;
 }
 
-static size_t file_count(const struct scene *s, const char *user)
+static size_t new_count(const struct scene *s, const char *user)
 {
-	char path[512];
-	size_t count = 0;
-	const struct dirent *entry;
+	char path[256];
 	snprintf(path, sizeof(path), "%s/%s/new", s->base, user);
-	DIR *dir = opendir(path);
-	assert_non_null(dir);
-	while ((entry = readdir(dir)) != NULL)
-		count += entry->d_name[0] != '.';
-	closedir(dir);
-	return count;
+	return file_count(path, NULL);
 }
 
 static void test_copies_there_before_are_found(void **state)
 {
 	struct scene *s = *state;
 	plant(s, "alice", 1);
-	deliver(s, "alice", 1, MAILDIR_ALREADY_DELIVERED);
-	assert_int_equal(file_count(s, "alice"), 1);
+	deliver(s, "alice", 1, MAILBOX_ALREADY_DELIVERED);
+	assert_int_equal(new_count(s, "alice"), 1);
 }
 
 static void test_a_maildir_is_listed_once(void **state)
 {
 	struct scene *s = *state;
-	deliver(s, "alice", 1, MAILDIR_DELIVERED);
+	deliver(s, "alice", 1, MAILBOX_DELIVERED);
 	plant(s, "alice", 2);
-	deliver(s, "alice", 2, MAILDIR_DELIVERED);
+	deliver(s, "alice", 2, MAILBOX_DELIVERED);
 }
 
 static void test_later_deliveries_are_known_whether_or_not_they_looked(void **state)
 {
 	struct scene *s = *state;
-	deliver(s, "alice", 1, MAILDIR_DELIVERED);
+	deliver(s, "alice", 1, MAILBOX_DELIVERED);
 	s->delivery.may_exist = false;
-	deliver(s, "alice", 2, MAILDIR_DELIVERED);
+	deliver(s, "alice", 2, MAILBOX_DELIVERED);
 	s->delivery.may_exist = true;
-	deliver(s, "alice", 1, MAILDIR_ALREADY_DELIVERED);
-	deliver(s, "alice", 2, MAILDIR_ALREADY_DELIVERED);
+	deliver(s, "alice", 1, MAILBOX_ALREADY_DELIVERED);
+	deliver(s, "alice", 2, MAILBOX_ALREADY_DELIVERED);
 	s->delivery.recipient = SPAN("b@example.org");
-	deliver(s, "alice", 2, MAILDIR_DELIVERED);
+	deliver(s, "alice", 2, MAILBOX_DELIVERED);
 }
 
 static void test_what_the_owner_deleted_does_not_come_back(void **state)
 {
 	struct scene *s = *state;
-	deliver(s, "alice", 1, MAILDIR_DELIVERED);
+	deliver(s, "alice", 1, MAILBOX_DELIVERED);
 	take_away(s);
-	deliver(s, "alice", 1, MAILDIR_ALREADY_DELIVERED);
-	assert_int_equal(file_count(s, "alice"), 0);
+	deliver(s, "alice", 1, MAILBOX_ALREADY_DELIVERED);
+	assert_int_equal(new_count(s, "alice"), 0);
 }
 
 static void test_a_failure_before_the_rename_leaves_nothing_known(void **state)
 {
 	struct scene *s = *state;
-	deliver(s, "alice", 1, MAILDIR_DELIVERED);
+	deliver(s, "alice", 1, MAILBOX_DELIVERED);
 	s->delivery.content_fd = 9999;
 	s->delivery.content_bytes = 1;
-	deliver(s, "alice", 2, MAILDIR_IO_ERROR);
+	deliver(s, "alice", 2, MAILBOX_IO_ERROR);
 	s->delivery.content_fd = -1;
-	deliver(s, "alice", 2, MAILDIR_DELIVERED);
+	deliver(s, "alice", 2, MAILBOX_DELIVERED);
 }
 
 static void test_an_unsure_end_lists_the_maildir_anew(void **state)
 {
 	struct scene *s = *state;
-	deliver(s, "alice", 1, MAILDIR_DELIVERED);
+	deliver(s, "alice", 1, MAILBOX_DELIVERED);
 	plant(s, "alice", 2);
-	struct maildir_claim claim = { .path = s->delivery.path };
+	struct maildir_claim claim = { .path = s->delivery.place.path };
 	maildir_known_begin(s->delivery.known, &claim);
 	maildir_known_end(s->delivery.known, &claim, MAILDIR_CLAIM_UNSURE);
-	deliver(s, "alice", 2, MAILDIR_ALREADY_DELIVERED);
+	deliver(s, "alice", 2, MAILBOX_ALREADY_DELIVERED);
 }
 
 /* Two Maildirs fit; the one used longest ago is forgotten, and listed when it is needed. */
 static void test_the_maildir_used_longest_ago_is_forgotten(void **state)
 {
 	struct scene *s = *state;
-	deliver(s, "alice", 1, MAILDIR_DELIVERED);
-	deliver(s, "bob", 1, MAILDIR_DELIVERED);
-	deliver(s, "alice", 1, MAILDIR_ALREADY_DELIVERED);
+	deliver(s, "alice", 1, MAILBOX_DELIVERED);
+	deliver(s, "bob", 1, MAILBOX_DELIVERED);
+	deliver(s, "alice", 1, MAILBOX_ALREADY_DELIVERED);
 	plant(s, "alice", 2);
 	plant(s, "bob", 2);
-	deliver(s, "carol", 1, MAILDIR_DELIVERED);
-	deliver(s, "alice", 2, MAILDIR_DELIVERED);
-	deliver(s, "bob", 2, MAILDIR_ALREADY_DELIVERED);
+	deliver(s, "carol", 1, MAILBOX_DELIVERED);
+	deliver(s, "alice", 2, MAILBOX_DELIVERED);
+	deliver(s, "bob", 2, MAILBOX_ALREADY_DELIVERED);
 }
 
 /* 64 slots hold 48 copies. */
@@ -184,20 +158,20 @@ static void test_a_maildir_with_too_many_copies_is_listed_each_time(void **state
 	for (unsigned i = 0; i < 60; i++)
 		plant(s, "alice", i);
 	for (unsigned i = 0; i < 60; i++)
-		deliver(s, "alice", i, MAILDIR_ALREADY_DELIVERED);
+		deliver(s, "alice", i, MAILBOX_ALREADY_DELIVERED);
 	plant(s, "alice", 60);
-	deliver(s, "alice", 60, MAILDIR_ALREADY_DELIVERED);
-	deliver(s, "alice", 61, MAILDIR_DELIVERED);
+	deliver(s, "alice", 60, MAILBOX_ALREADY_DELIVERED);
+	deliver(s, "alice", 61, MAILBOX_DELIVERED);
 }
 
 static void test_copies_over_the_limit_are_found_as_they_come(void **state)
 {
 	struct scene *s = *state;
 	for (unsigned i = 0; i < 100; i++)
-		deliver(s, "alice", i, MAILDIR_DELIVERED);
+		deliver(s, "alice", i, MAILBOX_DELIVERED);
 	for (unsigned i = 0; i < 100; i++)
-		deliver(s, "alice", i, MAILDIR_ALREADY_DELIVERED);
-	assert_int_equal(file_count(s, "alice"), 100);
+		deliver(s, "alice", i, MAILBOX_ALREADY_DELIVERED);
+	assert_int_equal(new_count(s, "alice"), 100);
 }
 
 static void test_names_of_files(void **state)
@@ -250,13 +224,13 @@ static void *work(void *argument)
 {
 	struct worker *w = argument;
 	for (unsigned i = 0; i < COPIES; i++) {
-		struct maildir_result result;
+		struct mailbox_result result;
 		/* Each thread begins elsewhere, and every copy is asked for by every thread. */
 		w->scene.delivery.id.bytes[15] = (uint8_t)((i + w->number * 3) % COPIES);
-		w->scene.delivery.path = span_str(w->scene.path);
+		w->scene.delivery.place.path = span_str(w->scene.path);
 		maildir_deliver(&w->scene.delivery, &result);
-		w->delivered += result.outcome == MAILDIR_DELIVERED;
-		w->already += result.outcome == MAILDIR_ALREADY_DELIVERED;
+		w->delivered += result.outcome == MAILBOX_DELIVERED;
+		w->already += result.outcome == MAILBOX_ALREADY_DELIVERED;
 	}
 	return NULL;
 }
@@ -278,7 +252,7 @@ static void run_threads(struct scene *s, const char *const *users, size_t user_c
 	assert_int_equal(delivered, user_count * COPIES);
 	assert_int_equal(already, (THREADS - user_count) * COPIES);
 	for (size_t i = 0; i < user_count; i++)
-		assert_int_equal(file_count(s, users[i]), COPIES);
+		assert_int_equal(new_count(s, users[i]), COPIES);
 }
 
 /* Whatever the threads' order: listed, listing, forgotten for want of room. */

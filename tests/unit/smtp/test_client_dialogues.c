@@ -162,6 +162,18 @@ static const struct dialogue limits[] = {
 		THIRD "S: 250 ok\nS: 452 4.5.3 still\nS: 503 no\n",
 	  .results = "0 delivered end-of-data reply 250 (one)\n1 delivered end-of-data reply 250 (one)\n"
 		"2 deferred rcpt reply 452 4.5.3 (4.5.3 still)\ndone, reusable\n" },
+	{ .name = "so does 452 alone", .recipients = "b@y.test c@y.test d@z.test",
+	  .script = PIPED "C: MAIL FROM:<a@x.test>\nC: RCPT TO:<b@y.test>\nC: RCPT TO:<c@y.test>\n"
+			"C: RCPT TO:<d@z.test>\nC: DATA\n"
+		"S: 250 ok\nS: 250 ok\nS: 250 ok\nS: 452 too many\nS: 354 go\n" BODY "S: 250 one\n"
+		THIRD "S: 250 ok\nS: 452 full\nS: 503 no\n",
+	  .results = "0 delivered end-of-data reply 250 (one)\n1 delivered end-of-data reply 250 (one)\n"
+		"2 deferred rcpt reply 452 (full)\ndone, reusable\n" },
+	{ .name = "452 4.2.2 does not", .recipients = "b@y.test c@y.test",
+	  .script = PIPED "C: MAIL FROM:<a@x.test>\nC: RCPT TO:<b@y.test>\nC: RCPT TO:<c@y.test>\nC: DATA\n"
+		"S: 250 ok\nS: 250 ok\nS: 452 4.2.2 full\nS: 354 go\n" BODY "S: 250 one\n",
+	  .results = "1 deferred rcpt reply 452 4.2.2 (4.2.2 full)\n0 delivered end-of-data reply 250 (one)\n"
+		"done, reusable\n" },
 };
 
 static const struct dialogue lmtp[] = {

@@ -1,18 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * "maildir:/var/mail/{domain}/{user}" to a path. Names come from files that
+ * "maildir:/var/mail/{domain}/{user}" to a path, and the same with "mbox:". Names come from files that
  * administrators and their scripts write and, in part, from addresses: nothing in
  * them may choose a folder. Encoding is one to one, so two users never share one.
  */
-#include "maildir.h"
+#include "mailbox.h"
 
-#define SCHEME SPAN("maildir:")
+#define LOCK_ENDING SPAN(".lock")
 #define USER SPAN("{user}")
 #define DOMAIN SPAN("{domain}")
 
 static bool starts(struct span s, struct span prefix)
 {
 	return s.len >= prefix.len && span_eq(span_to(s, prefix.len), prefix);
+}
+
+static const struct span schemes[] = { [MAILBOX_MAILDIR] = SPAN("maildir:"), [MAILBOX_MBOX] = SPAN("mbox:") };
+
+/* The path behind the scheme; empty for an unknown one. */
+static struct span path_of(struct span text)
+{
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+		if (starts(text, schemes[i]))
+			return span_from(text, schemes[i].len);
+	return span_of(NULL, 0);
+}
+
+enum mailbox_kind mailbox_template_kind(struct span text)
+{
+	return starts(text, schemes[MAILBOX_MBOX]) ? MAILBOX_MBOX : MAILBOX_MAILDIR;
 }
 
 /* A folder of the template that is empty, "." or "..". */
@@ -50,15 +66,13 @@ static const char *check_braces(struct span path, bool *user_out)
 	return NULL;
 }
 
-const char *maildir_template_check(struct span text)
+const char *mailbox_template_check(struct span text)
 {
 	bool user;
-	if (!starts(text, SCHEME))
-		return "the template must begin with \"maildir:\"";
-	struct span path = span_from(text, SCHEME.len);
+	struct span path = path_of(text);
 	if (path.len == 0 || path.ptr[0] != '/')
-		return "the path must be absolute";
-	if (path.len > MAILDIR_PATH_BYTES_MAX)
+		return "the template must begin with \"maildir:\" or \"mbox:\" and an absolute path";
+	if (path.len > MAILBOX_PATH_BYTES_MAX)
 		return "the path is too long";
 	const char *problem = check_folders(path);
 	if (problem == NULL)
@@ -90,6 +104,12 @@ static void add_encoded(struct buf *path, struct span name)
 	}
 }
 
+/* The name that a dot-lock of another mbox has. */
+static bool is_lock(struct span path)
+{
+	return path.len >= LOCK_ENDING.len && span_eq(span_from(path, path.len - LOCK_ENDING.len), LOCK_ENDING);
+}
+
 /* The folders before the first placeholder: "/var/mail" of "/var/mail/u-{user}". */
 static size_t fixed_len(struct span path)
 {
@@ -99,19 +119,20 @@ static size_t fixed_len(struct span path)
 	return len > 1 ? len - 1 : len;
 }
 
-enum maildir_template_result maildir_template_expand(struct span text, struct maildir_owner owner,
+enum mailbox_template_result mailbox_template_expand(struct span text, struct mailbox_owner owner,
 	struct buf *path_out, size_t *base_len_out)
 {
 	*base_len_out = 0;
-	if (maildir_template_check(text) != NULL)
-		return MAILDIR_TEMPLATE_MALFORMED;
-	struct span path = span_from(text, SCHEME.len);
+	if (mailbox_template_check(text) != NULL)
+		return MAILBOX_TEMPLATE_MALFORMED;
+	struct span path = path_of(text);
 	bool domain_used = false;
 	for (size_t i = 0; i < path.len && !domain_used; i++)
 		domain_used = starts(span_from(path, i), DOMAIN);
 	if (!name_safe(owner.user) || (domain_used && !name_safe(owner.domain)))
-		return MAILDIR_TEMPLATE_UNSAFE;
+		return MAILBOX_TEMPLATE_UNSAFE;
 
+	size_t begin = path_out->len;
 	*base_len_out = fixed_len(path);
 	while (path.len > 0) {
 		size_t len = span_find(path, '{');
@@ -122,5 +143,6 @@ enum maildir_template_result maildir_template_expand(struct span text, struct ma
 			add_encoded(path_out, user ? owner.user : owner.domain);
 		path = span_from(path, user ? USER.len : DOMAIN.len);
 	}
-	return MAILDIR_TEMPLATE_OK;
+	bool unsafe = mailbox_template_kind(text) == MAILBOX_MBOX && is_lock(span_from(buf_span(path_out), begin));
+	return unsafe ? MAILBOX_TEMPLATE_UNSAFE : MAILBOX_TEMPLATE_OK;
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "maildir.h"
+#include "mailbox.h"
 
 static void test_templates_are_checked(void **state)
 {
@@ -21,7 +21,13 @@ static void test_templates_are_checked(void **state)
 		{ "maildir:/var/mail/u-{user}.d", true },
 		{ "", false },
 		{ "maildir:", false },
-		{ "mbox:/var/mail/{user}", false },
+		{ "mbox:/var/mail/{user}", true },
+		{ "mbox:/home/{user}/mbox", true },
+		{ "mbox:/var/mail/{domain}", false },
+		{ "mbox:var/mail/{user}", false },
+		{ "mbox:", false },
+		{ "Mbox:/var/mail/{user}", false },
+		{ "mmdf:/var/mail/{user}", false },
 		{ "/var/mail/{user}", false },
 		{ "maildir:var/mail/{user}", false },
 		{ "maildir:/var/mail/{domain}", false },
@@ -37,13 +43,13 @@ static void test_templates_are_checked(void **state)
 		{ "maildir:/var/\n{user}", false },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		if ((maildir_template_check(span_str(cases[i].text)) == NULL) != cases[i].good)
+		if ((mailbox_template_check(span_str(cases[i].text)) == NULL) != cases[i].good)
 			fail_msg("case %s", cases[i].text);
 }
 
 static const struct expand_case {
 	const char *text, *user, *domain, *path, *base;
-	enum maildir_template_result result;
+	enum mailbox_template_result result;
 } expand_cases[] = {
 	{ "maildir:/var/mail/{domain}/{user}", "alice", "example.org", "/var/mail/example.org/alice", "/var/mail" },
 	{ "maildir:/home/{user}/Maildir", "alice", "example.org", "/home/alice/Maildir", "/home" },
@@ -57,31 +63,46 @@ static const struct expand_case {
 	{ "maildir:/m/{user}", "a+b=c@d_e-f.g", "", "/m/a+b=c@d_e-f.g", "/m" },
 	{ "maildir:/m/{user}", "a..b", "", "/m/a..b", "/m" },
 	{ "maildir:/m/{user}", "~a;$(x)|:\\\"'*", "", "/m/%7Ea%3B%24%28x%29%7C%3A%5C%22%27%2A", "/m" },
-	{ "maildir:/m/{user}", "..", "", "", "", MAILDIR_TEMPLATE_UNSAFE },
-	{ "maildir:/m/{user}", ".", "", "", "", MAILDIR_TEMPLATE_UNSAFE },
-	{ "maildir:/m/{user}", ".a", "", "", "", MAILDIR_TEMPLATE_UNSAFE },
-	{ "maildir:/m/{user}", "", "", "", "", MAILDIR_TEMPLATE_UNSAFE },
-	{ "maildir:/m/{user}", "a/b", "", "", "", MAILDIR_TEMPLATE_UNSAFE },
-	{ "maildir:/m/{user}", "/", "", "", "", MAILDIR_TEMPLATE_UNSAFE },
-	{ "maildir:/m/{user}", "a\n", "", "", "", MAILDIR_TEMPLATE_UNSAFE },
-	{ "maildir:/m/{user}", "a\x7f", "", "", "", MAILDIR_TEMPLATE_UNSAFE },
-	{ "maildir:/m/{domain}/{user}", "a", "", "", "", MAILDIR_TEMPLATE_UNSAFE },
-	{ "maildir:/m/{domain}/{user}", "a", "..", "", "", MAILDIR_TEMPLATE_UNSAFE },
-	{ "maildir:/m/{domain}/{user}", "a", "b/c", "", "", MAILDIR_TEMPLATE_UNSAFE },
-	{ "maildir:/m/{nobody}", "a", "b", "", "", MAILDIR_TEMPLATE_MALFORMED },
+	{ "maildir:/m/{user}", "a.lock", "", "/m/a.lock", "/m" },
+	{ "mbox:/var/mail/{user}", "alice", "", "/var/mail/alice", "/var/mail" },
+	{ "mbox:/home/{user}/mbox", "a.lock", "", "/home/a.lock/mbox", "/home" },
+	{ "mbox:/{user}", "a.locks", "", "/a.locks", "/" },
+	{ "mbox:/m/{user}", "a.lock", "", "/m/a.lock", "/m", MAILBOX_TEMPLATE_UNSAFE },
+	{ "mbox:/m/{user}.lock", "a", "", "/m/a.lock", "/m", MAILBOX_TEMPLATE_UNSAFE },
+	{ "mbox:/m/x.{user}", "lock", "", "/m/x.lock", "/m", MAILBOX_TEMPLATE_UNSAFE },
+	{ "maildir:/m/{user}", "..", "", "", "", MAILBOX_TEMPLATE_UNSAFE },
+	{ "maildir:/m/{user}", ".", "", "", "", MAILBOX_TEMPLATE_UNSAFE },
+	{ "maildir:/m/{user}", ".a", "", "", "", MAILBOX_TEMPLATE_UNSAFE },
+	{ "maildir:/m/{user}", "", "", "", "", MAILBOX_TEMPLATE_UNSAFE },
+	{ "maildir:/m/{user}", "a/b", "", "", "", MAILBOX_TEMPLATE_UNSAFE },
+	{ "maildir:/m/{user}", "/", "", "", "", MAILBOX_TEMPLATE_UNSAFE },
+	{ "maildir:/m/{user}", "a\n", "", "", "", MAILBOX_TEMPLATE_UNSAFE },
+	{ "maildir:/m/{user}", "a\x7f", "", "", "", MAILBOX_TEMPLATE_UNSAFE },
+	{ "maildir:/m/{domain}/{user}", "a", "", "", "", MAILBOX_TEMPLATE_UNSAFE },
+	{ "maildir:/m/{domain}/{user}", "a", "..", "", "", MAILBOX_TEMPLATE_UNSAFE },
+	{ "maildir:/m/{domain}/{user}", "a", "b/c", "", "", MAILBOX_TEMPLATE_UNSAFE },
+	{ "maildir:/m/{nobody}", "a", "b", "", "", MAILBOX_TEMPLATE_MALFORMED },
+	{ "mbox:/m/{nobody}", "a", "b", "", "", MAILBOX_TEMPLATE_MALFORMED },
 };
 
 static void check_expand(const struct expand_case *c)
 {
 	struct buf path;
 	size_t base_len;
-	buf_init(&path, MAILDIR_PATH_BYTES_MAX);
-	struct maildir_owner owner = { span_str(c->user), span_str(c->domain) };
-	enum maildir_template_result result = maildir_template_expand(span_str(c->text), owner, &path, &base_len);
+	buf_init(&path, MAILBOX_PATH_BYTES_MAX);
+	struct mailbox_owner owner = { span_str(c->user), span_str(c->domain) };
+	enum mailbox_template_result result = mailbox_template_expand(span_str(c->text), owner, &path, &base_len);
 	if (result != c->result || !span_eq(buf_span(&path), span_str(c->path))
 		|| !span_eq(span_to(buf_span(&path), base_len), span_str(c->base)))
 		fail_msg("case %s for %s: %d %s %zu", c->text, c->user, result, buf_cstr(&path), base_len);
 	buf_fini(&path);
+}
+
+static void test_kinds(void **state)
+{
+	(void)state;
+	assert_int_equal(mailbox_template_kind(SPAN("maildir:/m/{user}")), MAILBOX_MAILDIR);
+	assert_int_equal(mailbox_template_kind(SPAN("mbox:/m/{user}")), MAILBOX_MBOX);
 }
 
 static void test_names_become_one_folder_each(void **state)
@@ -97,9 +118,9 @@ static void test_a_name_with_nul_is_unsafe(void **state)
 	struct buf path;
 	size_t base_len;
 	buf_init(&path, 1000);
-	struct maildir_owner owner = { SPAN("a\0b"), SPAN("") };
-	assert_int_equal(maildir_template_expand(SPAN("maildir:/m/{user}"), owner, &path, &base_len),
-		MAILDIR_TEMPLATE_UNSAFE);
+	struct mailbox_owner owner = { SPAN("a\0b"), SPAN("") };
+	assert_int_equal(mailbox_template_expand(SPAN("maildir:/m/{user}"), owner, &path, &base_len),
+		MAILBOX_TEMPLATE_UNSAFE);
 	buf_fini(&path);
 }
 
@@ -114,8 +135,8 @@ static void test_every_byte_stays_in_one_folder(void **state)
 		struct buf path;
 		size_t base_len;
 		buf_init(&path, 1000);
-		struct maildir_owner owner = { span_of(name, 2), SPAN("") };
-		if (maildir_template_expand(SPAN("maildir:/m/{user}"), owner, &path, &base_len) == MAILDIR_TEMPLATE_OK) {
+		struct mailbox_owner owner = { span_of(name, 2), SPAN("") };
+		if (mailbox_template_expand(SPAN("maildir:/m/{user}"), owner, &path, &base_len) == MAILBOX_TEMPLATE_OK) {
 			struct span folder = span_from(buf_span(&path), 3);
 			assert_true(span_find(folder, '/') == folder.len && span_find(folder, 0) == folder.len);
 			buf_add_byte(&path, '\n');
@@ -133,6 +154,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_templates_are_checked),
+		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_names_become_one_folder_each),
 		cmocka_unit_test(test_a_name_with_nul_is_unsafe),
 		cmocka_unit_test(test_every_byte_stays_in_one_folder),

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The part of the configuration about domains and their mailboxes; the rules of conf.h hold here too. */
+#ifndef WAYBILL_CONF_CONF_MAILBOXES_H
+#define WAYBILL_CONF_CONF_MAILBOXES_H
+
+#include "conf_relay.h"
+
+enum conf_local_parts { CONF_LOCAL_FOLD, CONF_LOCAL_EXACT };
+
+struct conf_domain {
+	struct span name; /* A-labels in lower case; unique */
+	uint32_t line;
+	struct span mailboxes; /* "maildir:/path/{domain}/{user}" or "mbox:...", with {user} in it; empty: see via */
+	struct conf_hops via;  /* where the domain is kept, never "mx"; count 0 exactly when mailboxes is set */
+	struct span users;     /* path of the file; empty, only with via: every recipient is accepted */
+	struct span aliases;   /* path of the file, or empty */
+	uint32_t mailboxes_line, via_line, users_line, aliases_line;
+	uint8_t subaddress; /* the character that separates user and detail; 0: none */
+	enum conf_local_parts local_parts;
+};
+
+enum conf_lock { CONF_LOCK_DOTLOCK, CONF_LOCK_FCNTL, CONF_LOCK_FLOCK, CONF_LOCK_COUNT };
+
+struct conf_locks {
+	const enum conf_lock *items; /* in the order to take them; none twice */
+	size_t count;                /* at least one */
+};
+
+/* Of mailboxes that are one file. */
+struct conf_mbox {
+	struct conf_locks locks;
+	uint64_t lock_timeout_ms;
+	uint64_t stale_lock_ms; /* a dot-lock that is older is taken away */
+	bool lock_pids;         /* as is one of a process that has ended */
+};
+
+#endif

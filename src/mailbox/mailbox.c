@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How deliveries fail, and how a message is written whatever the kind of mailbox. */
+#include "mailbox.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "crc32c.h"
+#include "mailbox_private.h"
+#include "map.h"
+#include "return_path.h"
+
+const char *mailbox_outcome_key(enum mailbox_outcome outcome)
+{
+	switch (outcome) {
+	case MAILBOX_DELIVERED:
+	case MAILBOX_ALREADY_DELIVERED:
+		return "delivered";
+	case MAILBOX_DISK_FULL:
+		return "mailbox-disk-full";
+	case MAILBOX_FULL:
+		return "mailbox-full";
+	case MAILBOX_MISCONFIGURED:
+		return "mailbox-misconfigured";
+	case MAILBOX_CONTENT_DAMAGED:
+		return "content-damaged";
+	case MAILBOX_LOCKED:
+		return "mailbox-locked";
+	case MAILBOX_IO_ERROR:
+		break;
+	}
+	return "mailbox-io-error";
+}
+
+static enum mailbox_outcome outcome_of_errno(int error)
+{
+	switch (error) {
+	case ENOSPC:
+	case EDQUOT:
+	case EFBIG: /* a limit on the size of files: full, for this message */
+		return MAILBOX_DISK_FULL;
+	case ENOENT:
+	case EACCES:
+	case EPERM:
+	case ENOTDIR:
+	case ELOOP:
+	case EROFS:
+	case EINVAL:
+	case ENAMETOOLONG:
+		return MAILBOX_MISCONFIGURED;
+	default:
+		return MAILBOX_IO_ERROR;
+	}
+}
+
+bool mailbox_fail(struct mailbox_result *result, const struct mailbox_place *place, int error, const char *what)
+{
+	const char *text = strerrordesc_np(-error);
+	struct span path = span_to(place->path, MAILBOX_REASON_BYTES / 2);
+	result->outcome = outcome_of_errno(-error);
+	result->error = -error;
+	snprintf(result->reason, sizeof(result->reason), "%.*s: %s: %s", SPAN_FMT(path), what,
+		text != NULL ? text : "unknown error");
+	return false;
+}
+
+static bool fail_damaged(struct mailbox_result *result)
+{
+	result->outcome = MAILBOX_CONTENT_DAMAGED;
+	result->error = EILSEQ;
+	snprintf(result->reason, sizeof(result->reason),
+		"the stored message is damaged: its bytes do not match its checksum; nothing was delivered");
+	return false;
+}
+
+struct maildir_copy mailbox_copy_of(const struct mailbox_delivery *delivery)
+{
+	/* Fixed for ever: another key would hide the copies of earlier attempts. */
+	static const uint64_t hash_key[2] = { 0x77617962696c6c21u, 0x6d61696c64697221u };
+	return (struct maildir_copy){ delivery->id, map_hash(hash_key, delivery->recipient) };
+}
+
+static void put(void *writer, struct span bytes)
+{
+	mailbox_writer_put(writer, bytes);
+}
+
+/*
+ * -EILSEQ: the stored bytes are not those that were accepted, or fewer. Being read
+ * once, what was summed is what is written.
+ */
+static int copy_descriptor(struct mailbox_writer *w, struct return_path_filter *filter,
+	const struct mailbox_delivery *d)
+{
+	uint64_t done = 0;
+	uint32_t crc = 0;
+	int result = 0;
+	uint8_t *chunk = malloc(MAILBOX_CHUNK_BYTES);
+	if (chunk == NULL)
+		return -ENOMEM;
+	while (result == 0 && w->error == 0 && done < d->content_bytes) {
+		uint64_t left = d->content_bytes - done;
+		size_t want = left < MAILBOX_CHUNK_BYTES ? (size_t)left : MAILBOX_CHUNK_BYTES;
+		ssize_t n = pread(d->content_fd, chunk, want, (off_t)(d->content_offset + done));
+		if (n > 0) {
+			crc = crc32c(crc, span_of(chunk, (size_t)n));
+			return_path_feed(filter, span_of(chunk, (size_t)n), put, w);
+			done += (uint64_t)n;
+		} else if (n == 0) {
+			result = -EILSEQ;
+		} else if (errno != EINTR) {
+			result = -errno;
+		}
+	}
+	free(chunk);
+	if (result == 0 && w->error == 0 && crc != d->content_crc)
+		result = -EILSEQ;
+	return result;
+}
+
+uint64_t mailbox_content_bytes(const struct mailbox_delivery *delivery)
+{
+	return delivery->content_fd >= 0 ? delivery->content_bytes : delivery->content.len;
+}
+
+bool mailbox_message_begin(struct mailbox_writer *w, int fd, const struct mailbox_delivery *delivery)
+{
+	return mailbox_writer_init(w, fd, mailbox_content_bytes(delivery));
+}
+
+bool mailbox_message_put(struct mailbox_writer *w, const struct mailbox_delivery *delivery,
+	struct mailbox_result *result)
+{
+	struct return_path_filter filter = { 0 };
+	mailbox_writer_field(w, "Return-Path: <", delivery->sender, ">");
+	mailbox_writer_field(w, "Delivered-To: ", delivery->recipient, "");
+	int error = 0;
+	if (delivery->content_fd >= 0)
+		error = copy_descriptor(w, &filter, delivery);
+	else
+		return_path_feed(&filter, delivery->content, put, w);
+	return_path_finish(&filter, put, w);
+	if (error == -EILSEQ)
+		return fail_damaged(result);
+	if (error < 0)
+		return mailbox_fail(result, &delivery->place, error, "cannot read the stored message");
+	return true;
+}

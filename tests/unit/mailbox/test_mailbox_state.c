@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What can be told of a mailbox without delivering, and that telling changes nothing. */
+#include "mbox_test.h"
+
+#include <pthread.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "clock.h"
+#include "mailbox_state.h"
+
+static enum mailbox_state ask(const struct mbox_scene *s, enum mailbox_kind kind, uint64_t bytes)
+{
+	struct mailbox_question q = { kind, s->delivery.place, bytes, clock_unix_ms(), &s->context };
+	return mailbox_state(&q);
+}
+
+static void expect_state(const struct mbox_scene *s, enum mailbox_kind kind, uint64_t bytes, const char *wanted)
+{
+	assert_string_equal(mailbox_state_name(ask(s, kind, bytes)), wanted);
+}
+
+static void make_maildir(const struct mbox_scene *s, const char *sizes)
+{
+	static const char *const folders[] = { "alice", "alice/new", "alice/cur", "alice/tmp" };
+	for (size_t i = 0; i < COUNT(folders); i++)
+		mkdir(beside(s, folders[i]), 0700);
+	if (sizes != NULL)
+		write_whole(beside(s, "alice/maildirsize"), span_str(sizes));
+}
+
+static void test_keys(void **state)
+{
+	(void)state;
+	assert_null(mailbox_state_key(MAILBOX_STATE_OK));
+	assert_null(mailbox_state_key(MAILBOX_STATE_MISSING));
+	assert_string_equal(mailbox_state_key(MAILBOX_STATE_LOCKED), "mailbox-locked");
+	assert_string_equal(mailbox_state_key(MAILBOX_STATE_FULL), "mailbox-full");
+	assert_string_equal(mailbox_state_key(MAILBOX_STATE_ERROR), "mailbox-io-error");
+}
+
+static void test_a_maildir(void **state)
+{
+	struct mbox_scene *s = *state;
+	expect_state(s, MAILBOX_MAILDIR, 0, "missing");
+	make_maildir(s, NULL);
+	expect_state(s, MAILBOX_MAILDIR, 1000000, "ok");
+	static const struct {
+		const char *sizes;
+		uint64_t bytes;
+		const char *state;
+	} cases[] = {
+		{ "1000S,10C\n500 2\n", 0, "ok" }, { "1000S,10C\n500 2\n", 500, "ok" }, { "1000S,10C\n500 2\n", 501, "full" },
+		{ "1000S,10C\n999 2\n", 0, "ok" }, { "1000S,10C\n1000 2\n", 0, "full" }, { "1000S,10C\n5 10\n", 0, "full" },
+		{ "1000S\n5 1\n", UINT64_MAX, "full" }, { "0S\n5 1\n", UINT64_MAX, "ok" }, { "nonsense\n", 9, "ok" },
+		/* Not fresh: what is there decides, and the one message there has 900 bytes. */
+		{ "1000S\n2000 1\n1 1\n", 100, "ok" }, { "1000S\n2000 1\n1 1\n", 101, "full" }, { "1000S\nx\n", 101, "full" },
+	};
+	write_whole(beside(s, "alice/new/1.x.h,S=900"), SPAN("x"));
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct buf text;
+		make_maildir(s, cases[i].sizes);
+		if (strcmp(mailbox_state_name(ask(s, MAILBOX_MAILDIR, cases[i].bytes)), cases[i].state) != 0)
+			fail_msg("case %s and %lu bytes: not %s", cases[i].sizes, (unsigned long)cases[i].bytes, cases[i].state);
+		buf_init(&text, 1000);
+		read_whole(beside(s, "alice/maildirsize"), &text);
+		assert_string_equal(buf_cstr(&text), cases[i].sizes);
+		buf_fini(&text);
+	}
+	assert_int_equal(file_count(beside(s, "alice/tmp"), NULL), 0);
+}
+
+static void test_what_cannot_be_a_mailbox_is_an_error(void **state)
+{
+	struct mbox_scene *s = *state;
+	write_whole(s->path, SPAN("a file"));
+	expect_state(s, MAILBOX_MAILDIR, 0, "error");
+	expect_state(s, MAILBOX_MBOX, 0, "ok");
+	assert_int_equal(link(s->path, beside(s, "second-name")), 0);
+	expect_state(s, MAILBOX_MBOX, 0, "error");
+	assert_int_equal(unlink(s->path), 0);
+	assert_int_equal(symlink(beside(s, "second-name"), s->path), 0);
+	expect_state(s, MAILBOX_MBOX, 0, "error");
+	expect_state(s, MAILBOX_MAILDIR, 0, "error");
+	assert_int_equal(unlink(s->path), 0);
+	assert_int_equal(mkfifo(s->path, 0600), 0); /* nobody writes to it: opening must not wait */
+	expect_state(s, MAILBOX_MBOX, 0, "error");
+	assert_int_equal(unlink(s->path), 0);
+	make_maildir(s, NULL);
+	expect_state(s, MAILBOX_MBOX, 0, "error");
+	assert_int_equal(symlink("elsewhere", beside(s, "alice/maildirsize")), 0);
+	expect_state(s, MAILBOX_MAILDIR, 0, "error");
+}
+
+static void test_a_missing_base_is_an_error_and_missing_folders_are_not(void **state)
+{
+	struct mbox_scene *s = *state;
+	char path[256];
+	expect_state(s, MAILBOX_MBOX, 0, "missing");
+	snprintf(path, sizeof(path), "%s/home/alice/mail", s->base);
+	s->delivery.place.path = span_str(path);
+	expect_state(s, MAILBOX_MBOX, 0, "missing");
+	expect_state(s, MAILBOX_MAILDIR, 0, "missing");
+	s->delivery.place.base_len += strlen("/home");
+	expect_state(s, MAILBOX_MBOX, 0, "error");
+	expect_state(s, MAILBOX_MAILDIR, 0, "error");
+	assert_int_equal(file_count(s->base, NULL), 0);
+}
+
+/* A process that holds an fcntl lock of the mbox while `then` is asked. */
+static void with_lock_of_another(struct mbox_scene *s, const char *wanted)
+{
+	int ready[2], end[2];
+	char byte = 'x';
+	assert_int_equal(pipe(ready) | pipe(end), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+		close(end[1]);
+		int fd = open(s->path, O_RDWR);
+		if (fcntl(fd, F_SETLK, &whole) != 0 || write(ready[1], &byte, 1) != 1)
+			_exit(1);
+		(void)!read(end[0], &byte, 1);
+		_exit(0);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	expect_state(s, MAILBOX_MBOX, 0, wanted);
+	for (size_t i = 0; i < 2; i++) {
+		close(ready[i]);
+		close(end[i]);
+	}
+	waitpid(child, NULL, 0);
+}
+
+static void test_locks_of_an_mbox(void **state)
+{
+	struct mbox_scene *s = *state;
+	mbox_expect(s, MAILBOX_DELIVERED, 0);
+	expect_state(s, MAILBOX_MBOX, 0, "ok");
+	with_lock_of_another(s, "locked");
+	expect_state(s, MAILBOX_MBOX, 0, "ok");
+
+	write_whole(beside(s, "alice.lock"), SPAN("0"));
+	expect_state(s, MAILBOX_MBOX, 0, "locked");
+	/* Stale ones are none, and stay where they are. */
+	struct timespec times[2] = { { .tv_sec = time(NULL) - 700 }, { .tv_sec = time(NULL) - 700 } };
+	assert_int_equal(utimensat(AT_FDCWD, beside(s, "alice.lock"), times, 0), 0);
+	expect_state(s, MAILBOX_MBOX, 0, "ok");
+	assert_int_equal(access(beside(s, "alice.lock"), F_OK), 0);
+
+	/* Only the kinds that deliveries take count. */
+	s->rules.locks[0] = MBOX_LOCK_FCNTL;
+	s->rules.lock_count = 1;
+	write_whole(beside(s, "alice.lock"), SPAN("0"));
+	expect_state(s, MAILBOX_MBOX, 0, "ok");
+	s->rules.locks[0] = MBOX_LOCK_DOT;
+	expect_state(s, MAILBOX_MBOX, 0, "locked");
+	assert_int_equal(unlink(beside(s, "alice.lock")), 0);
+	with_lock_of_another(s, "ok");
+	assert_int_equal(file_count(s->base, NULL), 1);
+}
+
+/* A lock before the mbox is there says that somebody makes it. */
+static void test_a_lock_without_an_mbox(void **state)
+{
+	struct mbox_scene *s = *state;
+	write_whole(beside(s, "alice.lock"), SPAN("0"));
+	expect_state(s, MAILBOX_MBOX, 0, "locked");
+}
+
+static void *deliver_many(void *arg)
+{
+	struct mbox_scene *s = arg;
+	for (unsigned i = 0; i < 300; i++) {
+		mbox_number(s, i);
+		mbox_deliver(&s->delivery, &s->context, &s->result);
+		assert_int_equal(s->result.outcome, MAILBOX_DELIVERED);
+	}
+	return NULL;
+}
+
+/* Our own deliveries lock the mbox all the time, which must not turn anybody away. */
+static void test_our_own_locks_do_not_count(void **state)
+{
+	struct mbox_scene *s = *state;
+	pthread_t thread;
+	struct mbox_scene theirs = *s;
+	theirs.context.rules = &theirs.rules;
+	write_whole(s->path, SPAN(""));
+	assert_int_equal(pthread_create(&thread, NULL, deliver_many, &theirs), 0);
+	for (unsigned i = 0; i < 3000; i++)
+		expect_state(s, MAILBOX_MBOX, 0, "ok");
+	pthread_join(thread, NULL);
+}
+
+#define MBOX_TEST(f) cmocka_unit_test_setup_teardown(f, mbox_setup, mbox_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_keys),
+		MBOX_TEST(test_a_maildir),
+		MBOX_TEST(test_what_cannot_be_a_mailbox_is_an_error),
+		MBOX_TEST(test_a_missing_base_is_an_error_and_missing_folders_are_not),
+		MBOX_TEST(test_locks_of_an_mbox),
+		MBOX_TEST(test_a_lock_without_an_mbox),
+		MBOX_TEST(test_our_own_locks_do_not_count),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
