@@ -37,9 +37,9 @@ BANNED_CALLS = {
 }
 
 # The floors, lowest first. A room knows the floors below it, except where it is listed in KNOWS.
-FLOORS = ["base", "sys", "reply", "message", "spf", "smtp", "spool", "queue", "conf", "directory", "mailbox", "policy",
-          "dns", "tls", "sasl", "ipc", "roles", "cli"]
-PURE = ["reply", "message", "spf", "smtp", "spool", "queue", "conf"]
+FLOORS = ["base", "sys", "reply", "message", "spf", "greylist", "smtp", "spool", "queue", "conf", "directory", "mailbox",
+          "policy", "dns", "tls", "sasl", "ipc", "roles", "cli"]
+PURE = ["reply", "message", "spf", "greylist", "smtp", "spool", "queue", "conf"]
 KNOWS = {"base": set(), "sys": {"base"}}
 KNOWS.update({room: {"base", *PURE[:at]} for at, room in enumerate(PURE)})
 # The parts of roles that every role may use.

@@ -65,6 +65,16 @@ bool netblock_parse(struct span text, struct netblock *block_out)
 	return true;
 }
 
+struct netblock netblock_around(const struct netaddr *addr, unsigned v4_bits, unsigned v6_bits)
+{
+	unsigned bits = addr->family == 4 ? v4_bits : addr->family == 6 ? v6_bits : 0;
+	struct netblock block = { .addr = { .family = addr->family }, .prefix_bits = (uint8_t)bits };
+	memcpy(block.addr.bytes, addr->bytes, bits / 8);
+	if (bits % 8 != 0)
+		block.addr.bytes[bits / 8] = addr->bytes[bits / 8] & (uint8_t)(0xff << (8 - bits % 8));
+	return block;
+}
+
 bool netblock_contains(const struct netblock *block, const struct netaddr *addr)
 {
 	if (addr->family == 0 || addr->family != block->addr.family)

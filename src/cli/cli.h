@@ -39,6 +39,7 @@ int cli_queue(int argc, char **argv, const struct cli_options *options);
 int cli_send(int argc, char **argv, const struct cli_options *options);
 int cli_trace(int argc, char **argv, const struct cli_options *options);
 int cli_reload(const struct cli_options *options);
+int cli_mailbox(int argc, char **argv, const struct cli_options *options);
 int cli_user(int argc, char **argv, const struct cli_options *options);
 
 #endif

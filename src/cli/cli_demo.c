@@ -54,11 +54,20 @@ static const char conf_text[] =
 	"    give-up-after = \"50s\"\n"
 	"}\n"
 	"\n"
+	"# The checks of strangers hold for clients from here alone, so that all others can play.\n"
+	"helo          { full-name = yes  only-for = {\"127.0.0.3\"} }\n"
+	"sender-domain { full-name = yes  only-for = {\"127.0.0.3\"} }\n"
+	"harvest       { unknown = 5  per = \"1m\"  only-for = {\"127.0.0.3\"} }\n"
+	"\n"
 	"# The demo's little internet. Any other domain is looked up in the DNS.\n";
 static const char users_text[] =
 	"# One user a line. Add one with: waybill user add carol@example.org -c %1$s/waybill.conf\n"
 	"alice\n"
-	"bob\n";
+	"bob\n"
+	"# These take no mail; change that with: waybill mailbox enable disabled@example.org -c %1$s/waybill.conf\n"
+	"disabled: disabled\n"
+	"gone: gone\n"
+	"moved: moved=moved@example.com\n";
 static const char aliases_text[] =
 	"# name: targets\n"
 	"team: alice, bob\n"

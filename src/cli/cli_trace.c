@@ -54,6 +54,22 @@ static void add_description(struct story *s, const char *name)
 		buf_addf(&s->out, "            %s\n", reply_entry(key)->topic.description);
 }
 
+/* Which check it was, what it looked at, and where its setting stands. */
+static void add_check(struct story *s, const json_t *e, const char *check)
+{
+	const char *file = strrchr(s->options->conf_path, '/');
+	long long line = cli_number(e, "number");
+	buf_add_str(&s->out, "            decided by the check ");
+	add_text(&s->out, check);
+	if (cli_text(e, "text")[0] != 0) {
+		buf_add_str(&s->out, ": ");
+		add_text(&s->out, cli_text(e, "text"));
+	}
+	if (line > 0)
+		buf_addf(&s->out, " (%s:%lld)", file != NULL ? file + 1 : s->options->conf_path, line);
+	buf_add_byte(&s->out, '\n');
+}
+
 static void tell_refused(struct story *s, const json_t *e)
 {
 	const char *verb = cli_text(e, "verb"), *address = cli_text(e, "address"), *check = cli_text(e, "check");
@@ -67,11 +83,8 @@ static void tell_refused(struct story *s, const json_t *e)
 	buf_add_str(&s->out, " was answered ");
 	add_reply(&s->out, cli_text(e, "key"));
 	buf_add_byte(&s->out, '\n');
-	if (check[0] != 0) {
-		buf_add_str(&s->out, "            decided by the check ");
-		add_text(&s->out, check);
-		buf_add_byte(&s->out, '\n');
-	}
+	if (check[0] != 0)
+		add_check(s, e, check);
 	add_description(s, cli_text(e, "key"));
 }
 

@@ -154,9 +154,38 @@ static void print_address(FILE *out, struct span name, struct span domain)
 	buf_fini(&text);
 }
 
+static const char *deed(const struct cli_user_wish *wish)
+{
+	if (wish->verb != CLI_USER_CLOSE)
+		return wish->verb == CLI_USER_ADD ? "added " : "removed ";
+	switch (wish->state) {
+	case DIRECTORY_OPEN:
+		return "switched on ";
+	case DIRECTORY_DISABLED:
+		return "switched off for now ";
+	case DIRECTORY_GONE:
+	case DIRECTORY_MOVED:
+		break;
+	}
+	return "switched off for good ";
+}
+
+static enum users_edit edit_text(const struct cli_user_wish *wish, struct span text, const struct users_change *change,
+	struct buf *new_text)
+{
+	switch (wish->verb) {
+	case CLI_USER_ADD:
+		return users_text_add(text, change, new_text);
+	case CLI_USER_REMOVE:
+		return users_text_remove(text, change, new_text);
+	case CLI_USER_CLOSE:
+		break;
+	}
+	return users_text_close(text, change, wish->state, wish->moved_to, new_text);
+}
+
 /* Says what came of it; gives the exit code. */
-static int tell(const struct cli_users *users, enum cli_user_verb verb, struct span local,
-	enum users_edit edit)
+static int tell(const struct cli_users *users, const struct cli_user_wish *wish, enum users_edit edit)
 {
 	static const char *const texts[] = {
 		[USERS_EDIT_DONE] = "", [USERS_EDIT_EXISTS] = " is there already; nothing was changed",
@@ -166,30 +195,29 @@ static int tell(const struct cli_users *users, enum cli_user_verb verb, struct s
 	bool done = edit == USERS_EDIT_DONE;
 	FILE *out = done ? stdout : stderr;
 	struct directory_name name;
-	fputs(done ? (verb == CLI_USER_ADD ? "added " : "removed ") : "waybill: ", out);
-	if (directory_name_parse(local, &name))
+	fputs(done ? deed(wish) : "waybill: ", out);
+	if (directory_name_parse(wish->local, &name))
 		print_address(out, directory_name_span(&name), users->domain);
 	else
 		fputs("this", out);
 	fprintf(out, "%s (%s)\n", texts[edit], users->path);
-	if (done && verb == CLI_USER_REMOVE)
+	if (done && wish->verb == CLI_USER_REMOVE)
 		fprintf(out, "mail that was delivered before stays where it is\n");
 	if (edit == USERS_EDIT_BAD)
 		return EXIT_USAGE;
 	return done ? 0 : EXIT_NO;
 }
 
-int cli_user_change(const struct cli_users *users, enum cli_user_verb verb, struct span local)
+int cli_user_change(const struct cli_users *users, const struct cli_user_wish *wish)
 {
-	struct users_change change = { { local, users->domain }, users->shared, users->exact_case };
+	struct users_change change = { { wish->local, users->domain }, users->shared, users->exact_case };
 	struct open_users u;
 	struct buf text;
 	int code, error = users_open(&u, users->path);
 	buf_init(&text, CLI_USERS_BYTES_MAX);
 	enum users_edit edit = USERS_EDIT_BAD;
 	if (error == 0) {
-		edit = verb == CLI_USER_ADD ? users_text_add(buf_span(&u.text), &change, &text)
-			: users_text_remove(buf_span(&u.text), &change, &text);
+		edit = edit_text(wish, buf_span(&u.text), &change, &text);
 		if (text.failed)
 			error = -EFBIG;
 		else if (edit == USERS_EDIT_DONE)
@@ -198,7 +226,7 @@ int cli_user_change(const struct cli_users *users, enum cli_user_verb verb, stru
 	if (error < 0)
 		code = complain(users->path, "cannot change the users file; it stays as it was", error);
 	else
-		code = tell(users, verb, local, edit);
+		code = tell(users, wish, edit);
 	buf_fini(&text);
 	users_close(&u);
 	return code;

@@ -8,7 +8,7 @@
 #ifndef WAYBILL_CLI_CLI_USER_H
 #define WAYBILL_CLI_CLI_USER_H
 
-#include "span.h"
+#include "directory.h"
 
 #define CLI_USERS_BYTES_MAX ((size_t)256 << 20)
 
@@ -22,17 +22,30 @@ struct cli_users {
 enum cli_user_verb {
 	CLI_USER_ADD,
 	CLI_USER_REMOVE,
+	CLI_USER_CLOSE, /* or open: the mailbox has this state from now on */
+};
+
+struct cli_user_wish {
+	enum cli_user_verb verb;
+	struct span local;          /* a local part as in an address */
+	enum directory_state state; /* of CLOSE */
+	struct span moved_to;       /* of DIRECTORY_MOVED */
 };
 
 /*
- * Adds or removes `local`, a local part as in an address, and says on stdout what
+ * Changes one user as is wished, and says on stdout what
  * it did, or on stderr why not. The file is replaced in one step (a new file,
  * synced, renamed, its folder synced) under a lock that other runs wait for; its
  * comments, order, owner and mode stay. Adding to a missing file makes it.
  * Gives the exit code: 0 done, 1 there already, not there, or not possible,
  * 2 not a name that a mailbox can have.
  */
-int cli_user_change(const struct cli_users *users, enum cli_user_verb verb, struct span local);
+int cli_user_change(const struct cli_users *users, const struct cli_user_wish *wish);
+
+struct conf;
+struct conf_domain;
+/* The users file of a domain of this configuration. */
+struct cli_users cli_users_of(const struct conf *conf, const struct conf_domain *domain);
 
 /* Prints the addresses of the domain's users, one a line, in the order of the file.
  * Gives the exit code: 0, or 1 when the file cannot be read. */

@@ -14,7 +14,7 @@ static int usage(void)
 	return CLI_USAGE;
 }
 
-static struct cli_users users_of(const struct conf *conf, const struct conf_domain *domain)
+struct cli_users cli_users_of(const struct conf *conf, const struct conf_domain *domain)
 {
 	struct cli_users users = { .path = (const char *)domain->users.ptr, .domain = domain->name,
 		.exact_case = domain->local_parts == CONF_LOCAL_EXACT };
@@ -39,12 +39,12 @@ static int list(const struct conf *conf, struct span name)
 		const struct conf_domain *domain = find(conf, name);
 		if (domain == NULL)
 			return CLI_NO;
-		struct cli_users users = users_of(conf, domain);
+		struct cli_users users = cli_users_of(conf, domain);
 		return cli_user_list(&users);
 	}
 	int code = CLI_DONE;
 	for (size_t i = 0; i < conf->domain_count; i++) {
-		struct cli_users users = users_of(conf, &conf->domains[i]);
+		struct cli_users users = cli_users_of(conf, &conf->domains[i]);
 		int one = cli_user_list(&users);
 		code = one != CLI_DONE ? one : code;
 	}
@@ -61,8 +61,9 @@ static int change(const struct conf *conf, const struct cli_user_words *words)
 	const struct conf_domain *domain = find(conf, address.domain);
 	if (domain == NULL)
 		return CLI_NO;
-	struct cli_users users = users_of(conf, domain);
-	return cli_user_change(&users, words->verb, address.local);
+	struct cli_users users = cli_users_of(conf, domain);
+	struct cli_user_wish wish = { .verb = words->verb, .local = address.local };
+	return cli_user_change(&users, &wish);
 }
 
 int cli_user(int argc, char **argv, const struct cli_options *options)

@@ -2,6 +2,7 @@
 /* The waybill command: takes the options that all subcommands share, and finds the subcommand. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "cli_check.h"
@@ -12,8 +13,8 @@
 
 #define ARGS_MAX 256
 
-static const char *const names[] = { "check", "demo", "explain", "queue", "reload", "send", "spool", "status",
-	"trace", "user" };
+static const char *const names[] = { "check", "demo", "explain", "mailbox", "queue", "reload", "send", "spool",
+	"status", "trace", "user" };
 
 static int usage(FILE *out, int code)
 {
@@ -24,7 +25,9 @@ static int usage(FILE *out, int code)
 		"  send RECIPIENT...       send a test message, and follow it with --wait\n"
 		"  trace ID|ADDRESS|SESSION  what became of it, and why\n"
 		"  user add|remove|list    who has a mailbox\n"
+		"  mailbox show ADDRESS    can it take mail now? also disable and enable\n"
 		"  check config            is the configuration right?\n"
+		"  check domain NAME       is everything right in the DNS for this domain's mail?\n"
 		"  reload                  have the server read its configuration again\n"
 		"  spool check|export      look into the store of a server that is not running\n"
 		"  demo [--dir DIR]        a server on 127.0.0.1 to play with\n"
@@ -78,10 +81,24 @@ static int spool(int argc, char **argv, const struct cli_options *options)
 	return cli_spool(argc, argv, folder[0] != 0 ? folder : NULL);
 }
 
+/* A configuration is not needed; without -c one that is not there is not missed. */
+static int check_domain(const char *name, const struct cli_options *options)
+{
+	bool named = strcmp(options->conf_path, CLI_CONF_PATH_DEFAULT) != 0;
+	struct conf *conf = named || access(options->conf_path, R_OK) == 0 ? cli_conf_load(options->conf_path) : NULL;
+	if (named && conf == NULL)
+		return CLI_NO;
+	int code = cli_check_domain(name, conf, options->json);
+	conf_free(conf);
+	return code;
+}
+
 static int check(int argc, char **argv, const struct cli_options *options)
 {
+	if (argc == 3 && strcmp(argv[1], "domain") == 0)
+		return check_domain(argv[2], options);
 	if (argc < 2 || argc > 3 || strcmp(argv[1], "config") != 0) {
-		fprintf(stderr, "usage: waybill check config [FILE] [--json]\n");
+		fprintf(stderr, "usage: waybill check config [FILE] [--json]\n       waybill check domain NAME [--json]\n");
 		return CLI_USAGE;
 	}
 	return cli_check_config(argc == 3 ? argv[2] : options->conf_path, options->json);
@@ -102,6 +119,8 @@ static int run(int argc, char **argv, struct cli_options *options)
 		return cli_send(argc, argv, options);
 	if (strcmp(word, "trace") == 0)
 		return cli_trace(argc, argv, options);
+	if (strcmp(word, "mailbox") == 0)
+		return cli_mailbox(argc, argv, options);
 	if (strcmp(word, "user") == 0)
 		return cli_user(argc, argv, options);
 	if (argc == 1 && strcmp(word, "status") == 0)

@@ -13,6 +13,7 @@
 #define WAYBILL_CONF_CONF_H
 
 #include "arena.h"
+#include "conf_checks.h"
 #include "conf_mailboxes.h"
 #include "conf_relay.h"
 #include "conf_report.h"
@@ -21,11 +22,6 @@
 #define CONF_LISTENS_MAX 64             /* listen sections, and addresses of them all */
 #define CONF_DOMAINS_MAX 10000
 #define CONF_LIST_ITEMS_MAX 1000        /* in one list */
-
-struct conf_networks {
-	const struct netblock *blocks;
-	size_t count;
-};
 
 /* Where to listen. "[::]:25" takes IPv4 clients too (a socket for both families). */
 struct conf_address {
@@ -74,7 +70,7 @@ struct conf_queue {
 	uint64_t segment_bytes;
 };
 
-#define CONF_SETTINGS_MAX 96
+#define CONF_SETTINGS_MAX 128
 
 struct conf {
 	struct span hostname; /* A-labels in lower case */
@@ -94,6 +90,7 @@ struct conf {
 	struct conf_route route_default; /* where no route says otherwise */
 	struct conf_reasons reasons;
 	struct conf_limits limits;
+	struct conf_checks checks;
 	struct conf_queue queue;
 	struct conf_dns dns;
 	struct conf_bounce bounce;

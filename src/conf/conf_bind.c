@@ -105,7 +105,7 @@ static void line_keep(struct conf_filling *f, size_t at, uint32_t line)
 	const struct conf_option *option = &conf_options[at];
 	if (conf_section_is_once(f->id))
 		f->bind->conf->lines[at] = line;
-	else if (option->line_offset > 0)
+	if (option->line_offset > 0)
 		memcpy(f->base + option->line_offset, &line, sizeof(line));
 }
 

@@ -13,4 +13,7 @@ void conf_check(const struct conf *conf, struct conf_report *report);
 /* The part of it that is about conf_relay.h: next hops, routes, DNS servers, bounces. */
 void conf_check_relay(const struct conf *conf, struct conf_report *report);
 
+/* The part that is about conf_checks.h. */
+void conf_check_checks(const struct conf *conf, struct conf_report *report);
+
 #endif

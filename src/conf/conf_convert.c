@@ -64,29 +64,40 @@ static bool number_convert(struct conf_bind *bind, const struct conf_option *opt
 	return good ? range_check(bind, option, value, *number_out) : refuse(bind, option, value, why);
 }
 
+/* All of the words; of the many that a list may have, the one that is near. */
+static void complain_choice(struct conf_bind *bind, const struct conf_option *option, const struct conf_value *value)
+{
+	struct buf why;
+	struct conf_near near;
+	struct span word;
+	buf_init(&why, CONF_PROBLEM_BYTES_MAX);
+	conf_near_init(&near, value->text);
+	for (unsigned n = 0; (word = conf_option_choice(option, n)).len > 0; n++) {
+		conf_near_offer_word(&near, word);
+		buf_add_str(&why, n == 0 ? "is not known; write " : " or ");
+		buf_add(&why, word);
+	}
+	if (option->type == CONF_TYPE_CHOICES && near.best_word.len > 0) {
+		buf_clear(&why);
+		buf_addf(&why, "is not known; did you mean \"%.*s\"?", SPAN_FMT(near.best_word));
+	}
+	const char *text = buf_cstr(&why);
+	refuse(bind, option, value, text != NULL ? text : "is not known");
+	buf_fini(&why);
+}
+
 static bool choice_convert(struct conf_bind *bind, const struct conf_option *option,
 	const struct conf_value *value, void *field)
 {
-	struct buf why;
-	buf_init(&why, CONF_PROBLEM_BYTES_MAX);
-	buf_add_str(&why, "is not known; write ");
 	struct span word;
 	unsigned n = 0;
-	for (; (word = conf_option_choice(option, n)).len > 0; n++) {
-		if (span_eq(word, value->text))
-			break;
-		if (n > 0)
-			buf_add_str(&why, " or ");
-		buf_add(&why, word);
-	}
-	bool found = word.len > 0;
-	if (found)
+	while ((word = conf_option_choice(option, n)).len > 0 && !span_eq(word, value->text))
+		n++;
+	if (word.len > 0)
 		memcpy(field, &n, sizeof(n)); /* an enum counts from 0 as the choices do */
-	const char *text = buf_cstr(&why);
-	if (!found)
-		refuse(bind, option, value, text != NULL ? text : "is not known");
-	buf_fini(&why);
-	return found;
+	else
+		complain_choice(bind, option, value);
+	return word.len > 0;
 }
 _Static_assert(sizeof(enum conf_newline) == sizeof(unsigned), "choices are written as unsigned");
 
@@ -196,6 +207,7 @@ _Static_assert(sizeof(struct any_list) == sizeof(struct conf_networks), "lists h
 _Static_assert(sizeof(struct any_list) == sizeof(struct conf_durations), "lists have one shape");
 _Static_assert(sizeof(struct any_list) == sizeof(struct conf_addresses), "lists have one shape");
 _Static_assert(sizeof(struct any_list) == sizeof(struct conf_hops), "lists have one shape");
+_Static_assert(sizeof(struct any_list) == sizeof(struct conf_order), "lists have one shape");
 _Static_assert(sizeof(struct any_list) == sizeof(struct conf_locks), "lists have one shape");
 
 /* What one item takes in memory; 0: this type is no list. */

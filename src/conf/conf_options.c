@@ -16,11 +16,19 @@
 #define ROUTE(member) .section = CONF_SECTION_ROUTE, .offset = offsetof(struct conf_route, member)
 #define REASON(member) .section = CONF_SECTION_REASON, .offset = offsetof(struct conf_reason, member)
 #define LIMITS(member) .section = CONF_SECTION_LIMITS, .offset = offsetof(struct conf, limits.member)
+#define CHECK(name, member) .section = CONF_SECTION_##name, .offset = offsetof(struct conf, checks.member)
+#define CHECK_LINE(member) .line_offset = offsetof(struct conf, checks.member)
 #define QUEUE(member) .section = CONF_SECTION_QUEUE, .offset = offsetof(struct conf, queue.member)
 #define BOUNCE(member) .section = CONF_SECTION_BOUNCE, .offset = offsetof(struct conf, bounce.member)
 #define MBOX(member) .section = CONF_SECTION_MBOX, .offset = offsetof(struct conf, mbox.member)
 #define DNS(member) .section = CONF_SECTION_DNS, .offset = offsetof(struct conf, dns.member)
 #define LOG(member) .section = CONF_SECTION_LOG, .offset = offsetof(struct conf, member)
+
+/* The same in the section of each check. */
+#define ONLY_FOR(CHECK_NAME) CHECK(CHECK_NAME, only_for[CONF_CHECK_##CHECK_NAME]), .name = "only-for", \
+	.type = CONF_TYPE_NETWORKS, .may_be_empty = true, .fallback = "{}", .example = "{\"192.0.2.0/24\"}", \
+	.text = "The networks whose clients are asked; an empty list: all clients that are not trusted.", \
+	.reason = "A new rule can be tried on one network first."
 
 const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 	[CONF_SECTION_TOP] = { "", NULL, "These stand outside all sections." },
@@ -39,8 +47,20 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"When mail is tried again that did not get through for one reason, whatever its route says. The title is "
 		"the reason's name, as `waybill explain` shows it; `host-down` is that of a destination that cannot be "
 		"reached. Without a section, greylisted mail waits 5 and then 15 minutes, mail for a full mailbox or "
-		"server an hour and then 4, after a blocklist an hour, after a rate limit 5 minutes at least." },
+		"server an hour and then 4, for a locked mailbox 15 minutes at most, after a blocklist an hour, after a rate "
+		"limit 5 minutes at least." },
 	[CONF_SECTION_LIMITS] = { "limits", NULL, "How much a client may ask for, and how long it may take." },
+	[CONF_SECTION_CHECKS] = { "checks", NULL,
+		"What clients that are not trusted have to pass. Each check has a name; those with settings have a section "
+		"of that name." },
+	[CONF_SECTION_HELO] = { "helo", NULL, "The check of the name with which a client introduces itself: it is neither "
+		"this server's name nor a bare address." },
+	[CONF_SECTION_SENDER_DOMAIN] = { "sender-domain", NULL,
+		"The check of a sender's domain: it is not one that is kept from existing (`localhost`, `invalid`)." },
+	[CONF_SECTION_HARVEST] = { "harvest", NULL,
+		"The check against guessing who has a mailbox. A client's network (IPv4 /24, IPv6 /64) that names too many "
+		"recipients who do not exist is told to come back later, whoever it asks for, until its budget has "
+		"recovered; postmaster can be reached all the time." },
 	[CONF_SECTION_QUEUE] = { "queue", NULL, "How mail is kept and when it is tried again." },
 	[CONF_SECTION_BOUNCE] = { "bounce", NULL, "What senders are told about mail that is late or fails." },
 	[CONF_SECTION_MBOX] = { "mbox", NULL,
@@ -106,7 +126,8 @@ const struct conf_option conf_options[] = {
 	  .reason = "The MX of such a domain is this host, so DNS does not tell where its mail goes." },
 	{ DOMAIN(users), .line_offset = offsetof(struct conf_domain, users_line), .name = "users",
 	  .type = CONF_TYPE_FILE, .along = "mailboxes", .example = "\"file:/etc/waybill/users\"",
-	  .text = "The file that lists who has a mailbox; it is read again when it changes. A domain that is passed "
+	  .text = "The file that lists who has a mailbox; it is read again when it changes. Behind a name and a colon may "
+	          "stand `disabled`, `gone` or `moved=ADDRESS` (`waybill mailbox` writes it). A domain that is passed "
 	          "on may do without it, and then takes mail for everybody.",
 	  .reason = "With it, mail to anybody else is refused at RCPT, so that no bounce is needed later." },
 	{ DOMAIN(aliases), .line_offset = offsetof(struct conf_domain, aliases_line), .name = "aliases",
@@ -215,6 +236,35 @@ const struct conf_option conf_options[] = {
 	  .fallback = "20",
 	  .text = "How many aliases may follow one another.",
 	  .reason = "It ends loops that the check for repeated names cannot see." },
+
+	{ CHECK(CHECKS, order), .name = "order", .type = CONF_TYPE_CHOICES,
+	  .choices = "helo sender-domain relay harvest recipient",
+	  .fallback = "{\"helo\", \"sender-domain\", \"relay\", \"harvest\", \"recipient\"}",
+	  .text = "The checks in the order in which they are asked; one that is left out is not asked.",
+	  .reason = "relay (this server is no open relay) and recipient (somebody is there) hold for everybody and "
+	            "cannot be left out; harvest must stand before recipient." },
+
+	{ CHECK(HELO, helo.full_name), CHECK_LINE(helo.full_name_line), .name = "full-name", .type = CONF_TYPE_BOOL,
+	  .fallback = "no",
+	  .text = "Whether the name must be a full host name or an address in brackets.",
+	  .reason = "RFC 5321 section 4.1.4 asks for one, but some honest servers send a name of their own network." },
+	{ ONLY_FOR(HELO) },
+
+	{ CHECK(SENDER_DOMAIN, sender_domain.full_name), CHECK_LINE(sender_domain.full_name_line), .name = "full-name",
+	  .type = CONF_TYPE_BOOL, .fallback = "no",
+	  .text = "Whether the domain must have a dot in it, unless it is an address in brackets.",
+	  .reason = "A bounce to root@server finds no way; but devices and scripts send from such addresses." },
+	{ ONLY_FOR(SENDER_DOMAIN) },
+
+	{ CHECK(HARVEST, harvest.unknown_max), CHECK_LINE(harvest.unknown_line), .name = "unknown",
+	  .type = CONF_TYPE_INTEGER, .min = 1, .max = 1000000, .fallback = "100",
+	  .text = "How many unknown recipients a network may name within the time that per says.",
+	  .reason = "Honest senders make typing errors and keep old addresses; who guesses needs thousands." },
+	{ CHECK(HARVEST, harvest.per_ms), .name = "per", .type = CONF_TYPE_DURATION, .min = 1 * SECOND, .max = 1 * DAY,
+	  .fallback = "1h",
+	  .text = "The time within which a budget that was used up recovers whole.",
+	  .reason = "It recovers evenly, so a network that stopped guessing is soon answered again." },
+	{ ONLY_FOR(HARVEST) },
 
 	{ QUEUE(retry), .name = "retry", .type = CONF_TYPE_DURATIONS, .min = 1 * SECOND, .max = 7 * DAY,
 	  .fallback = "{\"1m\", \"5m\", \"15m\", \"30m\", \"1h\", \"2h\", \"4h\"}",

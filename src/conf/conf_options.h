@@ -11,8 +11,9 @@
 
 enum conf_section_id {
 	CONF_SECTION_TOP, CONF_SECTION_LISTEN, CONF_SECTION_DOMAIN, CONF_SECTION_ROUTE, CONF_SECTION_REASON,
-	CONF_SECTION_LIMITS, CONF_SECTION_QUEUE, CONF_SECTION_BOUNCE, CONF_SECTION_MBOX, CONF_SECTION_DNS,
-	CONF_SECTION_LOG, CONF_SECTION_COUNT,
+	CONF_SECTION_LIMITS, CONF_SECTION_CHECKS, CONF_SECTION_HELO, CONF_SECTION_SENDER_DOMAIN, CONF_SECTION_HARVEST,
+	CONF_SECTION_QUEUE, CONF_SECTION_BOUNCE, CONF_SECTION_MBOX, CONF_SECTION_DNS, CONF_SECTION_LOG,
+	CONF_SECTION_COUNT,
 };
 
 struct conf_section_form {
@@ -33,7 +34,7 @@ struct conf_option {
 	const char *name;
 	enum conf_type type;
 	size_t offset;           /* of the member, in the section's struct */
-	size_t line_offset;      /* the same for its line, in structs that stand more than once; 0: not kept */
+	size_t line_offset;      /* the same for its line, where it is kept beside the member; 0: it is not */
 	uint64_t min, max;       /* of numbers, in bytes or milliseconds */
 	const char *min_source;  /* who demands the minimum, or NULL */
 	const char *choices;     /* the words of a choice or of several, in the order of the enum, a space between */
@@ -65,6 +66,12 @@ static inline bool conf_section_is_once(enum conf_section_id section)
 {
 	return section != CONF_SECTION_LISTEN && section != CONF_SECTION_DOMAIN && section != CONF_SECTION_ROUTE
 		&& section != CONF_SECTION_REASON;
+}
+
+/* Whether they are settings of checks, which lie in conf.checks. */
+static inline bool conf_section_is_check(enum conf_section_id section)
+{
+	return section >= CONF_SECTION_CHECKS && section <= CONF_SECTION_HARVEST;
 }
 
 #endif

@@ -72,7 +72,7 @@ static void choices_write(const struct conf_option *option, struct buf *out)
 {
 	struct span word;
 	for (size_t n = 0; (word = conf_option_choice(option, n)).len > 0; n++)
-		buf_addf(out, "%s`%.*s`", n > 0 ? " or " : "", SPAN_FMT(word));
+		buf_addf(out, "%s`%.*s`", n == 0 ? "" : option->type == CONF_TYPE_CHOICES ? ", " : " or ", SPAN_FMT(word));
 }
 
 static void option_write(const struct conf_option *option, struct buf *out)

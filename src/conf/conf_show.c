@@ -61,13 +61,25 @@ void conf_near_init(struct conf_near *near, struct span word)
 	*near = (struct conf_near){ .word = word, .distance = SIZE_MAX };
 }
 
-void conf_near_offer(struct conf_near *near, const char *candidate)
+/* True when this one is nearer than those before. */
+static bool offer(struct conf_near *near, struct span other)
 {
-	struct span other = span_str(candidate);
 	size_t longer = near->word.len > other.len ? near->word.len : other.len;
 	size_t distance = conf_near_distance(near->word, other);
-	if (distance < near->distance && distance <= longer / 3) {
+	if (distance >= near->distance || distance > longer / 3)
+		return false;
+	near->best_word = other;
+	near->distance = distance;
+	return true;
+}
+
+void conf_near_offer(struct conf_near *near, const char *candidate)
+{
+	if (offer(near, span_str(candidate)))
 		near->best = candidate;
-		near->distance = distance;
-	}
+}
+
+void conf_near_offer_word(struct conf_near *near, struct span candidate)
+{
+	offer(near, candidate);
 }

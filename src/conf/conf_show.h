@@ -23,11 +23,13 @@ const char *conf_show(struct conf_show *show, struct span s);
 struct conf_near {
 	struct span word;
 	const char *best;
+	struct span best_word; /* the same; set by conf_near_offer_word as well */
 	size_t distance;
 };
 
 void conf_near_init(struct conf_near *near, struct span word);
 void conf_near_offer(struct conf_near *near, const char *candidate);
+void conf_near_offer_word(struct conf_near *near, struct span candidate);
 
 /* The edit distance; words over 32 bytes count as far from everything. */
 size_t conf_near_distance(struct span a, struct span b);

@@ -20,9 +20,7 @@
 #define DIRECTORY_DOMAIN_BYTES_MAX 255
 #define DIRECTORY_DOMAINS_MAX 100000
 #define DIRECTORY_PROBLEMS_MAX 100      /* written out for one table; the rest is only counted */
-#define DIRECTORY_DEPTH_LIMIT 64        /* over any depth_max of an expansion */
 #define DIRECTORY_BYTES_MAX ((size_t)1 << 30)            /* of a table */
-#define DIRECTORY_EXPANSION_BYTES_MAX ((size_t)64 << 20)
 
 struct directory_address {
 	struct span local;
@@ -76,6 +74,14 @@ enum directory_kind {
 	DIRECTORY_ALIAS,
 };
 
+/* Whether a user's mailbox takes mail, as the users file says it. */
+enum directory_state {
+	DIRECTORY_OPEN,
+	DIRECTORY_DISABLED, /* for a time: mail waits with its senders */
+	DIRECTORY_GONE,     /* for good */
+	DIRECTORY_MOVED,    /* the user has another address now */
+};
+
 /* What a name is. The spans belong to the table. */
 struct directory_match {
 	enum directory_kind kind;
@@ -85,6 +91,8 @@ struct directory_match {
 	size_t target_count;
 	bool subaddressed;  /* found only after its subaddress was taken off */
 	bool fallback;      /* postmaster's mail goes where the configuration says */
+	enum directory_state state; /* of a USER */
+	struct span moved_to;       /* MOVED: the new address */
 };
 
 /*
@@ -99,51 +107,10 @@ struct directory_match directory_lookup(const struct directory_table *table,
 /* Whether it is one of the table's domains. */
 bool directory_is_local(const struct directory_table *table, struct span domain);
 
-struct directory_limits {
-	uint32_t members_max; /* final addresses; targets looked at are bounded by 16 times this */
-	uint32_t depth_max;   /* aliases inside aliases; at most DIRECTORY_DEPTH_LIMIT */
-};
-
-enum directory_outcome {
-	DIRECTORY_EXPANDED,       /* at least one member */
-	DIRECTORY_NOT_OURS,       /* the address belongs to another domain */
-	DIRECTORY_NO_SUCH_USER,   /* unknown, or an alias of which every member is */
-	DIRECTORY_ALIAS_LOOP,     /* nothing remains but a loop */
-	DIRECTORY_TOO_MANY,       /* over members_max */
-	DIRECTORY_TOO_DEEP,       /* over depth_max */
-	DIRECTORY_NO_MEMORY,
-};
-
-/* A final address. Its spans belong to the expansion or to the table. */
-struct directory_member {
-	enum directory_kind kind;         /* USER or FOREIGN; among the skipped: UNKNOWN, or ALIAS for a loop */
-	struct directory_address address; /* in full, subaddress included: for Delivered-To and RCPT */
-	struct span user;                 /* USER: the mailbox's name, without quotes */
-};
-
-struct directory_expansion {
-	const struct directory_member *members;
-	size_t member_count;
-	const struct directory_member *skipped; /* unknown or looping targets, at most members_max of them */
-	size_t skipped_count;
-	struct arena arena; /* holds them */
-};
-
-/*
- * Expands an address to its final ones, each once, in the order of the files. An
- * alias that names itself while a user of that name exists means that user. On
- * any outcome but EXPANDED, NO_SUCH_USER and ALIAS_LOOP the expansion is empty.
- * Whatever the outcome, directory_expansion_fini releases it, before the table.
- */
-enum directory_outcome directory_expand(const struct directory_table *table, struct directory_address address,
-	const struct directory_limits *limits, struct directory_expansion *expansion_out);
-void directory_expansion_fini(struct directory_expansion *expansion);
-
 /* Appends "local@domain", or the local part alone where there is no domain. */
 void directory_address_write(struct buf *out, struct directory_address address);
 
 /* Splits "local@domain" at its last "@" outside quotes; without one the domain is empty. */
 struct directory_address directory_address_split(struct span text);
-
 
 #endif

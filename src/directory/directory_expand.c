@@ -4,6 +4,7 @@
  * each final address taken once. Depth, members and steps are bounded, so a table
  * that an administrator got wrong costs a bounded amount of work.
  */
+#include "directory_expand.h"
 #include "directory_table.h"
 
 #define STEPS_PER_MEMBER 16

@@ -65,6 +65,9 @@ static void match_entry(const struct directory_entry *entry, struct directory_ma
 	if (entry->alias != NULL) {
 		match->targets = entry->alias->targets;
 		match->target_count = entry->alias->target_count;
+	} else if (entry->closed != NULL) {
+		match->state = entry->closed->state;
+		match->moved_to = entry->closed->moved_to;
 	}
 }
 

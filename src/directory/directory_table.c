@@ -106,10 +106,25 @@ static struct directory_zone *zones_of_line(struct builder *b, struct directory_
 	return &b->table->zones[named->index];
 }
 
+/* NULL for a mailbox that is open. */
+static const struct directory_closed *closed_new(struct builder *b, const struct users_item *item)
+{
+	if (item->state == DIRECTORY_OPEN)
+		return NULL;
+	struct directory_closed *closed = arena_alloc(&b->table->arena, sizeof(*closed));
+	if (closed == NULL || !arena_copy(&b->table->arena, item->moved_to, &closed->moved_to)) {
+		b->no_memory = true;
+		return NULL;
+	}
+	closed->state = item->state;
+	return closed;
+}
+
 static void add_user(struct builder *b, struct directory_zone *first, const struct users_item *item,
 	struct place place)
 {
 	struct directory_zone *zone = zones_of_line(b, first, item->domain);
+	const struct directory_closed *closed = closed_new(b, item);
 	if (zone == NULL)
 		report(b, place, "this file does not serve that domain");
 	for (; zone != NULL; zone = item->domain.len > 0 ? NULL : zone->next_shared) {
@@ -121,6 +136,7 @@ static void add_user(struct builder *b, struct directory_zone *first, const stru
 		else
 			b->table->counts.users++;
 		entry->user = true;
+		entry->closed = closed;
 	}
 }
 

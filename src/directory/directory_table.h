@@ -18,10 +18,17 @@ struct directory_alias {
 	uint32_t line;
 };
 
+/* Of a user whose mailbox takes no mail. */
+struct directory_closed {
+	enum directory_state state;
+	struct span moved_to;
+};
+
 /* A name: a user, an alias or both. Small, because there may be millions. */
 struct directory_entry {
 	struct map_link link;
 	struct directory_alias *alias; /* or NULL */
+	const struct directory_closed *closed; /* or NULL: open */
 	uint32_t domain;               /* index */
 	bool user;
 	uint8_t len;

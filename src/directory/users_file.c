@@ -17,6 +17,58 @@ static const char *mailbox_name_problem(struct span name)
 	return NULL;
 }
 
+/* The next field, and what is left. */
+static struct span field_next(struct span *rest)
+{
+	size_t end = span_find(*rest, ':');
+	struct span field = span_trim(span_to(*rest, end));
+	*rest = span_from(*rest, end + 1);
+	return field;
+}
+
+/* Whether a field speaks of the mailbox's state; false for those of other uses. */
+static bool state_parse(struct span field, enum directory_state *state_out, struct span *moved_to_out)
+{
+	static const struct span moved = { (const uint8_t *)"moved=", 6 };
+	*moved_to_out = (struct span){ NULL, 0 };
+	if (span_eq_nocase(field, SPAN("disabled")))
+		*state_out = DIRECTORY_DISABLED;
+	else if (span_eq_nocase(field, SPAN("gone")))
+		*state_out = DIRECTORY_GONE;
+	else if (span_starts_nocase(field, moved))
+		*state_out = DIRECTORY_MOVED;
+	else
+		return false;
+	if (*state_out == DIRECTORY_MOVED)
+		*moved_to_out = span_from(field, moved.len);
+	return true;
+}
+
+static bool address_good(struct span text)
+{
+	struct directory_address address = directory_address_split(text);
+	struct directory_name name;
+	return directory_name_parse(address.local, &name) && directory_domain_valid(address.domain);
+}
+
+static const char *parse_fields(struct users_item *item)
+{
+	struct span rest = item->fields;
+	enum directory_state state;
+	struct span moved_to;
+	while (rest.len > 0) {
+		if (!state_parse(field_next(&rest), &state, &moved_to))
+			continue;
+		if (item->state != DIRECTORY_OPEN)
+			return "only one of disabled, gone and moved= may stand here";
+		if (state == DIRECTORY_MOVED && !address_good(moved_to))
+			return "moved= needs an address, like moved=carol@example.com";
+		item->state = state;
+		item->moved_to = moved_to;
+	}
+	return NULL;
+}
+
 static const char *parse_line(struct span line, struct users_item *item)
 {
 	if (line.len > USERS_LINE_BYTES_MAX)
@@ -39,7 +91,8 @@ static const char *parse_line(struct span line, struct users_item *item)
 	if (rest.len > 0 && rest.ptr[0] != ':')
 		return "one user a line: nothing but \":\" and fields may follow the name";
 	item->fields = span_from(rest, 1);
-	return mailbox_name_problem(directory_name_span(&item->name));
+	const char *problem = mailbox_name_problem(directory_name_span(&item->name));
+	return problem != NULL ? problem : parse_fields(item);
 }
 
 enum users_item_kind users_reader_next(struct users_reader *reader, struct users_item *item_out)
@@ -95,6 +148,65 @@ enum users_edit users_text_add(struct span text, const struct users_change *chan
 		buf_add(new_text, change->address.domain);
 	}
 	buf_add_byte(new_text, '\n');
+	return USERS_EDIT_DONE;
+}
+
+static void state_write(struct buf *out, enum directory_state state, struct span moved_to)
+{
+	if (state == DIRECTORY_OPEN)
+		return;
+	buf_add_str(out, state == DIRECTORY_DISABLED ? ": disabled" : state == DIRECTORY_GONE ? ": gone" : ": moved=");
+	buf_add(out, moved_to);
+}
+
+/* The line anew: its name as it was written, the fields of other uses, the state. */
+static void line_write(struct buf *out, const struct users_item *item, enum directory_state state, struct span moved_to)
+{
+	struct span rest = item->fields, unused;
+	enum directory_state before;
+	size_t end = item->text.len;
+	while (end > 0 && (item->text.ptr[end - 1] == '\n' || item->text.ptr[end - 1] == '\r'))
+		end--;
+	size_t name_len = item->fields.ptr != NULL ? (size_t)(item->fields.ptr - item->text.ptr) - 1 : end;
+	buf_add(out, span_trim(span_to(item->text, name_len)));
+	while (rest.len > 0) {
+		struct span field = field_next(&rest);
+		if (state_parse(field, &before, &unused))
+			continue;
+		buf_add_byte(out, ':');
+		buf_add(out, field);
+	}
+	state_write(out, state, moved_to);
+	buf_add(out, end < item->text.len ? span_from(item->text, end) : SPAN("\n"));
+}
+
+enum users_edit users_text_close(struct span text, const struct users_change *change, enum directory_state state,
+	struct span moved_to, struct buf *new_text)
+{
+	struct directory_name name;
+	struct users_reader reader;
+	struct users_item item;
+	enum users_item_kind kind;
+	struct span rest = text;
+	size_t len_before = new_text->len;
+	bool found = false;
+	if (!change_name(change, &name) || (state == DIRECTORY_MOVED && !address_good(moved_to)))
+		return USERS_EDIT_BAD;
+	users_reader_init(&reader, text);
+	while ((kind = users_reader_next(&reader, &item)) != USERS_END) {
+		/* A line whose fields are wrong is mended by this too. */
+		if (item.name.len == 0 || !same_user(&item, change, directory_name_span(&name)))
+			continue;
+		buf_add(new_text, span_to(rest, (size_t)(item.text.ptr - rest.ptr)));
+		line_write(new_text, &item, state, moved_to);
+		rest = span_from(rest, (size_t)(item.text.ptr + item.text.len - rest.ptr));
+		found = true;
+	}
+	if (!found) {
+		new_text->len = len_before;
+		return USERS_EDIT_ABSENT;
+	}
+	buf_add(new_text, rest);
 	return USERS_EDIT_DONE;
 }
 

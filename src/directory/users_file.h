@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The users file: one local part a line, or user@domain where one file serves
- * several domains. "#" begins a comment line. Fields after ":" are kept for later
- * uses and not read here. Results are spans into the text.
+ * several domains. "#" begins a comment line. Of the fields after ":" one may say that
+ * the mailbox takes no mail; others are kept for later uses and not read here. Results
+ * are spans into the text.
  *
  *     alice
  *     bob@example.net
+ *     carol: disabled
+ *     dave: gone
+ *     erin: moved=erin@example.com
  *     "with space":field:field
  */
 #ifndef WAYBILL_DIRECTORY_USERS_FILE_H
@@ -30,6 +34,8 @@ struct users_item {
 	struct directory_name name;
 	struct span domain;  /* empty: every domain that the file serves */
 	struct span fields;  /* after the first ":" */
+	enum directory_state state;
+	struct span moved_to;
 	struct span text;    /* the whole line, its line end included */
 	const char *problem;
 };
@@ -57,6 +63,9 @@ struct users_change {
  * but DONE nothing is appended.
  */
 enum users_edit users_text_add(struct span text, const struct users_change *change, struct buf *new_text);
+/* The user's line says this state from now on; its other fields stay. `moved_to`: of DIRECTORY_MOVED. */
+enum users_edit users_text_close(struct span text, const struct users_change *change, enum directory_state state,
+	struct span moved_to, struct buf *new_text);
 enum users_edit users_text_remove(struct span text, const struct users_change *change, struct buf *new_text);
 
 #endif

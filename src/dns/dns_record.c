@@ -5,6 +5,7 @@
 #include "dns_mx.h"
 
 #define LABEL_BYTES_MAX 63
+#define TLSA_HEAD_BYTES 3
 
 /* Anything else in a host name would have to be escaped everywhere it is shown, and no mail host needs it. */
 static bool label_byte_ok(uint8_t c)
@@ -62,6 +63,15 @@ static bool host_keep(const char *name, uint8_t *memory, struct dns_record *out)
 	return true;
 }
 
+static bool tlsa_keep(struct span rdata, uint8_t *memory, struct dns_record *out)
+{
+	if (rdata.len <= TLSA_HEAD_BYTES)
+		return false;
+	memcpy(memory, rdata.ptr, rdata.len);
+	out->text = span_of(memory, rdata.len);
+	return true;
+}
+
 static bool address_parse(struct span rdata, uint8_t family, struct dns_record *out)
 {
 	if (rdata.len != (family == 4 ? 4 : 16))
@@ -90,6 +100,8 @@ bool dns_record_parse(enum dns_type type, struct span rdata, uint8_t *memory, st
 		return dns_name_parse(rdata, name) && host_keep(name, memory, record_out);
 	case DNS_TYPE_TXT:
 		return txt_parse(rdata, memory, record_out);
+	case DNS_TYPE_TLSA:
+		return tlsa_keep(rdata, memory, record_out);
 	}
 	return false;
 }

@@ -25,6 +25,9 @@ enum ipc_expansion {
 	IPC_EXPANSION_MAILBOX,   /* domain and user name a mailbox here */
 	IPC_EXPANSION_LIST,      /* targets take the recipient's place */
 	IPC_EXPANSION_UNKNOWN,   /* no such mailbox (any more) */
+	IPC_EXPANSION_DISABLED,  /* it takes no mail for now */
+	IPC_EXPANSION_GONE,      /* ... and never again */
+	IPC_EXPANSION_MOVED,     /* ... because its owner has the address of `user` now */
 	IPC_EXPANSION_FOREIGN,   /* not a domain of ours, and no route leads there */
 	IPC_EXPANSION_ROUTE,     /* kept elsewhere: to the hops, for the domain */
 	IPC_EXPANSION_LOOP,      /* aliases lead only to themselves */
@@ -84,7 +87,7 @@ IPC_MESSAGES(IPC_STRUCT)
 IPC_MESSAGES(IPC_CODEC)
 #undef IPC_CODEC
 
-/* "RCPT_ASK"; "?" for a number that is no message. */
+/* "CHECK_ASK"; "?" for a number that is no message. */
 const char *ipc_type_name(unsigned type);
 const char *ipc_role_name(unsigned role);
 uint64_t ipc_schema_hash(void);

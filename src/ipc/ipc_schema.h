@@ -39,8 +39,8 @@
 	M(FAILED, failed)                 /* cannot work; the text says why */ \
 	M(PEER_LOST, peer_lost)           /* the channel of that PEER broke; a new one is wanted */ \
 	/* smtpd to policy */ \
-	M(RCPT_ASK, rcpt_ask) \
-	M(RCPT_VERDICT, rcpt_verdict) \
+	M(CHECK_ASK, check_ask)           /* may this client go on? */ \
+	M(CHECKED, checked) \
 	M(VERIFY_ASK, verify_ask) \
 	M(VERIFIED, verified) \
 	/* queue to policy */ \
@@ -78,7 +78,7 @@
 	F(u32, command_timeout_ms) F(u32, data_timeout_ms) F(u32, data_rate_bytes_min)
 #define IPC_FIELDS_SETUP_POLICY(F) \
 	F(span, hostname) F(list, trust) F(u8, log_json) F(span, postmaster) \
-	F(u32, alias_members_max) F(u32, alias_depth_max)
+	F(u32, alias_members_max) F(u32, alias_depth_max) F(span, checks) /* conf_checks.h */
 #define IPC_FIELDS_SETUP_QUEUE(F) \
 	F(span, hostname) F(u8, log_json) F(span, folder) F(u8, paused) F(u64, segment_bytes) \
 	F(span, retry_ms) F(span, delay_after_ms) /* u64 each */ F(u8, failure_copies) F(u64, give_up_ms) \
@@ -107,9 +107,13 @@
 #define IPC_FIELDS_FAILED(F) F(span, text)
 #define IPC_FIELDS_PEER_LOST(F) F(u8, role) F(u8, index) F(u32, serial)
 
-#define IPC_FIELDS_RCPT_ASK(F) \
-	F(addr, client) F(u8, trusted) F(span, helo) F(span, sender) F(span, recipient) F(u64, size)
-#define IPC_FIELDS_RCPT_VERDICT(F) F(u16, key) F(u32, seconds) F(span, check) /* check: which one decided */
+/* at, stages, stage: enum smtp_stage and sets of it, as in policy.h; check: which one refused, `why` and by the
+ * setting in which line */
+#define IPC_FIELDS_CHECK_ASK(F) \
+	F(u8, at) F(u8, stages) F(addr, client) F(addr, server) F(u8, trusted) F(span, helo) F(span, sender) \
+	F(span, recipient) F(u64, size)
+#define IPC_FIELDS_CHECKED(F) \
+	F(u16, key) F(u32, seconds) F(u8, stage) F(span, check) F(span, why) F(u32, line) F(span, moved_to)
 #define IPC_FIELDS_VERIFY_ASK(F) F(u8, expand) F(span, address)
 #define IPC_FIELDS_VERIFIED(F) F(u16, key) F(list, mailboxes)
 

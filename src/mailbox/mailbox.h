@@ -13,7 +13,7 @@
 
 struct maildir_known;
 
-#define MAILBOX_REASON_BYTES 256
+#define MAILBOX_REASON_BYTES 400
 #define MAILBOX_NAME_BYTES 256
 #define MAILBOX_PATH_BYTES_MAX 4000
 

@@ -134,7 +134,7 @@ static void write_copy(struct attempt *a)
 
 static void fail_full(struct attempt *a)
 {
-	struct span path = span_to(a->delivery->place.path, MAILBOX_REASON_BYTES / 3);
+	struct span path = span_to(a->delivery->place.path, MAILBOX_REASON_BYTES / 2);
 	const struct maildir_quota *q = &a->quota;
 	a->result->outcome = MAILBOX_FULL;
 	a->result->error = EDQUOT;
@@ -150,7 +150,7 @@ static void write_within_quota(struct attempt *a)
 	int error = maildir_quota_open(&a->quota, &a->folder, bytes, false);
 	if (error < 0)
 		snprintf(a->result->note, sizeof(a->result->note), "%.*s: " MAILDIR_QUOTA_FILE " is not heeded: %s",
-			SPAN_FMT(span_to(a->delivery->place.path, MAILBOX_REASON_BYTES / 3)), strerrordesc_np(-error));
+			SPAN_FMT(span_to(a->delivery->place.path, MAILBOX_REASON_BYTES / 2)), strerrordesc_np(-error));
 	if (error == 0 && maildir_quota_is_full(&a->quota, bytes))
 		fail_full(a);
 	else

@@ -38,17 +38,17 @@ static bool fail(struct append *a, int error, const char *what)
 
 static bool fail_locked(struct append *a)
 {
-	struct span path = span_to(a->delivery->place.path, MAILBOX_REASON_BYTES / 3);
+	struct span path = span_to(a->delivery->place.path, MAILBOX_REASON_BYTES / 2);
 	a->result->outcome = MAILBOX_LOCKED;
 	a->result->error = EAGAIN;
-	snprintf(a->result->reason, sizeof(a->result->reason), "%.*s: locked: %.150s", SPAN_FMT(path),
+	snprintf(a->result->reason, sizeof(a->result->reason), "%.*s: mailbox is locked: %.150s", SPAN_FMT(path),
 		a->lock.holder);
 	return false;
 }
 
 static void note(struct append *a, const char *text)
 {
-	struct span path = span_to(a->delivery->place.path, MAILBOX_REASON_BYTES / 3);
+	struct span path = span_to(a->delivery->place.path, MAILBOX_REASON_BYTES / 2);
 	snprintf(a->result->note, sizeof(a->result->note), "%.*s: %.160s", SPAN_FMT(path), text);
 }
 

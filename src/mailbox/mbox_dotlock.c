@@ -147,7 +147,7 @@ static void describe(struct mbox_dotlock *d, const struct holder *h, uint64_t ag
 {
 	int len = snprintf(d->holder, sizeof(d->holder), "%.80s is %" PRIu64 " s old", d->lock, age_ms / 1000);
 	if (h->pid > 0 && len > 0 && (size_t)len < sizeof(d->holder))
-		snprintf(d->holder + len, sizeof(d->holder) - (size_t)len, ", of process %" PRIu64 "%s", h->pid,
+		snprintf(d->holder + len, sizeof(d->holder) - (size_t)len, ", of pid %" PRIu64 "%s", h->pid,
 			h->bare || h->this_host ? "" : " on another host");
 }
 

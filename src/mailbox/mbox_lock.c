@@ -60,7 +60,7 @@ static int lock_fcntl(struct mbox_lock *l)
 		return fail(l, -error, "cannot take the fcntl lock");
 	struct flock other = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	if (fcntl(l->fd, F_OFD_GETLK, &other) == 0 && other.l_type != F_UNLCK && other.l_pid > 0)
-		snprintf(l->holder, sizeof(l->holder), "it has an fcntl lock of process %d", (int)other.l_pid);
+		snprintf(l->holder, sizeof(l->holder), "it has an fcntl lock of pid %d", (int)other.l_pid);
 	else
 		snprintf(l->holder, sizeof(l->holder), "it has an fcntl lock");
 	return -EAGAIN;

@@ -2,21 +2,56 @@
 /*
  * Is somebody there? "Unknown" is said only when every file of the domain was read:
  * a directory that is down makes nobody unknown. postmaster is always accepted
- * (RFC 5321 section 4.5.1), even before anyone said who reads it.
+ * (RFC 5321 section 4.5.1), even before anyone said who reads it. Domains that are not
+ * ours passed check_relay and are others' to answer for.
  */
-#include "policy.h"
+#include "policy_check.h"
 
-struct policy_verdict check_recipient(const struct policy_context *context, const struct policy_rcpt *rcpt)
+enum reply_key policy_closed_key(enum directory_state state)
 {
-	struct directory_match match = directory_lookup(context->directory, rcpt->address);
-	if (match.kind == DIRECTORY_USER || match.kind == DIRECTORY_ALIAS)
-		return (struct policy_verdict){ .opinion = POLICY_ACCEPT, .key = REPLY_RCPT_OK };
-	if (span_eq_nocase(rcpt->address.local, SPAN("postmaster")))
-		return (struct policy_verdict){ .opinion = POLICY_ACCEPT, .key = REPLY_RCPT_OK };
-	const struct policy_route *relay = policy_relay_find(context, rcpt->address.domain);
-	if (relay != NULL && relay->open)
-		return (struct policy_verdict){ .opinion = POLICY_ACCEPT, .key = REPLY_RCPT_OK };
-	enum reply_key key = policy_domain_unavailable(context, rcpt->address.domain)
-		? REPLY_DIRECTORY_UNAVAILABLE : REPLY_MAILBOX_UNKNOWN;
-	return (struct policy_verdict){ .opinion = POLICY_REFUSE, .key = key };
+	static const enum reply_key keys[] = { [DIRECTORY_OPEN] = REPLY_RCPT_OK,
+		[DIRECTORY_DISABLED] = REPLY_MAILBOX_DISABLED, [DIRECTORY_GONE] = REPLY_MAILBOX_DISABLED_FOR_GOOD,
+		[DIRECTORY_MOVED] = REPLY_MAILBOX_MOVED };
+	return keys[state];
+}
+
+/* A user whose mailbox takes no mail, for now or for good. */
+static struct policy_verdict closed(const struct policy_context *context, const struct directory_match *match)
+{
+	struct policy_verdict verdict = policy_refuse(policy_closed_key(match->state), 0);
+	static const char *const words[] = { [DIRECTORY_OPEN] = "open", [DIRECTORY_DISABLED] = "switched off for now",
+		[DIRECTORY_GONE] = "switched off for good", [DIRECTORY_MOVED] = "somewhere else now" };
+	policy_because(context, " is a user whose mailbox is %s", words[match->state]);
+	verdict.moved_to = match->moved_to;
+	return verdict;
+}
+
+struct policy_verdict check_recipient(const struct policy_context *context, const struct policy_input *input,
+	enum smtp_stage stage)
+{
+	struct directory_address address = input->address;
+	struct directory_match match = directory_lookup(context->directory, address);
+	(void)stage;
+	policy_because_quoted(context, address.local);
+	if (match.kind == DIRECTORY_USER && match.state != DIRECTORY_OPEN)
+		return closed(context, &match);
+	if (match.kind == DIRECTORY_USER || match.kind == DIRECTORY_ALIAS) {
+		policy_because(context, " is %s", match.kind == DIRECTORY_USER ? "a user" : "an alias");
+		return policy_pass();
+	}
+	if (policy_is_postmaster(input)) {
+		policy_because(context, " is always accepted");
+		return policy_pass();
+	}
+	const struct policy_route *relay = policy_relay_find(context, address.domain);
+	if (match.kind == DIRECTORY_FOREIGN || (relay != NULL && relay->open)) {
+		policy_because(context, " is for the next server to know");
+		return policy_pass();
+	}
+	if (policy_domain_unavailable(context, address.domain)) {
+		policy_because(context, " may exist; a file of %.*s could not be read", SPAN_FMT(address.domain));
+		return policy_refuse(REPLY_DIRECTORY_UNAVAILABLE, 0);
+	}
+	policy_because(context, " is neither a user nor an alias of %.*s", SPAN_FMT(address.domain));
+	return policy_refuse(REPLY_MAILBOX_UNKNOWN, 0);
 }

@@ -1,18 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Mail for domains that are not ours is carried for those whom we trust (RFC 5321 section 3.6.2). */
-#include "policy.h"
+#include "policy_check.h"
 
-struct policy_verdict check_relay(const struct policy_context *context, const struct policy_rcpt *rcpt)
+struct policy_verdict check_relay(const struct policy_context *context, const struct policy_input *input,
+	enum smtp_stage stage)
 {
-	if (!rcpt->address_ok)
-		return (struct policy_verdict){ .opinion = POLICY_REFUSE, .key = REPLY_RECIPIENT_NOT_ALLOWED };
-	if (context->directory == NULL)
-		return (struct policy_verdict){ .opinion = POLICY_REFUSE, .key = REPLY_DIRECTORY_UNAVAILABLE };
-	if (rcpt->address.domain.len == 0 || directory_is_local(context->directory, rcpt->address.domain))
-		return (struct policy_verdict){ .opinion = POLICY_CONTINUE };
+	struct span domain = input->address.domain;
+	(void)stage;
+	if (!input->address_ok) {
+		policy_because_quoted(context, input->recipient);
+		policy_because(context, " is no address that mail can be sent to");
+		return policy_refuse(REPLY_RECIPIENT_NOT_ALLOWED, 0);
+	}
+	if (context->directory == NULL) {
+		policy_because(context, "the list of domains could not be read");
+		return policy_refuse(REPLY_DIRECTORY_UNAVAILABLE, 0);
+	}
+	if (domain.len == 0 || directory_is_local(context->directory, domain)) {
+		policy_because(context, "%.*s is a domain here", SPAN_FMT(domain.len > 0 ? domain : context->hostname));
+		return policy_pass();
+	}
 	/* An address literal names no domain that a route could be for. */
-	bool literal = rcpt->address.domain.ptr[0] == '[';
-	if (rcpt->trusted && !literal && policy_route_find(context, rcpt->address.domain) != NULL)
-		return (struct policy_verdict){ .opinion = POLICY_ACCEPT, .key = REPLY_RCPT_OK };
-	return (struct policy_verdict){ .opinion = POLICY_REFUSE, .key = REPLY_RELAY_DENIED };
+	bool literal = domain.ptr[0] == '[';
+	bool routed = !literal && policy_route_find(context, domain) != NULL;
+	policy_because(context, "%.*s is not a domain here, and %s", SPAN_FMT(domain),
+		!input->trusted ? "the client is not trusted" : routed ? "the client is trusted" : "no route leads there");
+	return input->trusted && routed ? policy_pass() : policy_refuse(REPLY_RELAY_DENIED, 0);
 }

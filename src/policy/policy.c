@@ -1,14 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The list of checks and the loop that asks them. */
-#include "policy.h"
+/* The table of checks and the loop that asks them. */
+#include "policy_check.h"
 
-static const struct {
-	const char *name;
-	policy_rcpt_check_fn *check;
-} rcpt_checks[] = {
-	{ "relay", check_relay },
-	{ "recipient", check_recipient },
+static const struct policy_check checks[CONF_CHECK_COUNT] = {
+	[CONF_CHECK_HELO] = { .name = "helo", .stages = SMTP_STAGE(SMTP_AT_HELO), .ask = check_helo },
+	[CONF_CHECK_SENDER_DOMAIN] = { .name = "sender-domain", .stages = SMTP_STAGE(SMTP_AT_MAIL),
+		.ask = check_sender_domain },
+	[CONF_CHECK_RELAY] = { .name = "relay", .stages = SMTP_STAGE(SMTP_AT_RCPT), .everybody = true,
+		.ask = check_relay },
+	[CONF_CHECK_HARVEST] = { .name = "harvest", .stages = SMTP_STAGE(SMTP_AT_RCPT), .ask = check_harvest,
+		.settle = settle_harvest },
+	[CONF_CHECK_RECIPIENT] = { .name = "recipient", .stages = SMTP_STAGE(SMTP_AT_RCPT), .everybody = true,
+		.ask = check_recipient },
 };
+
+/* What a client is told at each stage when nothing is against it. */
+static const enum reply_key welcome[SMTP_STAGE_COUNT] = {
+	[SMTP_AT_CONNECT] = REPLY_SERVICE_READY, [SMTP_AT_HELO] = REPLY_HELO_OK, [SMTP_AT_MAIL] = REPLY_MAIL_OK,
+	[SMTP_AT_RCPT] = REPLY_RCPT_OK, [SMTP_AT_END] = REPLY_MESSAGE_QUEUED,
+};
+
+const char *policy_check_name(enum conf_check check)
+{
+	return checks[check].name;
+}
 
 bool policy_address(struct span text, uint8_t domain_text[static ADDRESS_DOMAIN_BYTES_MAX],
 	struct directory_address *address_out)
@@ -36,14 +51,113 @@ bool policy_domain_unavailable(const struct policy_context *context, struct span
 	return false;
 }
 
-struct policy_verdict policy_rcpt(const struct policy_context *context, struct policy_rcpt *rcpt)
+bool policy_is_postmaster(const struct policy_input *input)
 {
-	rcpt->address_ok = policy_address(rcpt->recipient, rcpt->domain_text, &rcpt->address);
-	for (size_t i = 0; i < sizeof(rcpt_checks) / sizeof(rcpt_checks[0]); i++) {
-		struct policy_verdict verdict = rcpt_checks[i].check(context, rcpt);
-		verdict.check = rcpt_checks[i].name;
-		if (verdict.opinion != POLICY_CONTINUE)
-			return verdict;
+	return input->address_ok && span_eq_nocase(input->address.local, SPAN("postmaster"));
+}
+
+/* One question on its way through the checks. */
+struct asking {
+	const struct policy_context *context;
+	const struct policy_input *input;
+	struct policy_trail *trail;
+	bool excused; /* trusted, or a check said so */
+};
+
+static struct policy_step *step_begin(struct asking *a, enum conf_check check, enum smtp_stage stage)
+{
+	struct policy_step *step = &a->trail->steps[a->trail->count++];
+	*step = (struct policy_step){ .check = check };
+	step->why_from = a->context->why != NULL ? (uint32_t)a->context->why->len : 0;
+	step->verdict.stage = stage;
+	return step;
+}
+
+static void step_end(struct asking *a, struct policy_step *step, const struct policy_verdict *verdict)
+{
+	enum smtp_stage stage = step->verdict.stage;
+	step->verdict = *verdict;
+	step->verdict.stage = stage;
+	step->verdict.check = checks[step->check].name;
+	step->why_to = a->context->why != NULL ? (uint32_t)a->context->why->len : 0;
+}
+
+/* Whether the check concerns this client; if not, that is noted where words are wanted. */
+static bool concerns(struct asking *a, enum conf_check check, enum smtp_stage stage)
+{
+	const struct conf_networks *only_for = &a->context->checks->only_for[check];
+	bool meant = only_for->count == 0;
+	for (size_t i = 0; i < only_for->count && !meant; i++)
+		meant = netblock_contains(&only_for->blocks[i], &a->input->client);
+	if (checks[check].everybody || (meant && !a->excused))
+		return true;
+	if (a->context->why != NULL) {
+		struct policy_step *step = step_begin(a, check, stage);
+		policy_because(a->context, "%s", !a->excused ? "it is only for other networks"
+			: a->input->trusted ? "the client is trusted"
+			: a->input->client.family == 0 ? "the client is a program of this host" : "it was excused above");
+		step_end(a, step, &(struct policy_verdict){ .opinion = POLICY_SKIP });
 	}
-	return (struct policy_verdict){ .opinion = POLICY_ACCEPT, .key = REPLY_RCPT_OK, .check = "" };
+	return false;
+}
+
+/* False when a check refuses; it is the trail's last step then. */
+static bool stage_passes(struct asking *a, enum smtp_stage stage)
+{
+	const struct conf_order *order = &a->context->checks->order;
+	for (size_t i = 0; i < order->count; i++) {
+		enum conf_check check = order->items[i];
+		if ((checks[check].stages & SMTP_STAGE(stage)) == 0 || !concerns(a, check, stage))
+			continue;
+		struct policy_step *step = step_begin(a, check, stage);
+		struct policy_verdict verdict = checks[check].ask(a->context, a->input, stage);
+		step_end(a, step, &verdict);
+		if (verdict.opinion == POLICY_REFUSE)
+			return false;
+		a->excused |= verdict.opinion == POLICY_ACCEPT;
+	}
+	return true;
+}
+
+struct policy_verdict policy_ask(const struct policy_context *context, struct policy_input *input,
+	struct policy_trail *trail)
+{
+	struct asking a = { .context = context, .input = input, .trail = trail,
+		.excused = input->trusted || input->client.family == 0 };
+	input->address_ok = policy_address(input->recipient, input->domain_text, &input->address);
+	trail->count = 0;
+	if (context->checks == NULL)
+		return (struct policy_verdict){ .opinion = POLICY_REFUSE, .key = REPLY_POLICY_UNAVAILABLE, .check = "" };
+	for (enum smtp_stage stage = SMTP_AT_CONNECT; stage < SMTP_STAGE_COUNT; stage++)
+		if ((input->stages & SMTP_STAGE(stage)) != 0 && !stage_passes(&a, stage))
+			return trail->steps[trail->count - 1].verdict;
+	return (struct policy_verdict){ .opinion = POLICY_ACCEPT, .key = welcome[input->at], .stage = input->at,
+		.check = "" };
+}
+
+static void count(struct policy_counts *counts, const struct policy_verdict *verdict)
+{
+	counts->asked++;
+	counts->accepted += verdict->opinion == POLICY_ACCEPT;
+	if (verdict->opinion == POLICY_REFUSE) {
+		counts->deferred += reply_entry(verdict->key)->code < 500;
+		counts->refused += reply_entry(verdict->key)->code >= 500;
+	}
+}
+
+void policy_settle(struct policy_state *state, const struct policy_context *context,
+	const struct policy_input *input, const struct policy_trail *trail)
+{
+	const struct policy_step *last = trail->count > 0 ? &trail->steps[trail->count - 1] : NULL;
+	struct policy_verdict verdict = { .opinion = POLICY_ACCEPT, .key = welcome[input->at] };
+	if (last != NULL && last->verdict.opinion == POLICY_REFUSE)
+		verdict = last->verdict;
+	for (size_t i = 0; i < trail->count; i++) {
+		const struct policy_step *step = &trail->steps[i];
+		if (step->verdict.opinion == POLICY_SKIP)
+			continue;
+		count(&state->counts[step->check], &step->verdict);
+		if (checks[step->check].settle != NULL && step->verdict.opinion != POLICY_REFUSE)
+			checks[step->check].settle(state, context, input, step, &verdict);
+	}
 }

@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who may enter: an ordered list of checks for each stage. A check is a small file
- * with one function; it accepts, refuses with a catalogue key, or has no opinion and
- * the next one is asked. The list is in policy.c.
+ * Who may enter: an ordered list of checks, and where mail goes. A check is a small
+ * file with one function, and all of them have one shape (policy_check.h). It refuses
+ * with a catalogue key, excuses the client from the other checks, or has no opinion, and
+ * the next one is asked. The order is the configuration's (checks.order).
  *
- * No I/O here: what a check needs to know stands in the context. VRFY and EXPN of
- * strangers never come this far (src/smtp/verb_vrfy.c answers them).
+ * Asking changes nothing and does no I/O: what a check needs to know stands in the
+ * context and the input. What the answer means for later ones (a budget is smaller, a
+ * counter larger) is recorded by policy_settle; without it the same question was a dry
+ * run. VRFY and EXPN of strangers never come this far (src/smtp/verb_vrfy.c).
  */
 #ifndef WAYBILL_POLICY_POLICY_H
 #define WAYBILL_POLICY_POLICY_H
 
 #include "address.h"
-#include "directory.h"
-#include "netaddr.h"
+#include "conf_checks.h"
+#include "directory_expand.h"
+#include "policy_state.h"
 #include "reply.h"
+#include "smtp_stage.h"
 
 /* Where mail for a domain goes. */
 struct policy_route {
@@ -33,6 +38,8 @@ struct policy_routes {
 };
 
 struct policy_context {
+	struct span hostname;
+	const struct conf_checks *checks;
 	const struct directory_table *directory; /* NULL: not read yet, or not readable */
 	struct policy_routes relays;             /* domains of ours that are kept elsewhere */
 	struct policy_routes routes;             /* for all others */
@@ -40,36 +47,75 @@ struct policy_context {
 	const struct span *unavailable_domains;
 	size_t unavailable_count;
 	struct directory_limits expansion;
+	const struct policy_state *state;        /* NULL: nothing is remembered, as after a start */
+	uint64_t now_us;                         /* of any clock that never goes back */
+	struct buf *why;                         /* what each check looked at, in words; NULL: not wanted */
 };
 
-/* A recipient that a client asks for. */
-struct policy_rcpt {
-	struct netaddr client;
+/* What a client is and asks for. What does not come before `at` is empty. */
+struct policy_input {
+	enum smtp_stage at;    /* the session has come to this stage ... */
+	uint8_t stages;        /* ... and these were not asked yet, or not passed; the earliest first */
+	struct netaddr client; /* family 0: a program of this host, by a UNIX socket */
+	struct netaddr server; /* the address that it connected to; family 0: not known */
 	bool trusted;
 	struct span helo;
 	struct span sender;    /* empty for <> */
 	struct span recipient; /* as the client wrote it */
 	uint64_t size;         /* declared bytes, 0: not declared */
-	/* Filled by policy_rcpt before the checks run; spans into `domain_text`. */
+	/* Filled by policy_ask before the checks run; spans into `domain_text`. */
 	struct directory_address address;
 	uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
 	bool address_ok;
 };
 
-enum policy_opinion { POLICY_CONTINUE, POLICY_ACCEPT, POLICY_REFUSE };
+enum policy_opinion {
+	POLICY_CONTINUE,
+	POLICY_ACCEPT, /* as if it were trusted: only what holds for everybody is asked from here on */
+	POLICY_REFUSE,
+	POLICY_SKIP    /* was not asked; only in a trail with words */
+};
 
 struct policy_verdict {
 	enum policy_opinion opinion;
-	enum reply_key key;
+	enum reply_key key;    /* of REFUSE and, as a whole, of ACCEPT */
 	uint32_t seconds;
-	const char *check; /* which check decided */
+	struct span moved_to;  /* of REPLY_MAILBOX_MOVED; belongs to the directory */
+	uint32_t line;         /* of the setting behind it; 0: a default */
+	enum smtp_stage stage; /* at which it was given; all before were passed */
+	const char *check;     /* which check decided; "" when none did */
 };
 
-typedef struct policy_verdict policy_rcpt_check_fn(const struct policy_context *context,
-	const struct policy_rcpt *rcpt);
+/* One check that was asked. */
+struct policy_step {
+	enum conf_check check;
+	struct policy_verdict verdict;
+	uint32_t why_from, why_to; /* in context.why */
+};
 
-/* Asks the checks in their order; what none decides is accepted. */
-struct policy_verdict policy_rcpt(const struct policy_context *context, struct policy_rcpt *rcpt);
+#define POLICY_STEPS_MAX (CONF_CHECK_COUNT * SMTP_STAGE_COUNT)
+
+struct policy_trail {
+	size_t count;
+	struct policy_step steps[POLICY_STEPS_MAX];
+};
+
+/*
+ * Asks the checks of every stage in input->stages; the first refusal decides, what none
+ * refuses is accepted. The trail lists who was asked, the one that decided last.
+ */
+struct policy_verdict policy_ask(const struct policy_context *context, struct policy_input *input,
+	struct policy_trail *trail);
+
+/* Records what follows from an answer that was given to a client. */
+void policy_settle(struct policy_state *state, const struct policy_context *context,
+	const struct policy_input *input, const struct policy_trail *trail);
+
+/* The name of a check, as in checks.order. */
+const char *policy_check_name(enum conf_check check);
+
+/* What mail for a mailbox of this state is told. */
+enum reply_key policy_closed_key(enum directory_state state);
 
 /* The domain of ours that is kept elsewhere, or NULL. */
 const struct policy_route *policy_relay_find(const struct policy_context *context, struct span domain);
@@ -90,9 +136,5 @@ bool policy_address(struct span text, uint8_t domain_text[static ADDRESS_DOMAIN_
 	struct directory_address *address_out);
 
 bool policy_domain_unavailable(const struct policy_context *context, struct span domain);
-
-/* The checks, one file each. */
-policy_rcpt_check_fn check_relay;     /* only our domains: 550 5.7.1 */
-policy_rcpt_check_fn check_recipient; /* somebody is there: 550 5.1.1 */
 
 #endif

@@ -37,6 +37,10 @@ enum reply_key policy_verify(const struct policy_context *context, struct span a
 		return REPLY_DIRECTORY_UNAVAILABLE;
 	if (match.kind != DIRECTORY_USER && match.kind != DIRECTORY_ALIAS)
 		return expand ? REPLY_NOT_A_LIST : REPLY_VERIFY_UNKNOWN;
+	if (match.state == DIRECTORY_MOVED)
+		wire_put_span(mailboxes, match.moved_to);
+	if (match.state != DIRECTORY_OPEN)
+		return match.state == DIRECTORY_DISABLED ? REPLY_CANNOT_VERIFY : policy_closed_key(match.state);
 	if (!expand) {
 		add_mailbox(mailboxes, (struct directory_address){ address.local, match.domain });
 		return REPLY_VERIFIED;

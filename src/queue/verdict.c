@@ -27,6 +27,12 @@ static uint64_t least_wait_ms(enum classify_reason reason, uint32_t attempts)
 	}
 }
 
+/* The most: a lock is gone after minutes, however often it was met. */
+static uint64_t most_wait_ms(enum classify_reason reason)
+{
+	return reason == REASON_MAILBOX_BUSY ? 15 * MINUTE : UINT64_MAX;
+}
+
 struct retry_plan retry_rules_plan(const struct retry_rules *rules, enum classify_reason reason)
 {
 	struct retry_plan plan = rules->way;
@@ -75,5 +81,8 @@ struct verdict verdict_of(const struct retry_rules *rules, const struct classify
 		least = plan.give_up_ms / LEAST_SHARE;
 	if (answer->reason == REASON_GREYLISTED || v.retry_at_ms < now_ms + least)
 		v.retry_at_ms = now_ms + least + chance % (least / 10 + 1);
+	uint64_t most = most_wait_ms(answer->reason);
+	if (v.retry_at_ms - now_ms > most)
+		v.retry_at_ms = now_ms + most + chance % (most / 10 + 1);
 	return v;
 }

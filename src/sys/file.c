@@ -18,12 +18,15 @@ int file_open(const char *path)
 	return fd >= 0 ? fd : -errno;
 }
 
-int file_read(int fd, struct buf *out)
+bool file_is_regular(int fd)
 {
 	struct stat st;
-	if (fstat(fd, &st) != 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+int file_read(int fd, struct buf *out)
+{
+	if (!file_is_regular(fd))
 		return -EINVAL;
 	for (off_t at = 0;;) {
 		size_t want = out->max - out->len < FILE_READ_STEP ? out->max - out->len : FILE_READ_STEP;

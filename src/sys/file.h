@@ -14,6 +14,9 @@ int file_open(const char *path);
 int file_read(int fd, struct buf *out);
 int file_read_path(const char *path, struct buf *out);
 
+/* Whether it is a regular file: one that can be read at any place without waiting for somebody. */
+bool file_is_regular(int fd);
+
 /* Writes all or fails; for descriptors that block or regular files. */
 int file_write(int fd, struct span bytes);
 

@@ -173,6 +173,15 @@ int sock_accept(int listener, struct netaddr *peer_out)
 	return fd;
 }
 
+void sock_local(int fd, struct netaddr *addr_out)
+{
+	struct sockaddr_storage here = { 0 };
+	socklen_t len = sizeof(here);
+	*addr_out = (struct netaddr){ 0 };
+	if (getsockname(fd, (struct sockaddr *)&here, &len) == 0)
+		from_sockaddr(&here, addr_out);
+}
+
 int sock_connect_tcp(const struct netaddr *to, uint16_t port, const struct netaddr *source)
 {
 	struct sockaddr_storage there, here;

@@ -39,6 +39,9 @@ bool sock_is_local(const struct netaddr *addr);
  * address is family 0 for a UNIX socket. */
 int sock_accept(int listener, struct netaddr *peer_out);
 
+/* The address at this end of a connection; family 0 for a UNIX socket, or when it is gone. */
+void sock_local(int fd, struct netaddr *addr_out);
+
 /* A connected pair of UNIX stream sockets. */
 int sock_pair(int fds_out[2]);
 

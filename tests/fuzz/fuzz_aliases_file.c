@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "aliases_file.h"
-#include "directory.h"
+#include "directory_expand.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -107,11 +107,11 @@ static bool on_message(void *arg, const struct channel_message *message)
 		close(message->fd);
 	if (how % 4 == 1)
 		ask(n);
-	if (how % 4 == 2 && message->type == IPC_RCPT_ASK) {
-		struct ipc_rcpt_verdict verdict = { .key = how };
-		struct buf *out = channel_answer_begin(message->from, IPC_RCPT_VERDICT, message->request, -1);
+	if (how % 4 == 2 && message->type == IPC_CHECK_ASK) {
+		struct ipc_checked verdict = { .key = how };
+		struct buf *out = channel_answer_begin(message->from, IPC_CHECKED, message->request, -1);
 		if (out != NULL) {
-			ipc_put_rcpt_verdict(out, &verdict);
+			ipc_put_checked(out, &verdict);
 			channel_end(message->from);
 		}
 	}

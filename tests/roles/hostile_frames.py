@@ -9,7 +9,7 @@ import time
 from role_ipc import FIELDS, FLAG_ANSWER, FLAG_FD, NAMES, ROLES, TYPES, Gone, body, frame
 
 CREDITS = 16384
-FD_MESSAGES = {"TABLE", "LISTENER", "PEER", "SPILL_READY", "DELIVER_ASK"}
+FD_MESSAGES = {"TABLE", "LISTENER", "PEER", "SPILL_READY", "DELIVER_ASK", "RELAY_ASK", "QUEUE_CONTENT"}
 
 
 def send_and_lose(made, peer, data, what, greet=True, fds=()):
@@ -134,7 +134,7 @@ def descriptors_unasked(made):
 def floods(made):
     """Far more questions than credits, and none of the answers read: bounded, and the end."""
     for peer, may in made.peers.items():
-        for name in sorted(may) or ["RCPT_ASK"]:
+        for name in sorted(may) or ["CHECK_ASK"]:
             channel = made.role.peer(peer)
             channel.sock.settimeout(1)
             piece = b"".join(frame(TYPES[name], body(name), number) for number in range(512))

@@ -7,6 +7,7 @@ import socket
 import threading
 
 from role_ipc import ROLES, Gone, body
+from role_setups import AT_RCPT
 
 U64_MAX = (1 << 64) - 1
 ODD_TEXTS = [b"", b"@", b"a", b"a@", b"@a", b"a@b", b"\0", b"a\0@example.org", b"alice\r\n@example.org",
@@ -27,7 +28,8 @@ def odd_addresses(made):
     smtpd, queue = made.role.peer("smtpd"), made.role.peer("queue")
     for text in odd_texts():
         for client in (bytes(17), b"\4" + b"\xff" * 16, b"\6" + bytes(16)):
-            verdict = smtpd.ask("RCPT_ASK", recipient=text, sender=text[:1000], helo=text[:1000], client=client, size=U64_MAX)
+            verdict = smtpd.ask("CHECK_ASK", **AT_RCPT, recipient=text, sender=text[:1000], helo=text[:1000],
+                                client=client, server=client, size=U64_MAX)
             assert verdict["key"] != made.keys["RCPT_OK"], text[:80]
         for expand in (0, 1, 255):
             smtpd.ask("VERIFY_ASK", address=text, expand=expand)
@@ -324,7 +326,7 @@ def odd_verdicts(made):
     for number in all_keys(made):
         client = made.session()
         request = made.to_rcpt(policy, client)
-        policy.send("RCPT_VERDICT", request, answer=True, key=number, seconds=0xffffffff)
+        policy.send("CHECKED", request, answer=True, key=number, seconds=0xffffffff)
         reply = client.reply()
         assert re.fullmatch(r"[2-5]\d\d [^\r\n]*\r\n", reply) or not reply, (number, reply)
         client.say("NOOP")

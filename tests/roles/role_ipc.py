@@ -272,6 +272,13 @@ class Role:
         subprocess.run(["rm", "-rf", self.folder], check=False)
 
 
+def checks_bytes(program, text=""):
+    """What SETUP_POLICY says of checks for a configuration with this text in it."""
+    tool = os.path.join(os.path.dirname(program), "tests", "roles", "checks_bytes")
+    text = 'hostname = "mx.example.org"\nlisten "smtp" { address = {"[::]:25"} }\n' + text
+    return subprocess.run([tool], input=text.encode(), stdout=subprocess.PIPE, check=True).stdout
+
+
 def keys_read(program):
     """Numbers of the catalogue's keys as this build has them."""
     path = os.path.join(os.path.dirname(program), "src", "reply", "reply_keys.h")

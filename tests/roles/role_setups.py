@@ -5,9 +5,11 @@ import os
 import socket
 import time
 
-from role_ipc import Role, items, keys_read
+from role_ipc import Role, checks_bytes, items, keys_read, parse
+from role_server import MailServer, NameServer
 
 SETUPS = {}
+AT_RCPT = {"at": 3, "stages": 15}  # enum smtp_stage
 
 
 class Made:
@@ -15,6 +17,7 @@ class Made:
     peers = {}
 
     def __init__(self, program, name):
+        self.program = program
         self.role = Role(program, name)
         self.keys = keys_read(program)
         self.number = 0
@@ -49,11 +52,12 @@ def make(program, name):
 
 @setup_of("policy")
 class Policy(Made):
-    peers = {"smtpd": {"RCPT_ASK", "VERIFY_ASK"}, "queue": {"EXPAND_ASK"}}
+    peers = {"smtpd": {"CHECK_ASK", "VERIFY_ASK"}, "queue": {"EXPAND_ASK"}}
 
     def setup(self):
         control = self.role.control
-        control.send("SETUP_POLICY", hostname="mx.example.org", alias_members_max=100, alias_depth_max=10)
+        control.send("SETUP_POLICY", hostname="mx.example.org", alias_members_max=100, alias_depth_max=10,
+                     checks=checks_bytes(self.program))
         control.send("DOMAIN", name="example.org", mailboxes="maildir:/nowhere/{domain}/{user}", subaddress=ord("+"), fold=1)
         for name, text, aliases in (("users", "alice\nbob\n", 0), ("aliases", "team: alice, bob\nloop: loop\n", 1)):
             with open(self.path(name), "w", encoding="utf-8") as file:
@@ -63,9 +67,9 @@ class Policy(Made):
 
     def works(self):
         smtpd, queue = self.role.peer("smtpd"), self.role.peer("queue")
-        verdict = smtpd.ask("RCPT_ASK", recipient="alice@example.org", sender="x@y.test")
+        verdict = smtpd.ask("CHECK_ASK", **AT_RCPT, recipient="alice@example.org", sender="x@y.test")
         assert verdict["key"] == self.keys["RCPT_OK"], verdict
-        verdict = smtpd.ask("RCPT_ASK", recipient="nobody@example.org", sender="x@y.test")
+        verdict = smtpd.ask("CHECK_ASK", **AT_RCPT, recipient="nobody@example.org", sender="x@y.test")
         assert verdict["key"] == self.keys["MAILBOX_UNKNOWN"], verdict
         where = queue.ask("EXPAND_ASK", recipient="team@example.org")
         assert items(where["targets"]) == [b"alice@example.org", b"bob@example.org"], where
@@ -228,11 +232,11 @@ class Smtpd(Made):
         """MAIL is accepted; the number of policy's question about the recipient."""
         assert client.say("MAIL FROM:<x@y.test>").startswith("250")
         client.send(b"RCPT TO:<alice@example.org>\r\n")
-        return policy.expect("RCPT_ASK")[0]
+        return policy.expect("CHECK_ASK")[0]
 
     def to_data(self, policy, client):
         request = self.to_rcpt(policy, client)
-        policy.send("RCPT_VERDICT", request, answer=True, key=self.keys["RCPT_OK"])
+        policy.send("CHECKED", request, answer=True, key=self.keys["RCPT_OK"])
         assert client.reply().startswith("250")
         assert client.say("DATA").startswith("354")
 
@@ -248,6 +252,41 @@ class Smtpd(Made):
         assert client.say("QUIT").startswith("221")
         for channel in (policy, queue, client):
             channel.close()
+
+
+@setup_of("relay")
+class Relay(Made):
+    peers = {"queue": {"MX_ASK", "RELAY_ASK"}}
+    delivered, deferred, failed = 0, 1, 2  # enum ipc_relayed
+    no_domain = 2                          # enum ipc_mx_status
+
+    def setup(self):
+        self.names = NameServer()
+        self.role.control.send("SETUP_RELAY", hostname="mx.example.org", dns_servers=[self.names.address])
+
+    def question(self, server, **values):
+        return {"id": self.fresh_id(), "sender": "x@y.test", "recipients": ["someone@remote.test"],
+                "hops": [server.hop if isinstance(server, MailServer) else server],
+                "content": "Subject: x\r\n\r\nx\r\n", **values}
+
+    @staticmethod
+    def outcomes(result):
+        return [parse("RELAY_ONE", one)["outcome"] for one in items(result["results"])]
+
+    def works(self):
+        """A message goes out, whatever else is under way; a name that does not exist is told from one that does."""
+        mark = os.urandom(8).hex()
+        queue = self.role.peer("queue")
+        with MailServer() as server:
+            result = queue.ask("RELAY_ASK", **self.question(server, content=f"Subject: {mark}\r\n\r\nx\r\n"))
+            assert self.outcomes(result) == [self.delivered], result
+            assert [content for content in server.contents if mark.encode() in content], server.contents
+        assert queue.ask("MX_ASK", domain="nowhere.example")["status"] == self.no_domain
+        queue.close()
+
+    def close(self):
+        super().close()
+        self.names.close()
 
 
 class Client:

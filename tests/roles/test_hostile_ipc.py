@@ -7,6 +7,7 @@ import sys
 import traceback
 
 import hostile_frames
+import hostile_relay
 import hostile_words
 from role_setups import SETUPS, make
 
@@ -17,6 +18,7 @@ LOG_SHOWN_BYTES = 3000
 def run(program):
     tests = [(f"{role}: {check.__name__}", role, check) for role in SETUPS for check in hostile_frames.CHECKS]
     tests += [(f"{role}: {check.__name__}", role, check) for role, check in hostile_words.CHECKS]
+    tests += [(f"relay: {check.__name__}", "relay", check) for check in hostile_relay.CHECKS]
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     tests = [test for test in tests if wanted in test[0]]
     print(f"1..{len(tests)}", flush=True)

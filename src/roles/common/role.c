@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "child.h"
@@ -143,6 +144,15 @@ void role_fail(struct role *role, const char *format, ...)
 	}
 	log_drain(LOG_LAST_MS);
 	_exit(EXIT_FAILURE);
+}
+
+void role_descriptors_raise(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
 }
 
 void role_end(struct role *role)

@@ -57,6 +57,9 @@ bool role_message_refuse(void *arg, const struct channel_message *message);
 /* Tells the supervisor why this role cannot work, and ends. Does not return. */
 void role_fail(struct role *role, const char *format, ...) __attribute__((format(printf, 2, 3), noreturn));
 
+/* For a role that has a descriptor for each connection: as many as the system allows us. */
+void role_descriptors_raise(void);
+
 /* Leaves the loop; role_run returns 0. */
 void role_end(struct role *role);
 

@@ -1,25 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The questions that policy answers: may this recipient enter, who is this name, where does its mail go? */
+/* Two of the questions that policy answers: who is this name, and where does its mail go? */
 #include "policy_role.h"
-
-static bool answer_rcpt(struct policy_role *p, const struct channel_message *message)
-{
-	struct ipc_rcpt_ask ask;
-	if (!ipc_get_rcpt_ask(message->body, &ask))
-		return false;
-	struct policy_context context = generation_context(p);
-	struct policy_rcpt rcpt = { .client = ask.client, .trusted = ask.trusted != 0, .helo = ask.helo,
-		.sender = ask.sender, .recipient = ask.recipient, .size = ask.size };
-	struct policy_verdict verdict = policy_rcpt(&context, &rcpt);
-	struct ipc_rcpt_verdict answer = { .key = (uint16_t)verdict.key, .seconds = verdict.seconds,
-		.check = span_str(verdict.check) };
-	struct buf *out = channel_answer_begin(message->from, IPC_RCPT_VERDICT, message->request, -1);
-	if (out == NULL)
-		return true;
-	ipc_put_rcpt_verdict(out, &answer);
-	channel_end(message->from);
-	return true;
-}
 
 static bool answer_verify(struct policy_role *p, const struct channel_message *message)
 {
@@ -47,8 +28,8 @@ bool answers_smtpd(void *arg, const struct channel_message *message)
 {
 	struct peer *peer = arg;
 	switch (message->type) {
-	case IPC_RCPT_ASK:
-		return answer_rcpt(peer->owner, message);
+	case IPC_CHECK_ASK:
+		return checks_answer(peer->owner, message);
 	case IPC_VERIFY_ASK:
 		return answer_verify(peer->owner, message);
 	default:
@@ -193,6 +174,13 @@ static bool routed(const struct policy_context *context, struct directory_match 
 	return route != NULL;
 }
 
+static void say_closed(struct expansion_work *w, const struct directory_match *match)
+{
+	w->say.outcome = match->state == DIRECTORY_DISABLED ? IPC_EXPANSION_DISABLED
+		: match->state == DIRECTORY_GONE ? IPC_EXPANSION_GONE : IPC_EXPANSION_MOVED;
+	w->say.user = match->moved_to;
+}
+
 /* Where a recipient's mail goes as of now: a mailbox, another host, or a list that takes its place. */
 static void expand(const struct policy_context *context, const struct ipc_expand_ask *ask, struct expansion_work *w)
 {
@@ -207,6 +195,10 @@ static void expand(const struct policy_context *context, const struct ipc_expand
 	struct directory_match match = directory_lookup(context->directory, address);
 	if (routed(context, match, address, w))
 		return;
+	if (match.kind == DIRECTORY_USER && match.state != DIRECTORY_OPEN) {
+		say_closed(w, &match);
+		return;
+	}
 	if (match.kind == DIRECTORY_USER && !match.fallback) {
 		say_mailbox(w, match.user, match.domain, address.local);
 		return;

@@ -14,6 +14,7 @@
 #define POLICY_DOMAINS_MAX 10000
 #define POLICY_FILE_BYTES_MAX (256u << 20)
 #define POLICY_ROUTES_MAX 10000
+#define POLICY_CHECKS_BYTES_MAX (8u << 20)
 
 /* A domain as it was said, with its files as they were read. */
 struct domain {
@@ -43,6 +44,8 @@ struct generation {
 	size_t unavailable_count;
 	struct policy_route *routes, *relays; /* their spans are owned */
 	size_t route_count, relay_count;
+	struct arena arena;          /* holds what the checks' settings point to */
+	struct conf_checks checks;
 	struct buf problems;
 	bool log_json;
 };
@@ -99,6 +102,7 @@ static void generation_free(struct generation *g)
 	routes_free(g->routes, g->route_count);
 	routes_free(g->relays, g->relay_count);
 	directory_table_free(g->table);
+	arena_reset(&g->arena);
 	buf_fini(&g->problems);
 	free(g->unavailable);
 	free(g->domains);
@@ -124,7 +128,8 @@ bool generation_setup(struct policy_role *p, struct span body)
 	g->limits = (struct directory_limits){ say.alias_members_max, say.alias_depth_max };
 	g->log_json = say.log_json != 0;
 	buf_init(&g->problems, 65536);
-	return true;
+	arena_init(&g->arena, POLICY_CHECKS_BYTES_MAX);
+	return conf_checks_read(say.checks, &g->arena, &g->checks);
 }
 
 bool generation_domain(struct policy_role *p, struct span body)
@@ -325,7 +330,9 @@ struct policy_context generation_context(const struct policy_role *p)
 	if (p->used == NULL)
 		return (struct policy_context){ 0 };
 	const struct generation *g = p->used;
-	return (struct policy_context){ .directory = g->table, .relays = { g->relays, g->relay_count },
+	return (struct policy_context){ .hostname = span_str(g->hostname), .checks = &g->checks, .directory = g->table,
+		.relays = { g->relays, g->relay_count },
 		.routes = { g->routes, g->route_count }, .unavailable_domains = g->unavailable,
-		.unavailable_count = g->unavailable_count, .expansion = g->limits };
+		.unavailable_count = g->unavailable_count, .expansion = g->limits,
+		.state = &p->state, .now_us = clock_mono_us() };
 }

@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "clock.h"
 #include "roles.h"
 
 static bool on_control(void *state, const struct channel_message *message)
@@ -78,7 +79,10 @@ static void on_stop(void *state, uint32_t grace_ms)
 
 static void on_begin(void *state)
 {
-	(void)state;
+	struct policy_role *p = state;
+	struct id_source chance = clock_id_source();
+	const uint64_t hash_key[2] = { id_source_u64(&chance), id_source_u64(&chance) };
+	policy_state_init(&p->state, hash_key);
 	work_threads(1);
 }
 

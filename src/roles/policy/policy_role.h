@@ -2,7 +2,8 @@
 /*
  * The policy role: holds the directory and answers smtpd's and queue's questions
  * from it. Private to this folder: policy_role.c (configuration, channels),
- * generation.c (the directory as it is said, built and replaced), answers.c.
+ * generation.c (the directory as it is said, built and replaced), answers.c (the
+ * questions), checks.c (those about clients).
  */
 #ifndef WAYBILL_ROLES_POLICY_ROLE_H
 #define WAYBILL_ROLES_POLICY_ROLE_H
@@ -21,6 +22,7 @@ struct policy_role {
 	struct generation *waiting; /* said while another one is being built */
 	bool building;
 	struct generation *used;
+	struct policy_state state;
 	bool built;               /* the first directory was built, or could not be */
 	struct peer {
 		struct policy_role *owner;
@@ -40,6 +42,9 @@ bool generation_table(struct policy_role *p, const struct channel_message *messa
 void generation_start(struct policy_role *p, uint32_t number);
 /* What checks may look at now; a context without directory before the first one is built. */
 struct policy_context generation_context(const struct policy_role *p);
+
+/* checks.c: may this client go on? False when the question is malformed. */
+bool checks_answer(struct policy_role *p, const struct channel_message *message);
 
 /* answers.c: handlers of the channels; arg is the struct peer. */
 bool answers_smtpd(void *arg, const struct channel_message *message);

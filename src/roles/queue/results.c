@@ -84,14 +84,20 @@ static void fail(struct queue_role *q, const struct result_form *form, const str
 		give_up(r);
 }
 
-/* What a reply of our own means is read as another server would read it; its code is no doubt. */
-static void fail_by_key(struct queue_role *q, const struct result_form *form, const struct reply_entry *entry,
+/* What a reply of our own means is read from the catalogue's words for it, as another server would read it: those of
+ * the reason may have the name of a mailbox among them. Its code is no doubt. */
+static void fail_by_key(struct queue_role *q, const struct result_form *form, enum reply_key key,
 	struct spool_result *r)
 {
+	const struct reply_entry *entry = reply_entry(key);
 	struct classify_answer answer;
-	struct classify_input input;
-	classify_input_parse(r->reason, &input);
+	struct buf words;
+	buf_init(&words, 1024);
+	reply_write_text(&words, key, NULL);
+	struct classify_input input = { .code = entry->code, .enhanced = span_str(entry->enhanced),
+		.text = buf_span(&words) };
 	classify_reply(&input, &answer);
+	buf_fini(&words);
 	answer.temporary = entry->code < 500;
 	answer.doubtful = false;
 	fail(q, form, &answer, r);
@@ -115,7 +121,7 @@ bool result_settle_key(struct queue_role *q, const struct result_form *form, enu
 		q->delivered++;
 	} else {
 		r.reason = buf_span(&text);
-		fail_by_key(q, form, entry, &r);
+		fail_by_key(q, form, key, &r);
 	}
 	int error = settle(q, form, &r, &story);
 	buf_fini(&text);

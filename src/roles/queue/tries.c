@@ -197,6 +197,16 @@ static void replace(struct try *t, ipc_list targets)
 		try_leave_open(t);
 }
 
+static void settle_moved(struct try *t, struct span address)
+{
+	struct reply_params params = { .mailbox = address };
+	struct buf text;
+	buf_init(&text, 1024);
+	reply_write_text(&text, REPLY_MAILBOX_MOVED, &params);
+	try_settle_key(t, REPLY_MAILBOX_MOVED, buf_span(&text));
+	buf_fini(&text);
+}
+
 static void on_expanded(void *arg, const struct channel_message *message)
 {
 	static const struct span no_words = { NULL, 0 };
@@ -220,6 +230,15 @@ static void on_expanded(void *arg, const struct channel_message *message)
 		return;
 	case IPC_EXPANSION_UNKNOWN:
 		settle_unknown(t);
+		return;
+	case IPC_EXPANSION_DISABLED:
+		try_settle_key(t, REPLY_MAILBOX_DISABLED, no_words);
+		return;
+	case IPC_EXPANSION_GONE:
+		try_settle_key(t, REPLY_MAILBOX_DISABLED_FOR_GOOD, no_words);
+		return;
+	case IPC_EXPANSION_MOVED:
+		settle_moved(t, where.user);
 		return;
 	case IPC_EXPANSION_FOREIGN:
 		try_settle_key(t, REPLY_ROUTE_MISSING, no_words);

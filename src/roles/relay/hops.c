@@ -250,7 +250,10 @@ void relay_hops_find(struct relay *relay, struct span spec, relay_hops_fn *fn, v
 		return;
 	}
 	*s = (struct search){ .relay = relay, .fn = fn, .arg = arg, .port = SMTP_PORT };
-	if (span_starts_nocase(spec, SPAN("mx:"))) {
+	if (spec.len > RELAY_SPEC_BYTES_MAX) {
+		snprintf(s->found.text, sizeof(s->found.text), "a next hop that is longer than any name");
+		conclude(s);
+	} else if (span_starts_nocase(spec, SPAN("mx:"))) {
 		find_mx(s, span_from(spec, 3));
 	} else if (span_starts_nocase(spec, SPAN("lmtp+unix:"))) {
 		find_socket(s, span_from(spec, 10));

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "crc32c.h"
+#include "file.h"
 #include "relay.h"
 
 #define CONTENT_PIECE_BYTES 65536
@@ -52,6 +53,7 @@ struct relay_job {
 	bool busy;                          /* some host said it has enough of us */
 	int connect_error;                  /* of the connection being tried; 0: none */
 	char down_text[256];                /* why the last host could not be spoken with */
+	size_t bytes;                       /* of memory, all together */
 	uint8_t body[];
 };
 
@@ -113,19 +115,24 @@ void relay_job_content_taken(struct relay_job *job, struct span taken)
 	job->summed_bytes += taken.len;
 }
 
-static void job_free(struct relay_job *job)
+static void job_release(struct relay_job *job)
 {
 	for (size_t i = 0; i < job->outcome_count; i++)
 		free(job->outcomes[i].text);
 	if (job->fd >= 0)
 		close(job->fd);
-	list_remove(&job->link);
-	job->relay->job_count--;
-	job->relay->orphan_count -= job->incarnation != job->relay->incarnation;
 	free(job->recipients);
 	free(job->open);
 	free(job->outcomes);
 	free(job);
+}
+
+static void job_free(struct relay_job *job)
+{
+	list_remove(&job->link);
+	job->relay->orphan_count -= job->incarnation != job->relay->incarnation;
+	relay_job_counted(job->relay, false, job->bytes);
+	job_release(job);
 }
 
 static void put_outcome(struct relay_job *job, struct buf *list, struct span address, const struct outcome *o)
@@ -348,6 +355,28 @@ static size_t list_count(ipc_list list)
 	return count;
 }
 
+/* It is said to other servers before anything else, so it must be one word. */
+static bool helo_ok(struct span helo)
+{
+	for (size_t i = 0; i < helo.len; i++)
+		if (helo.ptr[i] <= 32 || helo.ptr[i] > 126)
+			return false;
+	return helo.len <= DNS_NAME_BYTES_MAX;
+}
+
+/* What is listed for each recipient is there for all of them, or for none. */
+static bool lists_agree(const struct ipc_relay_ask *ask, size_t count)
+{
+	size_t orcpts = list_count(ask->orcpts);
+	return (ask->notify.len == 0 || ask->notify.len == count) && (orcpts == 0 || orcpts == count);
+}
+
+/* A large message comes as a file, another one as bytes. */
+static bool content_ok(const struct ipc_relay_ask *ask, int fd)
+{
+	return ask->large != 0 ? fd >= 0 && ask->content.len == 0 && file_is_regular(fd) : fd < 0;
+}
+
 static bool job_fill(struct relay_job *job)
 {
 	struct ipc_relay_ask *ask = &job->ask;
@@ -355,7 +384,9 @@ static bool job_fill(struct relay_job *job)
 	ipc_list hops = ask->hops;
 	while (job->hop_count < RELAY_HOPS_MAX && ipc_list_next(&hops, &job->hops[job->hop_count]))
 		job->hop_count++;
-	if (count == 0 || count > RELAY_RECIPIENTS_MAX || job->hop_count == 0)
+	if (count == 0 || count > RELAY_RECIPIENTS_MAX || job->hop_count == 0 || hops.len > 0)
+		return false;
+	if (!lists_agree(ask, count) || !helo_ok(ask->helo))
 		return false;
 	job->recipients = calloc(count, sizeof(*job->recipients));
 	job->open = calloc(count, sizeof(*job->open));
@@ -363,6 +394,7 @@ static bool job_fill(struct relay_job *job)
 	if (job->recipients == NULL || job->open == NULL || job->outcomes == NULL)
 		return false;
 	job->outcome_count = count;
+	job->bytes += count * (sizeof(*job->recipients) + sizeof(*job->open) + sizeof(*job->outcomes));
 	job->message = (struct smtp_client_message){ .sender = ask->sender, .recipients = job->recipients,
 		.smtputf8 = ask->smtputf8 != 0, .binary = ask->body > 1, .ret = ask->ret, .envid = ask->envid };
 	return true;
@@ -438,15 +470,16 @@ bool relay_job_begin(struct relay *relay, const struct channel_message *message)
 	job->incarnation = relay->incarnation;
 	job->request = message->request;
 	job->fd = -1;
-	list_append(&relay->jobs, &job->link);
-	relay->job_count++;
+	job->bytes = sizeof(*job) + message->body.len;
 	memcpy(job->body, message->body.ptr, message->body.len);
 	if (!ipc_get_relay_ask(span_of(job->body, message->body.len), &job->ask)
-	    || (job->ask.large != 0) != (message->fd >= 0) || !job_fill(job)) {
-		job_free(job);
+	    || !content_ok(&job->ask, message->fd) || !job_fill(job)) {
+		job_release(job);
 		return false;
 	}
 	job->fd = message->fd;
+	list_append(&relay->jobs, &job->link);
+	relay_job_counted(relay, true, job->bytes);
 	start(job);
 	return true;
 }

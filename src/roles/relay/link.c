@@ -11,6 +11,7 @@
 #include "sock.h"
 
 #define READ_BYTES 16384
+#define PIECES_PER_TURN 16 /* of content, a megabyte in all: then others have their turn */
 
 struct relay_link {
 	struct list link;          /* in relay.idle, or relay.busy */
@@ -28,6 +29,7 @@ struct relay_link {
 	bool idle;
 	bool stale;                /* its end came before this message, which therefore goes another way */
 	unsigned messages;
+	unsigned pieces;           /* of content that were given in this turn */
 	uint64_t idle_since_ms;
 };
 
@@ -84,20 +86,22 @@ static void become_idle(struct relay_link *l)
 	l->relay->idle_count++;
 }
 
+/* The job first: it may start others at once, and none of them may take this link, and end it, while
+ * its events are being pulled. */
 static void message_done(struct relay_link *l, bool reusable)
 {
 	struct relay_job *job = l->job;
 	l->job = NULL;
 	l->messages++;
+	if (l->stale)
+		relay_job_again(job);
+	else
+		relay_job_link_done(job, l->greeted);
 	bool wanted = !l->stale && !l->relay->stopping && l->messages < RELAY_REUSE_MAX;
 	if (reusable && wanted && l->relay->idle_count < RELAY_IDLE_MAX)
 		become_idle(l);
 	else
 		smtp_client_quit(l->client, loop_now_ms(l->relay->role.loop));
-	if (l->stale)
-		relay_job_again(job);
-	else
-		relay_job_link_done(job, l->greeted);
 }
 
 /* "Too many" before there was a recipient: of messages in this connection (4.5.3, RFC 3463). */
@@ -124,6 +128,9 @@ static bool events(struct relay_link *l)
 		case SMTP_CLIENT_NEED_INPUT:
 			return true;
 		case SMTP_CLIENT_WANT_CONTENT:
+			if (l->pieces >= PIECES_PER_TURN)
+				return true;
+			l->pieces++;
 			give_content(l, event.offset);
 			if (smtp_client_output(l->client).len > SMTP_CLIENT_OUTPUT_PAUSE)
 				return true;
@@ -149,6 +156,7 @@ static bool events(struct relay_link *l)
 static void pump(struct relay_link *l)
 {
 	bool sent;
+	l->pieces = 0;
 	do {
 		if (!events(l)) {
 			send_output(l);
@@ -161,7 +169,7 @@ static void pump(struct relay_link *l)
 		/* What was sent may make room for more content. */
 		sent = smtp_client_output(l->client).len < before;
 	} while (sent);
-	bool unsent = smtp_client_output(l->client).len > 0;
+	bool unsent = smtp_client_output(l->client).len > 0 || l->pieces >= PIECES_PER_TURN;
 	poller_want(l->poller, POLLER_READ | (unsent || !l->connected ? POLLER_WRITE : 0));
 }
 

@@ -13,15 +13,16 @@
 #include "role.h"
 #include "smtp_client.h"
 
-#define RELAY_JOBS_MAX 12000       /* more than relay-connections allows */
-#define RELAY_HOPS_MAX 8            /* next hops of one question, fall-backs included */
+#define RELAY_JOBS_MAX 12000        /* more than relay-connections allows; and */
+#define RELAY_JOBS_BYTES_MAX (512u << 20) /* of memory for them: beyond, the queue is not read */
+#define RELAY_HOPS_MAX 16           /* next hops of one question: as many as a route may have */
 #define RELAY_CANDIDATES_MAX 24     /* addresses of one next hop that are tried */
 #define RELAY_OWN_MAX 64
 #define RELAY_IDLE_MS 5000          /* how long a connection waits for another message */
 #define RELAY_IDLE_MAX 500
 #define RELAY_REUSE_MAX 100         /* messages in one connection */
 #define RELAY_RECIPIENTS_MAX 1000
-#define RELAY_SPEC_BYTES_MAX 300
+#define RELAY_SPEC_BYTES_MAX 300    /* of a next hop as it is written */
 #define RELAY_TEXT_BYTES_MAX 400   /* of a reply, as it is reported */
 #define RELAY_TAKEN_MAX 20000      /* deliveries that are remembered; about 400 bytes each */
 
@@ -56,6 +57,8 @@ struct relay {
 	size_t own_count;
 	struct list jobs;
 	unsigned job_count;
+	size_t jobs_bytes;         /* what they take */
+	bool paused;               /* the queue is not read */
 	unsigned orphan_count;     /* jobs of a queue that is gone; they are finished all the same */
 	struct map taken;          /* taken.c */
 	struct list taken_order;
@@ -78,7 +81,12 @@ void relay_hops_find(struct relay *relay, struct span spec, relay_hops_fn *fn, v
 typedef void relay_mx_fn(void *arg, enum ipc_mx_status status, struct span key, struct span text);
 void relay_mx_find(struct relay *relay, struct span domain, relay_mx_fn *fn, void *arg);
 
+/* relay_role.c */
+/* A job began or ended: it counts so many bytes. */
+void relay_job_counted(struct relay *relay, bool begins, size_t bytes);
+
 /* job.c */
+/* False: that is no question which the queue would ask. */
 bool relay_job_begin(struct relay *relay, const struct channel_message *message);
 /* Why the connection that is being tried does not stand: an errno, for the words of its result. */
 void relay_job_connect_failed(struct relay_job *job, int error);

@@ -134,6 +134,17 @@ static bool ask_mx(struct relay *r, const struct channel_message *message)
 	return true;
 }
 
+/* Back pressure: what does not fit here waits in the queue's memory. */
+void relay_job_counted(struct relay *r, bool begins, size_t bytes)
+{
+	r->job_count += begins ? 1 : -1u;
+	r->jobs_bytes += begins ? bytes : -bytes;
+	bool pause = r->job_count >= RELAY_JOBS_MAX || r->jobs_bytes >= RELAY_JOBS_BYTES_MAX;
+	if (pause != r->paused && r->queue != NULL)
+		channel_pause(r->queue, pause);
+	r->paused = pause;
+}
+
 static bool on_queue(void *arg, const struct channel_message *message)
 {
 	struct relay *r = arg;
@@ -141,7 +152,7 @@ static bool on_queue(void *arg, const struct channel_message *message)
 	case IPC_MX_ASK:
 		return ask_mx(r, message);
 	case IPC_RELAY_ASK:
-		return r->job_count < RELAY_JOBS_MAX && relay_job_begin(r, message);
+		return relay_job_begin(r, message);
 	default:
 		return false;
 	}
@@ -165,8 +176,11 @@ static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 		return;
 	}
 	channel_close(r->queue);
+	r->queue = NULL;
 	relay_jobs_orphan(r);
 	r->queue = channel_open(r->role.loop, fd, &queue, r);
+	if (r->queue != NULL)
+		channel_pause(r->queue, r->paused);
 }
 
 static void on_sweep(void *arg)
@@ -199,6 +213,7 @@ static void on_stop(void *state, uint32_t grace_ms)
 static void on_begin(void *state)
 {
 	struct relay *r = state;
+	role_descriptors_raise();
 	list_init(&r->jobs);
 	list_init(&r->idle);
 	list_init(&r->busy);

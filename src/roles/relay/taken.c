@@ -29,9 +29,7 @@ void relay_taken_init(struct relay *relay)
 
 static uint64_t hash_of(const struct relay *relay, const struct id128 *id, struct span address)
 {
-	uint64_t low;
-	memcpy(&low, id->bytes + 8, sizeof(low));
-	return map_hash(relay->taken_key, address) ^ low;
+	return map_hash(relay->taken_key, address) ^ map_hash(relay->taken_key, span_of(id->bytes, sizeof(id->bytes)));
 }
 
 static struct taken *find(const struct relay *relay, const struct id128 *id, struct span address)

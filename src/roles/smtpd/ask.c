@@ -47,30 +47,43 @@ static enum reply_key key_of(uint16_t key, enum reply_key otherwise)
 	return key < REPLY_KEY_COUNT ? (enum reply_key)key : otherwise;
 }
 
+/* For the note that the session makes of a refusal. */
+static void keep_reasons(struct smtpd_conn *conn, const struct ipc_checked *verdict)
+{
+	snprintf(conn->check, sizeof(conn->check), "%.*s", SPAN_FMT(span_to(verdict->check, sizeof(conn->check) - 1)));
+	conn->why_line = verdict->line;
+	buf_clear(&conn->why);
+	if (verdict->why.len > 0)
+		buf_add(&conn->why, span_to(verdict->why, SMTPD_WHY_BYTES_MAX));
+}
+
 static void on_verdict(void *arg, const struct channel_message *message)
 {
-	struct ipc_rcpt_verdict verdict = { .key = REPLY_POLICY_UNAVAILABLE };
+	struct ipc_checked verdict = { .key = REPLY_POLICY_UNAVAILABLE };
 	struct smtpd_conn *conn = arg;
 	if (message != NULL)
-		ipc_get_rcpt_verdict(message->body, &verdict);
-	snprintf(conn->check, sizeof(conn->check), "%.*s", SPAN_FMT(span_to(verdict.check, sizeof(conn->check) - 1)));
+		ipc_get_checked(message->body, &verdict);
+	keep_reasons(conn, &verdict);
 	arrived(conn, &(struct smtp_server_answer){ .key = key_of(verdict.key, REPLY_POLICY_UNAVAILABLE),
-		.seconds = verdict.seconds });
+		.seconds = verdict.seconds, .mailboxes = &verdict.moved_to, .mailbox_count = verdict.moved_to.len > 0 });
 }
 
 static void ask_rcpt(struct smtpd_conn *conn, const struct smtp_server_question *q)
 {
-	struct ipc_rcpt_ask ask = { .client = conn->peer, .trusted = conn->trusted,
+	unsigned stages = SMTP_STAGE(SMTP_AT_CONNECT) | SMTP_STAGE(SMTP_AT_HELO) | SMTP_STAGE(SMTP_AT_MAIL)
+		| SMTP_STAGE(SMTP_AT_RCPT);
+	struct ipc_check_ask ask = { .at = SMTP_AT_RCPT, .stages = (uint8_t)stages, .client = conn->peer,
+		.server = conn->local, .trusted = conn->trusted,
 		.helo = smtp_server_helo(conn->session), .sender = q->transaction->sender,
 		.recipient = q->address, .size = q->transaction->size_declared };
-	struct channel_question question = { IPC_RCPT_ASK, -1, SMTPD_ASK_TIMEOUT_MS, on_verdict, conn };
+	struct channel_question question = { IPC_CHECK_ASK, -1, SMTPD_ASK_TIMEOUT_MS, on_verdict, conn };
 	struct buf *out = conn->smtpd->policy != NULL ? channel_ask(conn->smtpd->policy, &question) : NULL;
 	if (out == NULL) {
 		tell(conn, &(struct smtp_server_answer){ .key = REPLY_POLICY_UNAVAILABLE });
 		return;
 	}
 	conn->asking = true;
-	ipc_put_rcpt_ask(out, &ask);
+	ipc_put_check_ask(out, &ask);
 	channel_end(conn->smtpd->policy);
 }
 

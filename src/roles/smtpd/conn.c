@@ -28,6 +28,7 @@ static void conn_free(struct smtpd_conn *conn)
 	list_remove(&conn->link);
 	smtpd_settings_unref(conn->settings);
 	buf_fini(&conn->held);
+	buf_fini(&conn->why);
 	free(conn);
 }
 
@@ -79,8 +80,15 @@ static void note(struct smtpd_conn *conn, const struct smtp_server_note *n)
 		log_span(&line, "address", n->address);
 	log_u64(&line, "code", entry->code);
 	log_str(&line, "key", entry->name);
+	if (conn->check[0] != 0)
+		log_str(&line, "check", conn->check);
+	if (conn->why.len > 0)
+		log_span(&line, "why", buf_span(&conn->why));
 	log_end(&line);
 	smtpd_tell_note(conn, n);
+	conn->check[0] = 0;
+	conn->why_line = 0;
+	buf_release(&conn->why);
 }
 
 /* Pulls every event. False: the session wants to close. */
@@ -247,11 +255,13 @@ void smtpd_conn_open(struct smtpd_listener *listener, int fd, const struct netad
 	conn->settings->uses++;
 	conn->fd = fd;
 	conn->peer = *peer;
+	sock_local(fd, &conn->local);
 	conn->trusted = trusted;
 	conn->counted = counted;
 	conn->spill_fd = -1;
 	conn->since_ms = clock_unix_ms();
 	buf_init(&conn->held, SMTPD_READ_BYTES + SMTPD_HELD_BYTES_MAX);
+	buf_init(&conn->why, SMTPD_WHY_BYTES_MAX);
 	list_append(&d->conns, &conn->link);
 	d->conn_count++;
 	struct log_line line;

@@ -3,7 +3,6 @@
 #include "smtpd.h"
 
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -203,16 +202,6 @@ static void on_stop(void *state, uint32_t grace_ms)
 		timer_set(d->grace, grace_ms);
 }
 
-/* A descriptor for each connection: as many as we are allowed. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
-
 static void prepare(struct smtpd *d)
 {
 	d->ids = clock_id_source();
@@ -220,7 +209,7 @@ static void prepare(struct smtpd *d)
 	d->hash_key[1] = id_source_u64(&d->ids);
 	list_init(&d->conns);
 	map_init(&d->clients);
-	raise_descriptor_limit();
+	role_descriptors_raise();
 }
 
 static void begin(void *arg)

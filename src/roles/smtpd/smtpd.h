@@ -11,6 +11,7 @@
 #include "map.h"
 #include "role.h"
 #include "smtp_server.h"
+#include "smtp_stage.h"
 
 #define SMTPD_LISTENERS_MAX 64
 #define SMTPD_TRUST_MAX 1000
@@ -19,6 +20,7 @@
 #define SMTPD_HELD_BYTES_MAX 65536   /* input kept while a question is open; then reading stops */
 #define SMTPD_ASK_TIMEOUT_MS 60000
 #define SMTPD_CHECK_BYTES_MAX 32
+#define SMTPD_WHY_BYTES_MAX 400
 #define SMTPD_COMMIT_TIMEOUT_MS 120000 /* from the end of a message to its answer, or to the end without one */
 #define SMTPD_LAST_WORDS_MS 10000    /* for output that is left when a session has ended */
 
@@ -73,7 +75,7 @@ struct smtpd_conn {
 	struct poller *poller;
 	unsigned wanted;
 	struct smtp_server *session;
-	struct netaddr peer;
+	struct netaddr peer, local;
 	bool trusted;
 	bool counted;              /* in `clients` */
 	bool closing;              /* the session said close: output, then the end */
@@ -87,7 +89,9 @@ struct smtpd_conn {
 	uint64_t asked_us;
 	uint64_t since_ms;
 	bool told;                 /* the console knows of this session */
-	char check[SMTPD_CHECK_BYTES_MAX]; /* that decided about the last recipient */
+	char check[SMTPD_CHECK_BYTES_MAX]; /* that refused last, for the note about it */
+	struct buf why;            /* what it looked at */
+	uint32_t why_line;         /* of the configuration */
 	uint64_t stalled_us;       /* since when output waits and none of it leaves; 0: none waits */
 	struct id128 message_id;   /* of the transaction being asked about */
 	const struct smtp_transaction *committing; /* the session's, while COMMIT is asked */

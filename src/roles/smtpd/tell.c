@@ -31,15 +31,14 @@ static void tell_connected(struct smtpd_conn *conn)
 
 void smtpd_tell_note(struct smtpd_conn *conn, const struct smtp_server_note *n)
 {
-	bool rcpt = strcmp(n->verb, "RCPT") == 0;
 	struct ipc_event event = { .kind = IPC_EVENT_REFUSED, .at_ms = clock_unix_ms(), .address = n->address,
 		.verb = span_str(n->verb), .key = span_str(reply_entry(n->key)->name),
-		.check = span_str(rcpt ? conn->check : ""), .sender = smtp_server_helo(conn->session) };
+		.check = span_str(conn->check), .text = buf_span(&conn->why), .number = conn->why_line,
+		.sender = smtp_server_helo(conn->session) };
 	if (n->has_transaction)
 		event.message = n->transaction;
 	tell_connected(conn);
 	send_event(conn, &event);
-	conn->check[0] = 0;
 }
 
 void smtpd_tell_accepted(struct smtpd_conn *conn)

@@ -149,10 +149,14 @@ static void say_table(struct child_process *c, const struct conf_domain *d, stru
 static void say_policy(struct child_process *c, struct span trust)
 {
 	const struct conf *conf = c->supervisor->conf;
+	struct buf checks;
+	buf_init(&checks, CHANNEL_BODY_BYTES_MAX / 2);
+	conf_checks_write(conf, &checks);
 	struct ipc_setup_policy say = { .hostname = conf->hostname, .trust = trust, .log_json = log_json(conf),
 		.postmaster = conf->postmaster, .alias_members_max = (uint32_t)conf->limits.alias_members_max,
-		.alias_depth_max = (uint32_t)conf->limits.alias_depth_max };
+		.alias_depth_max = (uint32_t)conf->limits.alias_depth_max, .checks = buf_span(&checks) };
 	SAY(c, SETUP_POLICY, setup_policy, &say, -1);
+	buf_fini(&checks);
 	say_domains(c);
 	say_routes(c);
 	for (size_t i = 0; i < conf->domain_count; i++) {

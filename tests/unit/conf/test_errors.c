@@ -109,6 +109,25 @@ static const struct error_case cases[] = {
 	{ HOST "listen \"s\" { address = \"[::]:25\" protocol = lmtp }",
 	  "c:2: protocol: \"lmtp\" is not known; write smtp\n" },
 
+	/* checks */
+	{ BASE "checks { order = {\"recipient\", \"relay\", \"harvets\", helo, x} }",
+	  "c:3: order: \"harvets\" is not known; did you mean \"harvest\"?\n"
+	  "c:3: order: \"x\" is not known; write helo or sender-domain or relay or harvest or recipient\n" },
+	{ BASE "checks {\norder = {\"helo\", \"relay\", \"helo\", \"recipient\"} }",
+	  "c:4: order: \"helo\" is in this list already\n" },
+	{ BASE "checks { order = {\"relay\", \"harvest\"} }", "c:3: order: relay and recipient cannot be left out\n" },
+	{ BASE "checks { order = {\"recipient\"} }", "c:3: order: relay and recipient cannot be left out\n" },
+	{ BASE "checks { order = {\"relay\", \"recipient\", \"harvest\"} }",
+	  "c:3: order: harvest must stand before recipient, which otherwise says who exists\n" },
+	{ BASE "checks { order = {} }", "c:3: order: this list is empty\n" },
+	{ BASE "harvest { unknown = 0 per = 500ms }",
+	  "c:3: unknown: \"0\" is too small; the least is 1\n"
+	  "c:3: per: \"500ms\" is too small; the least is 1s\n" },
+	{ BASE "helo { fullname = yes }", "c:3: unknown setting \"fullname\" here; did you mean \"full-name\"?\n" },
+	{ BASE "harvets { }", "c:3: unknown section \"harvets\"; did you mean \"harvest\"?\n" },
+	{ BASE "helo { only-for = {\"192.0.2.1/24\"} }",
+	  "c:3: only-for: \"192.0.2.1/24\" is not a network: bits after the prefix are set, or the prefix is too long\n" },
+
 	/* values of mailboxes */
 	{ BASE "mbox { locks = {} }", "c:3: locks: this list is empty\n" },
 	{ BASE "mbox { locks = {fcntl, lockf} }",

@@ -77,7 +77,8 @@ static int run(const struct scene *s, int verb, const char *local, struct buf *s
 		dup2(fileno(said), 2);
 		setvbuf(stdout, NULL, _IONBF, 0);
 		_exit(verb < 0 ? cli_user_list(&s->users)
-			: cli_user_change(&s->users, (enum cli_user_verb)verb, span_str(local)));
+			: cli_user_change(&s->users, &(struct cli_user_wish){ .verb = (enum cli_user_verb)verb,
+				.local = span_str(local) }));
 	}
 	int status;
 	assert_int_equal(waitpid(child, &status, 0), child);
@@ -210,7 +211,8 @@ static void test_runs_at_once_lose_no_user(void **state)
 			snprintf(local, sizeof(local), "user%d", i);
 			int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 			dup2(null, 1);
-			_exit(cli_user_change(&s->users, CLI_USER_ADD, span_str(local)));
+			_exit(cli_user_change(&s->users, &(struct cli_user_wish){ .verb = CLI_USER_ADD,
+				.local = span_str(local) }));
 		}
 	}
 	for (int i = 0; i < RUNS; i++) {

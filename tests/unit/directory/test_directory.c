@@ -8,7 +8,7 @@
 #include <time.h>
 #include <cmocka.h>
 
-#include "directory.h"
+#include "directory_expand.h"
 
 #define FILE_OF(file_name, content) { SPAN(file_name), SPAN(content) }
 

@@ -25,7 +25,9 @@ static void describe(struct span text, struct buf *out)
 		}
 		buf_add(out, directory_name_span(&item.name));
 		buf_addf(out, "%s%.*s", item.domain.len > 0 ? "@" : "", SPAN_FMT(item.domain));
-		buf_addf(out, "%s%.*s;", item.fields.len > 0 ? ":" : "", SPAN_FMT(item.fields));
+		buf_addf(out, "%s%.*s", item.fields.len > 0 ? ":" : "", SPAN_FMT(item.fields));
+		static const char *const states[] = { "", "!disabled", "!gone", "!moved " };
+		buf_addf(out, "%s%.*s;", states[item.state], SPAN_FMT(item.moved_to));
 	}
 }
 
@@ -37,6 +39,9 @@ static const struct file_case file_cases[] = {
 	{ "comments and blanks", "# who\n\n  # more\n \t\nalice\n", "5 alice;" },
 	{ "indented", "  alice  \n", "1 alice;" },
 	{ "fields", "alice:x:y\nbob:\ncarol : z\n", "1 alice:x:y;2 bob;3 carol: z;" },
+	{ "states", "a:disabled\nb: GONE :x\nc:y: moved=c@example.net\nd:disabled-not\n",
+		"1 a:disabled!disabled;2 b: GONE :x!gone;3 c:y: moved=c@example.net!moved c@example.net;4 d:disabled-not;" },
+	{ "states that cannot be", "a:gone:disabled\nb:moved=\nc:moved=x\nd:moved=@x\nok\n", "1 BAD;2 BAD;3 BAD;4 BAD;5 ok;" },
 	{ "domains", "alice@example.net\nbob@example.net:x\n", "1 alice@example.net;2 bob@example.net:x;" },
 	{ "quoted", "\"a b\"\n\"c:d\":x\n\"e@f\"@example.net\n", "1 a b;2 c:d:x;3 e@f@example.net;" },
 	{ "utf8", "j\xc3\xb6rg\n", "1 j\xc3\xb6rg;" },
@@ -126,12 +131,46 @@ static void test_changes_leave_the_rest_alone(void **state)
 	}
 }
 
+struct close_case {
+	const char *before, *local;
+	enum directory_state state;
+	const char *moved_to, *after; /* after NULL: the user is not there */
+};
+
+static void test_a_state_is_written_and_everything_else_stays(void **state)
+{
+	static const struct close_case cases[] = {
+		{ "alice\nbob\n", "bob", DIRECTORY_DISABLED, "", "alice\nbob: disabled\n" },
+		{ "# x\nbob:pw\ncarol\n", "bob", DIRECTORY_GONE, "", "# x\nbob:pw: gone\ncarol\n" },
+		{ "bob:pw: gone:z\n", "BOB", DIRECTORY_OPEN, "", "bob:pw:z\n" },
+		{ "bob: disabled\r\nx\r\n", "bob", DIRECTORY_MOVED, "b@example.net", "bob: moved=b@example.net\r\nx\r\n" },
+		{ "bob: moved=\n", "bob", DIRECTORY_OPEN, "", "bob\n" },
+		{ "bob", "bob", DIRECTORY_DISABLED, "", "bob: disabled\n" },
+		{ "bob\nbob@example.org\nbob@other.org\n", "bob", DIRECTORY_GONE, "", "bob: gone\nbob@example.org: gone\nbob@other.org\n" },
+		{ "\"a b\"\n", "\"a b\"", DIRECTORY_DISABLED, "", "\"a b\": disabled\n" },
+		{ "alice\n", "bob", DIRECTORY_DISABLED, "", NULL },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct close_case *c = &cases[i];
+		struct users_change change = { { span_str(c->local), SPAN("example.org") }, false, false };
+		struct buf text;
+		buf_init(&text, 1000);
+		enum users_edit edit = users_text_close(span_str(c->before), &change, c->state, span_str(c->moved_to), &text);
+		if (edit != (c->after != NULL ? USERS_EDIT_DONE : USERS_EDIT_ABSENT)
+		    || !span_eq(buf_span(&text), span_str(c->after != NULL ? c->after : "")))
+			fail_msg("\"%s\": %d, \"%.*s\"", c->before, edit, SPAN_FMT(buf_span(&text)));
+		buf_fini(&text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_cut_at_every_byte),
 		cmocka_unit_test(test_a_line_over_the_limit_is_reported),
+		cmocka_unit_test(test_a_state_is_written_and_everything_else_stays),
 		cmocka_unit_test(test_changes_leave_the_rest_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

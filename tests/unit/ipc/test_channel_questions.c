@@ -133,7 +133,7 @@ static void test_a_wrong_answer_closes_and_the_question_gets_null(void **state)
 		unsigned fds;
 		bool none;
 	} cases[] = {
-		{ "another answer", IPC_RCPT_VERDICT, SPAN("\0\0\0\0\0\0"), 0, 0 },
+		{ "another answer", IPC_CHECKED, SPAN("\0\0\0\0\0\0"), 0, 0 },
 		{ "the question itself", IPC_SUBMIT_ASK, SPAN(""), 0, 0 },
 		{ "no message at all", IPC_TYPE_COUNT, SPAN(""), 0, 0 },
 		{ "an empty body", IPC_SUBMITTED, SPAN(""), 0, 0 },

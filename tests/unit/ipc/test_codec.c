@@ -265,12 +265,12 @@ static void test_an_address_of_no_family_we_know_is_refused(void **state)
 {
 	(void)state;
 	for (unsigned family = 0; family < 256; family++) {
-		struct ipc_rcpt_ask ask = { .client = { .family = (uint8_t)family }, .recipient = SPAN("a@b.test") }, back;
+		struct ipc_check_ask ask = { .client = { .family = (uint8_t)family }, .recipient = SPAN("a@b.test") }, back;
 		struct buf body;
 		buf_init(&body, 256);
-		ipc_put_rcpt_ask(&body, &ask);
+		ipc_put_check_ask(&body, &ask);
 		bool ok = family == 0 || family == 4 || family == 6;
-		if (ipc_get_rcpt_ask(buf_span(&body), &back) != ok)
+		if (ipc_get_check_ask(buf_span(&body), &back) != ok)
 			fail_msg("family %u", family);
 		buf_fini(&body);
 	}
@@ -312,7 +312,7 @@ static void test_every_question_is_followed_by_its_answer(void **state)
 	static const struct {
 		enum ipc_type question, answer;
 	} pairs[] = {
-		{ IPC_RELOAD_ASK, IPC_RELOADED }, { IPC_ROLES_ASK, IPC_ROLES }, { IPC_RCPT_ASK, IPC_RCPT_VERDICT },
+		{ IPC_RELOAD_ASK, IPC_RELOADED }, { IPC_ROLES_ASK, IPC_ROLES }, { IPC_CHECK_ASK, IPC_CHECKED },
 		{ IPC_VERIFY_ASK, IPC_VERIFIED }, { IPC_EXPAND_ASK, IPC_EXPANDED }, { IPC_SUBMIT_ASK, IPC_SUBMITTED },
 		{ IPC_SPILL_ASK, IPC_SPILL_READY }, { IPC_DELIVER_ASK, IPC_DELIVER_RESULT },
 		{ IPC_QUEUE_STATUS_ASK, IPC_QUEUE_STATUS }, { IPC_QUEUE_PAUSE_ASK, IPC_QUEUE_PAUSED },

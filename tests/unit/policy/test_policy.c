@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who may enter, as tables of recipients: what is answered, by which check, and with which code. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "policy_test.h"
 
-#include <cmocka.h>
-
-#include "policy.h"
 #include "wire.h"
 
 #define FILE_OF(file_name, content) { SPAN(file_name), SPAN(content) }
@@ -23,6 +18,7 @@ static const struct directory_domain domains[] = {
 static const struct span unavailable[] = { { (const uint8_t *)"down.example", 12 } };
 
 struct fixture {
+	struct conf *conf;
 	struct directory_table *table;
 	struct policy_context context, all_well, nothing_read;
 };
@@ -35,10 +31,12 @@ static int setup(void **state)
 	buf_init(&problems, 65536);
 	f.table = directory_table_new(&source, &problems);
 	buf_fini(&problems);
-	f.context = (struct policy_context){ .directory = f.table, .unavailable_domains = unavailable,
+	f.conf = test_conf("");
+	f.context = (struct policy_context){ .hostname = f.conf->hostname, .checks = &f.conf->checks, .directory = f.table,
+		.unavailable_domains = unavailable,
 		.unavailable_count = 1, .expansion = { 100, 10 } };
-	f.all_well = (struct policy_context){ .directory = f.table, .expansion = { 100, 10 } };
-	f.nothing_read = (struct policy_context){ .expansion = { 100, 10 } };
+	f.all_well = (struct policy_context){ .checks = &f.conf->checks, .directory = f.table, .expansion = { 100, 10 } };
+	f.nothing_read = (struct policy_context){ .checks = &f.conf->checks, .expansion = { 100, 10 } };
 	*state = &f;
 	return f.table != NULL ? 0 : -1;
 }
@@ -47,6 +45,7 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 	directory_table_free(f->table);
+	conf_free(f->conf);
 	return 0;
 }
 
@@ -67,14 +66,17 @@ static void run_rcpts(const struct policy_context *context, const struct rcpt_ca
 	} clients[] = { { false, "x@y.test", 4 }, { true, "x@y.test", 6 }, { true, "", 0 }, { false, "alice@example.org", 4 } };
 	for (size_t i = 0; i < count; i++) {
 		for (size_t c = 0; c < sizeof(clients) / sizeof(clients[0]); c++) {
-			struct policy_rcpt rcpt = { .client = { .family = clients[c].family }, .trusted = clients[c].trusted,
-				.helo = SPAN("client.test"), .sender = span_str(clients[c].sender),
-				.recipient = span_str(cases[i].recipient), .size = 1000 };
-			struct policy_verdict verdict = policy_rcpt(context, &rcpt);
+			struct policy_trail trail;
+			struct policy_input input = test_input("", cases[i].recipient);
+			input.client.family = clients[c].family;
+			input.trusted = clients[c].trusted;
+			input.sender = span_str(clients[c].sender);
+			struct policy_verdict verdict = policy_ask(context, &input, &trail);
+			const char *check = cases[i].code < 300 ? "" : cases[i].check;
 			const struct reply_entry *entry = reply_entry(verdict.key);
 			enum policy_opinion opinion = cases[i].code < 300 ? POLICY_ACCEPT : POLICY_REFUSE;
 			if (verdict.key != cases[i].key || entry->code != cases[i].code || verdict.opinion != opinion
-			    || strcmp(verdict.check, cases[i].check) != 0)
+			    || strcmp(verdict.check, check) != 0)
 				fail_msg("%s: %u %s by check \"%s\"", cases[i].recipient, entry->code, entry->name, verdict.check);
 		}
 	}
@@ -203,8 +205,9 @@ static void test_the_longest_addresses(void **state)
 		char text[400];
 		memset(text, 'a', len);
 		memcpy(text + len, "@example.org", sizeof("@example.org"));
-		struct policy_rcpt rcpt = { .recipient = span_str(text) };
-		struct policy_verdict verdict = policy_rcpt(&f->context, &rcpt);
+		struct policy_trail trail;
+		struct policy_input input = test_input("192.0.2.1", text);
+		struct policy_verdict verdict = policy_ask(&f->context, &input, &trail);
 		enum reply_key key = len <= ADDRESS_LOCAL_BYTES_MAX ? REPLY_MAILBOX_UNKNOWN : REPLY_RECIPIENT_NOT_ALLOWED;
 		if (verdict.key != key)
 			fail_msg("%zu bytes: %s", len, reply_entry(verdict.key)->name);

@@ -49,6 +49,15 @@ static const struct reply_case cases[] = {
 	{ .reply = "452 4.2.2 The email account that you tried to reach is over quota", .attempts = 1,
 	  .least_ms = HOUR, .most_ms = HOUR + 6 * MINUTE },
 	{ .reply = "452 4.2.2 Mailbox full", .attempts = 3, .least_ms = 4 * HOUR, .most_ms = 4 * HOUR + 24 * MINUTE },
+	/* locked: minutes, never hours */
+	{ .reply = "450 4.2.0 Mailbox is in use; try again later", .attempts = 1, .least_ms = MINUTE,
+	  .most_ms = MINUTE + 6 * SECOND },
+	{ .reply = "450 4.2.0 /var/mail/alice: mailbox is locked: alice.lock is 7 s old, of pid 7", .attempts = 3,
+	  .least_ms = 15 * MINUTE, .most_ms = 15 * MINUTE + 90 * SECOND },
+	{ .reply = "450 4.2.0 /var/mail/alice: mailbox is locked: it has a flock lock", .attempts = 100, .least_ms = 15 * MINUTE,
+	  .most_ms = 15 * MINUTE + 90 * SECOND },
+	{ .reply = "450 4.2.0 Mailbox locked", .plan = &seconds, .attempts = 3, .least_ms = 30 * SECOND,
+	  .most_ms = 33 * SECOND },
 	/* what the other server limits, it limits for all */
 	{ .reply = "421 4.7.28 Our system has detected an unusual rate of unsolicited mail. Rate limited", .attempts = 1,
 	  .pace = true, .least_ms = 5 * MINUTE, .most_ms = 5 * MINUTE + 30 * SECOND },

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * waybill mailbox: can this mailbox take mail now, and why not? The users file says
+ * whether it is switched off, the mailbox itself whether it is locked or full. Looks at
+ * the files alone, whether the server runs or not.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "address.h"
+#include "cli.h"
+#include "cli_user.h"
+#include "clock.h"
+#include "directory.h"
+#include "file.h"
+#include "mailbox_state.h"
+#include "reply.h"
+
+struct asked {
+	const struct conf *conf;
+	const struct conf_domain *domain;
+	struct directory_address address;
+	const char *text;     /* as it was written */
+};
+
+static int usage(void)
+{
+	fprintf(stderr, "usage: waybill mailbox show ADDRESS\n"
+		"       waybill mailbox disable ADDRESS [--for-good | --moved ADDRESS]\n"
+		"       waybill mailbox enable ADDRESS   [-c FILE]\n");
+	return CLI_USAGE;
+}
+
+static void read_file(struct span path, struct buf *text, struct directory_file *file_out)
+{
+	buf_init(text, CLI_USERS_BYTES_MAX);
+	if (path.len > 0 && file_read_path((const char *)path.ptr, text) < 0)
+		fprintf(stderr, "waybill: %.*s cannot be read\n", SPAN_FMT(path));
+	*file_out = (struct directory_file){ path, buf_span(text) };
+}
+
+/* The reply that senders get, "450 4.2.1", for a key. */
+static void print_reply(enum reply_key key)
+{
+	const struct reply_entry *entry = reply_entry(key);
+	printf("Senders are told %u %s (waybill explain %s).\n", entry->code, entry->enhanced, entry->name);
+}
+
+static int say_closed(const struct asked *a, const struct directory_match *match)
+{
+	enum reply_key key = match->state == DIRECTORY_DISABLED ? REPLY_MAILBOX_DISABLED
+		: match->state == DIRECTORY_GONE ? REPLY_MAILBOX_DISABLED_FOR_GOOD : REPLY_MAILBOX_MOVED;
+	printf("%s takes no mail: it is switched off %s in %.*s.\n", a->text, match->state == DIRECTORY_DISABLED
+		? "for now" : "for good", SPAN_FMT(a->domain->users));
+	if (match->state == DIRECTORY_MOVED)
+		printf("Its owner has the address %.*s now.\n", SPAN_FMT(match->moved_to));
+	print_reply(key);
+	printf("To switch it on: waybill mailbox enable %s\n", a->text);
+	return CLI_NO;
+}
+
+static struct mbox_rules rules_of(const struct conf *conf)
+{
+	struct mbox_rules rules = { .lock_count = conf->mbox.locks.count, .timeout_ms = conf->mbox.lock_timeout_ms,
+		.stale_ms = conf->mbox.stale_lock_ms, .pids = conf->mbox.lock_pids };
+	for (size_t i = 0; i < rules.lock_count && i < MBOX_LOCK_KIND_COUNT; i++)
+		rules.locks[i] = (enum mbox_lock_kind)conf->mbox.locks.items[i];
+	return rules;
+}
+
+static int say_state(const struct asked *a, enum mailbox_state state, struct span path)
+{
+	static const char *const sentences[] = {
+		[MAILBOX_STATE_OK] = "can take mail now",
+		[MAILBOX_STATE_MISSING] = "can take mail now; the first message makes its mailbox",
+		[MAILBOX_STATE_LOCKED] = "cannot take mail right now: another program has locked the mailbox",
+		[MAILBOX_STATE_FULL] = "cannot take mail now: the mailbox is full",
+		[MAILBOX_STATE_ERROR] = "cannot take mail: the mailbox cannot be looked at, or is not what it should be",
+	};
+	enum reply_key key;
+	const char *name = mailbox_state_key(state);
+	printf("%s %s (%.*s).\n", a->text, sentences[state], SPAN_FMT(path));
+	if (name == NULL || !reply_find(span_str(name), &key))
+		return CLI_DONE;
+	print_reply(key);
+	if (state == MAILBOX_STATE_FULL)
+		printf("The owner has to delete mail, or you raise the quota in its file maildirsize.\n");
+	if (state == MAILBOX_STATE_ERROR)
+		printf("Look at its owner and rights, and run this as the account of the server.\n");
+	return CLI_NO;
+}
+
+static int look(const struct asked *a, const struct directory_match *match)
+{
+	struct mbox_rules rules = rules_of(a->conf);
+	struct mbox_context mbox = { &rules, NULL };
+	struct buf path;
+	buf_init(&path, MAILBOX_PATH_BYTES_MAX);
+	struct mailbox_question q = { .kind = mailbox_template_kind(a->domain->mailboxes), .place = { .base_fd = -1 },
+		.now_ms = clock_unix_ms(), .mbox = &mbox };
+	struct mailbox_owner owner = { match->user, match->domain };
+	int code = CLI_NO;
+	if (mailbox_template_expand(a->domain->mailboxes, owner, &path, &q.place.base_len) == MAILBOX_TEMPLATE_OK) {
+		q.place.path = buf_span(&path);
+		code = say_state(a, mailbox_state(&q), q.place.path);
+	} else {
+		printf("%s cannot take mail: this name cannot become part of a path.\n", a->text);
+	}
+	buf_fini(&path);
+	return code;
+}
+
+static int say_alias(const struct asked *a, const struct directory_match *match)
+{
+	printf("%s is an alias for", a->text);
+	for (size_t i = 0; i < match->target_count; i++) {
+		struct buf text;
+		buf_init(&text, 1024);
+		directory_address_write(&text, match->targets[i]);
+		printf("%s %.*s", i > 0 ? "," : "", SPAN_FMT(buf_span(&text)));
+		buf_fini(&text);
+	}
+	printf(". Look at each of them: waybill mailbox show ADDRESS\n");
+	return CLI_DONE;
+}
+
+static int say_match(const struct asked *a, const struct directory_match *match)
+{
+	switch (match->kind) {
+	case DIRECTORY_ALIAS:
+		return say_alias(a, match);
+	case DIRECTORY_USER:
+		break;
+	case DIRECTORY_UNKNOWN:
+	case DIRECTORY_FOREIGN:
+		printf("%s is not known here.\n", a->text);
+		print_reply(REPLY_MAILBOX_UNKNOWN);
+		return CLI_NO;
+	}
+	if (match->state != DIRECTORY_OPEN)
+		return say_closed(a, match);
+	if (a->domain->via.count > 0) {
+		printf("%s is kept elsewhere (%.*s); whether it can take mail is for that server to say.\n", a->text,
+			SPAN_FMT(a->domain->via.items[0].text));
+		return CLI_DONE;
+	}
+	return look(a, match);
+}
+
+static int show(const struct asked *a)
+{
+	struct buf users, aliases, problems;
+	struct directory_domain domain = { .name = a->domain->name, .subaddress = a->domain->subaddress,
+		.exact_case = a->domain->local_parts == CONF_LOCAL_EXACT, .postmaster = a->conf->postmaster };
+	read_file(a->domain->users, &users, &domain.users);
+	read_file(a->domain->aliases, &aliases, &domain.aliases);
+	buf_init(&problems, 65536);
+	struct directory_source source = { .domains = &domain, .domain_count = 1 };
+	struct directory_table *table = directory_table_new(&source, &problems);
+	int code = CLI_TRY_LATER;
+	if (table != NULL) {
+		struct directory_match match = directory_lookup(table, a->address);
+		code = say_match(a, &match);
+	}
+	directory_table_free(table);
+	buf_fini(&problems);
+	buf_fini(&users);
+	buf_fini(&aliases);
+	return code;
+}
+
+static int change(const struct asked *a, enum directory_state state, const char *moved_to)
+{
+	struct cli_users users = cli_users_of(a->conf, a->domain);
+	struct cli_user_wish wish = { .verb = CLI_USER_CLOSE, .local = a->address.local, .state = state,
+		.moved_to = span_str(moved_to) };
+	return cli_user_change(&users, &wish);
+}
+
+static bool find(struct asked *a, const char *text)
+{
+	uint8_t ascii[ADDRESS_DOMAIN_BYTES_MAX];
+	a->text = text;
+	a->address = directory_address_split(span_str(text));
+	size_t len = a->address.domain.len > 0 ? address_domain_ascii(a->address.domain, ascii) : 0;
+	a->domain = len > 0 ? conf_domain_find(a->conf, span_of(ascii, len)) : NULL;
+	if (a->domain == NULL) {
+		fprintf(stderr, "waybill: \"%s\" is not an address of a domain of this server\n", text);
+		return false;
+	}
+	a->address.domain = a->domain->name;
+	return true;
+}
+
+/* disable ADDRESS [--for-good | --moved ADDRESS], as a state; false when the words are wrong. */
+static bool state_of(int argc, char **argv, enum directory_state *state_out, const char **moved_to_out)
+{
+	*moved_to_out = "";
+	*state_out = strcmp(argv[1], "enable") == 0 ? DIRECTORY_OPEN : DIRECTORY_DISABLED;
+	if (argc == 3)
+		return true;
+	if (*state_out == DIRECTORY_OPEN)
+		return false;
+	if (argc == 4 && strcmp(argv[3], "--for-good") == 0) {
+		*state_out = DIRECTORY_GONE;
+		return true;
+	}
+	*state_out = DIRECTORY_MOVED;
+	*moved_to_out = argv[argc - 1];
+	return argc == 5 && strcmp(argv[3], "--moved") == 0;
+}
+
+int cli_mailbox(int argc, char **argv, const struct cli_options *options)
+{
+	enum directory_state state;
+	const char *moved_to;
+	bool is_show = argc == 3 && strcmp(argv[1], "show") == 0;
+	bool is_change = argc >= 3 && (strcmp(argv[1], "disable") == 0 || strcmp(argv[1], "enable") == 0)
+		&& state_of(argc, argv, &state, &moved_to);
+	if (!is_show && !is_change)
+		return usage();
+	struct asked a = { .conf = cli_conf_load(options->conf_path) };
+	if (a.conf == NULL)
+		return CLI_NO;
+	int code = !find(&a, argv[2]) ? CLI_NO : is_show ? show(&a) : change(&a, state, moved_to);
+	conf_free((struct conf *)a.conf);
+	return code;
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One function for each topic; what the facts do not hold, none of them speaks of. */
+#include "domain_advice.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+struct advising {
+	const struct domain_facts *facts;
+	struct domain_advice *out;
+};
+
+__attribute__((format(printf, 4, 5)))
+static void add(struct advising *a, const char *topic, enum domain_level level, const char *format, ...)
+{
+	va_list args;
+	if (a->out->count == DOMAIN_FINDINGS_MAX)
+		return;
+	struct domain_finding *f = &a->out->list[a->out->count++];
+	*f = (struct domain_finding){ .topic = topic, .level = level };
+	va_start(args, format);
+	vsnprintf(f->text, sizeof(f->text), format, args);
+	va_end(args);
+}
+
+/* What to do about the finding that was added last. */
+__attribute__((format(printf, 2, 3)))
+static void mend(struct advising *a, const char *format, ...)
+{
+	va_list args;
+	struct domain_finding *f = &a->out->list[a->out->count - 1];
+	va_start(args, format);
+	vsnprintf(f->fix, sizeof(f->fix), format, args);
+	va_end(args);
+}
+
+static const char *addr_text(const struct netaddr *addr, char text_out[static 64])
+{
+	struct buf text;
+	buf_init(&text, 63);
+	netaddr_write(&text, addr);
+	snprintf(text_out, 64, "%.*s", SPAN_FMT(buf_span(&text)));
+	buf_fini(&text);
+	return text_out;
+}
+
+bool domain_address_is_private(const struct netaddr *addr)
+{
+	static const char *const blocks[] = { "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16",
+		"172.16.0.0/12", "192.168.0.0/16", "224.0.0.0/3", "[::]/127", "[fc00::]/7", "[fe80::]/10", "[ff00::]/8" };
+	struct netblock block;
+	for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++)
+		if (netblock_parse(span_str(blocks[i]), &block) && netblock_contains(&block, addr))
+			return true;
+	return false;
+}
+
+/* True when the question itself found no answer: then nothing is known, and that is said. */
+static bool unanswered(struct advising *a, const char *topic, enum dns_status status, const char *what)
+{
+	if (status == DNS_TEMPORARY) {
+		add(a, topic, DOMAIN_LATER, "no name server answered for %s, so nothing is known about it", what);
+		mend(a, "Ask again; if it lasts, the domain's name servers are down, and mail for it waits.");
+	} else if (status == DNS_BOGUS) {
+		add(a, topic, DOMAIN_WRONG, "the answer for %s fails DNSSEC validation; servers that validate believe "
+			"none of it", what);
+		mend(a, "Sign the zone anew, or take the DS record out of the zone above.");
+	}
+	return status == DNS_TEMPORARY || status == DNS_BOGUS;
+}
+
+static bool exchangers(struct advising *a)
+{
+	const struct domain_facts *f = a->facts;
+	bool self = false;
+	if (unanswered(a, "mx", f->mx_status, f->domain))
+		return false;
+	if (f->mx_status == DNS_NO_NAME) {
+		add(a, "mx", DOMAIN_WRONG, "%s does not exist in the DNS: nobody can send mail there", f->domain);
+		mend(a, "Check the spelling, or whether the registration has run out.");
+		return false;
+	}
+	if (f->null_mx && f->mx_count == 1) {
+		add(a, "mx", f->ours ? DOMAIN_WRONG : DOMAIN_NOTE, "%s says that it takes no mail (null MX, RFC 7505)",
+			f->domain);
+		if (f->ours)
+			mend(a, "Replace the record by \"MX 10 %s.\".", f->hostname);
+		return false;
+	}
+	if (f->null_mx) {
+		add(a, "mx", DOMAIN_WRONG, "%s has a null MX beside others, which contradict it (RFC 7505 section 3)",
+			f->domain);
+		mend(a, "Take the record with the name \".\" out.");
+	}
+	if (f->mx_status == DNS_NO_DATA && f->host_count == 0) {
+		add(a, "mx", DOMAIN_WRONG, "%s has neither an MX record nor an address: nobody can send mail there",
+			f->domain);
+		mend(a, "Add \"MX 10 %s.\".", f->hostname[0] != 0 ? f->hostname : "HOST");
+		return false;
+	}
+	if (f->mx_status == DNS_NO_DATA) {
+		add(a, "mx", DOMAIN_NOTE, "%s has no MX record; mail goes to the address of that name itself", f->domain);
+		mend(a, "Add an MX record, so that the domain's web server is not asked for mail.");
+	}
+	for (size_t i = 0; i < f->host_count; i++)
+		self |= f->hostname[0] != 0 && strcmp(f->hosts[i].name, f->hostname) == 0;
+	if (f->ours && !self) {
+		add(a, "mx", DOMAIN_WRONG, "none of its exchangers is %s, though this server takes mail for %s", f->hostname,
+			f->domain);
+		mend(a, "Add \"MX 10 %s.\", unless another server passes its mail on to this one.", f->hostname);
+	}
+	return true;
+}
+
+static void exchangers_list(struct advising *a)
+{
+	const struct domain_facts *f = a->facts;
+	struct buf list;
+	if (f->mx_count == 0 || f->null_mx)
+		return;
+	buf_init(&list, DOMAIN_FINDING_BYTES_MAX);
+	for (size_t i = 0; i < f->host_count; i++)
+		buf_addf(&list, "%s%s (%u)", i > 0 ? ", " : "", f->hosts[i].name, f->hosts[i].preference);
+	if (f->mx_count > f->host_count)
+		buf_addf(&list, " and %zu more, which were not looked at", f->mx_count - f->host_count);
+	add(a, "mx", DOMAIN_FINE, "mail goes to %.*s%s", SPAN_FMT(buf_span(&list)),
+		f->mx_secure ? "; the answer is signed (DNSSEC)" : "");
+	buf_fini(&list);
+}
+
+static void host_addresses(struct advising *a, const struct domain_host *h)
+{
+	char text[64];
+	size_t private = 0;
+	if (unanswered(a, "address", h->status, h->name))
+		return;
+	if (h->address_count == 0) {
+		add(a, "address", DOMAIN_WRONG, "%s has no address, so mail cannot go there", h->name);
+		mend(a, "Give it an A or AAAA record, or take it out of the MX records. It must not be an address itself.");
+		return;
+	}
+	for (size_t i = 0; i < h->address_count; i++) {
+		if (!domain_address_is_private(&h->addresses[i].addr))
+			continue;
+		private++;
+		add(a, "address", DOMAIN_WRONG, "%s is at %s, which nobody outside can reach", h->name,
+			addr_text(&h->addresses[i].addr, text));
+		mend(a, "Put the public address into the DNS that the world asks.");
+	}
+	if (private == 0)
+		add(a, "address", DOMAIN_FINE, "%s is at %s%s", h->name, addr_text(&h->addresses[0].addr, text),
+			h->address_count > 1 ? " and others" : "");
+}
+
+static void reverse(struct advising *a, const char *name, const struct domain_address *at, bool sends)
+{
+	char text[64];
+	enum domain_level level = sends ? DOMAIN_WRONG : DOMAIN_NOTE;
+	addr_text(&at->addr, text);
+	if (domain_address_is_private(&at->addr) || unanswered(a, "ptr", at->ptr_status, text))
+		return;
+	if (at->ptr[0] == 0) {
+		add(a, "ptr", level, "%s (%s) has no PTR record; many servers refuse mail from such addresses", text, name);
+		mend(a, "Whoever gave you the address sets it: %s.", name);
+	} else if (!at->confirmed) {
+		add(a, "ptr", level, "%s (%s) is called %s, but that name does not lead back to it", text, name, at->ptr);
+		mend(a, "Give %s that address, or change the PTR record to %s.", at->ptr, name);
+	} else {
+		add(a, "ptr", DOMAIN_FINE, "%s is called %s, and back", text, at->ptr);
+	}
+}
+
+/* Of the exchangers and of this server: what sends mail is looked up by those who get it. */
+static void reverses(struct advising *a)
+{
+	const struct domain_facts *f = a->facts;
+	bool seen = false;
+	for (size_t i = 0; i < f->host_count; i++) {
+		bool self = f->hostname[0] != 0 && strcmp(f->hosts[i].name, f->hostname) == 0;
+		seen |= self;
+		for (size_t n = 0; n < f->hosts[i].address_count; n++)
+			reverse(a, f->hosts[i].name, &f->hosts[i].addresses[n], self);
+	}
+	if (!seen && f->self.addr.family != 0)
+		reverse(a, f->hostname, &f->self, true);
+}
+
+static void spf_verdict_say(struct advising *a)
+{
+	const struct domain_facts *f = a->facts;
+	char text[64];
+	bool self = f->self.addr.family != 0;
+	addr_text(&f->spf_client, text);
+	switch (f->spf_result) {
+	case SPF_PERMERROR:
+		add(a, "spf", DOMAIN_WRONG, "the SPF record cannot be used: %s", f->spf_why);
+		mend(a, "Mend the record; until then it protects nothing, and some servers refuse the domain's mail.");
+		return;
+	case SPF_TEMPERROR:
+		add(a, "spf", DOMAIN_LATER, "the SPF record could not be followed to its end: %s", f->spf_why);
+		return;
+	case SPF_PASS:
+		add(a, "spf", DOMAIN_FINE, "mail from %s passes SPF%s%s", text, f->spf_why[0] != 0 ? " by " : "", f->spf_why);
+		return;
+	default:
+		break;
+	}
+	if (self && f->ours) {
+		add(a, "spf", DOMAIN_WRONG, "mail that this server (%s) sends for %s gets the SPF result %s%s%s", text,
+			f->domain, spf_result_name(f->spf_result), f->spf_why[0] != 0 ? " by " : "", f->spf_why);
+		mend(a, "Put ip%u:%s, or mx where it is an exchanger, before the last term of the record.",
+			f->spf_client.family == 6 ? 6 : 4, text);
+	} else {
+		add(a, "spf", DOMAIN_FINE, "there is one record, and it can be followed");
+	}
+}
+
+static bool has_term(const char *record, struct span term)
+{
+	struct span rest = span_str(record);
+	for (; rest.len > 0; rest = span_from(rest, span_find(rest, ' ') + 1))
+		if (span_eq_nocase(span_to(rest, span_find(rest, ' ')), term))
+			return true;
+	return false;
+}
+
+static void sender_policy(struct advising *a)
+{
+	const struct domain_facts *f = a->facts;
+	if (unanswered(a, "spf", f->spf.status, "the SPF record"))
+		return;
+	if (f->spf.count == 0) {
+		add(a, "spf", DOMAIN_WRONG, "there is no SPF record, so anybody may send in this name, and large "
+			"providers distrust its mail");
+		mend(a, "If only the exchangers send, add the TXT record \"v=spf1 mx -all\".");
+		return;
+	}
+	if (f->spf.count > 1) {
+		add(a, "spf", DOMAIN_WRONG, "there are %zu SPF records; with more than one, none counts (RFC 7208 section "
+			"4.5)", f->spf.count);
+		mend(a, "Make one of them.");
+		return;
+	}
+	if (has_term(f->spf.text, SPAN("+all")) || has_term(f->spf.text, SPAN("all"))) {
+		add(a, "spf", DOMAIN_WRONG, "the SPF record allows everybody (+all)");
+		mend(a, "End it with -all or ~all.");
+	}
+	if (f->spf_client.family != 0)
+		spf_verdict_say(a);
+}
+
+/* The value of a tag of "v=DMARC1; p=none"; empty when it is not there. */
+static struct span tag_value(const char *record, struct span tag)
+{
+	struct span rest = span_str(record);
+	while (rest.len > 0) {
+		struct span part = span_trim(span_to(rest, span_find(rest, ';')));
+		size_t equals = span_find(part, '=');
+		if (span_eq_nocase(span_trim(span_to(part, equals)), tag))
+			return span_trim(span_from(part, equals + 1));
+		rest = span_from(rest, span_find(rest, ';') + 1);
+	}
+	return (struct span){ NULL, 0 };
+}
+
+static void dmarc(struct advising *a)
+{
+	const struct domain_facts *f = a->facts;
+	if (unanswered(a, "dmarc", f->dmarc.status, "the DMARC record"))
+		return;
+	if (f->dmarc.count == 0) {
+		add(a, "dmarc", DOMAIN_WRONG, "there is no DMARC record; large providers ask for one from everybody who "
+			"sends much");
+		mend(a, "Add the TXT record \"v=DMARC1; p=none; rua=mailto:postmaster@%s\" at _dmarc.%s, read the "
+			"reports, then say p=quarantine.", f->domain, f->domain);
+		return;
+	}
+	if (f->dmarc.count > 1) {
+		add(a, "dmarc", DOMAIN_WRONG, "there are %zu DMARC records at _dmarc.%s; with more than one, none counts",
+			f->dmarc.count, f->dmarc_at);
+		mend(a, "Make one of them.");
+		return;
+	}
+	struct span policy = tag_value(f->dmarc.text, SPAN("p"));
+	bool known = span_eq_nocase(policy, SPAN("none")) || span_eq_nocase(policy, SPAN("quarantine"))
+		|| span_eq_nocase(policy, SPAN("reject"));
+	if (!known) {
+		add(a, "dmarc", DOMAIN_WRONG, "the DMARC record at _dmarc.%s has no valid policy, so it counts as none",
+			f->dmarc_at);
+		mend(a, "Write p=none, p=quarantine or p=reject behind v=DMARC1.");
+	} else if (span_eq_nocase(policy, SPAN("none"))) {
+		add(a, "dmarc", DOMAIN_NOTE, "DMARC only watches (p=none at _dmarc.%s)%s", f->dmarc_at,
+			tag_value(f->dmarc.text, SPAN("rua")).len > 0 ? "" : ", and nobody gets the reports, as there is no rua");
+	} else {
+		add(a, "dmarc", DOMAIN_FINE, "mail that fails is to be treated by p=%.*s (_dmarc.%s)", SPAN_FMT(policy),
+			f->dmarc_at);
+	}
+}
+
+static void transport(struct advising *a)
+{
+	const struct domain_facts *f = a->facts;
+	if (!unanswered(a, "mta-sts", f->mta_sts.status, "the MTA-STS record")) {
+		bool valid = tag_value(f->mta_sts.text, SPAN("id")).len > 0;
+		if (f->mta_sts.count > 1 || (f->mta_sts.count == 1 && !valid)) {
+			add(a, "mta-sts", DOMAIN_WRONG, "the record at _mta-sts.%s is %s, so it counts as none", f->domain,
+				valid ? "there twice" : "without an id");
+			mend(a, "Write one: \"v=STSv1; id=20260101T000000\".");
+		} else if (f->mta_sts.count == 1) {
+			add(a, "mta-sts", DOMAIN_FINE, "there is a policy to fetch from mta-sts.%s (it was not fetched)",
+				f->domain);
+		} else {
+			add(a, "mta-sts", DOMAIN_NOTE, "no MTA-STS: senders may be talked out of TLS by somebody in between");
+		}
+	}
+	if (f->tls_reports.status == DNS_OK && f->tls_reports.count == 1)
+		add(a, "tls-rpt", DOMAIN_FINE, "failures of TLS are reported to somebody");
+}
+
+static void dane(struct advising *a, const struct domain_host *h)
+{
+	if (h->tlsa_status == DNS_BOGUS)
+		unanswered(a, "tlsa", h->tlsa_status, h->name);
+	if (h->tlsa_status != DNS_OK || h->tlsa_count == 0)
+		return;
+	if (!h->tlsa_secure) {
+		add(a, "tlsa", DOMAIN_WRONG, "%s has TLSA records that are not signed, so nobody regards them", h->name);
+		mend(a, "Sign the zone (DNSSEC), or take them out.");
+	} else if (h->tlsa_usable == 0) {
+		add(a, "tlsa", DOMAIN_WRONG, "none of the TLSA records of %s has usage 2 or 3, and no other counts for "
+			"mail (RFC 7672 section 3.1.3)", h->name);
+		mend(a, "Publish \"3 1 1\" with the hash of the certificate's key.");
+	} else {
+		add(a, "tlsa", DOMAIN_FINE, "%s has %zu usable TLSA record%s, signed", h->name, h->tlsa_usable,
+			h->tlsa_usable == 1 ? "" : "s");
+	}
+}
+
+void domain_advise(const struct domain_facts *facts, struct domain_advice *advice_out)
+{
+	struct advising a = { facts, advice_out };
+	advice_out->count = 0;
+	if (!exchangers(&a))
+		return;
+	exchangers_list(&a);
+	for (size_t i = 0; i < facts->host_count; i++)
+		host_addresses(&a, &facts->hosts[i]);
+	reverses(&a);
+	sender_policy(&a);
+	dmarc(&a);
+	transport(&a);
+	for (size_t i = 0; i < facts->host_count; i++)
+		dane(&a, &facts->hosts[i]);
+}
+
+const char *domain_level_name(enum domain_level level)
+{
+	static const char *const names[] = { [DOMAIN_FINE] = "fine", [DOMAIN_NOTE] = "note", [DOMAIN_LATER] = "unknown",
+		[DOMAIN_WRONG] = "wrong" };
+	return names[level];
+}

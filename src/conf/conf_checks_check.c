@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Contradictions in what clients have to pass: an order that leaves out what may not be missing. */
+#include "conf_check.h"
+#include "conf_options.h"
+
+#define NOWHERE CONF_CHECK_COUNT
+
+struct checking {
+	const struct conf *conf;
+	struct conf_report *report;
+	uint32_t order_line;
+	size_t places[CONF_CHECK_COUNT]; /* in the order, or NOWHERE */
+};
+
+static const struct conf_option *order_option(void)
+{
+	size_t at = 0;
+	while (conf_options[at].section != CONF_SECTION_CHECKS || conf_options[at].type != CONF_TYPE_CHOICES)
+		at++;
+	return &conf_options[at];
+}
+
+static void order_check(struct checking *c)
+{
+	const struct conf_order *order = &c->conf->checks.order;
+	for (size_t i = 0; i < CONF_CHECK_COUNT; i++)
+		c->places[i] = NOWHERE;
+	for (size_t i = 0; i < order->count; i++) {
+		enum conf_check check = order->items[i];
+		if (c->places[check] != NOWHERE)
+			conf_report_add(c->report, CONF_ERROR, c->order_line, "order: \"%.*s\" is in this list already",
+				SPAN_FMT(conf_option_choice(order_option(), check)));
+		else
+			c->places[check] = i;
+	}
+	if (c->places[CONF_CHECK_RELAY] == NOWHERE || c->places[CONF_CHECK_RECIPIENT] == NOWHERE)
+		conf_report_add(c->report, CONF_ERROR, c->order_line, "order: relay and recipient cannot be left out");
+	else if (c->places[CONF_CHECK_HARVEST] != NOWHERE
+		&& c->places[CONF_CHECK_HARVEST] > c->places[CONF_CHECK_RECIPIENT])
+		conf_report_add(c->report, CONF_ERROR, c->order_line,
+			"order: harvest must stand before recipient, which otherwise says who exists");
+}
+
+/* The section of a check has the check's name. */
+static enum conf_check check_of(enum conf_section_id section)
+{
+	struct span name = span_str(conf_section_forms[section].name), word;
+	unsigned n = 0;
+	while ((word = conf_option_choice(order_option(), n)).len > 0 && !span_eq(word, name))
+		n++;
+	return n < CONF_CHECK_COUNT ? (enum conf_check)n : CONF_CHECK_COUNT;
+}
+
+/* Settings of a check that is not asked. */
+static void idle_check(struct checking *c)
+{
+	for (size_t i = 0; i < conf_option_count; i++) {
+		enum conf_section_id section = conf_options[i].section;
+		if (!conf_section_is_check(section) || section == CONF_SECTION_CHECKS || c->conf->lines[i] == 0)
+			continue;
+		enum conf_check check = check_of(section);
+		if (check < CONF_CHECK_COUNT && c->places[check] == NOWHERE)
+			conf_report_add(c->report, CONF_WARNING, c->conf->lines[i],
+				"%s: order in line %u leaves the check %s out, so it has no effect", conf_options[i].name,
+				c->order_line, conf_section_forms[section].name);
+	}
+}
+
+void conf_check_checks(const struct conf *conf, struct conf_report *report)
+{
+	struct checking c = { .conf = conf, .report = report,
+		.order_line = conf_line_of(conf, &conf->checks.order) };
+	order_check(&c);
+	idle_check(&c);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The shape of a check, for the files that are checks and for policy.c, which has the
+ * table of them. To add one: its word in checks.order and its settings (src/conf), its
+ * file here, its line in the table, and its replies in the catalogue.
+ */
+#ifndef WAYBILL_POLICY_POLICY_CHECK_H
+#define WAYBILL_POLICY_POLICY_CHECK_H
+
+#include "policy.h"
+
+/* Looks at what is known at this stage. Changes nothing; the same question has the same answer. */
+typedef struct policy_verdict policy_check_fn(const struct policy_context *context,
+	const struct policy_input *input, enum smtp_stage stage);
+
+/* Records what follows from `step`, in which this check was asked and did not refuse. `verdict` is
+ * the answer that the client got in the end. */
+typedef void policy_settle_fn(struct policy_state *state, const struct policy_context *context,
+	const struct policy_input *input, const struct policy_step *step, const struct policy_verdict *verdict);
+
+struct policy_check {
+	const char *name;
+	uint8_t stages;           /* at which it may have something to say */
+	bool everybody;           /* asks trusted and excused clients too */
+	policy_check_fn *ask;
+	policy_settle_fn *settle; /* or NULL */
+};
+
+/* The opinions. `line` is of the setting that a refusal rests on; 0: none, or its default. */
+static inline struct policy_verdict policy_pass(void)
+{
+	return (struct policy_verdict){ .opinion = POLICY_CONTINUE };
+}
+
+static inline struct policy_verdict policy_refuse(enum reply_key key, uint32_t line)
+{
+	return (struct policy_verdict){ .opinion = POLICY_REFUSE, .key = key, .line = line };
+}
+
+/* The same until `wait_us` have passed. */
+static inline struct policy_verdict policy_defer(enum reply_key key, uint32_t line, uint64_t wait_us)
+{
+	return (struct policy_verdict){ .opinion = POLICY_REFUSE, .key = key, .line = line,
+		.seconds = (uint32_t)((wait_us + 999999) / 1000000) };
+}
+
+/* Says in a few words what the check looked at, and what it saw; a clause without a full stop. Words
+ * of a client are to be added with policy_because_quoted. */
+void policy_because(const struct policy_context *context, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+void policy_because_quoted(const struct policy_context *context, struct span text);
+void policy_because_network(const struct policy_context *context, const struct netblock *block);
+
+/* "1 hour", "90 seconds". */
+void policy_because_time(const struct policy_context *context, uint64_t us);
+
+/* postmaster of this host, or of one of its domains: reached whatever happens (RFC 5321 section 4.5.1). */
+bool policy_is_postmaster(const struct policy_input *input);
+
+/* The checks, one file each. */
+policy_check_fn check_helo;          /* neither our name nor a bare address */
+policy_check_fn check_sender_domain; /* a bounce could be sent there */
+policy_check_fn check_relay;         /* only our domains: 550 5.7.1 */
+policy_check_fn check_harvest;       /* not too many unknown recipients: 450 4.7.1 */
+policy_settle_fn settle_harvest;
+policy_check_fn check_recipient;     /* somebody is there: 550 5.1.1 */
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What policy remembers between questions: how often each check decided what, and
+ * budgets of clients, in bounded memory. It is kept for as long as the process lives,
+ * through reloads. Checks read it; only policy_settle changes it.
+ */
+#ifndef WAYBILL_POLICY_POLICY_STATE_H
+#define WAYBILL_POLICY_POLICY_STATE_H
+
+#include "buckets.h"
+#include "conf_checks.h"
+
+#define POLICY_NETWORKS_MAX 100000 /* whose unknown recipients are counted; 100 bytes each */
+
+struct policy_counts {
+	uint64_t asked;
+	uint64_t accepted; /* excused the client from what follows */
+	uint64_t deferred; /* refused for now, 4yz */
+	uint64_t refused;  /* for good, 5yz */
+};
+
+struct policy_state {
+	struct policy_counts counts[CONF_CHECK_COUNT];
+	struct buckets unknown; /* recipients, by the client's network */
+};
+
+/* `hash_key` is random. */
+void policy_state_init(struct policy_state *state, const uint64_t hash_key[2]);
+void policy_state_fini(struct policy_state *state);
+
+#endif

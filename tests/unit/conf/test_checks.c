@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The checks' settings as policy is told them: what is written comes back, and nothing else is taken for it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "conf.h"
+
+#define ARENA_BYTES_MAX (1u << 20)
+
+static const char *const texts[] = {
+	"",
+	"checks { order = {\"relay\", \"recipient\"} }",
+	"harvest {\n unknown = 7\n per = 90s\n only-for = {\"192.0.2.0/24\", \"[2001:db8::]/32\"}\n}\n"
+	"helo { full-name = yes only-for = {\"127.0.0.3\"} }\n"
+	"checks { order = {\"relay\", \"harvest\", \"recipient\", \"helo\"} }",
+};
+
+static struct conf *parse(const char *sections)
+{
+	struct buf text;
+	struct conf *conf;
+	struct conf_report report;
+	buf_init(&text, 65536);
+	buf_addf(&text, "hostname = \"mx.example.org\"\nlisten \"smtp\" { address = {\"[::]:25\"} }\n%s", sections);
+	if (conf_parse(buf_span(&text), "test", &conf, &report) != 0)
+		fail_msg("%s: %s", sections, report.problem_count > 0 ? report.problems[0].text : "no reason");
+	buf_fini(&text);
+	return conf;
+}
+
+static void expect_networks(const struct conf_networks *got, const struct conf_networks *want)
+{
+	assert_int_equal(got->count, want->count);
+	if (want->count > 0)
+		assert_memory_equal(got->blocks, want->blocks, want->count * sizeof(want->blocks[0]));
+}
+
+static void test_what_is_written_comes_back(void **state)
+{
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct conf *conf = parse(texts[i]);
+		const struct conf_checks *want = &conf->checks;
+		struct conf_checks got;
+		struct arena arena;
+		struct buf bytes;
+		buf_init(&bytes, 65536);
+		arena_init(&arena, ARENA_BYTES_MAX);
+		conf_checks_write(conf, &bytes);
+		assert_true(conf_checks_read(buf_span(&bytes), &arena, &got));
+		assert_int_equal(got.order.count, want->order.count);
+		assert_memory_equal(got.order.items, want->order.items, want->order.count * sizeof(want->order.items[0]));
+		for (unsigned c = 0; c < CONF_CHECK_COUNT; c++)
+			expect_networks(&got.only_for[c], &want->only_for[c]);
+		assert_int_equal(got.helo.full_name, want->helo.full_name);
+		assert_int_equal(got.helo.full_name_line, want->helo.full_name_line);
+		assert_int_equal(got.harvest.unknown_max, want->harvest.unknown_max);
+		assert_int_equal(got.harvest.unknown_line, i == 2 ? 4 : 0);
+		assert_int_equal(got.harvest.per_ms, want->harvest.per_ms);
+		arena_reset(&arena);
+		buf_fini(&bytes);
+		conf_free(conf);
+	}
+	(void)state;
+}
+
+/* Cut at every byte, one byte too many, and each byte changed: refused, or at least in range. */
+static void test_anything_else_is_refused_or_in_range(void **state)
+{
+	struct conf *conf = parse(texts[2]);
+	struct buf bytes;
+	buf_init(&bytes, 65536);
+	conf_checks_write(conf, &bytes);
+	buf_add_byte(&bytes, 0);
+	for (size_t len = 0; len <= bytes.len; len++) {
+		struct conf_checks got;
+		struct arena arena;
+		arena_init(&arena, ARENA_BYTES_MAX);
+		assert_int_equal(conf_checks_read(span_to(buf_span(&bytes), len), &arena, &got), len == bytes.len - 1);
+		arena_reset(&arena);
+	}
+	size_t taken = 0;
+	for (size_t at = 0; at + 1 < bytes.len; at++)
+		for (unsigned change = 1; change < 256; change++) {
+			struct conf_checks got;
+			struct arena arena;
+			arena_init(&arena, ARENA_BYTES_MAX);
+			bytes.ptr[at] ^= (uint8_t)change;
+			if (conf_checks_read(span_to(buf_span(&bytes), bytes.len - 1), &arena, &got)) {
+				taken++;
+				for (size_t i = 0; i < got.order.count; i++)
+					assert_true(got.order.items[i] < CONF_CHECK_COUNT);
+				assert_in_range(got.harvest.per_ms, 1000, 86400000);
+				assert_in_range(got.harvest.unknown_max, 1, 1000000);
+			}
+			bytes.ptr[at] ^= (uint8_t)change;
+			arena_reset(&arena);
+		}
+	assert_true(taken > 1000); /* lines, addresses, numbers may be others */
+	buf_fini(&bytes);
+	conf_free(conf);
+	(void)state;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_is_written_comes_back),
+		cmocka_unit_test(test_anything_else_is_refused_or_in_range),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The list of checks: each of them by tables, their order, who is excused, what is counted and remembered. */
+#include "policy_test.h"
+
+static const struct directory_domain domains[] = {
+	{ .name = SPAN("example.org"), .users = { SPAN("users"), SPAN("alice\nbob\n") } },
+};
+
+struct world {
+	struct conf *conf;
+	struct directory_table *table;
+	struct policy_state state;
+	struct policy_context context;
+	struct policy_trail trail;
+};
+
+static struct world *world_open(const char *sections)
+{
+	static struct world w;
+	struct directory_source source = { domains, COUNT(domains), { 1, 2 } };
+	struct buf problems;
+	buf_init(&problems, 65536);
+	w.conf = test_conf(sections);
+	w.table = directory_table_new(&source, &problems);
+	buf_fini(&problems);
+	policy_state_init(&w.state, test_secret);
+	w.context = (struct policy_context){ .hostname = w.conf->hostname, .checks = &w.conf->checks,
+		.directory = w.table, .state = &w.state, .now_us = 1000 * SECOND };
+	return &w;
+}
+
+static void world_close(struct world *w)
+{
+	policy_state_fini(&w->state);
+	directory_table_free(w->table);
+	conf_free(w->conf);
+}
+
+/* Asks, and lets what follows from it happen. */
+static struct policy_verdict ask(struct world *w, struct policy_input *input)
+{
+	struct policy_verdict verdict = policy_ask(&w->context, input, &w->trail);
+	policy_settle(&w->state, &w->context, input, &w->trail);
+	return verdict;
+}
+
+static struct policy_verdict ask_rcpt(struct world *w, const char *client, const char *recipient)
+{
+	struct policy_input input = test_input(client, recipient);
+	return ask(w, &input);
+}
+
+static void expect(struct policy_verdict verdict, enum reply_key key, const char *check, const char *what)
+{
+	if (verdict.key != key || strcmp(verdict.check, check) != 0)
+		fail_msg("%s: %s by check \"%s\"", what, reply_entry(verdict.key)->name, verdict.check);
+}
+
+static void test_names_are_the_words_of_the_order(void **state)
+{
+	struct world *w = world_open("");
+	assert_int_equal(w->conf->checks.order.count, CONF_CHECK_COUNT);
+	for (unsigned i = 0; i < CONF_CHECK_COUNT; i++) {
+		struct buf text;
+		struct conf *conf;
+		struct conf_report report;
+		buf_init(&text, 4096);
+		buf_addf(&text, "hostname = \"mx.example.org\" listen \"s\" { address = {\"[::]:25\"} }\n"
+			"checks { order = {\"%s\"} }", policy_check_name((enum conf_check)i));
+		conf_parse(buf_span(&text), "test", &conf, &report);
+		for (size_t p = 0; p < report.problem_count; p++)
+			assert_null(strstr(report.problems[p].text, "is not known"));
+		conf_free(conf);
+		buf_fini(&text);
+	}
+	world_close(w);
+	(void)state;
+}
+
+static void test_helo(void **state)
+{
+	static const struct {
+		const char *helo;
+		enum reply_key plain, full; /* without and with full-name */
+	} cases[] = {
+		{ "client.test", REPLY_RCPT_OK, REPLY_RCPT_OK },
+		{ "mx.example.org", REPLY_HELO_IS_OURS, REPLY_HELO_IS_OURS },
+		{ "MX.Example.ORG", REPLY_HELO_IS_OURS, REPLY_HELO_IS_OURS },
+		{ "mx.example.org.", REPLY_HELO_IS_OURS, REPLY_HELO_IS_OURS },
+		{ "[198.51.100.1]", REPLY_HELO_IS_OURS, REPLY_HELO_IS_OURS },
+		{ "[IPv6:::ffff:198.51.100.1]", REPLY_HELO_IS_OURS, REPLY_HELO_IS_OURS },
+		{ "[198.51.100.2]", REPLY_RCPT_OK, REPLY_RCPT_OK },
+		{ "[192.0.2.7]", REPLY_RCPT_OK, REPLY_RCPT_OK },
+		{ "[IPv6:2001:db8::1]", REPLY_RCPT_OK, REPLY_RCPT_OK },
+		{ "192.0.2.7", REPLY_HELO_BARE_ADDRESS, REPLY_HELO_BARE_ADDRESS },
+		{ "198.51.100.1", REPLY_HELO_BARE_ADDRESS, REPLY_HELO_BARE_ADDRESS },
+		{ "2001:db8::1", REPLY_HELO_BARE_ADDRESS, REPLY_HELO_BARE_ADDRESS },
+		{ "192.0.2", REPLY_RCPT_OK, REPLY_RCPT_OK },
+		{ "example.org", REPLY_RCPT_OK, REPLY_RCPT_OK },
+		{ "a.mx.example.org", REPLY_RCPT_OK, REPLY_RCPT_OK },
+		{ "client", REPLY_RCPT_OK, REPLY_HELO_NOT_FULL },
+		{ "localhost", REPLY_RCPT_OK, REPLY_HELO_NOT_FULL },
+		{ "client.", REPLY_RCPT_OK, REPLY_HELO_NOT_FULL },
+		{ ".test", REPLY_RCPT_OK, REPLY_HELO_NOT_FULL },
+		{ "a_b.test", REPLY_RCPT_OK, REPLY_HELO_NOT_FULL },
+		{ "[not-an-address]", REPLY_RCPT_OK, REPLY_HELO_NOT_FULL },
+	};
+	for (int full = 0; full < 2; full++) {
+		struct world *w = world_open(full ? "helo {\n full-name = yes\n}" : "");
+		for (size_t i = 0; i < COUNT(cases); i++) {
+			struct policy_input input = test_input("192.0.2.7", "alice@example.org");
+			input.helo = span_str(cases[i].helo);
+			enum reply_key key = full ? cases[i].full : cases[i].plain;
+			struct policy_verdict verdict = ask(w, &input);
+			expect(verdict, key, key == REPLY_RCPT_OK ? "" : "helo", cases[i].helo);
+			assert_int_equal(verdict.line, key == REPLY_HELO_NOT_FULL ? 4 : 0);
+			/* A program of the same host, by an address that is not trusted, may use its name. */
+			input.client = input.server;
+			if (key == REPLY_HELO_IS_OURS)
+				expect(ask(w, &input), REPLY_RCPT_OK, "", cases[i].helo);
+		}
+		world_close(w);
+	}
+	(void)state;
+}
+
+static void test_sender_domain(void **state)
+{
+	static const struct {
+		const char *sender;
+		enum { NEVER, WHEN_FULL, ALWAYS } refused;
+	} cases[] = {
+		{ "", NEVER }, { "x@y.test", NEVER }, { "\"a b\"@y.test", NEVER }, { "x@[192.0.2.1]", NEVER },
+		{ "x@[IPv6:2001:db8::1]", NEVER }, { "x@m\xc3\xbcnchen.example", NEVER }, { "x@localhost.example", NEVER },
+		{ "x@invalid.example", NEVER }, { "root@localhost", ALWAYS }, { "root@server", WHEN_FULL },
+		{ "x@y.localhost", ALWAYS }, { "x@y.INVALID", ALWAYS }, { "x@invalid", ALWAYS }, { "x", ALWAYS },
+		{ "x@y..test", ALWAYS }, { "x y@z.test", ALWAYS },
+	};
+	for (int full = 0; full < 2; full++) {
+		struct world *w = world_open(full ? "\nsender-domain { full-name = yes }" : "");
+		for (size_t i = 0; i < COUNT(cases); i++) {
+			struct policy_input input = test_input("192.0.2.7", "alice@example.org");
+			bool refused = cases[i].refused == ALWAYS || (full && cases[i].refused == WHEN_FULL);
+			input.sender = span_str(cases[i].sender);
+			struct policy_verdict verdict = ask(w, &input);
+			expect(verdict, refused ? REPLY_SENDER_DOMAIN_UNUSABLE : REPLY_RCPT_OK, refused ? "sender-domain" : "",
+				cases[i].sender);
+			assert_int_equal(verdict.line, refused && cases[i].refused == WHEN_FULL ? 4 : 0);
+		}
+		world_close(w);
+	}
+	(void)state;
+}
+
+/* Beyond the budget existing and unknown recipients are answered alike, and nobody else is. */
+static void test_harvest(void **state)
+{
+	struct world *w = world_open("\nharvest {\n unknown = 3\n per = 60s\n}");
+	for (int i = 0; i < 50; i++)
+		expect(ask_rcpt(w, "192.0.2.7", "alice@example.org"), REPLY_RCPT_OK, "", "known recipients cost nothing");
+	for (int i = 0; i < 3; i++)
+		expect(ask_rcpt(w, i % 2 == 0 ? "192.0.2.7" : "192.0.2.200", "nobody@example.org"), REPLY_MAILBOX_UNKNOWN,
+			"recipient", "within the budget");
+	static const char *const anybody[] = { "nobody@example.org", "alice@example.org", "bob@example.org", "x@example.org" };
+	for (size_t i = 0; i < COUNT(anybody); i++) {
+		struct policy_verdict verdict = ask_rcpt(w, "192.0.2.99", anybody[i]);
+		expect(verdict, REPLY_TOO_MANY_UNKNOWN, "harvest", anybody[i]);
+		assert_int_equal(verdict.seconds, 20);
+		assert_int_equal(verdict.line, 5);
+	}
+	expect(ask_rcpt(w, "192.0.2.7", "postmaster@example.org"), REPLY_RCPT_OK, "", "postmaster");
+	expect(ask_rcpt(w, "192.0.2.7", "postmaster"), REPLY_RCPT_OK, "", "postmaster");
+	expect(ask_rcpt(w, "192.0.2.7", "alice@elsewhere.test"), REPLY_RELAY_DENIED, "relay", "no secret");
+	expect(ask_rcpt(w, "192.0.3.7", "nobody@example.org"), REPLY_MAILBOX_UNKNOWN, "recipient", "another network");
+	w->context.now_us += 20 * SECOND - 1;
+	assert_int_equal(ask_rcpt(w, "192.0.2.7", "alice@example.org").seconds, 1);
+	w->context.now_us += 1;
+	expect(ask_rcpt(w, "192.0.2.7", "alice@example.org"), REPLY_RCPT_OK, "", "it recovered");
+	expect(ask_rcpt(w, "192.0.2.7", "nobody@example.org"), REPLY_MAILBOX_UNKNOWN, "recipient", "and is used again");
+	expect(ask_rcpt(w, "192.0.2.7", "alice@example.org"), REPLY_TOO_MANY_UNKNOWN, "harvest", "and used up again");
+	world_close(w);
+	(void)state;
+}
+
+static void test_harvest_goes_by_networks_of_ipv6(void **state)
+{
+	struct world *w = world_open("harvest { unknown = 1 }");
+	ask_rcpt(w, "2001:db8:0:1::5", "nobody@example.org");
+	expect(ask_rcpt(w, "2001:db8:0:1:ffff::9", "alice@example.org"), REPLY_TOO_MANY_UNKNOWN, "harvest", "the same /64");
+	expect(ask_rcpt(w, "2001:db8:0:2::5", "alice@example.org"), REPLY_RCPT_OK, "", "another /64");
+	world_close(w);
+	(void)state;
+}
+
+/* Trusted clients and programs of this host meet only what holds for everybody; so do networks not meant. */
+static void test_who_is_asked(void **state)
+{
+	struct world *w = world_open("harvest { unknown = 1 only-for = {\"192.0.2.0/25\"} }");
+	struct policy_input input = test_input("192.0.2.7", "nobody@example.org");
+	input.helo = SPAN("mx.example.org");
+	expect(ask(w, &input), REPLY_HELO_IS_OURS, "helo", "a stranger");
+	input.trusted = true;
+	expect(ask(w, &input), REPLY_MAILBOX_UNKNOWN, "recipient", "a trusted client");
+	input.trusted = false;
+	input.client = test_addr("");
+	expect(ask(w, &input), REPLY_MAILBOX_UNKNOWN, "recipient", "a program of this host");
+	for (int i = 0; i < 3; i++)
+		expect(ask_rcpt(w, "192.0.2.130", "nobody@example.org"), REPLY_MAILBOX_UNKNOWN, "recipient", "not meant");
+	expect(ask_rcpt(w, "192.0.2.7", "nobody@example.org"), REPLY_MAILBOX_UNKNOWN, "recipient", "the budget is whole");
+	expect(ask_rcpt(w, "192.0.2.7", "nobody@example.org"), REPLY_TOO_MANY_UNKNOWN, "harvest", "and is used up");
+	expect(ask_rcpt(w, "192.0.2.130", "nobody@example.org"), REPLY_MAILBOX_UNKNOWN, "recipient", "still not meant");
+	world_close(w);
+	(void)state;
+}
+
+static void test_the_order_is_the_configurations(void **state)
+{
+	static const struct {
+		const char *sections;
+		enum reply_key key; /* for a client that breaks every rule */
+		const char *check;
+	} cases[] = {
+		{ "", REPLY_HELO_IS_OURS, "helo" },
+		{ "checks { order = {\"relay\", \"sender-domain\", \"helo\", \"recipient\"} }", REPLY_HELO_IS_OURS, "helo" },
+		{ "checks { order = {\"relay\", \"sender-domain\", \"recipient\"} }", REPLY_SENDER_DOMAIN_UNUSABLE, "sender-domain" },
+		{ "checks { order = {\"relay\", \"recipient\"} }", REPLY_MAILBOX_UNKNOWN, "recipient" },
+		{ "checks { order = {\"recipient\", \"relay\"} }", REPLY_MAILBOX_UNKNOWN, "recipient" },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct world *w = world_open(cases[i].sections);
+		struct policy_input input = test_input("192.0.2.7", "nobody@example.org");
+		input.helo = SPAN("mx.example.org");
+		input.sender = SPAN("root@localhost");
+		expect(ask(w, &input), cases[i].key, cases[i].check, cases[i].sections);
+		world_close(w);
+	}
+	(void)state;
+}
+
+/* Only the stages that are named are asked; the first refusal ends the question, and says at which. */
+static void test_stages(void **state)
+{
+	static const struct {
+		enum smtp_stage at;
+		unsigned stages;
+		enum reply_key key;
+		enum smtp_stage decided;
+	} cases[] = {
+		{ SMTP_AT_CONNECT, SMTP_STAGE(SMTP_AT_CONNECT), REPLY_SERVICE_READY, SMTP_AT_CONNECT },
+		{ SMTP_AT_HELO, SMTP_STAGE(SMTP_AT_HELO), REPLY_HELO_IS_OURS, SMTP_AT_HELO },
+		{ SMTP_AT_MAIL, SMTP_STAGE(SMTP_AT_MAIL), REPLY_SENDER_DOMAIN_UNUSABLE, SMTP_AT_MAIL },
+		{ SMTP_AT_MAIL, SMTP_STAGE(SMTP_AT_HELO) | SMTP_STAGE(SMTP_AT_MAIL), REPLY_HELO_IS_OURS, SMTP_AT_HELO },
+		{ SMTP_AT_RCPT, ALL_TO_RCPT, REPLY_HELO_IS_OURS, SMTP_AT_HELO },
+		{ SMTP_AT_RCPT, SMTP_STAGE(SMTP_AT_RCPT), REPLY_RCPT_OK, SMTP_AT_RCPT },
+		{ SMTP_AT_END, SMTP_STAGE(SMTP_AT_END), REPLY_MESSAGE_QUEUED, SMTP_AT_END },
+		{ SMTP_AT_RCPT, 0, REPLY_RCPT_OK, SMTP_AT_RCPT },
+	};
+	struct world *w = world_open("");
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct policy_input input = test_input("192.0.2.7", "alice@example.org");
+		input.helo = SPAN("mx.example.org");
+		input.sender = SPAN("root@localhost");
+		input.at = cases[i].at;
+		input.stages = (uint8_t)cases[i].stages;
+		struct policy_verdict verdict = ask(w, &input);
+		if (verdict.key != cases[i].key || verdict.stage != cases[i].decided)
+			fail_msg("case %zu: %s at %d", i, reply_entry(verdict.key)->name, verdict.stage);
+	}
+	world_close(w);
+	(void)state;
+}
+
+static void test_counts(void **state)
+{
+	struct world *w = world_open("harvest { unknown = 2 }");
+	for (int i = 0; i < 5; i++)
+		ask_rcpt(w, "192.0.2.7", "nobody@example.org");
+	struct policy_input input = test_input("192.0.2.7", "alice@example.org");
+	input.trusted = true;
+	ask(w, &input);
+	static const struct {
+		enum conf_check check;
+		struct policy_counts counts;
+	} cases[] = {
+		{ CONF_CHECK_HELO, { .asked = 5 } },
+		{ CONF_CHECK_RELAY, { .asked = 6 } },
+		{ CONF_CHECK_HARVEST, { .asked = 5, .deferred = 3 } },
+		{ CONF_CHECK_RECIPIENT, { .asked = 3, .refused = 2 } },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++)
+		if (memcmp(&w->state.counts[cases[i].check], &cases[i].counts, sizeof(cases[i].counts)) != 0)
+			fail_msg("%s", policy_check_name(cases[i].check));
+	world_close(w);
+	(void)state;
+}
+
+/* A dry run says for each check what it looked at, and changes nothing. */
+static void test_a_dry_run_has_words_and_no_effect(void **state)
+{
+	struct world *w = world_open("harvest { unknown = 2 only-for = {\"192.0.2.0/24\"} }");
+	struct buf why;
+	buf_init(&why, 65536);
+	ask_rcpt(w, "192.0.2.7", "nobody@example.org");
+	struct policy_state before = w->state;
+	struct policy_context dry = w->context;
+	dry.why = &why;
+	for (int i = 0; i < 10; i++) {
+		struct policy_input input = test_input("192.0.2.7", "nobody@example.org");
+		buf_clear(&why);
+		expect(policy_ask(&dry, &input, &w->trail), REPLY_MAILBOX_UNKNOWN, "recipient", "dry");
+	}
+	assert_memory_equal(&before, &w->state, sizeof(before));
+	assert_int_equal(buckets_left(&w->state.unknown, SPAN("x"), &(struct bucket_rate){ 2, SECOND }, 0), 2);
+	static const char *const words[] = {
+		"\"client.test\" is a name that a client can have", "\"y.test\" is a name that a domain can have", "example.org is a domain here",
+		"192.0.2.0/24 may name 1 more unknown recipients; 2 in 1 hour", "\"nobody\" is neither a user nor an alias of example.org",
+	};
+	assert_int_equal(w->trail.count, COUNT(words));
+	for (size_t i = 0; i < COUNT(words); i++) {
+		const struct policy_step *step = &w->trail.steps[i];
+		struct span text = span_from(span_to(buf_span(&why), step->why_to), step->why_from);
+		if (!span_eq(text, span_str(words[i])))
+			fail_msg("%s: %.*s", step->verdict.check, SPAN_FMT(text));
+	}
+	/* Who is not asked stands in the trail as well, because it is a dry run. */
+	struct policy_input input = test_input("198.51.100.77", "alice@example.org");
+	input.trusted = true;
+	policy_ask(&dry, &input, &w->trail);
+	size_t skipped = 0;
+	for (size_t i = 0; i < w->trail.count; i++)
+		skipped += w->trail.steps[i].verdict.opinion == POLICY_SKIP;
+	assert_int_equal(w->trail.count, CONF_CHECK_COUNT);
+	assert_int_equal(skipped, CONF_CHECK_COUNT - 2);
+	buf_fini(&why);
+	world_close(w);
+	(void)state;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names_are_the_words_of_the_order),
+		cmocka_unit_test(test_helo),
+		cmocka_unit_test(test_sender_domain),
+		cmocka_unit_test(test_harvest),
+		cmocka_unit_test(test_harvest_goes_by_networks_of_ipv6),
+		cmocka_unit_test(test_who_is_asked),
+		cmocka_unit_test(test_the_order_is_the_configurations),
+		cmocka_unit_test(test_stages),
+		cmocka_unit_test(test_counts),
+		cmocka_unit_test(test_a_dry_run_has_words_and_no_effect),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
