@@ -189,3 +189,14 @@ void buf_add_json(struct buf *b, const char *text)
 	}
 	buf_add_byte(b, '"');
 }
+
+char *buf_strdup(struct span text)
+{
+	char *copy = span_find(text, 0) == text.len ? malloc(text.len + 1) : NULL;
+	if (copy == NULL)
+		return NULL;
+	if (text.len > 0)
+		memcpy(copy, text.ptr, text.len);
+	copy[text.len] = 0;
+	return copy;
+}

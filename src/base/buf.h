@@ -65,4 +65,7 @@ static inline struct span buf_span(const struct buf *b)
  * NULL when that failed. Valid until the next change. */
 const char *buf_cstr(struct buf *b);
 
+/* A copy on the heap with a NUL behind it; NULL without memory, or when there is a NUL inside already. */
+char *buf_strdup(struct span text);
+
 #endif

@@ -51,8 +51,8 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"limit 5 minutes at least." },
 	[CONF_SECTION_LIMITS] = { "limits", NULL, "How much a client may ask for, and how long it may take." },
 	[CONF_SECTION_CHECKS] = { "checks", NULL,
-		"What clients that are not trusted have to pass. Each check has a name; those with settings have a section "
-		"of that name." },
+		"What clients that are not trusted have to pass, unless they hand over by LMTP or connect to a UNIX socket. "
+		"Each check has a name; those with settings have a section of that name." },
 	[CONF_SECTION_HELO] = { "helo", NULL, "The check of the name with which a client introduces itself: it is neither "
 		"this server's name nor a bare address." },
 	[CONF_SECTION_SENDER_DOMAIN] = { "sender-domain", NULL,
@@ -105,14 +105,24 @@ const struct conf_option conf_options[] = {
 	{ LISTEN(addresses), .name = "address", .type = CONF_TYPE_ADDRESSES, .example = "{\"[::]:25\"}",
 	  .text = "Where to listen: one or more of \"192.0.2.1:25\", \"[::]:25\" and \"unix:/path\".",
 	  .reason = "[::] takes IPv4 clients as well, so one address serves both." },
-	{ LISTEN(protocol), .name = "protocol", .type = CONF_TYPE_CHOICE, .choices = "smtp", .fallback = "\"smtp\"",
-	  .text = "What is spoken there.",
-	  .reason = "SMTP is the only protocol so far." },
+	{ LISTEN(protocol), .name = "protocol", .type = CONF_TYPE_CHOICE, .choices = "smtp lmtp",
+	  .fallback = "\"smtp\"",
+	  .text = "What is spoken there: SMTP, or LMTP (RFC 2033), by which another mail server hands over mail and learns "
+	          "for each recipient whether it is in the mailbox.",
+	  .reason = "LMTP is for servers of your own, on a UNIX socket or in your network; port 25 is SMTP's." },
 	{ LISTEN(bare_newline), .name = "bare-newline", .type = CONF_TYPE_CHOICE, .choices = "refuse repair",
 	  .fallback = "refuse",
 	  .text = "What happens to a stranger's message with a CR or LF that stands alone; those of trusted clients "
 	          "are repaired.",
 	  .reason = "Servers that read such line ends differently let one message pass as two (SMTP smuggling)." },
+	{ LISTEN(socket_mode), .line_offset = offsetof(struct conf_listen, socket_mode_line), .name = "socket-mode",
+	  .type = CONF_TYPE_MODE, .fallback = "\"0666\"", .example = "\"0660\"",
+	  .text = "Who may connect to the UNIX sockets of this listener: the permissions of their files.",
+	  .reason = "The folder that they lie in says it as well; a client needs the permission to write." },
+	{ LISTEN(socket_group), .line_offset = offsetof(struct conf_listen, socket_group_line), .name = "socket-group",
+	  .type = CONF_TYPE_GROUP, .fallback = "\"\"", .example = "\"postfix\"",
+	  .text = "The group that the UNIX sockets of this listener belong to; empty: that of the server.",
+	  .reason = "With socket-mode 0660 only its members can connect. The server must be root, or a member itself." },
 
 	{ DOMAIN(mailboxes), .line_offset = offsetof(struct conf_domain, mailboxes_line), .name = "mailboxes",
 	  .type = CONF_TYPE_MAILBOXES, .unless = "via", .example = "\"maildir:/var/mail/{domain}/{user}\"",
@@ -362,6 +372,8 @@ const char *conf_type_text(enum conf_type type)
 		[CONF_TYPE_HOPS] = "a list of next hops",
 		[CONF_TYPE_SOURCE] = "an IPv4 or IPv6 address",
 		[CONF_TYPE_SERVERS] = "a list of addresses",
+		[CONF_TYPE_MODE] = "permissions in octal digits",
+		[CONF_TYPE_GROUP] = "a group",
 		[CONF_TYPE_CHOICES] = "a list of words",
 	};
 	return texts[type];

@@ -95,7 +95,8 @@ static bool concerns(struct asking *a, enum conf_check check, enum smtp_stage st
 		struct policy_step *step = step_begin(a, check, stage);
 		policy_because(a->context, "%s", !a->excused ? "it is only for other networks"
 			: a->input->trusted ? "the client is trusted"
-			: a->input->client.family == 0 ? "the client is a program of this host" : "it was excused above");
+			: a->input->client.family == 0 ? "the client is a program of this host"
+			: a->input->lmtp ? "the client hands over by LMTP" : "it was excused above");
 		step_end(a, step, &(struct policy_verdict){ .opinion = POLICY_SKIP });
 	}
 	return false;
@@ -123,7 +124,7 @@ struct policy_verdict policy_ask(const struct policy_context *context, struct po
 	struct policy_trail *trail)
 {
 	struct asking a = { .context = context, .input = input, .trail = trail,
-		.excused = input->trusted || input->client.family == 0 };
+		.excused = input->trusted || input->lmtp || input->client.family == 0 };
 	input->address_ok = policy_address(input->recipient, input->domain_text, &input->address);
 	trail->count = 0;
 	if (context->checks == NULL)

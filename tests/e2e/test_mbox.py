@@ -5,6 +5,7 @@ import mailbox
 import os
 import pty
 import re
+import resource
 import select
 import shutil
 import subprocess
@@ -302,6 +303,22 @@ def test_a_full_disk_leaves_the_mbox_as_it_was(box_server, tmp_path):
         s.stop()
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=False)
+
+
+@pytest.mark.parametrize("kind", ["maildir", "mbox"])
+def test_a_limit_on_the_size_of_files_is_a_full_disk(server, kind):
+    """The signal that comes with it kills no role; smaller messages arrive."""
+    s = server(start=False)
+    s.reconfigure(sections={**FAST, "domain": {"mailboxes": f'"{kind}:{s.dir}/mail/{{user}}"'}})
+    s.start()
+    role = s.roles("delivery")
+    resource.prlimit(role[0], resource.RLIMIT_FSIZE, (50000, 50000))
+    s.deliver(message(token(), (b"y" * 76 + b"\r\n") * 1000)).is_(250)
+    s.wait_log(r"ev=deferred .*452 4\.3\.1 .*File too large.*key=mailbox-disk-full")
+    mark = token()
+    s.deliver(message(mark), ["bob@example.org"]).is_(250)
+    s.wait_log(r"ev=delivered .*to=bob@example\.org")
+    assert s.roles("delivery") == role
 
 
 def test_a_maildir_over_its_own_quota_gets_no_more(server):

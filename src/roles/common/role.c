@@ -178,11 +178,5 @@ void role_confine(struct role *role, struct sandbox *box)
 
 char *role_strdup(struct span text)
 {
-	char *copy = span_find(text, 0) == text.len ? malloc(text.len + 1) : NULL;
-	if (copy == NULL)
-		return NULL;
-	if (text.len > 0)
-		memcpy(copy, text.ptr, text.len);
-	copy[text.len] = 0;
-	return copy;
+	return buf_strdup(text);
 }

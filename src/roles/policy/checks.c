@@ -37,8 +37,8 @@ bool checks_answer(struct policy_role *p, const struct channel_message *message)
 		return false;
 	struct policy_context context = generation_context(p);
 	struct policy_input input = { .at = (enum smtp_stage)ask.at, .stages = ask.stages, .client = ask.client,
-		.server = ask.server, .trusted = ask.trusted != 0, .helo = ask.helo, .sender = ask.sender,
-		.recipient = ask.recipient, .size = ask.size };
+		.server = ask.server, .trusted = ask.trusted != 0, .lmtp = ask.lmtp != 0, .helo = ask.helo,
+		.sender = ask.sender, .recipient = ask.recipient, .size = ask.size };
 	struct policy_verdict verdict = policy_ask(&context, &input, &trail);
 	struct ipc_checked answer = { .key = (uint16_t)verdict.key, .seconds = verdict.seconds,
 		.stage = (uint8_t)verdict.stage, .check = span_str(verdict.check), .line = verdict.line,

@@ -5,11 +5,13 @@
  * is a temporary failure, with one exception: a message that the queue may have made
  * durable is never called refused. When the queue went away in that moment, the
  * message is offered to its successor under the same id, which knows whether it is
- * there already; when no answer comes at all, the client gets none either.
+ * there already; when no answer comes at all, the client gets none either. With LMTP
+ * it is told that the result is not known, and keeps the message (RFC 2033).
  */
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -73,7 +75,7 @@ static void ask_rcpt(struct smtpd_conn *conn, const struct smtp_server_question 
 	unsigned stages = SMTP_STAGE(SMTP_AT_CONNECT) | SMTP_STAGE(SMTP_AT_HELO) | SMTP_STAGE(SMTP_AT_MAIL)
 		| SMTP_STAGE(SMTP_AT_RCPT);
 	struct ipc_check_ask ask = { .at = SMTP_AT_RCPT, .stages = (uint8_t)stages, .client = conn->peer,
-		.server = conn->local, .trusted = conn->trusted,
+		.server = conn->local, .trusted = conn->trusted, .lmtp = conn->lmtp,
 		.helo = smtp_server_helo(conn->session), .sender = q->transaction->sender,
 		.recipient = q->address, .size = q->transaction->size_declared };
 	struct channel_question question = { IPC_CHECK_ASK, -1, SMTPD_ASK_TIMEOUT_MS, on_verdict, conn };
@@ -187,47 +189,92 @@ void smtpd_spill_drop(struct smtpd_conn *conn)
 	channel_end(queue);
 }
 
-static void log_accepted(const struct smtpd_conn *conn, enum reply_key key)
+/* Of how many recipients the message was taken. */
+static size_t taken_count(const struct smtpd_conn *conn, const struct smtp_server_answer *a)
+{
+	size_t taken = 0;
+	for (size_t i = 0; i < a->key_count; i++)
+		taken += reply_entry(a->keys[i])->code < 300;
+	if (a->key_count == 0 && a->key == REPLY_MESSAGE_QUEUED)
+		taken = conn->committing->recipient_count;
+	return taken;
+}
+
+static void log_accepted(const struct smtpd_conn *conn, const struct smtp_server_answer *a)
 {
 	const struct smtp_transaction *t = conn->committing;
+	size_t taken = taken_count(conn, a);
 	struct log_line line;
 	struct buf peer;
 	buf_init(&peer, 64);
 	netaddr_write(&peer, &conn->peer);
-	log_begin(&line, LOG_INFO, key == REPLY_MESSAGE_QUEUED ? "accepted" : "not-accepted");
+	log_begin(&line, LOG_INFO, taken > 0 ? "accepted" : "not-accepted");
 	log_id(&line, "m", &conn->message_id);
 	log_span(&line, "s", smtp_server_session_id(conn->session));
 	log_span(&line, "client", buf_span(&peer));
 	log_span(&line, "from", t->sender);
 	log_u64(&line, "rcpts", t->recipient_count);
+	if (taken > 0 && taken < t->recipient_count)
+		log_u64(&line, "taken", taken);
 	log_u64(&line, "bytes", t->stored_bytes);
 	log_u64(&line, "sync_us", clock_mono_us() - conn->asked_us);
-	log_str(&line, "key", reply_entry(key)->name);
+	if (a->key_count == 0)
+		log_str(&line, "key", reply_entry(a->key)->name);
 	log_end(&line);
 	buf_fini(&peer);
 }
 
-/* The queue can say neither yes nor no: any answer might be a lie, so there is none. */
+static void committed(struct smtpd_conn *conn, const struct smtp_server_answer *a)
+{
+	log_accepted(conn, a);
+	if (taken_count(conn, a) > 0)
+		smtpd_tell_accepted(conn, a->key_count > 0 ? a->keys : NULL);
+	spill_close(conn);
+	arrived(conn, a);
+}
+
+/* The queue can say neither yes nor no. In SMTP any answer might be a lie, so there is none. */
 static void unknown(struct smtpd_conn *conn)
 {
-	conn->asking = false;
-	conn->resubmit = false;
-	spill_close(conn);
 	struct log_line line;
+	conn->resubmit = false;
 	log_begin(&line, LOG_OPERATOR, "outcome-unknown");
 	log_id(&line, "m", &conn->message_id);
-	log_str(&line, "text", "the queue did not say whether it kept the message; the client is left without an answer");
+	log_str(&line, "text", conn->lmtp
+		? "the queue did not say what became of the message; the client is asked to keep it"
+		: "the queue did not say whether it kept the message; the client is left without an answer");
 	log_end(&line);
+	if (conn->lmtp) {
+		committed(conn, &(struct smtp_server_answer){ .key = REPLY_DELIVERY_UNKNOWN });
+		return;
+	}
+	conn->asking = false;
+	spill_close(conn);
 	smtpd_conn_close(conn, "the outcome is unknown");
 }
 
-static void committed(struct smtpd_conn *conn, enum reply_key key)
+/* A success is one of two; what else is no refusal tells nothing. */
+static enum reply_key result_key(uint16_t number)
 {
-	log_accepted(conn, key);
-	if (key == REPLY_MESSAGE_QUEUED)
-		smtpd_tell_accepted(conn);
-	spill_close(conn);
-	arrived(conn, &(struct smtp_server_answer){ .key = key });
+	enum reply_key key = key_of(number, REPLY_DELIVERY_UNKNOWN);
+	bool known = key == REPLY_LMTP_DELIVERED || key == REPLY_MESSAGE_QUEUED || reply_entry(key)->code >= 400;
+	return known ? key : REPLY_DELIVERY_UNKNOWN;
+}
+
+/* What became of each recipient; a list that does not fit tells nothing. */
+static void committed_each(struct smtpd_conn *conn, struct span results)
+{
+	size_t count = conn->committing->recipient_count;
+	enum reply_key *keys = results.len == count * sizeof(uint16_t) ? malloc(count * sizeof(*keys)) : NULL;
+	if (keys == NULL) {
+		unknown(conn);
+		return;
+	}
+	struct wire_reader r = { .rest = results };
+	for (size_t i = 0; i < count; i++)
+		keys[i] = result_key(wire_get_u16(&r));
+	committed(conn, &(struct smtp_server_answer){ .key = REPLY_MESSAGE_QUEUED, .keys = keys, .key_count = count });
+	free(keys);
 }
 
 static void on_submitted(void *arg, const struct channel_message *message)
@@ -245,18 +292,30 @@ static void on_submitted(void *arg, const struct channel_message *message)
 		return;
 	}
 	ipc_get_submitted(message->body, &submitted);
+	enum reply_key key = key_of(submitted.key, REPLY_QUEUE_UNAVAILABLE);
 	if (submitted.unknown != 0)
 		unknown(conn);
+	else if (conn->lmtp && key == REPLY_MESSAGE_QUEUED)
+		committed_each(conn, submitted.results);
 	else
-		committed(conn, key_of(submitted.key, REPLY_QUEUE_UNAVAILABLE));
+		committed(conn, &(struct smtp_server_answer){ .key = key });
 }
 
 /* However often it is offered again, a client is not kept for longer than this. */
 static uint32_t commit_left_ms(const struct smtpd_conn *conn)
 {
 	uint64_t gone_ms = (clock_mono_us() - conn->asked_us) / 1000;
-	uint64_t left_ms = gone_ms < SMTPD_COMMIT_TIMEOUT_MS ? SMTPD_COMMIT_TIMEOUT_MS - gone_ms : 0;
-	return left_ms < SMTPD_ASK_TIMEOUT_MS ? (uint32_t)left_ms : SMTPD_ASK_TIMEOUT_MS;
+	uint64_t all_ms = conn->lmtp ? SMTPD_LMTP_TIMEOUT_MS : SMTPD_COMMIT_TIMEOUT_MS;
+	uint64_t left_ms = gone_ms < all_ms ? all_ms - gone_ms : 0;
+	uint64_t once_ms = conn->lmtp ? SMTPD_LMTP_TIMEOUT_MS : SMTPD_ASK_TIMEOUT_MS;
+	return (uint32_t)(left_ms < once_ms ? left_ms : once_ms);
+}
+
+/* How long the queue may deliver; 0: it is to keep the message. */
+static uint32_t patience_ms(const struct smtpd_conn *conn)
+{
+	uint32_t left_ms = conn->lmtp ? commit_left_ms(conn) : 0;
+	return left_ms > 2 * SMTPD_LMTP_MARGIN_MS ? left_ms - SMTPD_LMTP_MARGIN_MS : left_ms / 2;
 }
 
 static void ask_submit(struct smtpd_conn *conn, struct channel *queue, const struct ipc_submit_ask *ask,
@@ -299,7 +358,7 @@ static enum submitting submit(struct smtpd_conn *conn)
 	struct ipc_submit_ask ask = { .id = t->id, .arrived_ms = clock_unix_ms(), .sender = t->sender,
 		.recipients = buf_span(&list), .smtputf8 = t->smtputf8, .body = t->body_binary ? 2 : t->body_8bit,
 		.notify = buf_span(&notify), .orcpts = buf_span(&orcpts), .ret = (uint8_t)t->ret, .envid = t->envid,
-		.again = conn->resubmit,
+		.again = conn->resubmit, .patience_ms = patience_ms(conn),
 		.client = buf_span(&peer), .helo = smtp_server_helo(conn->session),
 		.session = smtp_server_session_id(conn->session), .large = t->spilled,
 		.large_bytes = t->spilled ? t->stored_bytes : 0, .content_crc = t->stored_crc32c,

@@ -53,10 +53,11 @@ static bool setup(struct smtpd *d, struct span body)
 	settings->connections_max = say.connections_max;
 	settings->connections_per_client_max = say.connections_per_client_max;
 	settings->log_json = say.log_json != 0;
-	for (int repair = 0; repair < 2; repair++) {
-		settings->options[repair] = (struct smtp_server_options){ .hostname = span_str(settings->hostname),
-			.limits = SMTP_SERVER_LIMITS_DEFAULT, .ids = &d->ids, .repair_newlines = repair == 1 };
-		limits_take(&settings->options[repair].limits, &say);
+	for (int i = 0; i < 4; i++) {
+		struct smtp_server_options *options = &settings->options[i / 2][i % 2];
+		*options = (struct smtp_server_options){ .hostname = span_str(settings->hostname),
+			.limits = SMTP_SERVER_LIMITS_DEFAULT, .ids = &d->ids, .lmtp = i / 2 == 1, .repair_newlines = i % 2 == 1 };
+		limits_take(&options->limits, &say);
 	}
 	smtpd_settings_unref(d->next_settings);
 	d->next_settings = settings;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The smtpd role: sockets and timers around the pure SMTP session. One event loop;
+ * The smtpd role: sockets and timers around the pure session of SMTP or LMTP. One event loop;
  * it never blocks but for writes of a large message into the page cache. Private
  * to this folder: smtpd.c (configuration and peers), listen.c (accepting),
  * conn.c (a connection's bytes), ask.c (its questions).
@@ -22,13 +22,15 @@
 #define SMTPD_CHECK_BYTES_MAX 32
 #define SMTPD_WHY_BYTES_MAX 400
 #define SMTPD_COMMIT_TIMEOUT_MS 120000 /* from the end of a message to its answer, or to the end without one */
+#define SMTPD_LMTP_TIMEOUT_MS 240000   /* the same where the message is delivered meanwhile */
+#define SMTPD_LMTP_MARGIN_MS 10000     /* by which the queue answers before that */
 #define SMTPD_LAST_WORDS_MS 10000    /* for output that is left when a session has ended */
 
 /* One generation of the configuration; sessions keep theirs until they end. */
 struct smtpd_settings {
 	unsigned uses;
 	char *hostname;
-	struct smtp_server_options options[2]; /* [1]: bare newlines are repaired for all */
+	struct smtp_server_options options[2][2]; /* [1][ ]: LMTP; [ ][1]: bare newlines are repaired for all */
 	struct netblock trust[SMTPD_TRUST_MAX];
 	size_t trust_count;
 	uint32_t connections_max;
@@ -41,6 +43,7 @@ struct smtpd_listener {
 	int fd;
 	struct poller *poller;
 	bool repair_newlines;
+	bool lmtp;
 	char name[33];
 };
 
@@ -77,6 +80,7 @@ struct smtpd_conn {
 	struct smtp_server *session;
 	struct netaddr peer, local;
 	bool trusted;
+	bool lmtp;
 	bool counted;              /* in `clients` */
 	bool closing;              /* the session said close: output, then the end */
 	bool eof;                  /* the client sends no more; what it sent is still answered */
@@ -103,6 +107,8 @@ void smtpd_listeners_switch(struct smtpd *d);
 void smtpd_listeners_close(struct smtpd *d);
 void smtpd_listeners_want(struct smtpd *d, bool accepting);
 void smtpd_client_release(struct smtpd *d, const struct netaddr *peer);
+/* Whether connections from there are counted: not those of trusted clients and of UNIX sockets. */
+bool smtpd_client_limited(const struct smtpd_settings *settings, const struct netaddr *peer);
 bool smtpd_trusts(const struct smtpd_settings *settings, const struct netaddr *peer);
 void smtpd_settings_unref(struct smtpd_settings *settings);
 
@@ -115,7 +121,8 @@ void smtpd_conn_shutdown(struct smtpd_conn *conn);
 
 /* tell.c: events for waybill trace. */
 void smtpd_tell_note(struct smtpd_conn *conn, const struct smtp_server_note *n);
-void smtpd_tell_accepted(struct smtpd_conn *conn);
+/* keys: of each recipient, with LMTP; or NULL: all were accepted. */
+void smtpd_tell_accepted(struct smtpd_conn *conn, const enum reply_key *keys);
 void smtpd_tell_end(struct smtpd_conn *conn, const char *why);
 
 /* ask.c */

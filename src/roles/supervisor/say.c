@@ -43,7 +43,8 @@ static void say_listeners(struct child_process *c)
 	const struct supervisor *s = c->supervisor;
 	for (size_t i = 0; i < s->listener_count; i++) {
 		struct ipc_listener say = { .name = s->listeners[i].listen->name,
-			.repair_newlines = s->listeners[i].listen->bare_newline == CONF_NEWLINE_REPAIR };
+			.repair_newlines = s->listeners[i].listen->bare_newline == CONF_NEWLINE_REPAIR,
+			.lmtp = s->listeners[i].listen->protocol == CONF_PROTOCOL_LMTP };
 		SAY(c, LISTENER, listener, &say, s->listeners[i].fd);
 	}
 }

@@ -202,6 +202,12 @@ static void test_who_is_asked(void **state)
 	input.trusted = true;
 	expect(ask(w, &input), REPLY_MAILBOX_UNKNOWN, "recipient", "a trusted client");
 	input.trusted = false;
+	input.lmtp = true;
+	expect(ask(w, &input), REPLY_MAILBOX_UNKNOWN, "recipient", "a feeder");
+	input.recipient = SPAN("x@elsewhere.test");
+	expect(ask(w, &input), REPLY_RELAY_DENIED, "relay", "a feeder is not trusted to relay");
+	input.recipient = SPAN("nobody@example.org");
+	input.lmtp = false;
 	input.client = test_addr("");
 	expect(ask(w, &input), REPLY_MAILBOX_UNKNOWN, "recipient", "a program of this host");
 	for (int i = 0; i < 3; i++)

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * LDAP by libldap: a simple bind, then one search for each question. LDAP has no
+ * parameters, so words of questions are escaped (conf_query.h). Referrals are not
+ * followed. The library connects by itself within its network timeout, which is set to
+ * what is left of the question's time; all else is waited for here.
+ */
+#include <ldap.h>
+#include <stdlib.h>
+
+#include "source_driver.h"
+
+/* The name says which version the headers are of. */
+#if LDAP_VENDOR_VERSION >= 20600
+#define LIBRARY "libldap.so.2"
+#else
+#define LIBRARY "libldap-2.5.so.0"
+#endif
+#define FILTER_BYTES_MAX 16384
+
+/* What is used of the library; it is loaded only where a source needs it. */
+#define FUNCTIONS(F) \
+	F(ldap_initialize) F(ldap_set_option) F(ldap_get_option) F(ldap_start_tls_s) F(ldap_sasl_bind) F(ldap_result) \
+	F(ldap_parse_result) F(ldap_msgtype) F(ldap_msgfree) F(ldap_search_ext) F(ldap_get_values_len) \
+	F(ldap_value_free_len) F(ldap_abandon_ext) F(ldap_unbind_ext) F(ldap_err2string) F(ldap_memfree) \
+	F(ber_sockbuf_ctrl)
+
+SOURCE_LIBRARY(ldap, FUNCTIONS);
+
+struct search {
+	char *base, *attribute, *filter; /* NULL: not asked for; an empty attribute: none is wanted */
+	int scope;
+};
+
+struct ldap_state {
+	char *server, *login, *secret;
+	bool start_tls;
+	struct search searches[CONF_QUERY_TOPICS];
+};
+
+struct connection {
+	const struct ldap_state *state;
+	LDAP *ld;
+};
+
+static void fini(void *state)
+{
+	struct ldap_state *st = state;
+	for (size_t i = 0; i < CONF_QUERY_TOPICS; i++) {
+		free(st->searches[i].base);
+		free(st->searches[i].attribute);
+		free(st->searches[i].filter);
+	}
+	free(st->server);
+	free(st->login);
+	free(st->secret);
+	free(st);
+}
+
+static bool search_read(struct span query, struct search *search, char *why)
+{
+	static const int scopes[] = { [CONF_QUERY_SUB] = LDAP_SCOPE_SUBTREE, [CONF_QUERY_ONE] = LDAP_SCOPE_ONELEVEL,
+		[CONF_QUERY_BASE] = LDAP_SCOPE_BASE };
+	struct conf_query_search said;
+	const char *reason;
+	if (query.len == 0)
+		return true;
+	if (!conf_query_ldap(query, &said, &reason)) {
+		source_why(why, "a query %s", reason);
+		return false;
+	}
+	search->base = buf_strdup(said.base);
+	search->attribute = buf_strdup(said.attribute);
+	search->filter = buf_strdup(said.filter);
+	search->scope = scopes[said.scope];
+	source_why(why, "out of memory");
+	return search->base != NULL && search->attribute != NULL && search->filter != NULL;
+}
+
+static bool state_read(struct ldap_state *st, const struct source_settings *settings, char *why)
+{
+	st->server = buf_strdup(settings->server);
+	st->login = buf_strdup(settings->login);
+	st->secret = buf_strdup(settings->secret);
+	st->start_tls = settings->start_tls;
+	source_why(why, "out of memory");
+	if (st->server == NULL || st->login == NULL || st->secret == NULL)
+		return false;
+	for (size_t i = 0; i < CONF_QUERY_TOPICS; i++)
+		if (!search_read(settings->queries[i], &st->searches[i], why))
+			return false;
+	LDAP *ld = NULL;
+	int code = ldap.ldap_initialize(&ld, st->server);
+	if (code == LDAP_SUCCESS)
+		ldap.ldap_unbind_ext(ld, NULL, NULL);
+	else
+		source_why(why, "the server's URI is wrong: %s", ldap.ldap_err2string(code));
+	return code == LDAP_SUCCESS;
+}
+
+static bool init(const struct source_settings *settings, void **state_out, char *why)
+{
+	if (ldap.all[0] == NULL && !source_library_load(LIBRARY, ldap_names, ldap.all, why))
+		return false;
+	struct ldap_state *st = calloc(1, sizeof(*st));
+	if (st == NULL) {
+		source_why(why, "out of memory");
+		return false;
+	}
+	*state_out = st;
+	if (state_read(st, settings, why))
+		return true;
+	fini(st);
+	return false;
+}
+
+static void connection_close(void *connection)
+{
+	struct connection *c = connection;
+	if (c->ld != NULL)
+		ldap.ldap_unbind_ext(c->ld, NULL, NULL);
+	free(c);
+}
+
+static struct timeval timeval_left(uint64_t deadline_us)
+{
+	int left_ms = source_left_ms(deadline_us);
+	return (struct timeval){ .tv_sec = left_ms / 1000, .tv_usec = (long)(left_ms % 1000) * 1000 };
+}
+
+/* The library's word for it, and the server's where there is one. Always false. */
+static bool fail(const struct connection *c, const char *doing, int code, char *why)
+{
+	char *words = NULL;
+	ldap.ldap_get_option(c->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &words);
+	bool more = words != NULL && words[0] != 0;
+	source_why(why, "%s: %s: %s%s%s%s", c->state->server, doing, ldap.ldap_err2string(code), more ? " (" : "",
+		more ? words : "", more ? ")" : "");
+	ldap.ldap_memfree(words);
+	return false;
+}
+
+static bool fail_now(const struct connection *c, const char *doing, char *why)
+{
+	int code = LDAP_OTHER;
+	ldap.ldap_get_option(c->ld, LDAP_OPT_RESULT_CODE, &code);
+	return fail(c, doing, code, why);
+}
+
+/* The next message that belongs to the request; NULL: `why` was written. */
+static LDAPMessage *message_next(const struct connection *c, int id, uint64_t deadline_us, char *why)
+{
+	LDAPMessage *message = NULL;
+	struct timeval left = timeval_left(deadline_us);
+	int type = ldap.ldap_result(c->ld, id, LDAP_MSG_ONE, &left, &message);
+	if (type < 0)
+		fail_now(c, "no answer", why);
+	else if (type == 0)
+		source_why(why, "%s does not answer in time", c->state->server);
+	return type > 0 ? message : NULL;
+}
+
+static bool bind_now(struct connection *c, uint64_t deadline_us, char *why)
+{
+	struct berval secret = { .bv_val = c->state->secret, .bv_len = strlen(c->state->secret) };
+	int id, result = LDAP_OTHER;
+	int code = ldap.ldap_sasl_bind(c->ld, c->state->login, LDAP_SASL_SIMPLE, &secret, NULL, NULL, &id);
+	if (code != LDAP_SUCCESS)
+		return fail(c, "no connection", code, why);
+	LDAPMessage *message = message_next(c, id, deadline_us, why);
+	if (message == NULL)
+		return false;
+	code = ldap.ldap_parse_result(c->ld, message, &result, NULL, NULL, NULL, NULL, 1);
+	result = code != LDAP_SUCCESS ? code : result;
+	return result == LDAP_SUCCESS || fail(c, "bind", result, why);
+}
+
+/* One message of the server is not longer than all answers may be. */
+static void bound(const struct connection *c)
+{
+	Sockbuf *socket = NULL;
+	ber_len_t max = SOURCE_ANSWER_BYTES_MAX;
+	if (ldap.ldap_get_option(c->ld, LDAP_OPT_SOCKBUF, &socket) == LDAP_OPT_SUCCESS && socket != NULL)
+		ldap.ber_sockbuf_ctrl(socket, LBER_SB_OPT_SET_MAX_INCOMING, &max);
+}
+
+static bool set_up(struct connection *c, uint64_t deadline_us, char *why)
+{
+	static const int version = LDAP_VERSION3;
+	struct timeval left = timeval_left(deadline_us);
+	int code = ldap.ldap_initialize(&c->ld, c->state->server);
+	if (code != LDAP_SUCCESS) {
+		source_why(why, "%s: %s", c->state->server, ldap.ldap_err2string(code));
+		return false;
+	}
+	ldap.ldap_set_option(c->ld, LDAP_OPT_PROTOCOL_VERSION, &version);
+	ldap.ldap_set_option(c->ld, LDAP_OPT_REFERRALS, LDAP_OPT_OFF);
+	ldap.ldap_set_option(c->ld, LDAP_OPT_NETWORK_TIMEOUT, &left);
+	ldap.ldap_set_option(c->ld, LDAP_OPT_TIMEOUT, &left);
+	code = c->state->start_tls ? ldap.ldap_start_tls_s(c->ld, NULL, NULL) : LDAP_SUCCESS;
+	if (code != LDAP_SUCCESS)
+		return fail(c, "StartTLS", code, why);
+	if (!bind_now(c, deadline_us, why))
+		return false;
+	bound(c);
+	return true;
+}
+
+static void *connection_open(void *state, uint64_t deadline_us, char *why)
+{
+	struct connection *c = calloc(1, sizeof(*c));
+	if (c == NULL) {
+		source_why(why, "out of memory");
+		return NULL;
+	}
+	c->state = state;
+	if (set_up(c, deadline_us, why))
+		return c;
+	connection_close(c);
+	return NULL;
+}
+
+/* Whether more entries are wanted. */
+static bool entry_read(const struct connection *c, LDAPMessage *entry, const char *attribute, struct source_rows *rows)
+{
+	if (rows->topic != CONF_QUERY_OF_ALIAS)
+		return source_rows_add(rows, (struct span){ NULL, 0 });
+	struct berval **values = ldap.ldap_get_values_len(c->ld, entry, attribute);
+	bool more = true;
+	for (size_t i = 0; more && values != NULL && values[i] != NULL; i++)
+		more = source_rows_add(rows, span_of(values[i]->bv_val, values[i]->bv_len));
+	ldap.ldap_value_free_len(values);
+	return more;
+}
+
+/* What words of strangers can bring about is about this question alone. */
+static bool search_failed(const struct connection *c, int code, const struct source_call *call)
+{
+	fail(c, "search", code, call->why);
+	if (code != LDAP_FILTER_ERROR && code != LDAP_INVALID_DN_SYNTAX && code != LDAP_INVALID_SYNTAX
+	    && code != LDAP_NAMING_VIOLATION && code != LDAP_ADMINLIMIT_EXCEEDED)
+		return false;
+	call->rows->problem = call->why;
+	return true;
+}
+
+/* How the search ended; frees the message. */
+static bool end_read(const struct connection *c, LDAPMessage *message, const struct source_call *call)
+{
+	int result = LDAP_OTHER;
+	int code = ldap.ldap_parse_result(c->ld, message, &result, NULL, NULL, NULL, NULL, 1);
+	result = code != LDAP_SUCCESS ? code : result;
+	bool base_varies = strchr(c->state->searches[call->question->topic].base, '{') != NULL;
+	if (result == LDAP_SIZELIMIT_EXCEEDED)
+		call->rows->problem = "an answer had too many entries";
+	else if (result != LDAP_SUCCESS && !(result == LDAP_NO_SUCH_OBJECT && base_varies))
+		return search_failed(c, result, call);
+	return true;
+}
+
+static bool answers_read(const struct connection *c, int id, const struct source_call *call)
+{
+	const char *attribute = c->state->searches[call->question->topic].attribute;
+	for (;;) {
+		LDAPMessage *message = message_next(c, id, call->deadline_us, call->why);
+		if (message == NULL)
+			return false;
+		int type = ldap.ldap_msgtype(message);
+		if (type == LDAP_RES_SEARCH_RESULT)
+			return end_read(c, message, call);
+		bool more = type != LDAP_RES_SEARCH_ENTRY || entry_read(c, message, attribute, call->rows);
+		ldap.ldap_msgfree(message);
+		if (!more) {
+			ldap.ldap_abandon_ext(c->ld, id, NULL, NULL);
+			return true;
+		}
+	}
+}
+
+static bool ask(void *connection, const struct source_call *call, bool *spent_out)
+{
+	struct connection *c = connection;
+	enum conf_query_topic topic = call->question->topic;
+	const struct search *search = &c->state->searches[topic];
+	char nothing_else[] = LDAP_NO_ATTRS;
+	char *attributes[] = { topic == CONF_QUERY_OF_ALIAS ? search->attribute : nothing_else, NULL };
+	struct timeval left = timeval_left(call->deadline_us);
+	struct buf base, filter;
+	int id, code = LDAP_NO_MEMORY;
+	buf_init(&base, FILTER_BYTES_MAX);
+	buf_init(&filter, FILTER_BYTES_MAX);
+	conf_query_fill(span_str(search->base), call->values, conf_query_escape_name, &base);
+	conf_query_fill(span_str(search->filter), call->values, conf_query_escape_filter, &filter);
+	if (buf_cstr(&base) != NULL && buf_cstr(&filter) != NULL)
+		code = ldap.ldap_search_ext(c->ld, buf_cstr(&base), search->scope, buf_cstr(&filter), attributes, 0, NULL, NULL,
+			&left, topic == CONF_QUERY_OF_ALIAS ? SOURCE_ROWS_MAX : 0, &id);
+	buf_fini(&base);
+	buf_fini(&filter);
+	*spent_out = false;
+	if (code != LDAP_SUCCESS)
+		return search_failed(c, code, call);
+	bool good = answers_read(c, id, call);
+	*spent_out = call->rows->problem != NULL;
+	return good;
+}
+
+const struct source_driver source_ldap = { init, fini, connection_open, ask, connection_close };
