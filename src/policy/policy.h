@@ -16,26 +16,11 @@
 #include "address.h"
 #include "conf_checks.h"
 #include "directory_expand.h"
+#include "policy_facts.h"
+#include "policy_route.h"
 #include "policy_state.h"
 #include "reply.h"
 #include "smtp_stage.h"
-
-/* Where mail for a domain goes. */
-struct policy_route {
-	struct span pattern;      /* "example.net", "*.example.net" or "*"; of a domain of ours: its name */
-	struct span hops;         /* a list of spans, each with a u32 length: "mx", "smtp://HOST:PORT" ... */
-	struct span helo;
-	struct netaddr source;
-	uint32_t connections_max;
-	struct span retry_ms;     /* its own waits, a u64 each, and time; empty and 0: the queue's */
-	uint64_t give_up_ms;
-	bool open;                /* of a domain of ours that is kept elsewhere: every recipient is taken */
-};
-
-struct policy_routes {
-	const struct policy_route *list;
-	size_t count;
-};
 
 struct policy_context {
 	struct span hostname;
@@ -66,6 +51,7 @@ struct policy_input {
 	struct span recipient; /* as the client wrote it */
 	uint64_t size;         /* declared bytes, 0: not declared */
 	uint64_t bytes;        /* at END: of the content */
+	struct policy_facts facts;
 	/* Filled by policy_ask before the checks run; spans into `domain_text`. */
 	struct directory_address address;
 	uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
@@ -109,6 +95,9 @@ struct policy_trail {
  */
 struct policy_verdict policy_ask(const struct policy_context *context, struct policy_input *input,
 	struct policy_trail *trail);
+
+/* The facts that are to be gathered before the checks are asked. */
+struct policy_wants policy_wants(const struct policy_context *context, const struct policy_input *input);
 
 /* Records what follows from an answer that was given to a client. */
 void policy_settle(struct policy_state *state, const struct policy_context *context,
