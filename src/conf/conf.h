@@ -32,7 +32,7 @@ struct conf_address {
 	uint32_t line;
 };
 
-enum conf_protocol { CONF_PROTOCOL_SMTP };
+enum conf_protocol { CONF_PROTOCOL_SMTP, CONF_PROTOCOL_LMTP };
 enum conf_newline { CONF_NEWLINE_REFUSE, CONF_NEWLINE_REPAIR };
 enum conf_log_format { CONF_LOG_TEXT, CONF_LOG_JSON };
 
@@ -42,6 +42,9 @@ struct conf_listen {
 	struct conf_addresses addresses; /* at least one */
 	enum conf_protocol protocol;
 	enum conf_newline bare_newline; /* for strangers */
+	uint32_t socket_mode;      /* of UNIX sockets: permission bits */
+	struct span socket_group;  /* whose they are; empty: the server's */
+	uint32_t socket_mode_line, socket_group_line;
 };
 
 /* Counts and bytes; where 0 is possible it means "no limit". */

@@ -7,6 +7,7 @@
 #define RFC_COMMAND_TIMEOUT_MS 300000 /* RFC 5321 section 4.5.3.2.7 */
 #define RFC_GIVE_UP_MS 345600000      /* RFC 5321 section 4.5.4.1: 4 days */
 #define SEGMENT_BYTES_STEP 4096
+#define SMTP_PORT 25
 
 struct checking {
 	const struct conf *conf;
@@ -62,6 +63,32 @@ static void addresses_check(struct checking *c)
 	}
 }
 
+/* RFC 2033 section 5: a client of SMTP would read LMTP's replies wrongly. */
+static void lmtp_check(struct checking *c, const struct conf_listen *listen)
+{
+	for (size_t i = 0; i < listen->addresses.count; i++) {
+		const struct conf_address *address = &listen->addresses.items[i];
+		struct conf_show show;
+		if (address->addr.family != 0 && address->port == SMTP_PORT)
+			conf_report_add(c->report, CONF_ERROR, address->line,
+				"address: \"%s\" is SMTP's port, where LMTP must not be spoken (RFC 2033 section 5); write 24",
+				conf_show(&show, address->text));
+	}
+}
+
+static void sockets_check(struct checking *c, const struct conf_listen *listen)
+{
+	bool some = false;
+	for (size_t i = 0; i < listen->addresses.count; i++)
+		some |= listen->addresses.items[i].addr.family == 0;
+	if (!some && listen->socket_mode_line > 0)
+		conf_report_add(c->report, CONF_WARNING, listen->socket_mode_line,
+			"socket-mode: this listener has no UNIX socket");
+	if (!some && listen->socket_group_line > 0)
+		conf_report_add(c->report, CONF_WARNING, listen->socket_group_line,
+			"socket-group: this listener has no UNIX socket");
+}
+
 static void listens_check(struct checking *c)
 {
 	const struct conf *conf = c->conf;
@@ -76,6 +103,11 @@ static void listens_check(struct checking *c)
 				conf_show(&show, late->name), early->line);
 			break;
 		}
+	for (size_t i = 0; i < conf->listen_count; i++) {
+		if (conf->listens[i].protocol == CONF_PROTOCOL_LMTP)
+			lmtp_check(c, &conf->listens[i]);
+		sockets_check(c, &conf->listens[i]);
+	}
 	addresses_check(c);
 }
 

@@ -138,6 +138,8 @@ static bool text_convert(struct conf_bind *bind, const struct conf_option *optio
 		part = value->text;
 	else if (option->type == CONF_TYPE_ACCOUNT)
 		good = conf_value_account(value->text, &part, &why);
+	else if (option->type == CONF_TYPE_GROUP)
+		good = conf_value_group(value->text, &part, &why);
 	else if (option->type == CONF_TYPE_FILE)
 		good = conf_value_file(value->text, &part, &why);
 	else if (option->type == CONF_TYPE_MAILBOXES)
@@ -292,6 +294,8 @@ bool conf_bind_value(struct conf_bind *bind, const struct conf_option *option, c
 		return choice_convert(bind, option, value, field);
 	case CONF_TYPE_SEPARATOR:
 		return conf_value_separator(value->text, field, &why) || refuse(bind, option, value, why);
+	case CONF_TYPE_MODE:
+		return conf_value_mode(value->text, field, &why) || refuse(bind, option, value, why);
 	case CONF_TYPE_SOURCE:
 		return conf_value_source(value->text, field, &why) || refuse(bind, option, value, why);
 	case CONF_TYPE_HOST:

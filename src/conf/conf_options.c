@@ -51,8 +51,10 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"limit 5 minutes at least." },
 	[CONF_SECTION_LIMITS] = { "limits", NULL, "How much a client may ask for, and how long it may take." },
 	[CONF_SECTION_CHECKS] = { "checks", NULL,
-		"What clients that are not trusted have to pass. Each check has a name; those with settings have a section "
-		"of that name." },
+		"What clients that are not trusted have to pass, unless they hand over by LMTP or connect to a UNIX socket. "
+		"Each check has a name; those with settings have a section of that name." },
+	[CONF_SECTION_EARLY_TALK] = { "early-talk", NULL,
+		"The check that a client waits to be greeted before it speaks (RFC 5321 section 3.1)." },
 	[CONF_SECTION_HELO] = { "helo", NULL, "The check of the name with which a client introduces itself: it is neither "
 		"this server's name nor a bare address." },
 	[CONF_SECTION_SENDER_DOMAIN] = { "sender-domain", NULL,
@@ -61,6 +63,9 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"The check against guessing who has a mailbox. A client's network (IPv4 /24, IPv6 /64) that names too many "
 		"recipients who do not exist is told to come back later, whoever it asks for, until its budget has "
 		"recovered; postmaster can be reached all the time." },
+	[CONF_SECTION_MAILBOX] = { "mailbox", NULL,
+		"The check whether a mailbox here can take the message: one that is full (Maildir++ quota), or would be with "
+		"the declared size, is answered 452." },
 	[CONF_SECTION_QUEUE] = { "queue", NULL, "How mail is kept and when it is tried again." },
 	[CONF_SECTION_BOUNCE] = { "bounce", NULL, "What senders are told about mail that is late or fails." },
 	[CONF_SECTION_MBOX] = { "mbox", NULL,
@@ -105,14 +110,24 @@ const struct conf_option conf_options[] = {
 	{ LISTEN(addresses), .name = "address", .type = CONF_TYPE_ADDRESSES, .example = "{\"[::]:25\"}",
 	  .text = "Where to listen: one or more of \"192.0.2.1:25\", \"[::]:25\" and \"unix:/path\".",
 	  .reason = "[::] takes IPv4 clients as well, so one address serves both." },
-	{ LISTEN(protocol), .name = "protocol", .type = CONF_TYPE_CHOICE, .choices = "smtp", .fallback = "\"smtp\"",
-	  .text = "What is spoken there.",
-	  .reason = "SMTP is the only protocol so far." },
+	{ LISTEN(protocol), .name = "protocol", .type = CONF_TYPE_CHOICE, .choices = "smtp lmtp",
+	  .fallback = "\"smtp\"",
+	  .text = "What is spoken there: SMTP, or LMTP (RFC 2033), by which another mail server hands over mail and learns "
+	          "for each recipient whether it is in the mailbox.",
+	  .reason = "LMTP is for servers of your own, on a UNIX socket or in your network; port 25 is SMTP's." },
 	{ LISTEN(bare_newline), .name = "bare-newline", .type = CONF_TYPE_CHOICE, .choices = "refuse repair",
 	  .fallback = "refuse",
 	  .text = "What happens to a stranger's message with a CR or LF that stands alone; those of trusted clients "
 	          "are repaired.",
 	  .reason = "Servers that read such line ends differently let one message pass as two (SMTP smuggling)." },
+	{ LISTEN(socket_mode), .line_offset = offsetof(struct conf_listen, socket_mode_line), .name = "socket-mode",
+	  .type = CONF_TYPE_MODE, .fallback = "\"0666\"", .example = "\"0660\"",
+	  .text = "Who may connect to the UNIX sockets of this listener: the permissions of their files.",
+	  .reason = "The folder that they lie in says it as well; a client needs the permission to write." },
+	{ LISTEN(socket_group), .line_offset = offsetof(struct conf_listen, socket_group_line), .name = "socket-group",
+	  .type = CONF_TYPE_GROUP, .fallback = "\"\"", .example = "\"postfix\"",
+	  .text = "The group that the UNIX sockets of this listener belong to; empty: that of the server.",
+	  .reason = "With socket-mode 0660 only its members can connect. The server must be root, or a member itself." },
 
 	{ DOMAIN(mailboxes), .line_offset = offsetof(struct conf_domain, mailboxes_line), .name = "mailboxes",
 	  .type = CONF_TYPE_MAILBOXES, .unless = "via", .example = "\"maildir:/var/mail/{domain}/{user}\"",
@@ -238,11 +253,22 @@ const struct conf_option conf_options[] = {
 	  .reason = "It ends loops that the check for repeated names cannot see." },
 
 	{ CHECK(CHECKS, order), .name = "order", .type = CONF_TYPE_CHOICES,
-	  .choices = "helo sender-domain relay harvest recipient",
-	  .fallback = "{\"helo\", \"sender-domain\", \"relay\", \"harvest\", \"recipient\"}",
+	  .choices = "early-talk helo sender-domain relay harvest recipient mailbox",
+	  .fallback = "{\"early-talk\", \"helo\", \"sender-domain\", \"relay\", \"harvest\", \"recipient\", \"mailbox\"}",
 	  .text = "The checks in the order in which they are asked; one that is left out is not asked.",
 	  .reason = "relay (this server is no open relay) and recipient (somebody is there) hold for everybody and "
-	            "cannot be left out; harvest must stand before recipient." },
+	            "cannot be left out, mailbox (it is not full) holds for everybody too; harvest must stand before "
+	            "recipient." },
+	{ CHECK(CHECKS, early_refusals), .name = "early-refusals", .type = CONF_TYPE_BOOL, .fallback = "no",
+	  .text = "Whether a client whose address, name or sender is not wanted is told so at once, not only at its "
+	          "first recipient.",
+	  .reason = "Late, the log says for whom the mail was; and some programs take no other reply for an answer." },
+
+	{ CHECK(EARLY_TALK, early_talk.delay_ms), CHECK_LINE(early_talk.delay_line), .name = "delay",
+	  .type = CONF_TYPE_DURATION, .max = 1 * MINUTE, .fallback = "0s", .example = "2s",
+	  .text = "How long a client waits for the greeting; one that speaks meanwhile is turned away. 0s: nobody waits.",
+	  .reason = "Programs that send junk are often in too much of a hurry to listen; all others wait without harm." },
+	{ ONLY_FOR(EARLY_TALK) },
 
 	{ CHECK(HELO, helo.full_name), CHECK_LINE(helo.full_name_line), .name = "full-name", .type = CONF_TYPE_BOOL,
 	  .fallback = "no",
@@ -265,6 +291,12 @@ const struct conf_option conf_options[] = {
 	  .text = "The time within which a budget that was used up recovers whole.",
 	  .reason = "It recovers evenly, so a network that stopped guessing is soon answered again." },
 	{ ONLY_FOR(HARVEST) },
+
+	{ CHECK(MAILBOX, mailbox.defer_locked), CHECK_LINE(mailbox.locked_line), .name = "defer-locked",
+	  .type = CONF_TYPE_BOOL, .fallback = "no",
+	  .text = "Whether senders are told 450 while another program holds the mailbox; else their mail is accepted, and "
+	          "waits here.",
+	  .reason = "Locks are held for moments, and the queue here comes back sooner than most senders." },
 
 	{ QUEUE(retry), .name = "retry", .type = CONF_TYPE_DURATIONS, .min = 1 * SECOND, .max = 7 * DAY,
 	  .fallback = "{\"1m\", \"5m\", \"15m\", \"30m\", \"1h\", \"2h\", \"4h\"}",
@@ -362,6 +394,8 @@ const char *conf_type_text(enum conf_type type)
 		[CONF_TYPE_HOPS] = "a list of next hops",
 		[CONF_TYPE_SOURCE] = "an IPv4 or IPv6 address",
 		[CONF_TYPE_SERVERS] = "a list of addresses",
+		[CONF_TYPE_MODE] = "permissions in octal digits",
+		[CONF_TYPE_GROUP] = "a group",
 		[CONF_TYPE_CHOICES] = "a list of words",
 	};
 	return texts[type];

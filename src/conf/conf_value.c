@@ -136,11 +136,35 @@ static bool is_plain_name(struct span text, const char *signs)
 	return true;
 }
 
+bool conf_value_mode(struct span text, uint32_t *mode_out, const char **why_out)
+{
+	uint32_t mode = 0;
+	*why_out = "is not a file's permissions; write 0660 or 0666";
+	if (text.len == 4 && text.ptr[0] == '0')
+		text = span_from(text, 1);
+	if (text.len != 3)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.ptr[i] < '0' || text.ptr[i] > '7')
+			return false;
+		mode = mode << 3 | (uint32_t)(text.ptr[i] - '0');
+	}
+	*mode_out = mode;
+	return true;
+}
+
 bool conf_value_account(struct span text, struct span *name_out, const char **why_out)
 {
 	*why_out = "is not the name of an account";
 	*name_out = text;
 	return text.len == 0 || is_plain_name(text, "-_.");
+}
+
+bool conf_value_group(struct span text, struct span *name_out, const char **why_out)
+{
+	bool good = conf_value_account(text, name_out, why_out);
+	*why_out = "is not the name of a group";
+	return good;
 }
 
 bool conf_value_label(struct span text, struct span *label_out, const char **why_out)

@@ -52,8 +52,9 @@ bool conf_value_mailboxes(struct span text, struct span *template_out, const cha
 /* One printable ASCII character that may stand unquoted in a local part, or nothing (0). */
 bool conf_value_separator(struct span text, uint8_t *character_out, const char **why_out);
 
-/* The name of an account, or nothing. */
+/* The name of an account, or nothing; the same of a group. */
 bool conf_value_account(struct span text, struct span *name_out, const char **why_out);
+bool conf_value_group(struct span text, struct span *name_out, const char **why_out);
 
 /*
  * "mx", "smtp://HOST[:PORT]", "lmtp://HOST[:PORT]", "lmtp+unix:/PATH"; HOST is a
@@ -71,6 +72,9 @@ bool conf_value_source(struct span text, struct netaddr *addr_out, const char **
 
 /* Appends the title of a route: a domain as conf_value_domain writes it, "*." and a domain, or "*". */
 bool conf_value_pattern(struct span text, struct buf *out, const char **why_out);
+
+/* Permissions of a file: three octal digits, and a 0 before them or not. */
+bool conf_value_mode(struct span text, uint32_t *mode_out, const char **why_out);
 
 /* The title of a listen section. */
 bool conf_value_label(struct span text, struct span *label_out, const char **why_out);

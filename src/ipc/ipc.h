@@ -107,4 +107,7 @@ static inline void ipc_list_add(struct buf *list, struct span item)
 /* Takes the next item from a decoded list; false at its end. */
 bool ipc_list_next(ipc_list *rest, struct span *item_out);
 
+/* How many items there are, counted no further than to `most`. */
+uint32_t ipc_list_count(ipc_list list, uint32_t most);
+
 #endif

@@ -123,3 +123,12 @@ bool ipc_list_next(ipc_list *rest, struct span *item_out)
 	*rest = r.rest;
 	return !r.bad;
 }
+
+uint32_t ipc_list_count(ipc_list list, uint32_t most)
+{
+	struct span item;
+	uint32_t count = 0;
+	while (count < most && ipc_list_next(&list, &item))
+		count++;
+	return count;
+}

@@ -42,6 +42,7 @@
 	/* smtpd to policy */ \
 	M(CHECK_ASK, check_ask)           /* may this client go on? */ \
 	M(CHECKED, checked) \
+	M(POLICY_STAGES, policy_stages)   /* policy to smtpd: at which stages to ask at once */ \
 	M(VERIFY_ASK, verify_ask) \
 	M(VERIFIED, verified) \
 	/* queue to policy */ \
@@ -53,6 +54,9 @@
 	M(SPILL_ASK, spill_ask) \
 	M(SPILL_READY, spill_ready)       /* with the descriptor of the message's own segment */ \
 	M(SPILL_DISCARD, spill_discard) \
+	/* policy to delivery */ \
+	M(MAILBOX_ASK, mailbox_ask)       /* can it take a message of this size now? */ \
+	M(MAILBOX_STATE, mailbox_state) \
 	/* queue to delivery */ \
 	M(DELIVER_ASK, deliver_ask)       /* large content as descriptor, else inline */ \
 	M(DELIVER_RESULT, deliver_result) \
@@ -100,7 +104,7 @@
 	F(u32, connections_max) F(span, retry_ms) F(u64, give_up_ms) /* 0: nothing is said */
 #define IPC_FIELDS_TABLE(F) F(span, domain) F(span, path) F(u8, aliases)
 #define IPC_FIELDS_INCLUDE(F) F(span, path)
-#define IPC_FIELDS_LISTENER(F) F(span, name) F(u8, repair_newlines)
+#define IPC_FIELDS_LISTENER(F) F(span, name) F(u8, repair_newlines) F(u8, lmtp)
 #define IPC_FIELDS_PEER(F) F(u8, role) F(u8, index) F(u32, serial) /* of the pair; comes back in PEER_LOST */
 #define IPC_FIELDS_START(F) F(u32, generation)
 #define IPC_FIELDS_STOP(F) F(u32, grace_ms)
@@ -112,10 +116,12 @@
 /* at, stages, stage: enum smtp_stage and sets of it, as in policy.h; check: which one refused, `why` and by the
  * setting in which line */
 #define IPC_FIELDS_CHECK_ASK(F) \
-	F(u8, at) F(u8, stages) F(addr, client) F(addr, server) F(u8, trusted) F(span, helo) F(span, sender) \
-	F(span, recipient) F(u64, size)
+	F(u8, at) F(u8, stages) F(addr, client) F(addr, server) F(u8, trusted) F(u8, lmtp) F(u8, talked_first) \
+	F(span, helo) F(span, sender) F(span, recipient) F(u64, size) F(u64, bytes) /* of the content, at its end */
 #define IPC_FIELDS_CHECKED(F) \
 	F(u16, key) F(u32, seconds) F(u8, stage) F(span, check) F(span, why) F(u32, line) F(span, moved_to)
+/* delay_for: networks; none: all strangers */
+#define IPC_FIELDS_POLICY_STAGES(F) F(u8, at_once) F(u32, greeting_delay_ms) F(list, delay_for)
 #define IPC_FIELDS_VERIFY_ASK(F) F(u8, expand) F(span, address)
 #define IPC_FIELDS_VERIFIED(F) F(u16, key) F(list, mailboxes)
 
@@ -129,12 +135,18 @@
 #define IPC_FIELDS_SUBMIT_ASK(F) \
 	F(id, id) F(u64, arrived_ms) F(span, sender) F(list, recipients) F(span, notify) F(list, orcpts) \
 	F(u8, smtputf8) F(u8, body) F(u8, ret) F(span, envid) F(span, client) F(span, helo) F(span, session) \
-	F(u8, again) F(u8, large) F(u64, large_bytes) F(u32, content_crc) F(span, trace) F(span, content)
-#define IPC_FIELDS_SUBMITTED(F) F(u16, key) F(u8, unknown) /* unknown: neither kept nor refused for sure */
+	F(u8, again) F(u8, large) F(u64, large_bytes) F(u32, content_crc) F(span, trace) F(span, content) \
+	F(u32, patience_ms) /* not 0: deliver it at once, and say within this time what became of each recipient */
+/* unknown: neither kept nor refused for sure; results: of a message that was to be delivered at once, a key (u16)
+ * for each recipient in their order */
+#define IPC_FIELDS_SUBMITTED(F) F(u16, key) F(u8, unknown) F(span, results)
 #define IPC_FIELDS_SPILL_ASK(F) F(id, id)
 #define IPC_FIELDS_SPILL_READY(F) F(u16, key) F(u64, offset)
 #define IPC_FIELDS_SPILL_DISCARD(F) F(id, id)
 
+/* bytes: 0: not known; state: enum policy_mailbox */
+#define IPC_FIELDS_MAILBOX_ASK(F) F(span, domain) F(span, user) F(u64, bytes)
+#define IPC_FIELDS_MAILBOX_STATE(F) F(u8, state)
 #define IPC_FIELDS_DELIVER_ASK(F) \
 	F(id, id) F(span, sender) F(span, recipient) F(span, domain) F(span, user) F(u32, attempt) \
 	F(u8, body) F(u8, large) F(u64, offset) F(u64, bytes) F(u32, large_crc) F(span, content)

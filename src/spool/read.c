@@ -234,17 +234,25 @@ int spool_large_check(struct spool *s, const struct spool_view *view)
 	return at == view->large_bytes && crc == view->large_crc ? 0 : -EILSEQ;
 }
 
-int spool_content_open(struct spool *s, const struct id128 *id)
+static int large_descriptor(struct spool *s, const struct id128 *id)
 {
-	const struct message *m = find_live(s, id);
-	if (m == NULL || !m->large)
-		return -ENOENT;
 	int file = open_large(s, id);
 	if (file < 0)
 		return file;
 	int fd = s->disk->ops->descriptor(s->disk->ctx, file);
 	s->disk->ops->close(s->disk->ctx, file);
 	return fd;
+}
+
+int spool_content_open(struct spool *s, const struct id128 *id)
+{
+	const struct message *m = find_live(s, id);
+	return m != NULL && m->large ? large_descriptor(s, id) : -ENOENT;
+}
+
+int spool_large_reopen(struct spool *s, const struct id128 *id)
+{
+	return large_is_open(s, id) ? large_descriptor(s, id) : -ENOENT;
 }
 
 void spool_counts(const struct spool *s, struct spool_counts *counts_out)

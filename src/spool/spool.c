@@ -116,17 +116,29 @@ static int append_encode(const struct spool *s, const struct spool_message *m, s
 	return a->head.failed || !fits ? -EMSGSIZE : 0;
 }
 
+/* Where an id stands in the list of open files, or the list's length. */
+static size_t large_find(const struct spool *s, const struct id128 *id)
+{
+	size_t at = 0;
+	while (at < s->large_open.len && memcmp(s->large_open.ptr + at, id->bytes, sizeof(*id)) != 0)
+		at += sizeof(*id);
+	return at;
+}
+
+bool large_is_open(const struct spool *s, const struct id128 *id)
+{
+	return large_find(s, id) < s->large_open.len;
+}
+
 /* Takes an id off the list of open files; false: it is not there. */
 static bool large_close(struct spool *s, const struct id128 *id)
 {
-	for (size_t at = 0; at < s->large_open.len; at += sizeof(*id)) {
-		if (memcmp(s->large_open.ptr + at, id->bytes, sizeof(*id)) != 0)
-			continue;
-		s->large_open.len -= sizeof(*id);
-		memmove(s->large_open.ptr + at, s->large_open.ptr + s->large_open.len, sizeof(*id));
-		return true;
-	}
-	return false;
+	size_t at = large_find(s, id);
+	if (at == s->large_open.len)
+		return false;
+	s->large_open.len -= sizeof(*id);
+	memmove(s->large_open.ptr + at, s->large_open.ptr + s->large_open.len, sizeof(*id));
+	return true;
 }
 
 void spool_large_discard(struct spool *s, const struct id128 *id)

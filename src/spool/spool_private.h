@@ -302,6 +302,8 @@ void large_name(char name_out[static DISK_NAME_MAX], const struct id128 *id);
 uint64_t spool_chance(struct spool *s); /* 64 bits, never 0 */
 
 /* spool.c */
+/* Whether spool_large_open made a file for this id that is no message's yet. */
+bool large_is_open(const struct spool *s, const struct id128 *id);
 void spool_notice(struct spool *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void spool_complete(struct spool *s, uint64_t tag, bool settle, enum spool_outcome outcome);
 void append_free(struct append *a);

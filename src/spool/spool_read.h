@@ -74,6 +74,9 @@ int spool_large_check(struct spool *s, const struct spool_view *view);
 /* A read-only descriptor of a large message's file; the caller closes it. */
 int spool_content_open(struct spool *s, const struct id128 *id);
 
+/* The same of a file that spool_large_open made and that is no message's yet. -ENOENT. */
+int spool_large_reopen(struct spool *s, const struct id128 *id);
+
 struct spool_counts {
 	uint64_t messages;
 	uint64_t recipients;      /* not final */

@@ -3,6 +3,7 @@
 #include "sock.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -160,6 +161,19 @@ size_t sock_resolve(const char *host, struct netaddr *addrs_out, size_t max)
 	}
 	freeaddrinfo(found);
 	return count;
+}
+
+int sock_permit_unix(const char *path, unsigned mode, const char *group)
+{
+	if (group[0] != 0) {
+		errno = 0;
+		const struct group *entry = getgrnam(group);
+		if (entry == NULL)
+			return errno != 0 && errno != ENOENT ? -errno : -ESRCH;
+		if (lchown(path, (uid_t)-1, entry->gr_gid) != 0)
+			return -errno;
+	}
+	return chmod(path, mode) == 0 ? 0 : -errno;
 }
 
 int sock_accept(int listener, struct netaddr *peer_out)

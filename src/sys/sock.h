@@ -18,6 +18,10 @@ int sock_listen_tcp(const struct netaddr *addr, uint16_t port);
  * listens on, -EADDRINUSE when somebody does or another kind of file is there. */
 int sock_listen_unix(const char *path, unsigned mode);
 
+/* Says anew who may connect to a listening UNIX socket. `group`: a name; empty: it stays as it is. -ESRCH: there
+ * is no such group; else negative errno. */
+int sock_permit_unix(const char *path, unsigned mode, const char *group);
+
 /* Connects to a UNIX socket, blocking; negative errno. */
 int sock_connect_unix(const char *path);
 

@@ -352,6 +352,39 @@ def odd_outcomes(made):
     queue.close()
 
 
+def odd_outcomes_of_each(made):
+    """LMTP: whatever the queue says, each recipient gets one reply, and a success only by the two keys for it."""
+    policy, queue = made.role.peer("policy"), made.role.peer("queue")
+    good = [made.keys["LMTP_DELIVERED"], made.keys["MESSAGE_QUEUED"]]
+    odd = [b"", b"\0", b"\0\0\0", b"\0" * 6, b"\xff" * 4, b"\xff\xff" * 100000]
+    for number in all_keys(made):
+        client = made.session(lmtp=True)
+        request = made.to_rcpt(policy, client)
+        policy.send("CHECKED", request, answer=True, key=made.keys["RCPT_OK"])
+        client.reply()
+        client.send(b"RCPT TO:<alice@example.org>\r\n")
+        policy.send("CHECKED", policy.expect("CHECK_ASK")[0], answer=True, key=made.keys["RCPT_OK"])
+        client.reply()
+        client.say("DATA")
+        client.send(b"Subject: x\r\n\r\nx\r\n.\r\n")
+        request, asked = queue.expect("SUBMIT_ASK")
+        assert asked["patience_ms"] > 0
+        results = number.to_bytes(2, "little") * 2 if number % 3 else odd[number // 3 % len(odd)]
+        whole = number % 5 != 1
+        queue.send("SUBMITTED", request, answer=True, key=made.keys["MESSAGE_QUEUED"] if whole else number, unknown=number % 7 == 6,
+                   results=results)
+        for _ in range(2):
+            reply = client.reply()
+            assert re.fullmatch(r"[2-5]\d\d [^\r\n]*\r\n", reply), (number, reply)
+            if whole and number not in good:
+                assert reply[0] in "45", (number, reply)
+        assert client.say("NOOP").startswith("250"), number
+        client.close()
+        assert made.role.alive(), number
+    policy.close()
+    queue.close()
+
+
 def odd_mailbox_lists(made):
     policy = made.role.peer("policy")
     lists = [[], [b""], [b"a@b"] * 100000, [b"x" * 900000], [b"a@b\r\n250 2.0.0 injected", b"\n", b"\r", b"\0", b"\xff"],
@@ -443,5 +476,5 @@ CHECKS = [("policy", odd_addresses),
           ("delivery", more_than_it_takes_in),
           ("console", odd_status), ("console", the_queue_answers_another_question),
           ("console", the_queue_goes_with_questions_open),
-          ("smtpd", odd_verdicts), ("smtpd", odd_outcomes), ("smtpd", odd_mailbox_lists), ("smtpd", odd_files),
+          ("smtpd", odd_verdicts), ("smtpd", odd_outcomes), ("smtpd", odd_outcomes_of_each), ("smtpd", odd_mailbox_lists), ("smtpd", odd_files),
           ("smtpd", neighbours_go_at_every_step)]

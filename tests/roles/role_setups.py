@@ -110,7 +110,7 @@ class Queue(Made):
         console.ask("QUEUE_PAUSE_ASK", paused=0)
         mark = os.urandom(8).hex()
         answer = self.submit(smtpd, content=f"Subject: {mark}\r\n\r\nx\r\n")
-        assert answer == {"key": self.keys["MESSAGE_QUEUED"], "unknown": 0}, answer
+        assert answer == {"key": self.keys["MESSAGE_QUEUED"], "unknown": 0, "results": b""}, answer
         while not self.hand_on(policy, delivery, mark.encode()):
             pass
         # Messages behind it: when they are durable, the results before them are recorded.
@@ -205,27 +205,29 @@ class Console(Made):
 
 @setup_of("smtpd")
 class Smtpd(Made):
-    peers = {"policy": set(), "queue": set(), "console": set()}
+    peers = {"policy": {"POLICY_STAGES"}, "queue": set(), "console": set()}
 
     def setup(self):
         control = self.role.control
-        listener = socket.socket()
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(64)
-        listener.setblocking(False)
-        self.port = listener.getsockname()[1]
         control.send("SETUP_SMTPD", hostname="mx.example.org", trust=["127.0.0.2/32"], message_bytes_max=10 << 20,
                      recipients_max=100, connections_max=1000, connections_per_client_max=1000, bad_commands_max=20,
                      transactions_max=1000, received_max=100, line_bytes_max=65536, command_timeout_ms=60000,
                      data_timeout_ms=60000)
-        control.send("LISTENER", fd=listener.fileno(), name="smtp")
-        listener.close()
+        self.port, self.lmtp_port = self.listen("smtp"), self.listen("lmtp", lmtp=1)
 
-    def session(self, source="127.0.0.1"):
-        """A client that has said EHLO."""
-        client = Client(source, self.port)
+    def listen(self, name, **values):
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(64)
+            listener.setblocking(False)
+            self.role.control.send("LISTENER", fd=listener.fileno(), name=name, **values)
+            return listener.getsockname()[1]
+
+    def session(self, source="127.0.0.1", lmtp=False):
+        """A client that has said EHLO, or LHLO."""
+        client = Client(source, self.lmtp_port if lmtp else self.port)
         assert client.reply().startswith("220 ")
-        client.say("EHLO client.test")
+        client.say("LHLO client.test" if lmtp else "EHLO client.test")
         return client
 
     def to_rcpt(self, policy, client):

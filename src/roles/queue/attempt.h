@@ -7,6 +7,7 @@
 #ifndef WAYBILL_ROLES_QUEUE_ATTEMPT_H
 #define WAYBILL_ROLES_QUEUE_ATTEMPT_H
 
+#include "names.h"
 #include "queue_parts.h"
 
 #define ATTEMPT_NAMES_BYTES_MAX (8u << 20) /* beyond, an address may get two copies rather than none */
@@ -22,8 +23,7 @@ struct attempt {
 	uint32_t next;         /* the recipient to begin next */
 	struct scheduler_unit **routed; /* message_units, when it began; only whether there is one counts */
 	unsigned open;         /* recipients asked about or being settled */
-	struct map names;      /* who is served, who was added */
-	struct arena memory;   /* of the names */
+	struct names names;    /* who is served, who was added */
 	struct group **groups;
 	size_t group_count;
 	uint64_t now_ms;
@@ -43,10 +43,10 @@ struct try {
 void attempt_step(struct attempt *a);
 
 /* tries.c */
+/* Identities of mailboxes that get the message, and addresses that expansions added. Where memory is short:
+ * two copies rather than none. */
 enum attempt_name { ATTEMPT_SERVED, ATTEMPT_ADDED };
 
-/* Whether a name is in the attempt's set already; else it is put there. */
-bool attempt_name_seen(struct attempt *a, enum attempt_name kind, struct span name);
 void try_begin(struct attempt *a, uint32_t recipient);
 void try_end(struct try *t);
 /* No answer: the neighbour died or took too long. Nothing is recorded; it is tried again soon. */

@@ -43,8 +43,7 @@ static void attempt_end(struct attempt *a)
 	q->attempt_count--;
 	spool_view_fini(&a->view);
 	free(a->routed);
-	map_fini(&a->names);
-	arena_reset(&a->memory);
+	names_fini(&a->names);
 	free(a);
 	m->attempting = false;
 	message_settle(q, m);
@@ -75,9 +74,9 @@ static void remember_served(struct attempt *a)
 	for (uint32_t i = 0; i < a->view.entry.recipient_count; i++) {
 		const struct spool_recipient *r = &a->view.recipients[i];
 		if (r->state == SPOOL_DELIVERED)
-			attempt_name_seen(a, ATTEMPT_SERVED, r->address);
+			names_seen(&a->names, ATTEMPT_SERVED, r->address);
 		if (spool_recipient_find(a->owner->spool, &a->view.entry.id, i, &in_index) && in_index.address.len > 0)
-			attempt_name_seen(a, ATTEMPT_ADDED, r->address);
+			names_seen(&a->names, ATTEMPT_ADDED, r->address);
 	}
 }
 
@@ -109,8 +108,7 @@ static void attempt_begin(struct queue_role *q, struct queue_message *m)
 	a->owner = q;
 	a->message = m;
 	a->routed = message_units(q, &m->id, a->view.entry.recipient_count);
-	map_init(&a->names);
-	arena_init(&a->memory, ATTEMPT_NAMES_BYTES_MAX);
+	names_init(&a->names, q->sender_key, ATTEMPT_NAMES_BYTES_MAX);
 	remember_served(a);
 	a->now_ms = clock_unix_ms();
 	list_append(&q->attempts, &a->link);

@@ -39,6 +39,14 @@ void event_result(struct queue_role *q, const struct result_form *form, const st
 	send_event(q, &event);
 }
 
+void event_delivered(struct queue_role *q, const struct ipc_submit_ask *ask, struct span address)
+{
+	struct ipc_event event = { .kind = IPC_EVENT_RESULT, .message = ask->id, .session = ask->session,
+		.sender = ask->sender, .address = address, .key = span_str(reply_entry(REPLY_LMTP_DELIVERED)->name),
+		.attempt = 1, .number = SPOOL_DELIVERED };
+	send_event(q, &event);
+}
+
 void event_unreachable(struct queue_role *q, const struct spool_view *view, const struct scheduler_unit *unit)
 {
 	struct scheduler_view destination;

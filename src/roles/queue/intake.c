@@ -12,18 +12,6 @@
 #include "queue_parts.h"
 #include "reply.h"
 
-/* A message between its arrival and its answer. The body holds what the store borrows. */
-struct submission {
-	struct queue_pending pending;
-	struct list link;
-	struct queue_peer *peer;
-	uint32_t incarnation;
-	uint32_t request;
-	struct id128 id;
-	size_t bytes;
-	uint8_t body[];
-};
-
 /* So many recipients need no allocation of their own. */
 #define RECIPIENTS_FEW 15
 
@@ -33,15 +21,20 @@ struct spill {
 	struct id128 id;
 };
 
-static void answer(struct queue_peer *peer, uint32_t request, enum reply_key key, bool unknown)
+/* To the process that handed it over, while that one is there. */
+void intake_answer(const struct submission *s, const struct ipc_submitted *say)
 {
-	struct ipc_submitted say = { .key = (uint16_t)key, .unknown = unknown };
-	struct buf *out = peer->channel != NULL
-		? channel_answer_begin(peer->channel, IPC_SUBMITTED, request, -1) : NULL;
+	struct channel *smtpd = s->peer->incarnation == s->incarnation ? s->peer->channel : NULL;
+	struct buf *out = smtpd != NULL ? channel_answer_begin(smtpd, IPC_SUBMITTED, s->request, -1) : NULL;
 	if (out == NULL)
 		return;
-	ipc_put_submitted(out, &say);
-	channel_end(peer->channel);
+	ipc_put_submitted(out, say);
+	channel_end(smtpd);
+}
+
+static void answer(const struct submission *s, enum reply_key key, bool unknown)
+{
+	intake_answer(s, &(struct ipc_submitted){ .key = (uint16_t)key, .unknown = unknown });
 }
 
 /* Back pressure: when too much waits for the disk, smtpd's channels are not read. */
@@ -56,22 +49,27 @@ void intake_flow(struct queue_role *q)
 			channel_pause(q->smtpds[i].channel, pause);
 }
 
+void intake_release(struct submission *s)
+{
+	struct queue_role *q = s->peer->owner;
+	q->intake_bytes -= s->bytes;
+	intake_flow(q);
+	list_remove(&s->link);
+	free(s);
+}
+
 static void completed(struct queue_role *q, struct queue_pending *pending, enum spool_outcome outcome)
 {
 	struct submission *s = (struct submission *)pending;
 	enum reply_key key = outcome == SPOOL_DURABLE ? REPLY_MESSAGE_QUEUED
 		: outcome == SPOOL_REFUSED_FULL ? REPLY_DISK_FULL : REPLY_QUEUE_UNAVAILABLE;
-	if (s->peer->incarnation == s->incarnation)
-		answer(s->peer, s->request, key, outcome == SPOOL_UNKNOWN);
+	answer(s, key, outcome == SPOOL_UNKNOWN);
 	if (outcome == SPOOL_DURABLE) {
 		recent_completed(s->peer, &s->id);
 		q->accepted++;
 		message_schedule_new(q, &s->id, 0, true);
 	}
-	q->intake_bytes -= s->bytes;
-	intake_flow(q);
-	list_remove(&s->link);
-	free(s);
+	intake_release(s);
 }
 
 static struct spill *spill_find(struct queue_role *q, const struct queue_peer *peer, const struct id128 *id)
@@ -91,13 +89,12 @@ static void spill_forget(struct queue_role *q, struct spill *spill)
 	free(spill);
 }
 
-static uint32_t list_count(ipc_list list)
+bool intake_spill_take(struct queue_peer *peer, const struct id128 *id)
 {
-	struct span item;
-	uint32_t count = 0;
-	while (count <= SPOOL_RECIPIENTS_MAX && ipc_list_next(&list, &item))
-		count++;
-	return count;
+	struct spill *spill = spill_find(peer->owner, peer, id);
+	if (spill != NULL)
+		spill_forget(peer->owner, spill);
+	return spill != NULL;
 }
 
 /* Where the lists of a message's recipients are put for the store. */
@@ -105,16 +102,21 @@ struct recipient_lists {
 	struct span *addresses, *orcpts;
 };
 
+struct spool_message intake_message_of(const struct ipc_submit_ask *ask)
+{
+	return (struct spool_message){ .id = ask->id, .arrival_ms = ask->arrived_ms,
+		.flags = (ask->smtputf8 != 0 ? SPOOL_SMTPUTF8 : 0) | (ask->body == 1 ? SPOOL_8BITMIME : 0)
+			| (ask->body > 1 ? SPOOL_BINARYMIME : 0),
+		.sender = ask->sender, .ret = (enum spool_ret)ask->ret, .envid = ask->envid, .client = ask->client,
+		.helo = ask->helo, .session = ask->session, .trace = ask->trace, .content = ask->content,
+		.large = ask->large != 0, .large_bytes = ask->large_bytes, .large_crc = ask->content_crc };
+}
+
 static int append_with(struct queue_role *q, struct submission *s, const struct ipc_submit_ask *ask,
 	const struct recipient_lists *lists)
 {
-	struct spool_message m = { .id = ask->id, .arrival_ms = ask->arrived_ms,
-		.flags = (ask->smtputf8 != 0 ? SPOOL_SMTPUTF8 : 0) | (ask->body == 1 ? SPOOL_8BITMIME : 0)
-			| (ask->body > 1 ? SPOOL_BINARYMIME : 0),
-		.sender = ask->sender, .recipients = lists->addresses, .ret = (enum spool_ret)ask->ret, .envid = ask->envid,
-		.client = ask->client,
-		.helo = ask->helo, .session = ask->session, .trace = ask->trace, .content = ask->content,
-		.large = ask->large != 0, .large_bytes = ask->large_bytes, .large_crc = ask->content_crc };
+	struct spool_message m = intake_message_of(ask);
+	m.recipients = lists->addresses;
 	ipc_list rest = ask->recipients;
 	while (ipc_list_next(&rest, &lists->addresses[m.recipient_count]))
 		m.recipient_count++;
@@ -138,7 +140,7 @@ static int append_with(struct queue_role *q, struct submission *s, const struct 
 static int append(struct queue_role *q, struct submission *s, const struct ipc_submit_ask *ask)
 {
 	struct span few[2][RECIPIENTS_FEW + 1];
-	uint32_t count = list_count(ask->recipients);
+	uint32_t count = ipc_list_count(ask->recipients, SPOOL_RECIPIENTS_MAX + 1);
 	if (count <= RECIPIENTS_FEW)
 		return append_with(q, s, ask, &(struct recipient_lists){ few[0], few[1] });
 	if (count > SPOOL_RECIPIENTS_MAX)
@@ -160,19 +162,24 @@ static bool under_way(struct queue_role *q, const struct id128 *id)
 	return false;
 }
 
+bool intake_known(const struct queue_peer *peer, const struct id128 *id)
+{
+	struct spool_entry entry;
+	return spool_find(peer->owner->spool, id, &entry) || recent_known(peer->owner, id)
+		|| recent_was_completed(peer, id);
+}
+
 /*
  * smtpd offers a message again when the channel broke before an answer came. One that
  * is there, or was there when this process began or since, is kept; one whose batch is
  * still being written is neither kept nor refused. False: it is new to us.
  */
-static bool answer_known(struct queue_peer *peer, uint32_t request, const struct id128 *id)
+static bool answer_known(struct submission *s)
 {
-	struct queue_role *q = peer->owner;
-	struct spool_entry entry;
-	bool open = under_way(q, id);
-	if (!open && !spool_find(q->spool, id, &entry) && !recent_known(q, id) && !recent_was_completed(peer, id))
+	bool open = under_way(s->peer->owner, &s->id);
+	if (!open && !intake_known(s->peer, &s->id))
 		return false;
-	answer(peer, request, REPLY_MESSAGE_QUEUED, open);
+	answer(s, REPLY_MESSAGE_QUEUED, open);
 	return true;
 }
 
@@ -182,16 +189,32 @@ static bool options_sound(const struct ipc_submit_ask *ask)
 	for (size_t i = 0; i < ask->notify.len; i++)
 		if (ask->notify.ptr[i] > (DSN_NOTIFY_NEVER | DSN_NOTIFY_SUCCESS | DSN_NOTIFY_FAILURE | DSN_NOTIFY_DELAY))
 			return false;
-	return ask->ret <= DSN_RET_HEADERS && (ask->notify.len == 0 || ask->notify.len == list_count(ask->recipients));
+	return ask->ret <= DSN_RET_HEADERS && (ask->notify.len == 0
+		|| ask->notify.len == ipc_list_count(ask->recipients, SPOOL_RECIPIENTS_MAX + 1));
+}
+
+/* To the store, or at once to its mailboxes; false: neither, and smtpd is told so. */
+static bool take(struct submission *s, const struct ipc_submit_ask *ask)
+{
+	struct queue_role *q = s->peer->owner;
+	list_append(&q->submissions, &s->link);
+	q->intake_bytes += s->bytes;
+	int error = ask->patience_ms == 0 ? append(q, s, ask) : direct_begin(s, ask) ? 0 : -ENOMEM;
+	intake_flow(q);
+	if (error == 0)
+		return true;
+	/* An id that is taken without having been offered before is a mistake: say nothing about it. */
+	answer(s, REPLY_QUEUE_UNAVAILABLE, error == -EEXIST);
+	return false;
 }
 
 static bool submit(struct queue_peer *peer, const struct channel_message *message)
 {
-	struct queue_role *q = peer->owner;
 	struct ipc_submit_ask ask;
 	struct submission *s = malloc(sizeof(*s) + message->body.len);
 	if (s == NULL) {
-		answer(peer, message->request, REPLY_QUEUE_UNAVAILABLE, false);
+		answer(&(struct submission){ .peer = peer, .incarnation = peer->incarnation, .request = message->request },
+			REPLY_QUEUE_UNAVAILABLE, false);
 		return true;
 	}
 	*s = (struct submission){ .pending = { completed }, .peer = peer, .incarnation = peer->incarnation,
@@ -202,21 +225,10 @@ static bool submit(struct queue_peer *peer, const struct channel_message *messag
 		return false;
 	}
 	s->id = ask.id;
-	list_init(&s->link);
-	if (ask.again != 0 && answer_known(peer, message->request, &ask.id)) {
+	if (ask.again != 0 && ask.patience_ms == 0 && answer_known(s))
 		free(s);
-		return true;
-	}
-	int error = append(q, s, &ask);
-	if (error == 0) {
-		list_append(&q->submissions, &s->link);
-		q->intake_bytes += s->bytes;
-		intake_flow(q);
-		return true;
-	}
-	/* An id that is taken without having been offered before is a mistake: say nothing about it. */
-	answer(peer, message->request, REPLY_QUEUE_UNAVAILABLE, error == -EEXIST);
-	free(s);
+	else if (!take(s, &ask))
+		intake_release(s);
 	return true;
 }
 

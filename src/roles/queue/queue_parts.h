@@ -26,6 +26,32 @@ bool queue_idle(const struct queue_role *q);
 bool intake_message(void *arg, const struct channel_message *message);
 void intake_peer_gone(struct queue_peer *peer);
 void intake_flow(struct queue_role *q);
+/* A message between its arrival and its answer. The body holds what the store borrows. */
+struct submission {
+	struct queue_pending pending;
+	struct list link;
+	struct queue_peer *peer;
+	uint32_t incarnation;
+	uint32_t request;
+	struct id128 id;
+	size_t bytes;
+	uint8_t body[];
+};
+void intake_answer(const struct submission *s, const struct ipc_submitted *say);
+void intake_release(struct submission *s);
+/* The message as the store takes it, but for its recipients. */
+struct spool_message intake_message_of(const struct ipc_submit_ask *ask);
+/* Whether a message that is offered again was kept. */
+bool intake_known(const struct queue_peer *peer, const struct id128 *id);
+/* The file of a large message is the caller's from here on; false: this peer has none of it. */
+bool intake_spill_take(struct queue_peer *peer, const struct id128 *id);
+
+/* direct.c: messages that are delivered while their clients wait. The submission is taken over and answered, at
+ * once or later; false: it is not. */
+bool direct_begin(struct submission *s, const struct ipc_submit_ask *say);
+/* direct_deliver.c: begins as many deliveries as there may be; looks for messages that have waited too long. */
+void directs_run(struct queue_role *q);
+void directs_look(struct queue_role *q);
 
 /* recent.c */
 void recent_completed(struct queue_peer *peer, const struct id128 *id);
@@ -144,6 +170,7 @@ struct drop;
 /* A message that a program here dropped was accepted. */
 void event_dropped(struct queue_role *q, const struct drop *drop);
 void event_result(struct queue_role *q, const struct result_form *form, const struct spool_result *r, const char *key);
+void event_delivered(struct queue_role *q, const struct ipc_submit_ask *ask, struct span address);
 void event_unreachable(struct queue_role *q, const struct spool_view *view, const struct scheduler_unit *unit);
 void event_bounced(struct queue_role *q, const struct spool_view *view, struct span to, uint32_t recipients);
 void event_changed(struct queue_role *q, const struct id128 *id, enum ipc_change what, uint32_t recipients);

@@ -266,6 +266,7 @@ static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 	if (q->spool != NULL) {
 		attempts_run(q);
 		units_run(q);
+		directs_run(q);
 	}
 }
 
@@ -294,6 +295,11 @@ static void on_due(void *arg)
 	attempts_run(arg);
 }
 
+static void on_directs_due(void *arg)
+{
+	directs_look(arg);
+}
+
 static void on_units_due(void *arg)
 {
 	units_run(arg);
@@ -305,7 +311,8 @@ static void on_begin(void *state)
 	work_threads(1); /* one job is in flight at a time */
 	q->due_timer = timer_open(q->role.loop, on_due, q);
 	q->units_timer = timer_open(q->role.loop, on_units_due, q);
-	if (q->due_timer == NULL || q->units_timer == NULL)
+	q->direct_timer = timer_open(q->role.loop, on_directs_due, q);
+	if (q->due_timer == NULL || q->units_timer == NULL || q->direct_timer == NULL)
 		role_fail(&q->role, "out of memory");
 }
 
@@ -319,6 +326,8 @@ int queue_main(unsigned index)
 	list_init(&q->job_hook.link);
 	list_init(&q->spills);
 	list_init(&q->submissions);
+	list_init(&q->directs);
+	list_init(&q->direct_turns);
 	map_init(&q->recent);
 	map_init(&q->messages);
 	map_init(&q->mx_cache);

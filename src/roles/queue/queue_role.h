@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The queue role: owner of the spool. Private to this folder: queue_role.c
- * (configuration, peers, the store's jobs), intake.c (what smtpd hands over), recent.c
+ * (configuration, peers, the store's jobs), intake.c (what smtpd hands over), direct.c and
+ * direct_deliver.c (what is delivered while its client waits), recent.c
  * (what it may hand over twice), drop.c and drop_file.c (what programs of this machine
  * drop), messages.c (what is being worked on, and when each is due), attempts.c,
  * tries.c and groups.c (where do a due message's recipients go?), units.c (on the way to
@@ -90,7 +91,11 @@ struct queue_role {
 	size_t intake_bytes;
 	size_t settling;           /* results that are not completed */
 	bool intake_paused;
-	struct list submissions;   /* handed to the store and not completed */
+	struct list submissions;   /* handed over and not answered */
+	struct list directs;       /* messages that are delivered while their clients wait */
+	struct list direct_turns;  /* those that have deliveries to begin */
+	unsigned direct_deliveries; /* of these, under way */
+	struct timer *direct_timer;
 	struct map recent;         /* recent.c */
 	struct list spills;        /* large messages that are being received */
 	size_t spill_count;

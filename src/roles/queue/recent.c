@@ -9,7 +9,7 @@
 #include "clock.h"
 #include "queue_parts.h"
 
-#define RECENT_MS 180000   /* longer than smtpd waits for an answer */
+#define RECENT_MS 300000   /* longer than smtpd waits for an answer */
 #define RECENT_MAX 262144
 
 struct recent {

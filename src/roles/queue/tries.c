@@ -12,14 +12,6 @@
 #include "attempt.h"
 #include "clock.h"
 
-
-struct name {
-	struct map_link link;
-	enum attempt_name kind;
-	size_t len;
-	uint8_t text[];
-};
-
 void try_end(struct try *t)
 {
 	struct attempt *a = t->attempt;
@@ -129,34 +121,10 @@ static void deliver(struct try *t, const struct ipc_expanded *where)
 		close(fd);
 }
 
-/*
- * Whether a name is in the attempt's set already; else it is put there. The set holds
- * identities of mailboxes that get the message, and addresses that expansions added.
- */
-bool attempt_name_seen(struct attempt *a, enum attempt_name kind, struct span name)
-{
-	uint64_t hash = map_hash(a->owner->sender_key, name) + (uint64_t)kind;
-	struct map_link *link = map_first(&a->names, hash);
-	for (; link != NULL; link = map_next(link)) {
-		const struct name *n = MAP_ENTRY(link, struct name, link);
-		if (n->kind == kind && span_eq(span_of(n->text, n->len), name))
-			return true;
-	}
-	struct name *n = arena_alloc(&a->memory, sizeof(*n) + name.len);
-	if (n == NULL)
-		return false; /* two copies rather than none */
-	n->kind = kind;
-	n->len = name.len;
-	if (name.len > 0)
-		memcpy(n->text, name.ptr, name.len);
-	map_insert(&a->names, &n->link, hash);
-	return false;
-}
-
 /* The same mailbox by another spelling, or through another alias: it gets the message once. */
 static bool served_otherwise(struct try *t, struct span identity)
 {
-	if (!attempt_name_seen(t->attempt, ATTEMPT_SERVED, identity))
+	if (!names_seen(&t->attempt->names, ATTEMPT_SERVED, identity))
 		return false;
 	struct result_form form = form_of(t);
 	if (result_settle_expanded(t->attempt->owner, &form, &(struct result_expansion){ 0 }) < 0)
@@ -164,28 +132,19 @@ static bool served_otherwise(struct try *t, struct span identity)
 	return true;
 }
 
-static uint32_t list_count(ipc_list list)
-{
-	struct span item;
-	uint32_t count = 0;
-	while (ipc_list_next(&list, &item))
-		count++;
-	return count;
-}
-
 /* An alias's members take the recipient's place; who was added already is not added again. */
 static void replace(struct try *t, ipc_list targets)
 {
 	struct attempt *a = t->attempt;
 	struct span item;
-	struct result_expansion expansion = { .members = list_count(targets) };
+	struct result_expansion expansion = { .members = ipc_list_count(targets, UINT32_MAX) };
 	struct span *added = calloc((size_t)expansion.members + 1, sizeof(*added));
 	if (added == NULL) {
 		try_leave_open(t);
 		return;
 	}
 	while (ipc_list_next(&targets, &item))
-		if (!attempt_name_seen(a, ATTEMPT_ADDED, item))
+		if (!names_seen(&a->names, ATTEMPT_ADDED, item))
 			added[expansion.added_count++] = item;
 	struct result_form form = form_of(t);
 	expansion.added = added;

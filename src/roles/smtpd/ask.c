@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The questions of a session and where they go: recipients and names to policy,
- * large contents and finished messages to the queue. An answer that does not come
+ * The questions of a session and where they go: clients and names to policy
+ * (ask_policy.c), large contents and finished messages to the queue. An answer that does not come
  * is a temporary failure, with one exception: a message that the queue may have made
  * durable is never called refused. When the queue went away in that moment, the
  * message is offered to its successor under the same id, which knows whether it is
- * there already; when no answer comes at all, the client gets none either.
+ * there already; when no answer comes at all, the client gets none either. With LMTP
+ * it is told that the result is not known, and keeps the message (RFC 2033).
  */
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -24,96 +25,20 @@ enum submitting {
 	SUBMIT_NO_ROOM   /* out of memory, or larger than one question may be */
 };
 
-/* Answers the session; the caller pumps, or is inside the pump already. */
-static void tell(struct smtpd_conn *conn, const struct smtp_server_answer *answer)
+void smtpd_answer(struct smtpd_conn *conn, const struct smtp_server_answer *answer)
 {
 	smtp_server_answer(conn->session, answer, clock_forward_ms());
 }
 
-/* An answer arrived from another role, maybe after the client left. */
-static void arrived(struct smtpd_conn *conn, const struct smtp_server_answer *answer)
+void smtpd_answer_arrived(struct smtpd_conn *conn, const struct smtp_server_answer *answer)
 {
 	conn->asking = false;
 	if (conn->fd < 0) {
 		smtpd_conn_close(conn, "");
 		return;
 	}
-	tell(conn, answer);
+	smtpd_answer(conn, answer);
 	smtpd_conn_pump(conn);
-}
-
-static enum reply_key key_of(uint16_t key, enum reply_key otherwise)
-{
-	return key < REPLY_KEY_COUNT ? (enum reply_key)key : otherwise;
-}
-
-/* For the note that the session makes of a refusal. */
-static void keep_reasons(struct smtpd_conn *conn, const struct ipc_checked *verdict)
-{
-	snprintf(conn->check, sizeof(conn->check), "%.*s", SPAN_FMT(span_to(verdict->check, sizeof(conn->check) - 1)));
-	conn->why_line = verdict->line;
-	buf_clear(&conn->why);
-	if (verdict->why.len > 0)
-		buf_add(&conn->why, span_to(verdict->why, SMTPD_WHY_BYTES_MAX));
-}
-
-static void on_verdict(void *arg, const struct channel_message *message)
-{
-	struct ipc_checked verdict = { .key = REPLY_POLICY_UNAVAILABLE };
-	struct smtpd_conn *conn = arg;
-	if (message != NULL)
-		ipc_get_checked(message->body, &verdict);
-	keep_reasons(conn, &verdict);
-	arrived(conn, &(struct smtp_server_answer){ .key = key_of(verdict.key, REPLY_POLICY_UNAVAILABLE),
-		.seconds = verdict.seconds, .mailboxes = &verdict.moved_to, .mailbox_count = verdict.moved_to.len > 0 });
-}
-
-static void ask_rcpt(struct smtpd_conn *conn, const struct smtp_server_question *q)
-{
-	unsigned stages = SMTP_STAGE(SMTP_AT_CONNECT) | SMTP_STAGE(SMTP_AT_HELO) | SMTP_STAGE(SMTP_AT_MAIL)
-		| SMTP_STAGE(SMTP_AT_RCPT);
-	struct ipc_check_ask ask = { .at = SMTP_AT_RCPT, .stages = (uint8_t)stages, .client = conn->peer,
-		.server = conn->local, .trusted = conn->trusted,
-		.helo = smtp_server_helo(conn->session), .sender = q->transaction->sender,
-		.recipient = q->address, .size = q->transaction->size_declared };
-	struct channel_question question = { IPC_CHECK_ASK, -1, SMTPD_ASK_TIMEOUT_MS, on_verdict, conn };
-	struct buf *out = conn->smtpd->policy != NULL ? channel_ask(conn->smtpd->policy, &question) : NULL;
-	if (out == NULL) {
-		tell(conn, &(struct smtp_server_answer){ .key = REPLY_POLICY_UNAVAILABLE });
-		return;
-	}
-	conn->asking = true;
-	ipc_put_check_ask(out, &ask);
-	channel_end(conn->smtpd->policy);
-}
-
-static void on_verified(void *arg, const struct channel_message *message)
-{
-	/* One more than are shown: a longer list shall be known as one. */
-	struct span lines[SMTP_SERVER_EXPN_LINES_MAX + 1];
-	struct ipc_verified verified = { .key = REPLY_POLICY_UNAVAILABLE };
-	struct smtp_server_answer answer = { .mailboxes = lines };
-	if (message != NULL)
-		ipc_get_verified(message->body, &verified);
-	answer.key = key_of(verified.key, REPLY_POLICY_UNAVAILABLE);
-	while (answer.mailbox_count <= SMTP_SERVER_EXPN_LINES_MAX
-	       && ipc_list_next(&verified.mailboxes, &lines[answer.mailbox_count]))
-		answer.mailbox_count++;
-	arrived(arg, &answer);
-}
-
-static void ask_verify(struct smtpd_conn *conn, const struct smtp_server_question *q)
-{
-	struct ipc_verify_ask ask = { .expand = q->kind == SMTP_ASK_EXPN, .address = q->address };
-	struct channel_question question = { IPC_VERIFY_ASK, -1, SMTPD_ASK_TIMEOUT_MS, on_verified, conn };
-	struct buf *out = conn->smtpd->policy != NULL ? channel_ask(conn->smtpd->policy, &question) : NULL;
-	if (out == NULL) {
-		tell(conn, &(struct smtp_server_answer){ .key = REPLY_POLICY_UNAVAILABLE });
-		return;
-	}
-	conn->asking = true;
-	ipc_put_verify_ask(out, &ask);
-	channel_end(conn->smtpd->policy);
 }
 
 static void on_spill(void *arg, const struct channel_message *message)
@@ -122,7 +47,7 @@ static void on_spill(void *arg, const struct channel_message *message)
 	struct ipc_spill_ready ready = { .key = REPLY_QUEUE_UNAVAILABLE };
 	if (message != NULL)
 		ipc_get_spill_ready(message->body, &ready);
-	enum reply_key key = key_of(ready.key, REPLY_QUEUE_UNAVAILABLE);
+	enum reply_key key = smtpd_key(ready.key, REPLY_QUEUE_UNAVAILABLE);
 	if (message != NULL && message->fd >= 0 && conn->spill_fd < 0) {
 		conn->spill_fd = message->fd;
 		conn->spill_at = ready.offset;
@@ -133,7 +58,7 @@ static void on_spill(void *arg, const struct channel_message *message)
 	/* A yes without its descriptor is no yes. */
 	if (reply_entry(key)->code < 300 && conn->spill_fd < 0)
 		key = REPLY_QUEUE_UNAVAILABLE;
-	arrived(conn, &(struct smtp_server_answer){ .key = key });
+	smtpd_answer_arrived(conn, &(struct smtp_server_answer){ .key = key });
 }
 
 static void ask_spill(struct smtpd_conn *conn, const struct smtp_server_question *q)
@@ -142,7 +67,7 @@ static void ask_spill(struct smtpd_conn *conn, const struct smtp_server_question
 	struct channel_question question = { IPC_SPILL_ASK, -1, SMTPD_ASK_TIMEOUT_MS, on_spill, conn };
 	struct buf *out = conn->smtpd->queue != NULL ? channel_ask(conn->smtpd->queue, &question) : NULL;
 	if (out == NULL) {
-		tell(conn, &(struct smtp_server_answer){ .key = REPLY_QUEUE_UNAVAILABLE });
+		smtpd_answer(conn, &(struct smtp_server_answer){ .key = REPLY_QUEUE_UNAVAILABLE });
 		return;
 	}
 	conn->asking = true;
@@ -187,47 +112,92 @@ void smtpd_spill_drop(struct smtpd_conn *conn)
 	channel_end(queue);
 }
 
-static void log_accepted(const struct smtpd_conn *conn, enum reply_key key)
+/* Of how many recipients the message was taken. */
+static size_t taken_count(const struct smtpd_conn *conn, const struct smtp_server_answer *a)
+{
+	size_t taken = 0;
+	for (size_t i = 0; i < a->key_count; i++)
+		taken += reply_entry(a->keys[i])->code < 300;
+	if (a->key_count == 0 && a->key == REPLY_MESSAGE_QUEUED)
+		taken = conn->committing->recipient_count;
+	return taken;
+}
+
+static void log_accepted(const struct smtpd_conn *conn, const struct smtp_server_answer *a)
 {
 	const struct smtp_transaction *t = conn->committing;
+	size_t taken = taken_count(conn, a);
 	struct log_line line;
 	struct buf peer;
 	buf_init(&peer, 64);
 	netaddr_write(&peer, &conn->peer);
-	log_begin(&line, LOG_INFO, key == REPLY_MESSAGE_QUEUED ? "accepted" : "not-accepted");
+	log_begin(&line, LOG_INFO, taken > 0 ? "accepted" : "not-accepted");
 	log_id(&line, "m", &conn->message_id);
 	log_span(&line, "s", smtp_server_session_id(conn->session));
 	log_span(&line, "client", buf_span(&peer));
 	log_span(&line, "from", t->sender);
 	log_u64(&line, "rcpts", t->recipient_count);
+	if (taken > 0 && taken < t->recipient_count)
+		log_u64(&line, "taken", taken);
 	log_u64(&line, "bytes", t->stored_bytes);
 	log_u64(&line, "sync_us", clock_mono_us() - conn->asked_us);
-	log_str(&line, "key", reply_entry(key)->name);
+	if (a->key_count == 0)
+		log_str(&line, "key", reply_entry(a->key)->name);
 	log_end(&line);
 	buf_fini(&peer);
 }
 
-/* The queue can say neither yes nor no: any answer might be a lie, so there is none. */
+static void committed(struct smtpd_conn *conn, const struct smtp_server_answer *a)
+{
+	log_accepted(conn, a);
+	if (taken_count(conn, a) > 0)
+		smtpd_tell_accepted(conn, a->key_count > 0 ? a->keys : NULL);
+	spill_close(conn);
+	smtpd_answer_arrived(conn, a);
+}
+
+/* The queue can say neither yes nor no. In SMTP any answer might be a lie, so there is none. */
 static void unknown(struct smtpd_conn *conn)
 {
-	conn->asking = false;
-	conn->resubmit = false;
-	spill_close(conn);
 	struct log_line line;
+	conn->resubmit = false;
 	log_begin(&line, LOG_OPERATOR, "outcome-unknown");
 	log_id(&line, "m", &conn->message_id);
-	log_str(&line, "text", "the queue did not say whether it kept the message; the client is left without an answer");
+	log_str(&line, "text", conn->lmtp
+		? "the queue did not say what became of the message; the client is asked to keep it"
+		: "the queue did not say whether it kept the message; the client is left without an answer");
 	log_end(&line);
+	if (conn->lmtp) {
+		committed(conn, &(struct smtp_server_answer){ .key = REPLY_DELIVERY_UNKNOWN });
+		return;
+	}
+	conn->asking = false;
+	spill_close(conn);
 	smtpd_conn_close(conn, "the outcome is unknown");
 }
 
-static void committed(struct smtpd_conn *conn, enum reply_key key)
+/* A success is one of two; what else is no refusal tells nothing. */
+static enum reply_key result_key(uint16_t number)
 {
-	log_accepted(conn, key);
-	if (key == REPLY_MESSAGE_QUEUED)
-		smtpd_tell_accepted(conn);
-	spill_close(conn);
-	arrived(conn, &(struct smtp_server_answer){ .key = key });
+	enum reply_key key = smtpd_key(number, REPLY_DELIVERY_UNKNOWN);
+	bool known = key == REPLY_LMTP_DELIVERED || key == REPLY_MESSAGE_QUEUED || reply_entry(key)->code >= 400;
+	return known ? key : REPLY_DELIVERY_UNKNOWN;
+}
+
+/* What became of each recipient; a list that does not fit tells nothing. */
+static void committed_each(struct smtpd_conn *conn, struct span results)
+{
+	size_t count = conn->committing->recipient_count;
+	enum reply_key *keys = results.len == count * sizeof(uint16_t) ? malloc(count * sizeof(*keys)) : NULL;
+	if (keys == NULL) {
+		unknown(conn);
+		return;
+	}
+	struct wire_reader r = { .rest = results };
+	for (size_t i = 0; i < count; i++)
+		keys[i] = result_key(wire_get_u16(&r));
+	committed(conn, &(struct smtp_server_answer){ .key = REPLY_MESSAGE_QUEUED, .keys = keys, .key_count = count });
+	free(keys);
 }
 
 static void on_submitted(void *arg, const struct channel_message *message)
@@ -245,18 +215,30 @@ static void on_submitted(void *arg, const struct channel_message *message)
 		return;
 	}
 	ipc_get_submitted(message->body, &submitted);
+	enum reply_key key = smtpd_key(submitted.key, REPLY_QUEUE_UNAVAILABLE);
 	if (submitted.unknown != 0)
 		unknown(conn);
+	else if (conn->lmtp && key == REPLY_MESSAGE_QUEUED)
+		committed_each(conn, submitted.results);
 	else
-		committed(conn, key_of(submitted.key, REPLY_QUEUE_UNAVAILABLE));
+		committed(conn, &(struct smtp_server_answer){ .key = key });
 }
 
 /* However often it is offered again, a client is not kept for longer than this. */
 static uint32_t commit_left_ms(const struct smtpd_conn *conn)
 {
 	uint64_t gone_ms = (clock_mono_us() - conn->asked_us) / 1000;
-	uint64_t left_ms = gone_ms < SMTPD_COMMIT_TIMEOUT_MS ? SMTPD_COMMIT_TIMEOUT_MS - gone_ms : 0;
-	return left_ms < SMTPD_ASK_TIMEOUT_MS ? (uint32_t)left_ms : SMTPD_ASK_TIMEOUT_MS;
+	uint64_t all_ms = conn->lmtp ? SMTPD_LMTP_TIMEOUT_MS : SMTPD_COMMIT_TIMEOUT_MS;
+	uint64_t left_ms = gone_ms < all_ms ? all_ms - gone_ms : 0;
+	uint64_t once_ms = conn->lmtp ? SMTPD_LMTP_TIMEOUT_MS : SMTPD_ASK_TIMEOUT_MS;
+	return (uint32_t)(left_ms < once_ms ? left_ms : once_ms);
+}
+
+/* How long the queue may deliver; 0: it is to keep the message. */
+static uint32_t patience_ms(const struct smtpd_conn *conn)
+{
+	uint32_t left_ms = conn->lmtp ? commit_left_ms(conn) : 0;
+	return left_ms > 2 * SMTPD_LMTP_MARGIN_MS ? left_ms - SMTPD_LMTP_MARGIN_MS : left_ms / 2;
 }
 
 static void ask_submit(struct smtpd_conn *conn, struct channel *queue, const struct ipc_submit_ask *ask,
@@ -299,7 +281,7 @@ static enum submitting submit(struct smtpd_conn *conn)
 	struct ipc_submit_ask ask = { .id = t->id, .arrived_ms = clock_unix_ms(), .sender = t->sender,
 		.recipients = buf_span(&list), .smtputf8 = t->smtputf8, .body = t->body_binary ? 2 : t->body_8bit,
 		.notify = buf_span(&notify), .orcpts = buf_span(&orcpts), .ret = (uint8_t)t->ret, .envid = t->envid,
-		.again = conn->resubmit,
+		.again = conn->resubmit, .patience_ms = patience_ms(conn),
 		.client = buf_span(&peer), .helo = smtp_server_helo(conn->session),
 		.session = smtp_server_session_id(conn->session), .large = t->spilled,
 		.large_bytes = t->spilled ? t->stored_bytes : 0, .content_crc = t->stored_crc32c,
@@ -343,19 +325,26 @@ static void ask_commit(struct smtpd_conn *conn, const struct smtp_server_questio
 	}
 	/* Nothing left this process, so nothing was kept: the refusal is true. */
 	smtpd_spill_drop(conn);
-	tell(conn, &(struct smtp_server_answer){ .key = refusal });
+	smtpd_answer(conn, &(struct smtp_server_answer){ .key = refusal });
 }
 
 void smtpd_ask(struct smtpd_conn *conn, const struct smtp_server_question *question)
 {
 	assert(!conn->asking);
 	switch (question->kind) {
+	case SMTP_ASK_CONNECT:
+		if (!smtpd_greet_later(conn))
+			smtpd_ask_client(conn, question);
+		break;
+	case SMTP_ASK_HELO:
+	case SMTP_ASK_MAIL:
 	case SMTP_ASK_RCPT:
-		ask_rcpt(conn, question);
+	case SMTP_ASK_END:
+		smtpd_ask_client(conn, question);
 		break;
 	case SMTP_ASK_VRFY:
 	case SMTP_ASK_EXPN:
-		ask_verify(conn, question);
+		smtpd_ask_verify(conn, question);
 		break;
 	case SMTP_ASK_SPILL:
 		ask_spill(conn, question);

@@ -34,6 +34,7 @@ static void conn_free(struct smtpd_conn *conn)
 
 void smtpd_conn_close(struct smtpd_conn *conn, const char *why)
 {
+	smtpd_greet_forget(conn);
 	if (conn->fd >= 0) {
 		struct log_line line;
 		log_begin(&line, LOG_INFO, "disconnected");
@@ -218,6 +219,7 @@ static void receive(struct smtpd_conn *conn)
 	}
 	if (!conn->closing)
 		hold(conn, input);
+	smtpd_greet_talked(conn);
 	smtpd_conn_pump(conn);
 }
 
@@ -235,10 +237,12 @@ void smtpd_conn_open(struct smtpd_listener *listener, int fd, const struct netad
 	struct smtpd *d = listener->smtpd;
 	struct smtpd_conn *conn = calloc(1, sizeof(*conn));
 	bool trusted = smtpd_trusts(d->settings, peer);
-	bool counted = d->settings->connections_per_client_max > 0 && !trusted;
-	struct smtp_server_peer who = { .addr = *peer, .trusted = trusted, .now_ms = clock_forward_ms() };
+	bool counted = smtpd_client_limited(d->settings, peer);
+	bool stranger = !trusted && !listener->lmtp && peer->family != 0;
+	struct smtp_server_peer who = { .addr = *peer, .trusted = trusted, .now_ms = clock_forward_ms(),
+		.ask_stages = stranger ? d->stages.ask : 0 };
 	if (conn != NULL)
-		conn->session = smtp_server_new(&d->settings->options[listener->repair_newlines], &who);
+		conn->session = smtp_server_new(&d->settings->options[listener->lmtp][listener->repair_newlines], &who);
 	if (conn != NULL && conn->session != NULL)
 		conn->poller = poller_open(d->role.loop, fd, on_ready, conn);
 	if (conn == NULL || conn->session == NULL || conn->poller == NULL) {
@@ -257,6 +261,7 @@ void smtpd_conn_open(struct smtpd_listener *listener, int fd, const struct netad
 	conn->peer = *peer;
 	sock_local(fd, &conn->local);
 	conn->trusted = trusted;
+	conn->lmtp = listener->lmtp;
 	conn->counted = counted;
 	conn->spill_fd = -1;
 	conn->since_ms = clock_unix_ms();
@@ -275,7 +280,7 @@ void smtpd_conn_open(struct smtpd_listener *listener, int fd, const struct netad
 /* Output waits, and none of it left for as long as a client may be silent, or be told good-bye. */
 static bool does_not_read(const struct smtpd_conn *conn)
 {
-	uint64_t patience_ms = conn->settings->options[0].limits.command_timeout_ms;
+	uint64_t patience_ms = conn->settings->options[0][0].limits.command_timeout_ms;
 	if (conn->closing && patience_ms > SMTPD_LAST_WORDS_MS)
 		patience_ms = SMTPD_LAST_WORDS_MS;
 	return conn->stalled_us != 0 && clock_mono_us() - conn->stalled_us > patience_ms * 1000;
@@ -283,7 +288,8 @@ static bool does_not_read(const struct smtpd_conn *conn)
 
 void smtpd_conn_sweep(struct smtpd_conn *conn, uint64_t now_ms)
 {
-	if (conn->resubmit && clock_mono_us() - conn->asked_us > SMTPD_ASK_TIMEOUT_MS * 1000ull) {
+	uint64_t patience_ms = conn->lmtp ? SMTPD_LMTP_TIMEOUT_MS : SMTPD_ASK_TIMEOUT_MS;
+	if (conn->resubmit && clock_mono_us() - conn->asked_us > patience_ms * 1000) {
 		smtpd_ask_give_up(conn);
 		return;
 	}
@@ -301,6 +307,10 @@ void smtpd_conn_shutdown(struct smtpd_conn *conn)
 {
 	if (conn->fd < 0)
 		return;
+	if (conn->greet_at_ms != 0) {
+		smtpd_conn_close(conn, "the server stops");
+		return;
+	}
 	smtp_server_shutdown(conn->session, clock_forward_ms());
 	smtpd_conn_pump(conn);
 }

@@ -73,6 +73,11 @@ bool smtpd_trusts(const struct smtpd_settings *settings, const struct netaddr *p
 	return false;
 }
 
+bool smtpd_client_limited(const struct smtpd_settings *settings, const struct netaddr *peer)
+{
+	return settings->connections_per_client_max > 0 && peer->family != 0 && !smtpd_trusts(settings, peer);
+}
+
 /* One 421 line, as far as the socket takes it at once. */
 static void turn_away(struct smtpd *d, int fd, const struct netaddr *peer)
 {
@@ -95,7 +100,7 @@ static void turn_away(struct smtpd *d, int fd, const struct netaddr *peer)
 static void take(struct smtpd_listener *listener, int fd, const struct netaddr *peer)
 {
 	struct smtpd *d = listener->smtpd;
-	bool limited = d->settings->connections_per_client_max > 0 && !smtpd_trusts(d->settings, peer);
+	bool limited = smtpd_client_limited(d->settings, peer);
 	if (d->conn_count >= d->settings->connections_max || (limited && !client_take(d, peer))) {
 		turn_away(d, fd, peer);
 		return;
@@ -138,7 +143,8 @@ void smtpd_listener_add(struct smtpd *d, const struct ipc_listener *say, int fd)
 		close(fd);
 		return;
 	}
-	*listener = (struct smtpd_listener){ .smtpd = d, .fd = fd, .repair_newlines = say->repair_newlines != 0 };
+	*listener = (struct smtpd_listener){ .smtpd = d, .fd = fd, .repair_newlines = say->repair_newlines != 0,
+		.lmtp = say->lmtp != 0 };
 	struct span name = span_to(say->name, sizeof(listener->name) - 1);
 	if (name.len > 0)
 		memcpy(listener->name, name.ptr, name.len);

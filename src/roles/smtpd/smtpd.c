@@ -53,10 +53,11 @@ static bool setup(struct smtpd *d, struct span body)
 	settings->connections_max = say.connections_max;
 	settings->connections_per_client_max = say.connections_per_client_max;
 	settings->log_json = say.log_json != 0;
-	for (int repair = 0; repair < 2; repair++) {
-		settings->options[repair] = (struct smtp_server_options){ .hostname = span_str(settings->hostname),
-			.limits = SMTP_SERVER_LIMITS_DEFAULT, .ids = &d->ids, .repair_newlines = repair == 1 };
-		limits_take(&settings->options[repair].limits, &say);
+	for (int i = 0; i < 4; i++) {
+		struct smtp_server_options *options = &settings->options[i / 2][i % 2];
+		*options = (struct smtp_server_options){ .hostname = span_str(settings->hostname),
+			.limits = SMTP_SERVER_LIMITS_DEFAULT, .ids = &d->ids, .lmtp = i / 2 == 1, .repair_newlines = i % 2 == 1 };
+		limits_take(&options->limits, &say);
 	}
 	smtpd_settings_unref(d->next_settings);
 	d->next_settings = settings;
@@ -100,6 +101,11 @@ static bool on_control(void *state, const struct channel_message *message)
 	}
 }
 
+static bool on_policy_said(void *arg, const struct channel_message *message)
+{
+	return message->type == IPC_POLICY_STAGES && smtpd_stages_take(arg, message->body);
+}
+
 static void on_policy_closed(void *arg, const char *reason)
 {
 	struct smtpd *d = arg;
@@ -132,7 +138,7 @@ static void resubmit_all(struct smtpd *d)
 
 static void on_peer(void *state, enum ipc_role peer, unsigned index, int fd)
 {
-	static const struct channel_handlers policy = { IPC_SMTPD, IPC_POLICY, role_message_refuse, on_policy_closed };
+	static const struct channel_handlers policy = { IPC_SMTPD, IPC_POLICY, on_policy_said, on_policy_closed };
 	static const struct channel_handlers queue = { IPC_SMTPD, IPC_QUEUE, role_message_refuse, on_queue_closed };
 	static const struct channel_handlers console = { IPC_SMTPD, IPC_CONSOLE, role_message_refuse, on_console_closed };
 	struct smtpd *d = state;
@@ -208,6 +214,7 @@ static void prepare(struct smtpd *d)
 	d->hash_key[0] = id_source_u64(&d->ids);
 	d->hash_key[1] = id_source_u64(&d->ids);
 	list_init(&d->conns);
+	list_init(&d->greeting);
 	map_init(&d->clients);
 	role_descriptors_raise();
 }
@@ -215,6 +222,7 @@ static void prepare(struct smtpd *d)
 static void begin(void *arg)
 {
 	struct smtpd *d = arg;
+	d->greet_timer = timer_open(d->role.loop, smtpd_greet_due, d);
 	d->sweep = timer_open(d->role.loop, on_sweep, d);
 	if (d->sweep != NULL)
 		timer_set(d->sweep, SMTPD_SWEEP_MS);

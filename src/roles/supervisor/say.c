@@ -7,19 +7,13 @@
 #include "say.h"
 #include "version.h"
 
-static void write_block(struct buf *out, const struct netblock *block)
-{
-	netaddr_write(out, &block->addr);
-	buf_addf(out, "/%u", block->prefix_bits);
-}
-
 static void trust_list(const struct conf *conf, struct buf *list)
 {
 	struct buf text;
 	buf_init(&text, 128);
 	for (size_t i = 0; i < conf->trust.count; i++) {
 		buf_clear(&text);
-		write_block(&text, &conf->trust.blocks[i]);
+		netblock_write(&text, &conf->trust.blocks[i]);
 		ipc_list_add(list, buf_span(&text));
 	}
 	buf_fini(&text);
@@ -35,7 +29,8 @@ static void say_listeners(struct child_process *c)
 	const struct supervisor *s = c->supervisor;
 	for (size_t i = 0; i < s->listener_count; i++) {
 		struct ipc_listener say = { .name = s->listeners[i].listen->name,
-			.repair_newlines = s->listeners[i].listen->bare_newline == CONF_NEWLINE_REPAIR };
+			.repair_newlines = s->listeners[i].listen->bare_newline == CONF_NEWLINE_REPAIR,
+			.lmtp = s->listeners[i].listen->protocol == CONF_PROTOCOL_LMTP };
 		SAY(c, LISTENER, listener, &say, s->listeners[i].fd);
 	}
 }

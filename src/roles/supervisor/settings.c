@@ -11,8 +11,6 @@
 #include "sock.h"
 #include "supervisor.h"
 
-#define SOCKET_MODE 0666
-
 int settings_load(struct supervisor *s, struct conf **conf_out, struct buf *problems)
 {
 	struct buf text;
@@ -36,11 +34,22 @@ int settings_load(struct supervisor *s, struct conf **conf_out, struct buf *prob
 	return error;
 }
 
-static int open_address(const struct conf_address *address)
+static int open_address(const struct conf_listen *listen, const struct conf_address *address)
 {
 	if (address->addr.family != 0)
 		return sock_listen_tcp(&address->addr, address->port);
-	return sock_listen_unix((const char *)address->path.ptr, SOCKET_MODE);
+	/* Nobody but its owner, until its group is known to be right. */
+	unsigned mode = listen->socket_group.len > 0 ? listen->socket_mode & 0700 : listen->socket_mode;
+	return sock_listen_unix((const char *)address->path.ptr, mode);
+}
+
+/* Also of a socket that was open already: the configuration may say something else today. */
+static int permit(const struct conf_listen *listen, const struct conf_address *address)
+{
+	if (address->addr.family != 0)
+		return 0;
+	return sock_permit_unix((const char *)address->path.ptr, listen->socket_mode,
+		(const char *)listen->socket_group.ptr);
 }
 
 static int find_open(const struct supervisor *s, struct span text)
@@ -78,14 +87,17 @@ int settings_listen(struct supervisor *s, struct conf *next, struct buf *problem
 			const struct conf_address *address = &listen->addresses.items[a];
 			int fd = find_open(s, address->text);
 			if (fd < 0)
-				fd = open_address(address);
-			if (fd < 0) {
-				buf_addf(problems, "%s:%u: cannot listen on %.*s: %s\n", s->conf_path, address->line,
-					SPAN_FMT(address->text), strerror(-fd));
+				fd = open_address(listen, address);
+			int error = fd < 0 ? fd : permit(listen, address);
+			if (fd >= 0)
+				list[count++] = (struct listener){ address->text, fd, listen };
+			if (error < 0) {
+				buf_addf(problems, "%s:%u: %s %.*s: %s\n", s->conf_path, address->line,
+					fd < 0 ? "cannot listen on" : "cannot set the permissions of", SPAN_FMT(address->text),
+					error == -ESRCH ? "there is no such group" : strerror(-error));
 				close_others(list, count, s->listeners, s->listener_count);
-				return fd;
+				return error;
 			}
-			list[count++] = (struct listener){ address->text, fd, listen };
 		}
 	}
 	close_others(s->listeners, s->listener_count, list, count);

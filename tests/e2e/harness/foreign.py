@@ -130,7 +130,7 @@ class Foreign:
         return found[0]
 
 
-EXIM = """\
+EXIM_HEAD = """\
 primary_hostname = exim.test
 daemon_smtp_ports = {port}
 local_interfaces = 127.0.0.1
@@ -139,6 +139,9 @@ log_file_path = {dir}/%slog
 pid_file_path = {dir}/pid
 keep_environment =
 tls_advertise_hosts =
+"""
+
+EXIM = EXIM_HEAD + """\
 dsn_advertise_hosts = *
 smtputf8_advertise_hosts = *
 message_size_limit = ${{if eq{{$sender_host_address}}{{{narrow}}}{{10K}}{{50M}}}}
@@ -224,6 +227,42 @@ class Exim(Foreign):
         """What Exim noted when it took the one message of this sender."""
         line, = [line for line in self.log().splitlines() if f" <= {sender} " in line]
         return line
+
+
+FEEDER = EXIM_HEAD + """\
+deliver_drop_privilege
+acl_smtp_rcpt = accept
+begin routers
+all:
+  driver = {driver}
+  transport = feed
+  {route}
+begin transports
+feed:
+  {transport}
+begin retry
+* * F,1h,1s
+"""
+
+
+class EximFeeder(Foreign):
+    """Exim that hands everything over by LMTP, to a port or to a UNIX socket, and tries again each second."""
+
+    peer = "exim"
+    users = ("Debian-exim",)
+    logs = ("mainlog", "paniclog")
+
+    def __init__(self, folder, to):
+        super().__init__(folder)
+        os.makedirs(os.path.join(self.dir, "spool"))
+        unix = isinstance(to, str)
+        transport = (f"driver = lmtp\n  socket = {to}\n  batch_max = 100" if unix else
+                     f"driver = smtp\n  protocol = lmtp\n  port = {to}\n  allow_localhost")
+        self.put("conf", FEEDER.format(dir=self.dir, port=self.port, driver="accept" if unix else "manualroute",
+                                       route="" if unix else "route_data = 127.0.0.1\n  self = send", transport=transport))
+
+    def command(self):
+        return ["/usr/sbin/exim4", "-C", os.path.join(self.dir, "conf"), "-bdf", "-q1s"]
 
 
 DOVECOT = """\

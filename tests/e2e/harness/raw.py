@@ -41,9 +41,16 @@ class Closed(Exception):
 
 
 class Raw:
+    """`port` is one, or the path of a UNIX socket."""
+
     def __init__(self, port, source="127.0.0.1", timeout=20):
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout=timeout, source_address=(source, 0))
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if isinstance(port, str):
+            self.sock = socket.socket(socket.AF_UNIX)
+            self.sock.settimeout(timeout)
+            self.sock.connect(port)
+        else:
+            self.sock = socket.create_connection(("127.0.0.1", port), timeout=timeout, source_address=(source, 0))
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffered = b""
 
     def __enter__(self):
@@ -118,10 +125,10 @@ class Raw:
             line = line.encode("utf-8")
         return self.send(line + b"\r\n").reply()
 
-    def greeted(self, name="client.test"):
-        """Reads the greeting and says EHLO."""
+    def greeted(self, name="client.test", verb="EHLO"):
+        """Reads the greeting and says EHLO, or LHLO."""
         self.reply().is_(220)
-        self.cmd("EHLO " + name).is_(250)
+        self.cmd(f"{verb} {name}").is_(250)
         return self
 
     def begin(self, sender="sender@client.test", *recipients, params=""):
@@ -135,6 +142,11 @@ class Raw:
         """DATA with content as it stands on the wire, without the final dot; the reply after it."""
         self.cmd("DATA").is_(354)
         return self.send(content + b".\r\n").reply()
+
+    def data_each(self, content, count):
+        """The same with LMTP: the replies of so many recipients."""
+        self.cmd("DATA").is_(354)
+        return self.send(content + b".\r\n").replies(count)
 
     def quit(self):
         self.cmd("QUIT").is_(221)

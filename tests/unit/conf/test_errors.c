@@ -106,13 +106,20 @@ static const struct error_case cases[] = {
 	{ HOST "listen \"s\" { address = \"localhost:25\" bare-newline = allow }",
 	  "c:2: address: \"localhost:25\" is not an address; write 192.0.2.1:25, [::]:25 or unix:/path\n"
 	  "c:2: bare-newline: \"allow\" is not known; write refuse or repair\n" },
-	{ HOST "listen \"s\" { address = \"[::]:25\" protocol = lmtp }",
-	  "c:2: protocol: \"lmtp\" is not known; write smtp\n" },
+	{ HOST "listen \"s\" { address = \"[::]:25\" protocol = pop3 }",
+	  "c:2: protocol: \"pop3\" is not known; write smtp or lmtp\n" },
+
+	{ HOST "listen \"s\" { address = \"unix:/s\" socket-mode = 0660 socket-group = \"a b\" }",
+	  "c:2: socket-mode: \"0660\" must stand in double quotes\n"
+	  "c:2: socket-group: \"a b\" is not the name of a group\n" },
+	{ HOST "listen \"s\" { address = \"unix:/s\" socket-mode = \"rw\" }",
+	  "c:2: socket-mode: \"rw\" is not a file's permissions; write 0660 or 0666\n" },
 
 	/* checks */
 	{ BASE "checks { order = {\"recipient\", \"relay\", \"harvets\", helo, x} }",
 	  "c:3: order: \"harvets\" is not known; did you mean \"harvest\"?\n"
-	  "c:3: order: \"x\" is not known; write helo or sender-domain or relay or harvest or recipient\n" },
+	  "c:3: order: \"x\" is not known; write early-talk or helo or sender-domain or relay or harvest or recipient or "
+	  "mailbox\n" },
 	{ BASE "checks {\norder = {\"helo\", \"relay\", \"helo\", \"recipient\"} }",
 	  "c:4: order: \"helo\" is in this list already\n" },
 	{ BASE "checks { order = {\"relay\", \"harvest\"} }", "c:3: order: relay and recipient cannot be left out\n" },
@@ -222,6 +229,8 @@ static const struct error_case cases[] = {
 	  "listen \"c\" { address = {\"127.0.0.2:25\", \"unix:/s\", \"unix:/s\"} }",
 	  "c:3: address: \"127.0.0.2:25\" is taken already by \"127.0.0.2:25\" in line 2\n"
 	  "c:3: address: \"unix:/s\" is taken already by \"unix:/s\" in line 3\n" },
+	{ HOST "listen \"s\" { address = {\"127.0.0.1:24\", \"[::1]:25\"} protocol = lmtp }",
+	  "c:2: address: \"[::1]:25\" is SMTP's port, where LMTP must not be spoken (RFC 2033 section 5); write 24\n" },
 	{ BASE "postmaster = \"a@c.org\"\n" DOMAIN("b.org"),
 	  "c:3: postmaster: \"c.org\" is not a domain here; name a mailbox of one that is\n" },
 
@@ -283,6 +292,9 @@ static const struct error_case warnings[] = {
 	{ BASE, "" },
 	{ BASE DOMAIN("b.org"), "c: warning: postmaster is not set, so each domain needs a user or an alias of this name "
 	  "(RFC 5321 section 4.5.1)\n" },
+	{ HOST "listen \"s\" { address = \"127.0.0.1:24\"\nsocket-mode = \"0600\"\nsocket-group = \"mail\" }",
+	  "c:3: warning: socket-mode: this listener has no UNIX socket\n"
+	  "c:4: warning: socket-group: this listener has no UNIX socket\n" },
 	{ BASE "trust = \"0.0.0.0/0\"", "c:3: warning: trust: a network with the prefix /0 trusts everybody\n" },
 	{ BASE "limits { command-timeout = 1m }",
 	  "c:3: warning: command-timeout: RFC 5321 section 4.5.3.2.7 asks for 5m at least\n" },

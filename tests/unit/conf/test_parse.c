@@ -26,10 +26,11 @@ static const char full[] =
 	"postmaster = \"alice@B\xc3\xbc" "cher.example\"\n"
 	"smtpd-processes = 2  deliveries = 4\n"
 	"control = \"/run/waybill/control\"\n"
-	"listen \"smtp\" { address = {\"[::]:25\", \"unix:/run/s\"} protocol = smtp bare-newline = \"repair\" }\n"
+	"listen \"smtp\" { address = {\"[::]:25\", \"unix:/run/s\"} protocol = smtp bare-newline = \"repair\""
+	" socket-mode = \"0660\" socket-group = \"mail\" }\n"
 	"listen \"other\"\n"
 	"{\n"
-	"    address = \"127.0.0.1:2525\"\n"
+	"    address = \"127.0.0.1:2525\" protocol = lmtp\n"
 	"}\n"
 	"domain \"example.org\" {\n"
 	"    mailboxes = \"maildir:/m/{domain}/{user}\"\n"
@@ -96,6 +97,8 @@ static void test_minimal_file_has_all_defaults(void **state)
 	assert_int_equal(conf->listen_count, 1);
 	assert_int_equal(conf->listens[0].protocol, CONF_PROTOCOL_SMTP);
 	assert_int_equal(conf->listens[0].bare_newline, CONF_NEWLINE_REFUSE);
+	assert_int_equal(conf->listens[0].socket_mode, 0666);
+	expect_text(conf->listens[0].socket_group, "");
 	assert_int_equal(conf->domain_count, 0);
 	assert_int_equal(conf->limits.message_bytes_max, 50u << 20);
 	assert_int_equal(conf->limits.recipients_max, 1000);
@@ -175,6 +178,10 @@ static void test_full_file_listens_and_domains(void **state)
 	expect_text(conf->listens[0].addresses.items[1].path, "/run/s");
 	expect_text(conf->listens[0].addresses.items[1].text, "unix:/run/s");
 	assert_int_equal(conf->listens[0].bare_newline, CONF_NEWLINE_REPAIR);
+	assert_int_equal(conf->listens[0].protocol, CONF_PROTOCOL_SMTP);
+	assert_int_equal(conf->listens[0].socket_mode, 0660);
+	expect_text(conf->listens[0].socket_group, "mail");
+	assert_int_equal(conf->listens[1].protocol, CONF_PROTOCOL_LMTP);
 	assert_int_equal(conf->listens[1].addresses.items[0].addr.family, 4);
 
 	assert_int_equal(conf->domain_count, 3);

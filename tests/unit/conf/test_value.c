@@ -239,6 +239,22 @@ static void test_paths_and_words(void **state)
 	(void)state;
 }
 
+static void test_mode(void **state)
+{
+	static const struct { const char *text; uint32_t mode; } good[] = { { "0660", 0660 }, { "666", 0666 }, { "0007", 7 } };
+	static const char *const bad[] = { "", "66", "0", "1666", "06600", "0668", "-660", "rw-rw-rw-", " 660", "660 " };
+	const char *why = NULL;
+	uint32_t mode = 0;
+	for (size_t i = 0; i < COUNT(good); i++) {
+		assert_true(conf_value_mode(span_str(good[i].text), &mode, &why));
+		assert_int_equal(mode, good[i].mode);
+	}
+	for (size_t i = 0; i < COUNT(bad); i++)
+		if (conf_value_mode(span_str(bad[i]), &mode, &why))
+			fail_msg("\"%s\" is taken", bad[i]);
+	(void)state;
+}
+
 static void test_separator(void **state)
 {
 	uint8_t character = 'x';
@@ -325,6 +341,7 @@ int main(void)
 		cmocka_unit_test(test_socket_path_over_107_bytes_is_refused),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_paths_and_words),
+		cmocka_unit_test(test_mode),
 		cmocka_unit_test(test_separator),
 		cmocka_unit_test(test_network_with_host_bits_is_refused),
 		cmocka_unit_test(test_edit_distance),

@@ -21,6 +21,7 @@
 #define FRAME_FD 1u
 #define FRAME_ANSWER 2u
 #define FRAME_NONE 4u
+#define SUBMITTED_REST "\0\0\0\0\0" /* of a body of SUBMITTED, behind its key */
 
 struct world {
 	struct loop *loop;

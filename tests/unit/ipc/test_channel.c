@@ -51,7 +51,8 @@ static void put_greeting_cut(struct buf *out)
 
 static void put_answer_first(struct buf *out)
 {
-	raw_frame_put(out, &(struct raw_frame){ .type = IPC_SUBMITTED, .flags = FRAME_ANSWER, .body = SPAN("\0\0\0") });
+	raw_frame_put(out, &(struct raw_frame){ .type = IPC_SUBMITTED, .flags = FRAME_ANSWER,
+		.body = SPAN("\0\0" SUBMITTED_REST) });
 }
 
 static void put_greeting_as_answer(struct buf *out)
@@ -122,10 +123,11 @@ static void test_a_malformed_frame_closes_with_its_reason(void **state)
 			"a malformed frame" },
 		{ "a body over the limit", CHANNEL_BODY_BYTES_MAX + 1, { .type = IPC_SUBMIT_ASK }, 0, "a malformed frame" },
 		{ "the greatest body", UINT32_MAX, { .type = IPC_SUBMIT_ASK }, 0, "a malformed frame" },
-		{ "an answer to nothing", 3, { .type = IPC_SUBMITTED, .flags = FRAME_ANSWER, .body = SPAN("\0\0\0") }, 0,
+		{ "an answer to nothing", 7, { .type = IPC_SUBMITTED, .flags = FRAME_ANSWER,
+			.body = SPAN("\0\0" SUBMITTED_REST) }, 0,
 			"an answer to no question" },
-		{ "an answer with a descriptor", 3, { .type = IPC_SUBMITTED, .flags = FRAME_ANSWER | FRAME_FD,
-			.body = SPAN("\0\0\0") }, 1, "a descriptor with a message that has none" },
+		{ "an answer with a descriptor", 7, { .type = IPC_SUBMITTED, .flags = FRAME_ANSWER | FRAME_FD,
+			.body = SPAN("\0\0" SUBMITTED_REST) }, 1, "a descriptor with a message that has none" },
 		{ "a descriptor that did not come", 0, { .type = IPC_PEER, .flags = FRAME_FD }, 0,
 			"a descriptor was announced and did not come" },
 		{ "a descriptor unannounced", 4, { .type = IPC_START, .body = SPAN("\0\0\0\0") }, 1, "a descriptor came unannounced" },

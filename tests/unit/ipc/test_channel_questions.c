@@ -137,12 +137,12 @@ static void test_a_wrong_answer_closes_and_the_question_gets_null(void **state)
 		{ "the question itself", IPC_SUBMIT_ASK, SPAN(""), 0, 0 },
 		{ "no message at all", IPC_TYPE_COUNT, SPAN(""), 0, 0 },
 		{ "an empty body", IPC_SUBMITTED, SPAN(""), 0, 0 },
-		{ "a body cut short", IPC_SUBMITTED, SPAN("\0\0"), 0, 0 },
-		{ "a body too long", IPC_SUBMITTED, SPAN("\0\0\0\0"), 0, 0 },
-		{ "a slot that is free", IPC_SUBMITTED, SPAN("\0\0\0"), 1, 0 },
-		{ "a slot that never was", IPC_SUBMITTED, SPAN("\0\0\0"), 5000, 0 },
-		{ "with a descriptor", IPC_SUBMITTED, SPAN("\0\0\0"), 0, 1 },
-		{ "none, with a body", IPC_SUBMITTED, SPAN("\0\0\0"), 0, 0, true },
+		{ "a body cut short", IPC_SUBMITTED, SPAN("\0\0\0"), 0, 0 },
+		{ "a body too long", IPC_SUBMITTED, SPAN("\0\0\0" SUBMITTED_REST), 0, 0 },
+		{ "a slot that is free", IPC_SUBMITTED, SPAN("\0\0" SUBMITTED_REST), 1, 0 },
+		{ "a slot that never was", IPC_SUBMITTED, SPAN("\0\0" SUBMITTED_REST), 5000, 0 },
+		{ "with a descriptor", IPC_SUBMITTED, SPAN("\0\0" SUBMITTED_REST), 0, 1 },
+		{ "none, with a body", IPC_SUBMITTED, SPAN("\0\0" SUBMITTED_REST), 0, 0, true },
 		{ "none, with a descriptor", IPC_SUBMITTED, SPAN(""), 0, 1, true },
 		{ "none, for a slot that is free", IPC_SUBMITTED, SPAN(""), 1, 0, true },
 	};
@@ -177,7 +177,7 @@ static void test_answering_twice_is_heard_once(void **state)
 	struct world w;
 	struct asked asked = { 0 };
 	struct end e = { 0 };
-	struct raw_frame answer = { .type = IPC_SUBMITTED, .flags = FRAME_ANSWER, .body = SPAN("\5\0\0") };
+	struct raw_frame answer = { .type = IPC_SUBMITTED, .flags = FRAME_ANSWER, .body = SPAN("\5\0" SUBMITTED_REST) };
 	world_init(&w);
 	int raw = end_open_raw(&e, &w);
 	world_settle(&w);
@@ -373,7 +373,8 @@ static void test_a_vanished_peer_answers_every_question_with_one_null(void **sta
 		else
 			asked[0].then = close_own;
 		if (how == HANDLER_CLOSES)
-			raw_send(raw, &(struct raw_frame){ .type = IPC_SUBMITTED, .flags = FRAME_ANSWER, .body = SPAN("\0\0\0") });
+			raw_send(raw, &(struct raw_frame){ .type = IPC_SUBMITTED, .flags = FRAME_ANSWER,
+				.body = SPAN("\0\0" SUBMITTED_REST) });
 		world_settle(&w);
 		for (unsigned i = how == HANDLER_CLOSES; i < 200; i++)
 			if (asked[i].nulls != 1 || asked[i].answers != 0)

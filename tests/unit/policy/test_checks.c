@@ -152,6 +152,48 @@ static void test_sender_domain(void **state)
 	(void)state;
 }
 
+static void test_early_talk(void **state)
+{
+	struct world *w = world_open("early-talk {\n delay = 2s\n only-for = {\"192.0.2.0/24\"}\n}");
+	struct policy_input input = test_input("192.0.2.7", "");
+	input.at = SMTP_AT_CONNECT;
+	input.stages = SMTP_STAGE(SMTP_AT_CONNECT);
+	expect(ask(w, &input), REPLY_SERVICE_READY, "", "who listens");
+	input.talked_first = true;
+	struct policy_verdict verdict = ask(w, &input);
+	expect(verdict, REPLY_TALKED_FIRST, "early-talk", "who does not");
+	assert_int_equal(reply_entry(verdict.key)->code, 554);
+	assert_int_equal(verdict.line, 4);
+	input.client = test_addr("198.51.100.7");
+	expect(ask(w, &input), REPLY_SERVICE_READY, "", "who did not have to wait");
+	world_close(w);
+	(void)state;
+}
+
+/* What cannot wait for a recipient is asked at once; everything is, where that is wanted. */
+static void test_stages_that_are_asked_at_once(void **state)
+{
+	static const struct {
+		const char *sections;
+		unsigned stages;
+	} cases[] = {
+		{ "", 0 },
+		{ "early-talk { delay = 1s }", SMTP_STAGE(SMTP_AT_CONNECT) },
+		{ "early-talk { delay = 1s } checks { order = {\"relay\", \"recipient\"} }", 0 },
+		{ "checks { early-refusals = yes }", SMTP_STAGE(SMTP_AT_HELO) | SMTP_STAGE(SMTP_AT_MAIL) },
+		{ "checks { early-refusals = yes order = {\"relay\", \"helo\", \"recipient\"} }", SMTP_STAGE(SMTP_AT_HELO) },
+		{ "checks { early-refusals = yes order = {\"relay\", \"recipient\"} }", 0 },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct world *w = world_open(cases[i].sections);
+		unsigned stages = policy_stages_at_once(&w->context);
+		if (stages != cases[i].stages)
+			fail_msg("%s: %x", cases[i].sections, stages);
+		world_close(w);
+	}
+	(void)state;
+}
+
 /* Beyond the budget existing and unknown recipients are answered alike, and nobody else is. */
 static void test_harvest(void **state)
 {
@@ -202,6 +244,12 @@ static void test_who_is_asked(void **state)
 	input.trusted = true;
 	expect(ask(w, &input), REPLY_MAILBOX_UNKNOWN, "recipient", "a trusted client");
 	input.trusted = false;
+	input.lmtp = true;
+	expect(ask(w, &input), REPLY_MAILBOX_UNKNOWN, "recipient", "a feeder");
+	input.recipient = SPAN("x@elsewhere.test");
+	expect(ask(w, &input), REPLY_RELAY_DENIED, "relay", "a feeder is not trusted to relay");
+	input.recipient = SPAN("nobody@example.org");
+	input.lmtp = false;
 	input.client = test_addr("");
 	expect(ask(w, &input), REPLY_MAILBOX_UNKNOWN, "recipient", "a program of this host");
 	for (int i = 0; i < 3; i++)
@@ -329,9 +377,54 @@ static void test_a_dry_run_has_words_and_no_effect(void **state)
 	size_t skipped = 0;
 	for (size_t i = 0; i < w->trail.count; i++)
 		skipped += w->trail.steps[i].verdict.opinion == POLICY_SKIP;
-	assert_int_equal(w->trail.count, CONF_CHECK_COUNT);
-	assert_int_equal(skipped, CONF_CHECK_COUNT - 2);
+	assert_int_equal(w->trail.count, COUNT(words) + 1);
+	assert_int_equal(skipped, COUNT(words) - 2); /* relay, recipient and mailbox are for everybody */
 	buf_fini(&why);
+	world_close(w);
+	(void)state;
+}
+
+static void test_a_mailbox_is_told_to_be_full_or_locked_as_the_facts_are(void **state)
+{
+	static const struct {
+		const char *conf;
+		enum policy_mailbox mailbox;
+		enum reply_key key;
+	} cases[] = {
+		{ "", POLICY_MAILBOX_NOT_KNOWN, REPLY_RCPT_OK }, { "", POLICY_MAILBOX_READY, REPLY_RCPT_OK },
+		{ "", POLICY_MAILBOX_FULL, REPLY_MAILBOX_FULL }, { "", POLICY_MAILBOX_LOCKED, REPLY_RCPT_OK },
+		{ "", POLICY_MAILBOX_BROKEN, REPLY_RCPT_OK },
+		{ "mailbox { defer-locked = yes }", POLICY_MAILBOX_LOCKED, REPLY_MAILBOX_LOCKED },
+		{ "checks { order = {\"relay\", \"recipient\"} }", POLICY_MAILBOX_FULL, REPLY_RCPT_OK },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct world *w = world_open(cases[i].conf);
+		struct policy_input input = test_input("192.0.2.7", "alice@example.org");
+		input.facts.mailbox = cases[i].mailbox;
+		struct policy_verdict verdict = policy_ask(&w->context, &input, &w->trail);
+		if (verdict.key != cases[i].key)
+			fail_msg("\"%s\" %d: %s", cases[i].conf, cases[i].mailbox, reply_entry(verdict.key)->name);
+		world_close(w);
+	}
+	(void)state;
+}
+
+static void test_only_users_here_are_asked_about(void **state)
+{
+	struct world *w = world_open("");
+	static const struct {
+		const char *address;
+		bool wanted;
+	} cases[] = { { "alice@example.org", true }, { "ALICE@EXAMPLE.org", true }, { "nobody@example.org", false },
+		{ "x@elsewhere.test", false } };
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct policy_input input = test_input("192.0.2.7", cases[i].address);
+		struct policy_wants wants = policy_wants(&w->context, &input);
+		assert_int_equal(wants.mailbox, cases[i].wanted);
+		assert_true(!wants.mailbox || span_eq(wants.user, SPAN("alice")));
+		input.at = SMTP_AT_MAIL;
+		assert_false(policy_wants(&w->context, &input).mailbox);
+	}
 	world_close(w);
 	(void)state;
 }
@@ -339,9 +432,13 @@ static void test_a_dry_run_has_words_and_no_effect(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_mailbox_is_told_to_be_full_or_locked_as_the_facts_are),
+		cmocka_unit_test(test_only_users_here_are_asked_about),
 		cmocka_unit_test(test_names_are_the_words_of_the_order),
 		cmocka_unit_test(test_helo),
 		cmocka_unit_test(test_sender_domain),
+		cmocka_unit_test(test_early_talk),
+		cmocka_unit_test(test_stages_that_are_asked_at_once),
 		cmocka_unit_test(test_harvest),
 		cmocka_unit_test(test_harvest_goes_by_networks_of_ipv6),
 		cmocka_unit_test(test_who_is_asked),
