@@ -155,7 +155,7 @@ class Phrases:
 # ---- the automaton -----------------------------------------------------------------
 
 class Automaton:
-    """Aho-Corasick, nodes numbered in breadth-first order."""
+    """Aho-Corasick, nodes numbered in breadth-first order; `shorter`: where strings end that are an end of the node's."""
 
     def __init__(self, strings):
         root = {}
@@ -166,7 +166,7 @@ class Automaton:
                 node = node.setdefault(char, {})
             ends[id(node)] = [(slot, len(text)) for slot in slots]
         order, self.label, self.fail, parents = [root], [0], [0], [0]
-        self.child_first, self.ends, number_of = [], [], {id(root): 0}
+        self.child_first, self.ends, self.shorter, number_of = [], [], [], {id(root): 0}
         for at, node in enumerate(order):
             self.child_first.append(len(order))
             for char in sorted(node):
@@ -178,8 +178,9 @@ class Automaton:
         for at, node in enumerate(order):
             if at > 0:
                 self.fail.append(self.fail_of(order, number_of, parents[at], chr(self.label[at])))
-            shorter = self.ends[self.fail[at]] if at > 0 else []
-            self.ends.append(ends.get(id(node), []) + shorter)
+            self.ends.append(ends.get(id(node), []))
+            shorter = self.fail[at]
+            self.shorter.append(shorter if self.ends[shorter] or at == 0 else self.shorter[shorter])
 
     def fail_of(self, order, number_of, parent, char):
         while parent != 0:
@@ -365,6 +366,7 @@ def table(rules):
     lines += c_array("uint8_t", "classify_node_label", automaton.label)
     lines += c_array("uint16_t", "classify_child_first", automaton.child_first)
     lines += c_array("uint16_t", "classify_node_fail", automaton.fail)
+    lines += c_array("uint16_t", "classify_node_shorter", automaton.shorter)
     lines += c_array("uint16_t", "classify_end_first", end_first)
     lines += c_array("struct classify_end", "classify_ends", [f"{{ {slot}, {size} }}" for slot, size in end_row], 8)
     lines += [f"const size_t classify_slots_count = {len(phrases.slots)};", ""]

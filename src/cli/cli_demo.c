@@ -67,7 +67,9 @@ static const char users_text[] =
 	"# These take no mail; change that with: waybill mailbox enable disabled@example.org -c %1$s/waybill.conf\n"
 	"disabled: disabled\n"
 	"gone: gone\n"
-	"moved: moved=moved@example.com\n";
+	"moved: moved=moved@example.com\n"
+	"# Its quota is used up: the first line of mail/example.org/full/maildirsize.\n"
+	"full\n";
 static const char aliases_text[] =
 	"# name: targets\n"
 	"team: alice, bob\n"
@@ -98,6 +100,20 @@ static int write_new(const char *path, struct span text)
 	return error;
 }
 
+/* A Maildir with a quota (Maildir++) that one message has used up. */
+static int write_full_mailbox(const struct demo *d)
+{
+	static const char *const folders[] = { "tmp", "new", "cur" };
+	char path[PATH_MAX + 64];
+	int error = 0;
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]) && error >= 0; i++) {
+		snprintf(path, sizeof(path), "%s/mail/example.org/full/%s", d->path, folders[i]);
+		error = file_make_folders(path, 0700);
+	}
+	snprintf(path, sizeof(path), "%s/mail/example.org/full/maildirsize", d->path);
+	return error < 0 ? error : write_new(path, SPAN("1000S\n1000 1\n"));
+}
+
 static int write_files(struct demo *d)
 {
 	char path[PATH_MAX + 16];
@@ -117,6 +133,7 @@ static int write_files(struct demo *d)
 	buf_fini(&text);
 	snprintf(path, sizeof(path), "%s/aliases", d->path);
 	error = error < 0 ? error : write_new(path, span_str(aliases_text));
+	error = error < 0 ? error : write_full_mailbox(d);
 	return error < 0 ? complain(d->path, error) : CLI_DONE;
 }
 
@@ -150,6 +167,7 @@ static void banner(const struct demo *d, const struct conf *conf)
 	printf("  SMTP          %.*s    strangers; from 127.0.0.2: trusted\n", SPAN_FMT(smtp));
 	printf("  mailboxes     alice@example.org, bob@example.org, team@example.org (both)\n");
 	printf("                they are Maildirs below %s/mail/example.org\n", d->dir);
+	printf("                disabled@, full@, gone@, moved@example.org take no mail, each for its reason\n");
 	printf("  the world     from a trusted client:\n");
 	demo_world_describe(&world);
 	fwrite(world.ptr, 1, world.len, stdout);

@@ -2,7 +2,8 @@
 /*
  * Finds the replies in what a person hands over: a bounce as a file (RFC 3464 or
  * the plain forms, read by the message room), a log or a letter with reply lines,
- * or one reply. What it finds is classified; what comes from the text is escaped.
+ * a bounce in mere words, or one reply. What it finds is classified; what comes from
+ * the text is escaped.
  */
 #include "cli_explain_mail.h"
 
@@ -163,6 +164,16 @@ static size_t reply_begin(struct span line)
 	return line.len;
 }
 
+/* Without blanks and line ends around it. */
+static struct span bare(struct span s)
+{
+	while (s.len > 0 && s.ptr[0] <= ' ')
+		s = span_from(s, 1);
+	while (s.len > 0 && s.ptr[s.len - 1] <= ' ')
+		s.len--;
+	return s;
+}
+
 static struct span line_at(struct span text, size_t at, size_t *next_out)
 {
 	struct span rest = span_from(text, at);
@@ -182,13 +193,13 @@ static void lines_add(struct sink *sink, struct span text)
 		size_t from = at + begin, end = at + line.len;
 		bool more = begin + 3 < line.len && line.ptr[begin + 3] == '-';
 		while (more && next < text.len) {
-			struct span following = span_trim(line_at(text, next, &next));
+			struct span following = bare(line_at(text, next, &next));
 			more = following.len > 3 && following.ptr[3] == '-';
 			end = (size_t)(following.ptr - text.ptr) + following.len;
 		}
 		if (begin < line.len) {
 			struct classify_answer answer;
-			struct span words = span_trim(span_of(text.ptr + from, end - from));
+			struct span words = bare(span_of(text.ptr + from, end - from));
 			classified(words, &answer);
 			sink_add(sink, span_of(NULL, 0), words, &answer);
 		}
@@ -196,12 +207,84 @@ static void lines_add(struct sink *sink, struct span text)
 	}
 }
 
+/* The text behind a message's header; all of it where it begins with none. */
+static struct span body_of(struct span text)
+{
+	size_t next;
+	struct span first = line_at(text, 0, &next);
+	size_t colon = span_find(first, ':');
+	if (colon == first.len || span_find(first, ' ') < colon)
+		return text;
+	for (size_t at = next; at < text.len; at = next) {
+		if (bare(line_at(text, at, &next)).len == 0)
+			return span_from(text, next);
+	}
+	return text;
+}
+
+/* A line that repeats the header of the message that came back. */
+static bool repeats_header(struct span line)
+{
+	static const struct span names[] = { SPAN("subject:"), SPAN("from:"), SPAN("to:"), SPAN("cc:"), SPAN("sent:"),
+		SPAN("date:") };
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (span_starts_nocase(line, names[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool names_address(struct span line)
+{
+	return span_find(line, '@') < line.len;
+}
+
+/* How likely a line is to be the reason: it says so or names an address, it stands behind an address, or neither. */
+static unsigned line_rank(struct span line, struct span before, bool behind_address)
+{
+	static const struct span because = SPAN("because:");
+	size_t skip = before.len < because.len ? 0 : before.len - because.len;
+	bool announced = span_eq_nocase(span_from(before, skip), because);
+	if (announced || names_address(line) || span_starts_nocase(line, SPAN("reason:")))
+		return 3;
+	return behind_address ? 2 : 1;
+}
+
+/* Of a bounce without codes the likeliest line whose words a rule knows for certain. */
+static void prose_add(struct sink *sink, struct span body)
+{
+	struct span best = { 0 }, before = { 0 };
+	struct classify_answer best_answer = { 0 }, answer;
+	unsigned best_rank = 0;
+	bool behind_address = false;
+	for (size_t at = 0; at < body.len; ) {
+		struct span line = bare(line_at(body, at, &at));
+		if (dsn_original_begins(line))
+			break;
+		if (line.len == 0 || repeats_header(line))
+			continue;
+		unsigned rank = line_rank(line, before, behind_address);
+		classified(line, &answer);
+		if (rank > best_rank && answer.basis == CLASSIFY_BY_RULE && !answer.vague) {
+			best = line;
+			best_rank = rank;
+			best_answer = answer;
+		}
+		behind_address = behind_address || names_address(line);
+		before = line;
+	}
+	if (best_rank > 0)
+		sink_add(sink, span_of(NULL, 0), best, &best_answer);
+}
+
 static void text_add(struct sink *sink, struct span text)
 {
 	bounce_add(sink, text);
 	if (sink->count == 0)
 		lines_add(sink, text);
-	struct span words = span_trim(text);
+	struct span words = bare(body_of(bare(text)));
+	if (sink->count == 0)
+		prose_add(sink, words);
 	if (sink->count == 0 && words.len > 0) {
 		struct classify_answer answer;
 		classified(words, &answer);

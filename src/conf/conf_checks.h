@@ -20,6 +20,7 @@ enum conf_check {
 	CONF_CHECK_RELAY,
 	CONF_CHECK_HARVEST,
 	CONF_CHECK_RECIPIENT,
+	CONF_CHECK_MAILBOX,
 	CONF_CHECK_COUNT
 };
 
@@ -49,6 +50,10 @@ struct conf_checks {
 		uint64_t per_ms;
 		uint32_t unknown_line;
 	} harvest;
+	struct {
+		bool defer_locked; /* else the queue waits for the lock */
+		uint32_t locked_line;
+	} mailbox;
 };
 
 struct conf;

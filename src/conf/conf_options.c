@@ -61,6 +61,9 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"The check against guessing who has a mailbox. A client's network (IPv4 /24, IPv6 /64) that names too many "
 		"recipients who do not exist is told to come back later, whoever it asks for, until its budget has "
 		"recovered; postmaster can be reached all the time." },
+	[CONF_SECTION_MAILBOX] = { "mailbox", NULL,
+		"The check whether a mailbox here can take the message: one that is full (Maildir++ quota), or would be with "
+		"the declared size, is answered 452." },
 	[CONF_SECTION_QUEUE] = { "queue", NULL, "How mail is kept and when it is tried again." },
 	[CONF_SECTION_BOUNCE] = { "bounce", NULL, "What senders are told about mail that is late or fails." },
 	[CONF_SECTION_MBOX] = { "mbox", NULL,
@@ -248,11 +251,12 @@ const struct conf_option conf_options[] = {
 	  .reason = "It ends loops that the check for repeated names cannot see." },
 
 	{ CHECK(CHECKS, order), .name = "order", .type = CONF_TYPE_CHOICES,
-	  .choices = "helo sender-domain relay harvest recipient",
-	  .fallback = "{\"helo\", \"sender-domain\", \"relay\", \"harvest\", \"recipient\"}",
+	  .choices = "helo sender-domain relay harvest recipient mailbox",
+	  .fallback = "{\"helo\", \"sender-domain\", \"relay\", \"harvest\", \"recipient\", \"mailbox\"}",
 	  .text = "The checks in the order in which they are asked; one that is left out is not asked.",
 	  .reason = "relay (this server is no open relay) and recipient (somebody is there) hold for everybody and "
-	            "cannot be left out; harvest must stand before recipient." },
+	            "cannot be left out, mailbox (it is not full) holds for everybody too; harvest must stand before "
+	            "recipient." },
 
 	{ CHECK(HELO, helo.full_name), CHECK_LINE(helo.full_name_line), .name = "full-name", .type = CONF_TYPE_BOOL,
 	  .fallback = "no",
@@ -275,6 +279,12 @@ const struct conf_option conf_options[] = {
 	  .text = "The time within which a budget that was used up recovers whole.",
 	  .reason = "It recovers evenly, so a network that stopped guessing is soon answered again." },
 	{ ONLY_FOR(HARVEST) },
+
+	{ CHECK(MAILBOX, mailbox.defer_locked), CHECK_LINE(mailbox.locked_line), .name = "defer-locked",
+	  .type = CONF_TYPE_BOOL, .fallback = "no",
+	  .text = "Whether senders are told 450 while another program holds the mailbox; else their mail is accepted, and "
+	          "waits here.",
+	  .reason = "Locks are held for moments, and the queue here comes back sooner than most senders." },
 
 	{ QUEUE(retry), .name = "retry", .type = CONF_TYPE_DURATIONS, .min = 1 * SECOND, .max = 7 * DAY,
 	  .fallback = "{\"1m\", \"5m\", \"15m\", \"30m\", \"1h\", \"2h\", \"4h\"}",

@@ -12,6 +12,7 @@
 enum conf_section_id {
 	CONF_SECTION_TOP, CONF_SECTION_LISTEN, CONF_SECTION_DOMAIN, CONF_SECTION_ROUTE, CONF_SECTION_REASON,
 	CONF_SECTION_LIMITS, CONF_SECTION_CHECKS, CONF_SECTION_HELO, CONF_SECTION_SENDER_DOMAIN, CONF_SECTION_HARVEST,
+	CONF_SECTION_MAILBOX,
 	CONF_SECTION_QUEUE, CONF_SECTION_BOUNCE, CONF_SECTION_MBOX, CONF_SECTION_DNS, CONF_SECTION_LOG,
 	CONF_SECTION_COUNT,
 };
@@ -71,7 +72,7 @@ static inline bool conf_section_is_once(enum conf_section_id section)
 /* Whether they are settings of checks, which lie in conf.checks. */
 static inline bool conf_section_is_check(enum conf_section_id section)
 {
-	return section >= CONF_SECTION_CHECKS && section <= CONF_SECTION_HARVEST;
+	return section >= CONF_SECTION_CHECKS && section <= CONF_SECTION_MAILBOX;
 }
 
 #endif

@@ -14,10 +14,10 @@ struct greylist *greylist_new(const uint64_t hash_key[2])
 	g->hash_key[0] = hash_key[0];
 	g->hash_key[1] = hash_key[1];
 	map_init(&g->entries);
-	map_init(&g->sources);
+	map_init(&g->origins);
 	list_init(&g->waiting);
 	list_init(&g->passed);
-	list_init(&g->sources_seen);
+	list_init(&g->origins_seen);
 	list_init(&g->crowds);
 	return g;
 }
@@ -31,12 +31,12 @@ void greylist_free(struct greylist *g)
 		next = map_each(&g->entries, link);
 		free(MAP_ENTRY(link, struct greylist_entry, link));
 	}
-	for (link = map_each(&g->sources, NULL); link != NULL; link = next) {
-		next = map_each(&g->sources, link);
-		free(MAP_ENTRY(link, struct greylist_source, link));
+	for (link = map_each(&g->origins, NULL); link != NULL; link = next) {
+		next = map_each(&g->origins, link);
+		free(MAP_ENTRY(link, struct greylist_origin, link));
 	}
 	map_fini(&g->entries);
-	map_fini(&g->sources);
+	map_fini(&g->origins);
 	for (int kind = 0; kind < GREYLIST_KIND_COUNT; kind++)
 		slots_fini(&g->slots[kind]);
 	free(g);
@@ -54,19 +54,19 @@ static bool same_network(const struct netblock *a, const struct netblock *b)
 }
 
 /* By which the attempt is remembered when it is new. */
-static struct span source_of(const struct greylist_question *q)
+static struct span origin_of(const struct greylist_question *q)
 {
 	return q->authenticated && q->domain.len > 0 ? q->domain : q->network_name;
 }
 
-static struct greylist_source *known_source(const struct greylist *g, const struct greylist_question *q,
+static struct greylist_origin *known_origin(const struct greylist *g, const struct greylist_question *q,
 	uint64_t now_ms)
 {
-	struct greylist_source *s = source_find(g, q->network_name);
-	if (s != NULL && source_known(g, s, now_ms))
+	struct greylist_origin *s = origin_find(g, q->network_name);
+	if (s != NULL && origin_known(g, s, now_ms))
 		return s;
-	s = q->authenticated ? source_find(g, q->domain) : NULL;
-	return s != NULL && source_known(g, s, now_ms) ? s : NULL;
+	s = q->authenticated ? origin_find(g, q->domain) : NULL;
+	return s != NULL && origin_known(g, s, now_ms) ? s : NULL;
 }
 
 static struct greylist_entry *better(struct greylist_entry *a, struct greylist_entry *b)
@@ -85,11 +85,11 @@ static struct greylist_entry *better(struct greylist_entry *a, struct greylist_e
  */
 static struct greylist_entry *entry_of(const struct greylist *g, const struct greylist_question *q, uint64_t now_ms)
 {
-	const struct span sources[] = { q->network_name, q->domain };
+	const struct span origins[] = { q->network_name, q->domain };
 	struct greylist_entry *best = NULL;
 	for (size_t i = 0; i < 2; i++) {
-		struct greylist_key key = { sources[i], q->sender, q->recipient };
-		struct greylist_entry *e = sources[i].len > 0 ? entry_find(g, &key) : NULL;
+		struct greylist_key key = { origins[i], q->sender, q->recipient };
+		struct greylist_entry *e = origins[i].len > 0 ? entry_find(g, &key) : NULL;
 		if (e != NULL && i == 1 && !q->authenticated && !same_network(&e->network, &q->network))
 			continue;
 		if (e != NULL && !entry_expired(g, e, now_ms))
@@ -106,18 +106,18 @@ static uint64_t still_to_wait(const struct greylist *g, const struct greylist_en
 
 struct greylist_verdict greylist_look(const struct greylist *g, const struct greylist_question *q, uint64_t now_ms)
 {
-	struct greylist_source *known = known_source(g, q, now_ms);
+	struct greylist_origin *known = known_origin(g, q, now_ms);
 	if (known != NULL)
-		return (struct greylist_verdict){ .outcome = GREYLIST_KNOWN, .source = source_facts(known).name,
-			.known = source_facts(known) };
+		return (struct greylist_verdict){ .outcome = GREYLIST_KNOWN, .origin = origin_facts(known).name,
+			.known = origin_facts(known) };
 	struct greylist_entry *e = entry_of(g, q, now_ms), *instead;
 	if (e != NULL) {
 		uint64_t wait_ms = e->passed_ms != 0 ? 0 : still_to_wait(g, e, now_ms);
-		return (struct greylist_verdict){ .wait_ms = wait_ms, .source = entry_facts(e).source,
+		return (struct greylist_verdict){ .wait_ms = wait_ms, .origin = entry_facts(e).origin,
 			.outcome = e->passed_ms != 0 ? GREYLIST_PASSED : wait_ms > 0 ? GREYLIST_EARLY : GREYLIST_RETURNED,
 			.entry = entry_facts(e) };
 	}
-	struct greylist_verdict verdict = { .outcome = GREYLIST_FULL, .source = source_of(q) };
+	struct greylist_verdict verdict = { .outcome = GREYLIST_FULL, .origin = origin_of(q) };
 	if (table_room(g, now_ms, &instead)) {
 		verdict.outcome = GREYLIST_FIRST;
 		verdict.wait_ms = g->options.delay_ms;
@@ -133,7 +133,7 @@ bool greylist_wants_domain(const struct greylist_question *q, const struct greyl
 
 static void add(struct greylist *g, const struct greylist_question *q, uint64_t now_ms)
 {
-	struct span name = source_of(q);
+	struct span name = origin_of(q);
 	struct greylist_key key = { name, q->sender, q->recipient };
 	struct greylist_entry *old = entry_find(g, &key), *instead = NULL;
 	if (old != NULL) /* it has expired */
@@ -144,44 +144,44 @@ static void add(struct greylist *g, const struct greylist_question *q, uint64_t 
 		entry_free(g, instead);
 		g->forgotten++;
 	}
-	struct greylist_source *s = source_take(g, name);
+	struct greylist_origin *s = origin_take(g, name);
 	struct greylist_entry_facts facts = { .sender = q->sender, .recipient = q->recipient, .network = q->network,
 		.first_ms = now_ms, .seen_ms = now_ms, .attempts = 1 };
 	if (s != NULL && entry_add(g, s, &facts, 0) == NULL)
-		source_release(g, s);
+		origin_release(g, s);
 }
 
-/* What it proves by coming back: that its source does, and that this network does. */
-static void came_back(struct greylist *g, struct greylist_source *s, uint64_t now_ms)
+/* What it proves by coming back: that its origin does, and that this network does. */
+static void came_back(struct greylist *g, struct greylist_origin *s, uint64_t now_ms)
 {
 	if (s == NULL)
 		return;
-	source_credit(g, s, now_ms);
-	if (source_known(g, s, now_ms))
-		source_clear(g, s);
+	origin_credit(g, s, now_ms);
+	if (origin_known(g, s, now_ms))
+		origin_clear(g, s);
 	else
-		source_release(g, s);
+		origin_release(g, s);
 }
 
 static void pass(struct greylist *g, const struct greylist_question *q, struct greylist_entry *e, uint64_t now_ms)
 {
-	struct greylist_source *s = e->source;
+	struct greylist_origin *s = e->origin;
 	/* Another host of the pool came back: nobody knows whether this one would have. */
-	bool network_too = same_network(&e->network, &q->network) && !span_eq(source_facts(s).name, q->network_name);
+	bool network_too = same_network(&e->network, &q->network) && !span_eq(origin_facts(s).name, q->network_name);
 	entry_pass(g, e, now_ms);
 	came_back(g, s, now_ms);
 	if (network_too)
-		came_back(g, source_take(g, q->network_name), now_ms);
+		came_back(g, origin_take(g, q->network_name), now_ms);
 }
 
 void greylist_settle(struct greylist *g, const struct greylist_question *q, uint64_t now_ms)
 {
-	struct greylist_source *known = known_source(g, q, now_ms);
+	struct greylist_origin *known = known_origin(g, q, now_ms);
 	struct greylist_entry *e = known == NULL ? entry_of(g, q, now_ms) : NULL;
 	struct greylist_verdict verdict = greylist_look(g, q, now_ms);
 	switch (verdict.outcome) {
 	case GREYLIST_KNOWN:
-		source_seen(g, known, now_ms);
+		origin_seen(g, known, now_ms);
 		break;
 	case GREYLIST_PASSED:
 		entry_seen(g, e, now_ms);
@@ -205,9 +205,9 @@ struct greylist_counts greylist_counts(const struct greylist *g)
 {
 	struct greylist_counts counts = { .waiting = g->waiting_count, .passed = g->entries.count - g->waiting_count,
 		.forgotten = g->forgotten, .let_through = g->let_through };
-	const struct greylist_slots *slots = &g->slots[GREYLIST_SOURCE];
+	const struct greylist_slots *slots = &g->slots[GREYLIST_ORIGIN];
 	for (uint32_t number = 1; number <= slots->count; number++) {
-		const struct greylist_source *s = slots_item(slots, number);
+		const struct greylist_origin *s = slots_item(slots, number);
 		if (s == NULL)
 			continue;
 		counts.allowed += s->allowed;

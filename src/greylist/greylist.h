@@ -4,11 +4,11 @@
  * programs that send junk seldom do. This is the whole of it without I/O: time comes in,
  * and what has to outlive the process goes out as rows (greylist_rows.h).
  *
- * An *entry* is a source, a sender's address and a recipient. The *source* is the domain
+ * An *entry* is an origin, a sender's address and a recipient. The *origin* is the domain
  * in whose name the mail is sent where SPF says that the client may do so; all hosts of
  * a pool are one then. Else it is the client's network, /24 or /64. An entry waits until
- * somebody of its source comes back after the delay; then it has passed, for as long as
- * it is used. A source that came back often enough is known, and nothing is asked of it:
+ * somebody of its origin comes back after the delay; then it has passed, for as long as
+ * it is used. An origin that came back often enough is known, and nothing is asked of it:
  * its entries are not needed any more.
  *
  * Memory is bounded. Senders that wait can fill three quarters of the entries, so that a
@@ -35,7 +35,7 @@ struct greylist_options {
 	uint64_t delay_ms;
 	uint64_t return_ms;    /* to come back within, after the first attempt; more than the delay */
 	uint64_t keep_ms;      /* how long what passed or is known is remembered after it was last seen */
-	uint32_t known_after;  /* returns, the delay apart, after which a source is known; 0: never */
+	uint32_t known_after;  /* returns, the delay apart, after which an origin is known; 0: never */
 	size_t entries_max;    /* up to GREYLIST_ENTRIES_MAX */
 };
 
@@ -77,7 +77,7 @@ size_t greylist_sender(struct span sender, uint8_t out[static GREYLIST_ADDRESS_B
 /* --- the answer --- */
 
 enum greylist_outcome {
-	GREYLIST_KNOWN,    /* the source came back often enough, or an operator allowed it */
+	GREYLIST_KNOWN,    /* the origin came back often enough, or an operator allowed it */
 	GREYLIST_PASSED,   /* this sender came back before */
 	GREYLIST_RETURNED, /* it comes back after the delay */
 	GREYLIST_EARLY,    /* it comes back too soon */
@@ -86,14 +86,14 @@ enum greylist_outcome {
 };
 
 struct greylist_entry_facts {
-	struct span source, sender, recipient;
+	struct span origin, sender, recipient;
 	struct netblock network; /* of the first attempt */
 	uint64_t first_ms, seen_ms;
 	uint64_t passed_ms;      /* 0: it waits */
 	uint32_t attempts;
 };
 
-struct greylist_source_facts {
+struct greylist_origin_facts {
 	struct span name;
 	uint64_t seen_ms;
 	uint64_t credited_ms;    /* the last return that counted; 0: none did */
@@ -105,9 +105,9 @@ struct greylist_source_facts {
 struct greylist_verdict {
 	enum greylist_outcome outcome;
 	uint64_t wait_ms;                    /* EARLY and FIRST: how long still */
-	struct span source;                  /* by which it is remembered, or would be */
+	struct span origin;                  /* by which it is remembered, or would be */
 	struct greylist_entry_facts entry;   /* PASSED, RETURNED and EARLY */
-	struct greylist_source_facts known;  /* KNOWN */
+	struct greylist_origin_facts known;  /* KNOWN */
 };
 
 /* `now_ms` is time since 1970. It may go back: nobody waits longer than the delay for that. */
@@ -123,7 +123,7 @@ void greylist_settle(struct greylist *g, const struct greylist_question *q, uint
 size_t greylist_expire(struct greylist *g, uint64_t now_ms, size_t count_max);
 
 struct greylist_counts {
-	size_t waiting, passed, known, allowed; /* the last two: sources */
+	size_t waiting, passed, known, allowed; /* the last two: origins */
 	uint64_t forgotten;                     /* entries that had to make room */
 	uint64_t let_through;                   /* by GREYLIST_FULL */
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What two attempts must have in common to be the same: the question, and names of sources. */
+/* What two attempts must have in common to be the same: the question, and names of origins. */
 #include "greylist_private.h"
 
 static struct netblock network_of(const struct netaddr *client)
@@ -70,7 +70,7 @@ void greylist_question_make(struct greylist_question *q, const struct greylist_a
 	q->recipient = keep(&text, recipient_of(attempt->recipient, recipient));
 }
 
-bool greylist_source_name(struct span text, uint8_t out[static ADDRESS_DOMAIN_BYTES_MAX], size_t *len_out)
+bool greylist_origin_name(struct span text, uint8_t out[static ADDRESS_DOMAIN_BYTES_MAX], size_t *len_out)
 {
 	struct netblock block;
 	struct netaddr addr;

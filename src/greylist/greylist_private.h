@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Within this folder. greylist.c decides; greylist_table.c keeps entries and sources;
+ * Within this folder. greylist.c decides; greylist_table.c keeps entries and origins;
  * greylist_slots.c numbers them and knows what changed; greylist_rows.c is the way in
  * and out; greylist_key.c makes questions.
  *
- * An entry belongs to one source and keeps it alive. Entries that wait are in g->waiting,
+ * An entry belongs to one origin and keeps it alive. Entries that wait are in g->waiting,
  * the oldest first; those that passed are in g->passed, the one seen longest ago first.
- * Sources with a number are in g->sources_seen in that order as well, unless an operator
+ * Sources with a number are in g->origins_seen in that order as well, unless an operator
  * allowed them.
  */
 #ifndef WAYBILL_GREYLIST_GREYLIST_PRIVATE_H
@@ -33,11 +33,11 @@ struct greylist_slot {
 	bool changed;
 };
 
-struct greylist_source {
+struct greylist_origin {
 	struct map_link link;
-	struct list seen;       /* in sources_seen; alone without a number, or when it is allowed */
-	struct list waiting, passed; /* its entries, by greylist_entry.of_source; of those that wait the oldest first */
-	struct list crowd;      /* in g->crowds while more of them wait than one source's share */
+	struct list seen;       /* in origins_seen; alone without a number, or when it is allowed */
+	struct list waiting, passed; /* its entries, by greylist_entry.of_origin; of those that wait the oldest first */
+	struct list crowd;      /* in g->crowds while more of them wait than one origin's share */
 	uint32_t waiting_count, entry_count;
 	uint32_t number;        /* 0: nothing about it has to be kept */
 	uint32_t returns;
@@ -50,8 +50,8 @@ struct greylist_source {
 struct greylist_entry {
 	struct map_link link;
 	struct list order;      /* in waiting or passed */
-	struct list of_source;
-	struct greylist_source *source;
+	struct list of_origin;
+	struct greylist_origin *origin;
 	struct netblock network;
 	uint32_t number;
 	uint32_t attempts;
@@ -63,11 +63,11 @@ struct greylist_entry {
 struct greylist {
 	struct greylist_options options;
 	uint64_t hash_key[2];
-	struct map entries, sources;
+	struct map entries, origins;
 	struct greylist_slots slots[GREYLIST_KIND_COUNT];
-	struct list waiting, passed, sources_seen, crowds;
+	struct list waiting, passed, origins_seen, crowds;
 	size_t waiting_count;   /* of entries */
-	size_t kept_count;      /* of sources with a number */
+	size_t kept_count;      /* of origins with a number */
 	uint64_t forgotten, let_through;
 };
 
@@ -85,38 +85,38 @@ void slots_fini(struct greylist_slots *s);
 
 /* greylist_table.c. What an entry is found by. */
 struct greylist_key {
-	struct span source, sender, recipient;
+	struct span origin, sender, recipient;
 };
 
-struct greylist_source *source_find(const struct greylist *g, struct span name);
-bool source_known(const struct greylist *g, const struct greylist_source *s, uint64_t now_ms);
-/* The source, made where there is none; NULL without memory. It goes with source_release unless it got an entry or
+struct greylist_origin *origin_find(const struct greylist *g, struct span name);
+bool origin_known(const struct greylist *g, const struct greylist_origin *s, uint64_t now_ms);
+/* The origin, made where there is none; NULL without memory. It goes with origin_release unless it got an entry or
  * a number. */
-struct greylist_source *source_take(struct greylist *g, struct span name);
-void source_release(struct greylist *g, struct greylist_source *s);
+struct greylist_origin *origin_take(struct greylist *g, struct span name);
+void origin_release(struct greylist *g, struct greylist_origin *s);
 /* Gives it a number, so that it is kept; 0: any. False: there is no room. */
-bool source_keep(struct greylist *g, struct greylist_source *s, uint32_t number);
-void source_seen(struct greylist *g, struct greylist_source *s, uint64_t now_ms);
+bool origin_keep(struct greylist *g, struct greylist_origin *s, uint32_t number);
+void origin_seen(struct greylist *g, struct greylist_origin *s, uint64_t now_ms);
 /* False: it cannot be kept. */
-bool source_allow(struct greylist *g, struct greylist_source *s, uint64_t now_ms);
+bool origin_allow(struct greylist *g, struct greylist_origin *s, uint64_t now_ms);
 /* It came back once more. When it is known by that, its entries are to be cleared. */
-void source_credit(struct greylist *g, struct greylist_source *s, uint64_t now_ms);
-/* Forgets what is known of it; the source may be gone afterwards. */
-void source_forget(struct greylist *g, struct greylist_source *s);
-/* Forgets its entries; the source may be gone afterwards. Returns how many. */
-size_t source_clear(struct greylist *g, struct greylist_source *s);
-struct greylist_source_facts source_facts(const struct greylist_source *s);
+void origin_credit(struct greylist *g, struct greylist_origin *s, uint64_t now_ms);
+/* Forgets what is known of it; the origin may be gone afterwards. */
+void origin_forget(struct greylist *g, struct greylist_origin *s);
+/* Forgets its entries; the origin may be gone afterwards. Returns how many. */
+size_t origin_clear(struct greylist *g, struct greylist_origin *s);
+struct greylist_origin_facts origin_facts(const struct greylist_origin *s);
 
 struct greylist_entry *entry_find(const struct greylist *g, const struct greylist_key *key);
 bool entry_expired(const struct greylist *g, const struct greylist_entry *e, uint64_t now_ms);
 /* An entry that waits since now; number 0: any. NULL without memory. There is room for it. */
-struct greylist_entry *entry_add(struct greylist *g, struct greylist_source *s,
+struct greylist_entry *entry_add(struct greylist *g, struct greylist_origin *s,
 	const struct greylist_entry_facts *facts, uint32_t number);
 /* It waits and came too soon; it comes back after the delay; it passed and is used once more. */
 void entry_early(struct greylist *g, struct greylist_entry *e, uint64_t now_ms);
 void entry_pass(struct greylist *g, struct greylist_entry *e, uint64_t now_ms);
 void entry_seen(struct greylist *g, struct greylist_entry *e, uint64_t now_ms);
-/* Its source goes with it when nothing else keeps that. */
+/* Its origin goes with it when nothing else keeps that. */
 void entry_free(struct greylist *g, struct greylist_entry *e);
 struct greylist_entry_facts entry_facts(const struct greylist_entry *e);
 

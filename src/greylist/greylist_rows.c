@@ -14,7 +14,7 @@ static struct greylist_row row_of(const struct greylist *g, enum greylist_kind k
 	if (item != NULL && kind == GREYLIST_ENTRY)
 		row.entry = entry_facts(item);
 	else if (item != NULL)
-		row.source = source_facts(item);
+		row.origin = origin_facts(item);
 	return row;
 }
 
@@ -36,7 +36,7 @@ size_t greylist_take_changes(struct greylist *g, size_t count_max, greylist_row_
 
 bool greylist_changed(const struct greylist *g)
 {
-	return g->slots[GREYLIST_ENTRY].changed_first != 0 || g->slots[GREYLIST_SOURCE].changed_first != 0;
+	return g->slots[GREYLIST_ENTRY].changed_first != 0 || g->slots[GREYLIST_ORIGIN].changed_first != 0;
 }
 
 void greylist_change_all(struct greylist *g)
@@ -54,37 +54,37 @@ static uint64_t not_later(uint64_t time_ms, uint64_t now_ms)
 	return time_ms < now_ms ? time_ms : now_ms;
 }
 
-static bool load_source(struct greylist *g, const struct greylist_row *row, uint64_t now_ms)
+static bool load_origin(struct greylist *g, const struct greylist_row *row, uint64_t now_ms)
 {
-	struct greylist_source *s = source_take(g, row->source.name);
+	struct greylist_origin *s = origin_take(g, row->origin.name);
 	if (s == NULL)
 		return false;
-	bool kept = g->kept_count < g->options.entries_max && s->number == 0 && source_keep(g, s, row->number);
+	bool kept = g->kept_count < g->options.entries_max && s->number == 0 && origin_keep(g, s, row->number);
 	if (kept) {
-		s->seen_ms = not_later(row->source.seen_ms, now_ms);
-		s->credited_ms = not_later(row->source.credited_ms, now_ms);
-		s->returns = row->source.returns;
-		s->allowed = row->source.allowed;
+		s->seen_ms = not_later(row->origin.seen_ms, now_ms);
+		s->credited_ms = not_later(row->origin.credited_ms, now_ms);
+		s->returns = row->origin.returns;
+		s->allowed = row->origin.allowed;
 	}
-	source_release(g, s);
+	origin_release(g, s);
 	return kept;
 }
 
 static bool load_entry(struct greylist *g, const struct greylist_row *row, uint64_t now_ms)
 {
 	struct greylist_entry_facts facts = row->entry;
-	struct greylist_key key = { facts.source, facts.sender, facts.recipient };
+	struct greylist_key key = { facts.origin, facts.sender, facts.recipient };
 	if (facts.sender.len >= GREYLIST_ADDRESS_BYTES_MAX || facts.recipient.len >= GREYLIST_ADDRESS_BYTES_MAX
-	    || facts.source.len > GREYLIST_NAME_BYTES_MAX || g->entries.count >= g->options.entries_max
+	    || facts.origin.len > GREYLIST_NAME_BYTES_MAX || g->entries.count >= g->options.entries_max
 	    || entry_find(g, &key) != NULL)
 		return false;
 	facts.first_ms = not_later(facts.first_ms, now_ms);
 	facts.seen_ms = not_later(facts.seen_ms, now_ms);
 	facts.passed_ms = not_later(facts.passed_ms, now_ms);
-	struct greylist_source *s = source_take(g, facts.source);
+	struct greylist_origin *s = origin_take(g, facts.origin);
 	bool added = s != NULL && entry_add(g, s, &facts, row->number) != NULL;
 	if (s != NULL)
-		source_release(g, s);
+		origin_release(g, s);
 	return added;
 }
 
@@ -92,7 +92,7 @@ bool greylist_load(struct greylist *g, const struct greylist_row *row, uint64_t 
 {
 	if (row->number == 0 || row->number > g->options.entries_max)
 		return false;
-	return row->kind == GREYLIST_ENTRY ? load_entry(g, row, now_ms) : load_source(g, row, now_ms);
+	return row->kind == GREYLIST_ENTRY ? load_entry(g, row, now_ms) : load_origin(g, row, now_ms);
 }
 
 /* An item with the time that its list is in the order of. */
@@ -126,7 +126,7 @@ static struct list *passed_link(void *item, uint64_t *time_out)
 
 static struct list *seen_link(void *item, uint64_t *time_out)
 {
-	struct greylist_source *s = item;
+	struct greylist_origin *s = item;
 	*time_out = s->seen_ms;
 	list_remove(&s->seen);
 	return s->allowed ? NULL : &s->seen;
@@ -152,13 +152,13 @@ static bool sort(const struct greylist_slots *slots, dated_fn *fn, struct list *
 	return true;
 }
 
-/* The lists of each source follow the one of all. */
-static void sort_waiting_of_sources(struct greylist *g)
+/* The lists of each origin follow the one of all. */
+static void sort_waiting_of_origins(struct greylist *g)
 {
 	for (struct list *link = g->waiting.next; link != &g->waiting; link = link->next) {
 		struct greylist_entry *e = LIST_ENTRY(link, struct greylist_entry, order);
-		list_remove(&e->of_source);
-		list_append(&e->source->waiting, &e->of_source);
+		list_remove(&e->of_origin);
+		list_append(&e->origin->waiting, &e->of_origin);
 	}
 }
 
@@ -166,8 +166,8 @@ bool greylist_load_end(struct greylist *g)
 {
 	const struct greylist_slots *entries = &g->slots[GREYLIST_ENTRY];
 	bool sorted = sort(entries, waiting_link, &g->waiting) && sort(entries, passed_link, &g->passed)
-		&& sort(&g->slots[GREYLIST_SOURCE], seen_link, &g->sources_seen);
-	sort_waiting_of_sources(g);
+		&& sort(&g->slots[GREYLIST_ORIGIN], seen_link, &g->origins_seen);
+	sort_waiting_of_origins(g);
 	return sorted;
 }
 
@@ -188,39 +188,39 @@ uint32_t greylist_each(const struct greylist *g, enum greylist_kind kind, uint32
 	return last;
 }
 
-bool greylist_is_known(const struct greylist *g, const struct greylist_source_facts *source, uint64_t now_ms)
+bool greylist_is_known(const struct greylist *g, const struct greylist_origin_facts *origin, uint64_t now_ms)
 {
-	const struct greylist_source *s = source_find(g, source->name);
-	return s != NULL && source_known(g, s, now_ms);
+	const struct greylist_origin *s = origin_find(g, origin->name);
+	return s != NULL && origin_known(g, s, now_ms);
 }
 
 bool greylist_allow(struct greylist *g, struct span name, uint64_t now_ms)
 {
-	struct greylist_source *s = source_take(g, name);
+	struct greylist_origin *s = origin_take(g, name);
 	if (s == NULL)
 		return false;
-	bool allowed = source_allow(g, s, now_ms);
+	bool allowed = origin_allow(g, s, now_ms);
 	if (allowed)
-		source_clear(g, s);
+		origin_clear(g, s);
 	else
-		source_release(g, s);
+		origin_release(g, s);
 	return allowed;
 }
 
-size_t greylist_forget_source(struct greylist *g, struct span name)
+size_t greylist_forget_origin(struct greylist *g, struct span name)
 {
-	struct greylist_source *s = source_find(g, name);
+	struct greylist_origin *s = origin_find(g, name);
 	if (s == NULL)
 		return 0;
 	bool kept = s->number != 0;
 	size_t entries = s->entry_count;
 	if (entries == 0) {
-		source_forget(g, s);
+		origin_forget(g, s);
 		return kept;
 	}
 	/* With the last entry it goes, unless it is kept; so what is known of it goes first. */
-	source_forget(g, s);
-	source_clear(g, s);
+	origin_forget(g, s);
+	origin_clear(g, s);
 	return entries + kept;
 }
 

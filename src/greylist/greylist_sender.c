@@ -2,7 +2,7 @@
 /*
  * Sender addresses that change with each message or each recipient, made equal again:
  * signed bounces (BATV), rewritten senders (SRS), recipients and numbers of lists (VERP),
- * and the random words of mail services. Two senders of one source that become equal by
+ * and the random words of mail services. Two senders of one origin that become equal by
  * this are let through a little earlier; one that never stays equal would be delayed each
  * time, so in doubt more is taken out than less.
  */

@@ -6,7 +6,7 @@
 
 #define HOUR_MS (UINT64_C(3600) * 1000)
 #define CHANCE_MS (4 * HOUR_MS)   /* beyond the delay: who comes back at all has come by then */
-#define SOURCE_SHARE 100          /* when there is no room, sources with more than this fraction of it give way first */
+#define ORIGIN_SHARE 100          /* when there is no room, origins with more than this fraction of it give way first */
 #define SEEN_STEPS 64             /* a time of last use is exact to this fraction of how long it is kept */
 
 static uint64_t age(uint64_t since_ms, uint64_t now_ms)
@@ -21,39 +21,39 @@ static bool worth_noting(const struct greylist *g, uint64_t seen_ms, uint64_t no
 	return seen_ms > now_ms || age(seen_ms, now_ms) >= (step < HOUR_MS ? step : HOUR_MS);
 }
 
-/* --- sources --- */
+/* --- origins --- */
 
-static struct span name_of(const struct greylist_source *s)
+static struct span name_of(const struct greylist_origin *s)
 {
 	return span_of(s->name, s->name_bytes);
 }
 
-struct greylist_source_facts source_facts(const struct greylist_source *s)
+struct greylist_origin_facts origin_facts(const struct greylist_origin *s)
 {
-	return (struct greylist_source_facts){ .name = name_of(s), .seen_ms = s->seen_ms, .credited_ms = s->credited_ms,
+	return (struct greylist_origin_facts){ .name = name_of(s), .seen_ms = s->seen_ms, .credited_ms = s->credited_ms,
 		.returns = s->returns, .allowed = s->allowed };
 }
 
-struct greylist_source *source_find(const struct greylist *g, struct span name)
+struct greylist_origin *origin_find(const struct greylist *g, struct span name)
 {
-	struct map_link *link = map_first(&g->sources, map_hash(g->hash_key, name));
+	struct map_link *link = map_first(&g->origins, map_hash(g->hash_key, name));
 	for (; link != NULL; link = map_next(link)) {
-		struct greylist_source *s = MAP_ENTRY(link, struct greylist_source, link);
+		struct greylist_origin *s = MAP_ENTRY(link, struct greylist_origin, link);
 		if (span_eq(name_of(s), name))
 			return s;
 	}
 	return NULL;
 }
 
-bool source_known(const struct greylist *g, const struct greylist_source *s, uint64_t now_ms)
+bool origin_known(const struct greylist *g, const struct greylist_origin *s, uint64_t now_ms)
 {
 	uint32_t enough = g->options.known_after;
 	return s->allowed || (enough > 0 && s->returns >= enough && age(s->seen_ms, now_ms) <= g->options.keep_ms);
 }
 
-struct greylist_source *source_take(struct greylist *g, struct span name)
+struct greylist_origin *origin_take(struct greylist *g, struct span name)
 {
-	struct greylist_source *s = source_find(g, name);
+	struct greylist_origin *s = origin_find(g, name);
 	if (s != NULL || name.len == 0 || name.len > GREYLIST_NAME_BYTES_MAX)
 		return s;
 	s = calloc(1, sizeof(*s) + name.len);
@@ -65,27 +65,27 @@ struct greylist_source *source_take(struct greylist *g, struct span name)
 	list_init(&s->crowd);
 	s->name_bytes = (uint8_t)name.len;
 	memcpy(s->name, name.ptr, name.len);
-	if (!map_insert(&g->sources, &s->link, map_hash(g->hash_key, name))) {
+	if (!map_insert(&g->origins, &s->link, map_hash(g->hash_key, name))) {
 		free(s);
 		return NULL;
 	}
 	return s;
 }
 
-void source_release(struct greylist *g, struct greylist_source *s)
+void origin_release(struct greylist *g, struct greylist_origin *s)
 {
 	if (s->entry_count > 0 || s->number != 0)
 		return;
-	map_remove(&g->sources, &s->link);
+	map_remove(&g->origins, &s->link);
 	list_remove(&s->seen);
 	free(s);
 }
 
-static void drop_number(struct greylist *g, struct greylist_source *s)
+static void drop_number(struct greylist *g, struct greylist_origin *s)
 {
 	if (s->number == 0)
 		return;
-	slots_give(&g->slots[GREYLIST_SOURCE], s->number);
+	slots_give(&g->slots[GREYLIST_ORIGIN], s->number);
 	list_remove(&s->seen);
 	s->number = 0;
 	s->returns = 0;
@@ -94,76 +94,76 @@ static void drop_number(struct greylist *g, struct greylist_source *s)
 	g->kept_count--;
 }
 
-size_t source_clear(struct greylist *g, struct greylist_source *s)
+size_t origin_clear(struct greylist *g, struct greylist_origin *s)
 {
 	size_t count = s->entry_count;
 	for (size_t left = count; left > 0; left--) {
 		struct list *of = list_empty(&s->waiting) ? &s->passed : &s->waiting;
-		/* With the last one the source may go. */
-		entry_free(g, LIST_ENTRY(of->next, struct greylist_entry, of_source));
+		/* With the last one the origin may go. */
+		entry_free(g, LIST_ENTRY(of->next, struct greylist_entry, of_origin));
 	}
 	return count;
 }
 
-void source_forget(struct greylist *g, struct greylist_source *s)
+void origin_forget(struct greylist *g, struct greylist_origin *s)
 {
 	drop_number(g, s);
-	source_release(g, s);
+	origin_release(g, s);
 }
 
 /* Of those that are kept, the one seen longest ago; NULL when operators allowed them all. */
-static struct greylist_source *least_recent(const struct greylist *g)
+static struct greylist_origin *least_recent(const struct greylist *g)
 {
-	return list_empty(&g->sources_seen) ? NULL : LIST_ENTRY(g->sources_seen.next, struct greylist_source, seen);
+	return list_empty(&g->origins_seen) ? NULL : LIST_ENTRY(g->origins_seen.next, struct greylist_origin, seen);
 }
 
-bool source_keep(struct greylist *g, struct greylist_source *s, uint32_t number)
+bool origin_keep(struct greylist *g, struct greylist_origin *s, uint32_t number)
 {
-	struct greylist_slots *slots = &g->slots[GREYLIST_SOURCE];
+	struct greylist_slots *slots = &g->slots[GREYLIST_ORIGIN];
 	if (s->number != 0)
 		return number == 0;
 	if (number == 0 && g->kept_count >= g->options.entries_max) {
-		struct greylist_source *old = least_recent(g);
+		struct greylist_origin *old = least_recent(g);
 		if (old == NULL)
 			return false;
-		source_forget(g, old);
+		origin_forget(g, old);
 	}
 	s->number = number == 0 ? slots_take(slots, s) : slots_take_number(slots, number, s) ? number : 0;
 	if (s->number == 0)
 		return false;
 	g->kept_count++;
-	list_append(&g->sources_seen, &s->seen);
+	list_append(&g->origins_seen, &s->seen);
 	return true;
 }
 
-static void source_touch(struct greylist *g, struct greylist_source *s, uint64_t now_ms)
+static void origin_touch(struct greylist *g, struct greylist_origin *s, uint64_t now_ms)
 {
 	s->seen_ms = now_ms;
-	slots_change(&g->slots[GREYLIST_SOURCE], s->number);
+	slots_change(&g->slots[GREYLIST_ORIGIN], s->number);
 	list_remove(&s->seen);
 	if (!s->allowed)
-		list_append(&g->sources_seen, &s->seen);
+		list_append(&g->origins_seen, &s->seen);
 }
 
-void source_seen(struct greylist *g, struct greylist_source *s, uint64_t now_ms)
+void origin_seen(struct greylist *g, struct greylist_origin *s, uint64_t now_ms)
 {
 	if (s->number != 0 && worth_noting(g, s->seen_ms, now_ms))
-		source_touch(g, s, now_ms);
+		origin_touch(g, s, now_ms);
 }
 
-bool source_allow(struct greylist *g, struct greylist_source *s, uint64_t now_ms)
+bool origin_allow(struct greylist *g, struct greylist_origin *s, uint64_t now_ms)
 {
-	if (!source_keep(g, s, 0))
+	if (!origin_keep(g, s, 0))
 		return false;
 	s->allowed = true;
-	source_touch(g, s, now_ms);
+	origin_touch(g, s, now_ms);
 	return true;
 }
 
 /* Messages that come back together are one return. */
-void source_credit(struct greylist *g, struct greylist_source *s, uint64_t now_ms)
+void origin_credit(struct greylist *g, struct greylist_origin *s, uint64_t now_ms)
 {
-	if (g->options.known_after == 0 || s->returns == UINT32_MAX || !source_keep(g, s, 0))
+	if (g->options.known_after == 0 || s->returns == UINT32_MAX || !origin_keep(g, s, 0))
 		return;
 	if (s->returns > 0 && s->credited_ms <= now_ms && age(s->credited_ms, now_ms) < g->options.delay_ms)
 		return;
@@ -172,7 +172,7 @@ void source_credit(struct greylist *g, struct greylist_source *s, uint64_t now_m
 		s->returns = 0;
 	s->returns++;
 	s->credited_ms = now_ms;
-	source_touch(g, s, now_ms);
+	origin_touch(g, s, now_ms);
 }
 
 /* --- entries --- */
@@ -189,7 +189,7 @@ static struct span recipient_of(const struct greylist_entry *e)
 
 struct greylist_entry_facts entry_facts(const struct greylist_entry *e)
 {
-	return (struct greylist_entry_facts){ .source = name_of(e->source), .sender = sender_of(e),
+	return (struct greylist_entry_facts){ .origin = name_of(e->origin), .sender = sender_of(e),
 		.recipient = recipient_of(e), .network = e->network, .first_ms = e->first_ms, .seen_ms = e->seen_ms,
 		.passed_ms = e->passed_ms, .attempts = e->attempts };
 }
@@ -199,7 +199,7 @@ static uint64_t key_hash(const struct greylist *g, const struct greylist_key *ke
 	uint8_t text[GREYLIST_NAME_BYTES_MAX + 2 * GREYLIST_ADDRESS_BYTES_MAX + 3];
 	struct buf b;
 	buf_init_over(&b, text, sizeof(text));
-	buf_add(&b, key->source);
+	buf_add(&b, key->origin);
 	buf_add_byte(&b, 0);
 	buf_add(&b, key->sender);
 	buf_add_byte(&b, 0);
@@ -212,7 +212,7 @@ struct greylist_entry *entry_find(const struct greylist *g, const struct greylis
 	struct map_link *link = map_first(&g->entries, key_hash(g, key));
 	for (; link != NULL; link = map_next(link)) {
 		struct greylist_entry *e = MAP_ENTRY(link, struct greylist_entry, link);
-		if (span_eq(name_of(e->source), key->source) && span_eq(sender_of(e), key->sender)
+		if (span_eq(name_of(e->origin), key->origin) && span_eq(sender_of(e), key->sender)
 		    && span_eq(recipient_of(e), key->recipient))
 			return e;
 	}
@@ -225,11 +225,11 @@ bool entry_expired(const struct greylist *g, const struct greylist_entry *e, uin
 		: age(e->seen_ms, now_ms) > g->options.keep_ms;
 }
 
-static void count_waiting(struct greylist *g, struct greylist_source *s, bool more)
+static void count_waiting(struct greylist *g, struct greylist_origin *s, bool more)
 {
 	s->waiting_count += more ? 1 : UINT32_MAX;
 	g->waiting_count += more ? 1 : SIZE_MAX;
-	if (s->waiting_count <= g->options.entries_max / SOURCE_SHARE)
+	if (s->waiting_count <= g->options.entries_max / ORIGIN_SHARE)
 		list_remove(&s->crowd);
 	else if (list_empty(&s->crowd))
 		list_append(&g->crowds, &s->crowd);
@@ -240,18 +240,18 @@ static void file_entry(struct greylist *g, struct greylist_entry *e)
 {
 	bool waits = e->passed_ms == 0;
 	list_append(waits ? &g->waiting : &g->passed, &e->order);
-	list_append(waits ? &e->source->waiting : &e->source->passed, &e->of_source);
+	list_append(waits ? &e->origin->waiting : &e->origin->passed, &e->of_origin);
 	if (waits)
-		count_waiting(g, e->source, true);
+		count_waiting(g, e->origin, true);
 }
 
 static void unfile_entry(struct greylist *g, struct greylist_entry *e)
 {
 	bool waits = e->passed_ms == 0;
 	list_remove(&e->order);
-	list_remove(&e->of_source);
+	list_remove(&e->of_origin);
 	if (waits)
-		count_waiting(g, e->source, false);
+		count_waiting(g, e->origin, false);
 }
 
 static struct greylist_entry *entry_new(const struct greylist_entry_facts *facts)
@@ -271,7 +271,7 @@ static struct greylist_entry *entry_new(const struct greylist_entry_facts *facts
 	return e;
 }
 
-struct greylist_entry *entry_add(struct greylist *g, struct greylist_source *s,
+struct greylist_entry *entry_add(struct greylist *g, struct greylist_origin *s,
 	const struct greylist_entry_facts *facts, uint32_t number)
 {
 	struct greylist_slots *slots = &g->slots[GREYLIST_ENTRY];
@@ -289,7 +289,7 @@ struct greylist_entry *entry_add(struct greylist *g, struct greylist_source *s,
 		free(e);
 		return NULL;
 	}
-	e->source = s;
+	e->origin = s;
 	s->entry_count++;
 	file_entry(g, e);
 	return e;
@@ -329,13 +329,13 @@ void entry_seen(struct greylist *g, struct greylist_entry *e, uint64_t now_ms)
 
 void entry_free(struct greylist *g, struct greylist_entry *e)
 {
-	struct greylist_source *s = e->source;
+	struct greylist_origin *s = e->origin;
 	unfile_entry(g, e);
 	map_remove(&g->entries, &e->link);
 	slots_give(&g->slots[GREYLIST_ENTRY], e->number);
 	free(e);
 	s->entry_count--;
-	source_release(g, s);
+	origin_release(g, s);
 }
 
 static struct greylist_entry *first_of(const struct list *order)
@@ -343,13 +343,13 @@ static struct greylist_entry *first_of(const struct list *order)
 	return list_empty(order) ? NULL : LIST_ENTRY(order->next, struct greylist_entry, order);
 }
 
-/* The oldest of the source that fills more than its share; one that came to it later has its turn when that has not. */
+/* The oldest of the origin that fills more than its share; one that came to it later has its turn when that has not. */
 static struct greylist_entry *oldest_of_crowd(const struct greylist *g)
 {
 	if (list_empty(&g->crowds))
 		return NULL;
-	const struct greylist_source *s = LIST_ENTRY(g->crowds.next, struct greylist_source, crowd);
-	return LIST_ENTRY(s->waiting.next, struct greylist_entry, of_source);
+	const struct greylist_origin *s = LIST_ENTRY(g->crowds.next, struct greylist_origin, crowd);
+	return LIST_ENTRY(s->waiting.next, struct greylist_entry, of_origin);
 }
 
 bool table_room(const struct greylist *g, uint64_t now_ms, struct greylist_entry **instead_out)
@@ -373,7 +373,7 @@ size_t greylist_expire(struct greylist *g, uint64_t now_ms, size_t count_max)
 {
 	size_t count = 0;
 	struct greylist_entry *e;
-	struct greylist_source *s;
+	struct greylist_origin *s;
 	while (count < count_max && (e = first_of(&g->waiting)) != NULL
 	       && (entry_expired(g, e, now_ms) || g->entries.count > g->options.entries_max)) {
 		entry_free(g, e);
@@ -386,7 +386,7 @@ size_t greylist_expire(struct greylist *g, uint64_t now_ms, size_t count_max)
 	}
 	while (count < count_max && (s = least_recent(g)) != NULL
 	       && (age(s->seen_ms, now_ms) > g->options.keep_ms || g->kept_count > g->options.entries_max)) {
-		source_forget(g, s);
+		origin_forget(g, s);
 		count++;
 	}
 	return count;

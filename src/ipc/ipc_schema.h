@@ -52,6 +52,9 @@
 	M(SPILL_ASK, spill_ask) \
 	M(SPILL_READY, spill_ready)       /* with the descriptor of the message's own segment */ \
 	M(SPILL_DISCARD, spill_discard) \
+	/* policy to delivery */ \
+	M(MAILBOX_ASK, mailbox_ask)       /* can it take a message of this size now? */ \
+	M(MAILBOX_STATE, mailbox_state) \
 	/* queue to delivery */ \
 	M(DELIVER_ASK, deliver_ask)       /* large content as descriptor, else inline */ \
 	M(DELIVER_RESULT, deliver_result) \
@@ -136,6 +139,9 @@
 #define IPC_FIELDS_SPILL_READY(F) F(u16, key) F(u64, offset)
 #define IPC_FIELDS_SPILL_DISCARD(F) F(id, id)
 
+/* bytes: 0: not known; state: enum policy_mailbox */
+#define IPC_FIELDS_MAILBOX_ASK(F) F(span, domain) F(span, user) F(u64, bytes)
+#define IPC_FIELDS_MAILBOX_STATE(F) F(u8, state)
 #define IPC_FIELDS_DELIVER_ASK(F) \
 	F(id, id) F(span, sender) F(span, recipient) F(span, domain) F(span, user) F(u32, attempt) \
 	F(u8, body) F(u8, large) F(u64, offset) F(u64, bytes) F(u32, large_crc) F(span, content)

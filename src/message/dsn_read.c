@@ -2,7 +2,7 @@
 /*
  * Finds the parts of a bounce: multiparts to a depth, a limited number of parts,
  * decoded where they are encoded. Where no delivery-status part is found, the text
- * for people is read, then a message that is attached, then, for messages whose
+ * for people (plain, else what is left of HTML) is read, then a message that is attached, then, for messages whose
  * MIME is broken, whatever follows a line that announces a delivery status.
  */
 #include "dsn_read.h"
@@ -18,6 +18,7 @@
 struct walk {
 	struct dsn_reader_state *state;
 	struct span text;      /* the first text/plain part, decoded */
+	struct span html;      /* the first text/html part, decoded */
 	size_t parts;          /* seen so far */
 	bool attached;         /* go into attached messages too */
 };
@@ -219,6 +220,8 @@ static void walk_entity(struct walk *w, struct span in, unsigned depth)
 		walk_entity(w, decoded(w, &e), depth + 1);
 	else if (w->text.len == 0 && (e.type.len == 0 || span_eq_nocase(e.type, SPAN("text/plain"))))
 		w->text = decoded(w, &e);
+	else if (w->html.len == 0 && span_eq_nocase(e.type, SPAN("text/html")))
+		w->html = decoded(w, &e);
 }
 
 /* For broken MIME: the lines between an announced delivery status and the next line that begins with "--". */
@@ -250,6 +253,8 @@ static void read_all(struct dsn_reader_state *state, struct span message)
 	struct walk plain = { .state = state }, deep = { .state = state, .attached = true };
 	split(message, &top);
 	walk_entity(&plain, message, 0);
+	if (state->bounce->count == 0 && plain.text.len == 0 && plain.html.len > 0)
+		plain.text = dsn_html_text(state, plain.html);
 	if (state->bounce->count == 0)
 		dsn_text_read(state, top.header, plain.text);
 	if (state->bounce->count == 0)

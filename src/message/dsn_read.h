@@ -53,4 +53,7 @@ struct dsn_bounce {
  */
 int dsn_read(struct span message, struct arena *arena, struct dsn_bounce *bounce_out);
 
+/* Whether a line of a bounce's text announces the message that came back: "--- Below this line is a copy", for one. */
+bool dsn_original_begins(struct span line);
+
 #endif

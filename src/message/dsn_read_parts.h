@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the three readers of bounces share; private to this folder. */
+/* What the readers of bounces share; private to this folder. */
 #ifndef WAYBILL_MESSAGE_DSN_READ_PARTS_H
 #define WAYBILL_MESSAGE_DSN_READ_PARTS_H
 
@@ -35,6 +35,9 @@ void dsn_fields_read(struct dsn_reader_state *state, struct span body);
 
 /* dsn_read_text.c: the header of the message and the decoded text that people read. */
 void dsn_text_read(struct dsn_reader_state *state, struct span header, struct span text);
+
+/* dsn_read_html.c: the words of HTML as lines, in the arena; empty when memory is short. */
+struct span dsn_html_text(struct dsn_reader_state *state, struct span html);
 
 /* dsn_read.c: the raw value of the first field of this name ("from:"), folds included; false when there is none. */
 bool dsn_field_find(struct span header, struct span name, struct span *value_out);

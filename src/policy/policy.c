@@ -12,6 +12,8 @@ static const struct policy_check checks[CONF_CHECK_COUNT] = {
 		.settle = settle_harvest },
 	[CONF_CHECK_RECIPIENT] = { .name = "recipient", .stages = SMTP_STAGE(SMTP_AT_RCPT), .everybody = true,
 		.ask = check_recipient },
+	[CONF_CHECK_MAILBOX] = { .name = "mailbox", .stages = SMTP_STAGE(SMTP_AT_RCPT), .everybody = true,
+		.ask = check_mailbox },
 };
 
 /* What a client is told at each stage when nothing is against it. */

@@ -16,6 +16,7 @@
 #include "address.h"
 #include "conf_checks.h"
 #include "directory_expand.h"
+#include "policy_facts.h"
 #include "policy_state.h"
 #include "reply.h"
 #include "smtp_stage.h"
@@ -64,6 +65,7 @@ struct policy_input {
 	struct span sender;    /* empty for <> */
 	struct span recipient; /* as the client wrote it */
 	uint64_t size;         /* declared bytes, 0: not declared */
+	struct policy_facts facts;
 	/* Filled by policy_ask before the checks run; spans into `domain_text`. */
 	struct directory_address address;
 	uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
@@ -107,6 +109,9 @@ struct policy_trail {
  */
 struct policy_verdict policy_ask(const struct policy_context *context, struct policy_input *input,
 	struct policy_trail *trail);
+
+/* The facts that are to be gathered before the checks are asked. */
+struct policy_wants policy_wants(const struct policy_context *context, const struct policy_input *input);
 
 /* Records what follows from an answer that was given to a client. */
 void policy_settle(struct policy_state *state, const struct policy_context *context,

@@ -64,5 +64,6 @@ policy_check_fn check_relay;         /* only our domains: 550 5.7.1 */
 policy_check_fn check_harvest;       /* not too many unknown recipients: 450 4.7.1 */
 policy_settle_fn settle_harvest;
 policy_check_fn check_recipient;     /* somebody is there: 550 5.1.1 */
+policy_check_fn check_mailbox;       /* it can take the message: 452 4.2.2 */
 
 #endif

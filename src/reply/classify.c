@@ -82,6 +82,7 @@ static const struct classify_rule *reason_decide(const struct classify_scan *sca
 		answer->reason = (enum classify_reason)rule->reason;
 		answer->basis = CLASSIFY_BY_RULE;
 		answer->rule = rule->name;
+		answer->vague = rule->weak;
 		answer->words = scan->words.len > 0 ? scan->words : answer->enhanced;
 	} else if (enhanced != NULL) {
 		answer->reason = (enum classify_reason)enhanced->reason;

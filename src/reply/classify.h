@@ -67,6 +67,7 @@ struct classify_answer {
 	bool temporary;           /* a later attempt may work, whatever the code says */
 	bool doubtful;            /* temporary by its code alone: several attempts, not days of them */
 	bool contradicts;         /* `temporary` is not what the basic code says */
+	bool vague;               /* the rule's words say little; false unless CLASSIFY_BY_RULE */
 	bool truncated;           /* the text was longer than CLASSIFY_TEXT_BYTES_MAX */
 	uint32_t delay_s;         /* 0: none was named */
 	struct span delay_words;  /* "in 300 seconds" */

@@ -93,7 +93,7 @@ static size_t address_length(struct span s)
 	return at > 0 && at + 1 < len ? len : 0;
 }
 
-/* Bytes of the IPv4 address that `s` begins with, 0 when it begins with none, or with a name that looks like one. */
+/* Bytes of the IPv4 address or network that `s` begins with, 0 for none, or for a name that looks like one. */
 static size_t host_length(struct span s)
 {
 	size_t at = 0;
@@ -103,6 +103,10 @@ static size_t host_length(struct span s)
 		if (digits == 0 || value > 255 || (part > 0 && s.ptr[at - 1] != '.'))
 			return 0;
 		at += digits + (part < 3 && at + digits < s.len ? 1 : 0);
+	}
+	if (at + 1 < s.len && s.ptr[at] == '/' && is_digit(s.ptr[at + 1])) {
+		unsigned bits;
+		at += 1 + number_read(span_from(s, at + 1), 2, &bits);
 	}
 	bool goes_on = at < s.len && (is_digit(s.ptr[at]) || s.ptr[at] == '-'
 		|| (s.ptr[at] == '.' && at + 1 < s.len && !separates(s.ptr[at + 1])));

@@ -11,7 +11,7 @@
 static unsigned code_at(struct span s, unsigned least)
 {
 	uint64_t code;
-	bool ends = s.len == 3 || (s.len > 3 && memchr(" -\r\n", s.ptr[3], 4) != NULL);
+	bool ends = s.len == 3 || (s.len > 3 && memchr(" -:\r\n", s.ptr[3], 5) != NULL);
 	return ends && span_to_u64(span_to(s, 3), 599, &code) && code >= least ? (unsigned)code : 0;
 }
 

@@ -84,6 +84,7 @@ static void phrase_found(struct classify_scan *scan, const struct classify_phras
 struct progress {
 	uint16_t begin[CLASSIFY_SLOTS_MAX]; /* of the phrase */
 	uint16_t end[CLASSIFY_SLOTS_MAX];   /* of the slot's string; 0: not found */
+	const struct classify_folded *folded;
 	size_t fence;                       /* where the last fence ends */
 };
 
@@ -125,19 +126,28 @@ static unsigned node_next(unsigned node, uint8_t byte)
 	}
 }
 
+/* The strings of a node end at folded byte `end`. */
+static void strings_end(struct classify_scan *scan, struct progress *progress, unsigned node, size_t end)
+{
+	for (unsigned e = classify_end_first[node]; e < classify_end_first[node + 1]; e++) {
+		const struct classify_slot *slot = &classify_slots[classify_ends[e].slot];
+		size_t range[2] = { 0, end };
+		if (slot_fill(progress, &classify_ends[e], end, &range[0]))
+			phrase_found(scan, &classify_phrases[slot->phrase], progress->folded, range);
+	}
+}
+
 void classify_scan_words(struct classify_scan *scan, const struct classify_folded *folded)
 {
 	struct progress progress;
 	unsigned node = 0;
 	memset(progress.end, 0, classify_slots_count * sizeof(progress.end[0]));
 	progress.fence = 0;
+	progress.folded = folded;
 	for (size_t i = 0; i < folded->len; i++) {
 		node = node_next(node, folded->bytes[i]);
-		for (unsigned e = classify_end_first[node]; e < classify_end_first[node + 1]; e++) {
-			size_t range[2] = { 0, i + 1 };
-			if (slot_fill(&progress, &classify_ends[e], i + 1, &range[0]))
-				phrase_found(scan, &classify_phrases[classify_slots[classify_ends[e].slot].phrase], folded, range);
-		}
+		for (unsigned ends = node; ends != 0; ends = classify_node_shorter[ends])
+			strings_end(scan, &progress, ends, i + 1);
 		if ((folded->at[i] & CLASSIFY_FENCE) != 0)
 			progress.fence = i + 1;
 	}

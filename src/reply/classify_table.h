@@ -90,9 +90,12 @@ extern const size_t classify_enhanced_count, classify_code_count;
 /* For each letter from U+00C0 to U+017F the one without its accent, or a space. */
 extern const char classify_latin[];
 
-/* The automaton: label of each node, children, failure link, and the strings that end there. */
+/*
+ * The automaton: label of each node, children, failure link, the strings that end there,
+ * and the node where the next shorter ones do (0: no others).
+ */
 extern const uint8_t classify_node_label[];
-extern const uint16_t classify_child_first[], classify_node_fail[], classify_end_first[];
+extern const uint16_t classify_child_first[], classify_node_fail[], classify_node_shorter[], classify_end_first[];
 extern const struct classify_end classify_ends[];
 
 #endif

@@ -23,6 +23,18 @@ def test_it_says_where_it_listens_who_has_a_mailbox_and_what_to_try(demo):
     assert any(line.startswith("ready") for line in lines)
 
 
+@pytest.mark.parametrize("name, words", [
+    ("full", "452 4.2.2 Mailbox is full"), ("disabled", "450 4.2.1 Mailbox is switched off for now"),
+    ("gone", "550 5.2.1 Mailbox is switched off"), ("moved", "551 5.1.6 Not here any more; use <moved@example.com>")])
+def test_mailboxes_in_each_state_can_be_tried(demo, name, words):
+    assert name + "@" in demo.output()
+    with demo.client() as c:
+        c.cmd("EHLO client.test")
+        c.cmd("MAIL FROM:<x@client.test>").is_(250)
+        got = c.cmd(f"RCPT TO:<{name}@example.org>")
+        assert f"{got.code} {got.text}".startswith(words)
+
+
 def test_it_writes_a_commented_configuration_and_keeps_a_changed_one(tmp_path):
     """The file is the user's from then on."""
     first = demo_server(tmp_path).start()

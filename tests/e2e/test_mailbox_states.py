@@ -3,6 +3,8 @@
 `waybill mailbox`, which says why."""
 import fcntl
 import os
+import re
+import signal
 
 import pytest
 
@@ -115,3 +117,66 @@ def test_bad_words_get_the_usage_and_bad_addresses_a_sentence(states):
     assert states.tool("mailbox", "show", "bob@elsewhere.test").returncode == 1
     assert states.tool("mailbox", "disable", "nobody@example.org").returncode == 1
     assert states.tool("mailbox", "disable", "bob@example.org", "--moved", "nonsense").returncode == 2
+
+
+def full(s, name):
+    box = s.maildir(name)
+    for sub in ("tmp", "new", "cur"):
+        os.makedirs(f"{box}/{sub}")
+    write(f"{box}/maildirsize", "100000S\n99000 1\n")
+
+
+def rcpt(s, address, size=None, source="127.0.0.1"):
+    with s.client(source) as c:
+        c.cmd("EHLO client.test")
+        c.cmd(f"MAIL FROM:<{FROM}>" + (f" SIZE={size}" if size else "")).is_(250)
+        got = c.cmd(f"RCPT TO:<{address}>")
+        return f"{got.code} {got.text}"
+
+
+def test_a_full_mailbox_is_told_at_rcpt_by_what_the_message_needs(server):
+    s = server(start=False)
+    full(s, "bob")
+    s.start()
+    for source in ("127.0.0.1", "127.0.0.2"):
+        assert rcpt(s, "bob@example.org", 5000, source).startswith("452 4.2.2 Mailbox is full; try again later")
+        assert rcpt(s, "bob@example.org", 500, source).startswith("250 ")
+        assert rcpt(s, "alice@example.org", 5000, source).startswith("250 ")
+    assert re.search(r"ev=deferred .*address=bob@example.org .*key=mailbox-full check=mailbox why=\"the mailbox is full", s.log())
+    write(s.maildir("bob") + "/maildirsize", "100000S\n1000 1\n")
+    assert rcpt(s, "bob@example.org", 5000).startswith("250 ")
+
+
+@pytest.mark.parametrize("defer, code", [(None, "250"), ("yes", "450 4.2.0")])
+def test_a_locked_mailbox_is_waited_for_here_or_there(server, defer, code):
+    s = server(start=False)
+    s.reconfigure(sections={"domain": {"mailboxes": f'"mbox:{s.dir}/mail/{{user}}"'}, "queue": {"retry": '{"1s"}'},
+                            "mbox": {"lock-timeout": '"1s"'}, **({"mailbox": {"defer-locked": defer}} if defer else {})})
+    box = os.path.join(s.dir, "mail", "alice")
+    write(box, "")
+    s.start()
+    mark = token()
+    with open(box, "r+b") as f:
+        fcntl.lockf(f, fcntl.LOCK_EX)
+        assert rcpt(s, "alice@example.org").startswith(code)
+        if code == "250":
+            identity = [w for w in s.deliver(message(mark), ["alice@example.org"], FROM, "127.0.0.1").is_(250).text.split()
+                        if len(w) == 26][0]
+            assert "450 4.2.0" in wait_for(s, "deferred", identity)[0]
+    if code == "250":
+        wait_for(s, "delivered", identity)
+        with open(box, "rb") as f:
+            assert mark.encode() in f.read()
+
+
+def test_rcpt_goes_on_while_delivery_is_away(server):
+    """A stopped delivery is waited for a moment, a killed one is not; either way nobody is refused for it."""
+    s = server()
+    pid = s.roles("delivery")[0]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert rcpt(s, "alice@example.org").startswith("250 ")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    s.kill_role("delivery")
+    assert rcpt(s, "alice@example.org").startswith("250 ")

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Attempts as strangers word them, one part a line: HELO, sender, recipient; and a source's name. */
+/* Attempts as strangers word them, one part a line: HELO, sender, recipient; and an origin's name. */
 #include <assert.h>
 
 #include "greylist_rows.h"
@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	attempt.helo = line_next(&rest);
 	attempt.sender = line_next(&rest);
 	attempt.recipient = line_next(&rest);
-	if (greylist_source_name(line_next(&rest), name, &name_bytes))
+	if (greylist_origin_name(line_next(&rest), name, &name_bytes))
 		assert(name_bytes > 0 && name_bytes <= sizeof(name));
 	greylist_question_make(&q, &attempt);
 	inside(&q, q.network_name, GREYLIST_NETWORK_BYTES_MAX);

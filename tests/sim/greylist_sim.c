@@ -14,7 +14,7 @@
  *  - nobody is asked to wait for longer than the delay, or not at all
  *  - what was said is kept: who comes back from the same network, or with SPF from the
  *    pool, after the time it was told is let through, unless a crash lost the answer, the
- *    clock was set back at a restart, hours have gone by, or its source crowded the table
+ *    clock was set back at a restart, hours have gone by, or its origin crowded the table
  *  - who was never seen is never taken for one that came back
  *  - the table holds no more than it may, and counts what it holds
  */
@@ -110,11 +110,11 @@ static void save_row(void *arg, const struct greylist_row *row)
 	MUST(t, row->number >= 1 && row->number <= ROWS_MAX, "row %u", row->number);
 	struct saved *to = &t->saved[row->kind][row->number - 1];
 	to->row = *row;
-	to->row.entry.source = put(to->texts[0], row->entry.source);
+	to->row.entry.origin = put(to->texts[0], row->entry.origin);
 	to->row.entry.sender = put(to->texts[1], row->entry.sender);
 	to->row.entry.recipient = put(to->texts[2], row->entry.recipient);
-	if (row->kind == GREYLIST_SOURCE)
-		to->row.source.name = put(to->texts[0], row->source.name);
+	if (row->kind == GREYLIST_ORIGIN)
+		to->row.origin.name = put(to->texts[0], row->origin.name);
 }
 
 static void save(struct story *t)
@@ -159,7 +159,7 @@ static void crash(struct story *t)
 static void count_row(void *arg, const struct greylist_row *row)
 {
 	size_t *counts = arg;
-	counts[row->kind == GREYLIST_SOURCE ? 2 : row->entry.passed_ms != 0]++;
+	counts[row->kind == GREYLIST_ORIGIN ? 2 : row->entry.passed_ms != 0]++;
 }
 
 static void check(struct story *t)
@@ -167,12 +167,12 @@ static void check(struct story *t)
 	size_t counts[3] = { 0 };
 	struct greylist_counts c = greylist_counts(t->greylist);
 	greylist_each(t->greylist, GREYLIST_ENTRY, 0, SIZE_MAX, count_row, counts);
-	greylist_each(t->greylist, GREYLIST_SOURCE, 0, SIZE_MAX, count_row, counts);
+	greylist_each(t->greylist, GREYLIST_ORIGIN, 0, SIZE_MAX, count_row, counts);
 	MUST(t, counts[0] == c.waiting && counts[1] == c.passed, "%zu wait, %zu passed; counted %zu and %zu", counts[0],
 		counts[1], c.waiting, c.passed);
 	MUST(t, c.waiting + c.passed <= t->options.entries_max, "%zu entries", c.waiting + c.passed);
 	MUST(t, c.waiting <= t->options.entries_max - t->options.entries_max / 4, "%zu wait", c.waiting);
-	MUST(t, counts[2] <= t->options.entries_max, "%zu sources", counts[2]);
+	MUST(t, counts[2] <= t->options.entries_max, "%zu origins", counts[2]);
 }
 
 static struct greylist_verdict attempt(struct story *t, const struct greylist_attempt *a, bool spf)

@@ -11,13 +11,10 @@
 
 #include "binary.h"
 #include "clock.h"
+#include "delivery_parts.h"
 #include "file.h"
 #include "maildir.h"
-#include "maildir_known.h"
-#include "mbox.h"
-#include "mbox_turns.h"
 #include "reply.h"
-#include "role.h"
 #include "roles.h"
 
 #define DELIVERY_DOMAINS_MAX 10000
@@ -25,36 +22,6 @@
 #define MAIL_FOLDER_MODE 0755
 #define DELIVERY_WAITING_BYTES_MAX (32u << 20) /* questions in memory; beyond, or with more */
 #define DELIVERY_WAITING_MAX 512u              /* of them, the queue is not read */
-
-struct domain {
-	char *name;
-	char *mailboxes;
-	char *folder; /* the fixed part of the template */
-};
-
-/* One generation of the configuration; jobs keep theirs until they end. */
-struct settings {
-	unsigned uses;
-	char *hostname;
-	uint32_t deliveries_max;
-	struct mbox_rules mbox;
-	struct domain *domains;
-	size_t domain_count;
-};
-
-struct delivery_role {
-	struct role role;
-	struct settings *settings;
-	struct settings *next;  /* being said; it counts from START on */
-	struct channel *queue;
-	uint32_t incarnation; /* of the queue that asks */
-	struct maildir_known *known;
-	struct mbox_turns *turns;
-	unsigned open;        /* jobs */
-	size_t waiting_bytes; /* of their questions */
-	bool paused;
-	bool stopping;
-};
 
 /* One delivery: the question's bytes, what the mailbox needs, and the result. */
 struct job {
@@ -72,7 +39,7 @@ struct job {
 	uint8_t body[];
 };
 
-static void settings_unref(struct settings *s)
+void delivery_settings_unref(struct settings *s)
 {
 	if (s == NULL || --s->uses > 0)
 		return;
@@ -107,7 +74,7 @@ static bool setup(struct delivery_role *d, struct span body)
 		return false;
 	}
 	*s = (struct settings){ .uses = 1, .hostname = role_strdup(say.hostname), .deliveries_max = say.deliveries_max };
-	settings_unref(d->next);
+	delivery_settings_unref(d->next);
 	d->next = s;
 	log_set_json(say.log_json != 0);
 	return s->hostname != NULL && mbox_rules(&say, &s->mbox);
@@ -173,7 +140,7 @@ static void start(struct delivery_role *d, uint32_t generation)
 	struct sandbox box = { .paths = paths, .path_count = count, .open_files = true };
 	work_threads(s->deliveries_max);
 	role_confine(&d->role, &box);
-	settings_unref(d->settings);
+	delivery_settings_unref(d->settings);
 	d->settings = d->next;
 	d->next = NULL;
 	role_ready(&d->role, generation);
@@ -290,28 +257,24 @@ static void done(void *arg)
 	if (job->delivery.content_fd >= 0)
 		close(job->delivery.content_fd);
 	buf_fini(&job->path);
-	settings_unref(job->settings);
+	delivery_settings_unref(job->settings);
 	job_count(job, false);
 	free(job);
 	if (d->stopping && d->open == 0)
 		role_end(&d->role);
 }
 
-static const char *find_path(struct job *job)
+bool delivery_find_path(const struct settings *s, struct mailbox_owner owner, struct buf *path, size_t *base_len_out,
+	enum mailbox_kind *kind_out)
 {
-	const struct ipc_deliver_ask *ask = &job->ask;
-	const struct settings *s = job->settings;
-	struct mailbox_owner owner = { ask->user, ask->domain };
 	for (size_t i = 0; i < s->domain_count; i++) {
-		if (!span_eq(span_str(s->domains[i].name), ask->domain))
+		if (!span_eq(span_str(s->domains[i].name), owner.domain))
 			continue;
 		struct span template = span_str(s->domains[i].mailboxes);
-		job->kind = mailbox_template_kind(template);
-		if (mailbox_template_expand(template, owner, &job->path, &job->delivery.place.base_len) != MAILBOX_TEMPLATE_OK)
-			return "mailbox-misconfigured";
-		return NULL;
+		*kind_out = mailbox_template_kind(template);
+		return mailbox_template_expand(template, owner, path, base_len_out) == MAILBOX_TEMPLATE_OK;
 	}
-	return "mailbox-misconfigured";
+	return false;
 }
 
 static bool on_queue(void *arg, const struct channel_message *message)
@@ -332,7 +295,9 @@ static bool on_queue(void *arg, const struct channel_message *message)
 	buf_init(&job->path, MAILBOX_PATH_BYTES_MAX);
 	job->settings = d->settings;
 	job->settings->uses++;
-	job->refusal = find_path(job);
+	struct mailbox_owner owner = { job->ask.user, job->ask.domain };
+	if (!delivery_find_path(job->settings, owner, &job->path, &job->delivery.place.base_len, &job->kind))
+		job->refusal = "mailbox-misconfigured";
 	size_t base_len = job->delivery.place.base_len;
 	job->delivery = (struct mailbox_delivery){ .place = { -1, buf_span(&job->path), base_len },
 		.id = job->ask.id, .recipient = job->ask.recipient, .sender = job->ask.sender,
@@ -355,11 +320,26 @@ static void on_queue_closed(void *arg, const char *reason)
 	role_peer_lost(&d->role, IPC_QUEUE, 0, reason);
 }
 
+static void on_policy_closed(void *arg, const char *reason)
+{
+	struct delivery_role *d = arg;
+	d->policy = NULL;
+	d->policy_incarnation++;
+	role_peer_lost(&d->role, IPC_POLICY, 0, reason);
+}
+
 static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 {
 	static const struct channel_handlers queue = { IPC_DELIVERY, IPC_QUEUE, on_queue, on_queue_closed };
+	static const struct channel_handlers policy = { IPC_DELIVERY, IPC_POLICY, state_question, on_policy_closed };
 	struct delivery_role *d = state;
 	(void)index;
+	if (who == IPC_POLICY) {
+		channel_close(d->policy);
+		d->policy_incarnation++;
+		d->policy = channel_open(d->role.loop, fd, &policy, d);
+		return;
+	}
 	if (who != IPC_QUEUE) {
 		close(fd);
 		return;

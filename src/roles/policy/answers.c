@@ -29,7 +29,7 @@ bool answers_smtpd(void *arg, const struct channel_message *message)
 	struct peer *peer = arg;
 	switch (message->type) {
 	case IPC_CHECK_ASK:
-		return checks_answer(peer->owner, message);
+		return checks_answer(peer, message);
 	case IPC_VERIFY_ASK:
 		return answer_verify(peer->owner, message);
 	default:

@@ -18,27 +18,30 @@ static struct span reason_of(const struct policy_context *context, struct policy
 	return span_from(span_to(buf_span(why), last->why_to), last->why_from);
 }
 
-static void say(const struct channel_message *message, const struct ipc_checked *answer)
+static void say(struct channel *to, uint32_t request, const struct ipc_checked *answer)
 {
-	struct buf *out = channel_answer_begin(message->from, IPC_CHECKED, message->request, -1);
+	struct buf *out = channel_answer_begin(to, IPC_CHECKED, request, -1);
 	if (out == NULL)
 		return;
 	ipc_put_checked(out, answer);
-	channel_end(message->from);
+	channel_end(to);
 }
 
-bool checks_answer(struct policy_role *p, const struct channel_message *message)
+static struct policy_input input_of(const struct ipc_check_ask *ask)
 {
-	struct ipc_check_ask ask;
+	return (struct policy_input){ .at = (enum smtp_stage)ask->at, .stages = ask->stages, .client = ask->client,
+		.server = ask->server, .trusted = ask->trusted != 0, .lmtp = ask->lmtp != 0, .helo = ask->helo,
+		.sender = ask->sender, .recipient = ask->recipient, .size = ask->size };
+}
+
+void checks_decide(struct policy_role *p, struct channel *to, uint32_t request, const struct ipc_check_ask *ask,
+	const struct policy_facts *facts)
+{
 	struct policy_trail trail;
 	struct buf why;
-	if (!ipc_get_check_ask(message->body, &ask) || ask.at >= SMTP_STAGE_COUNT
-	    || ask.stages >= SMTP_STAGE(SMTP_STAGE_COUNT))
-		return false;
 	struct policy_context context = generation_context(p);
-	struct policy_input input = { .at = (enum smtp_stage)ask.at, .stages = ask.stages, .client = ask.client,
-		.server = ask.server, .trusted = ask.trusted != 0, .lmtp = ask.lmtp != 0, .helo = ask.helo,
-		.sender = ask.sender, .recipient = ask.recipient, .size = ask.size };
+	struct policy_input input = input_of(ask);
+	input.facts = *facts;
 	struct policy_verdict verdict = policy_ask(&context, &input, &trail);
 	struct ipc_checked answer = { .key = (uint16_t)verdict.key, .seconds = verdict.seconds,
 		.stage = (uint8_t)verdict.stage, .check = span_str(verdict.check), .line = verdict.line,
@@ -47,7 +50,30 @@ bool checks_answer(struct policy_role *p, const struct channel_message *message)
 	if (verdict.opinion == POLICY_REFUSE)
 		answer.why = reason_of(&context, &input, &why);
 	policy_settle(&p->state, &context, &input, &trail);
-	say(message, &answer);
+	say(to, request, &answer);
 	buf_fini(&why);
+}
+
+/* Nobody else is asked about a client that is refused anyway: that would cost time, and show in it. */
+static bool passes(const struct policy_context *context, const struct ipc_check_ask *ask)
+{
+	struct policy_trail trail;
+	struct policy_input input = input_of(ask);
+	return policy_ask(context, &input, &trail).opinion != POLICY_REFUSE;
+}
+
+bool checks_answer(struct peer *peer, const struct channel_message *message)
+{
+	static const struct policy_facts none;
+	struct policy_role *p = peer->owner;
+	struct ipc_check_ask ask;
+	if (!ipc_get_check_ask(message->body, &ask) || ask.at >= SMTP_STAGE_COUNT
+	    || ask.stages >= SMTP_STAGE(SMTP_STAGE_COUNT))
+		return false;
+	struct policy_context context = generation_context(p);
+	struct policy_input input = input_of(&ask);
+	struct policy_wants wants = policy_wants(&context, &input);
+	if (!wants.mailbox || !passes(&context, &ask) || !facts_wait(p, peer, message, &ask, &wants))
+		checks_decide(p, message->from, message->request, &ask, &none);
 	return true;
 }

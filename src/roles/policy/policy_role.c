@@ -35,24 +35,47 @@ static void on_closed(void *arg, const char *reason)
 	struct peer *peer = arg;
 	size_t slot = (size_t)(peer - peer->owner->peers);
 	peer->channel = NULL;
+	peer->incarnation++;
 	if (slot == POLICY_QUEUE_SLOT)
 		role_peer_lost(&peer->owner->role, IPC_QUEUE, 0, reason);
 	else
 		role_peer_lost(&peer->owner->role, IPC_SMTPD, (unsigned)slot, reason);
 }
 
+static void on_delivery_closed(void *arg, const char *reason)
+{
+	struct policy_role *p = arg;
+	p->delivery = NULL;
+	role_peer_lost(&p->role, IPC_DELIVERY, 0, reason);
+}
+
+/* Delivery only answers. */
+static bool no_questions(void *arg, const struct channel_message *message)
+{
+	(void)arg;
+	(void)message;
+	return false;
+}
+
 static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 {
 	static const struct channel_handlers smtpd = { IPC_POLICY, IPC_SMTPD, answers_smtpd, on_closed };
 	static const struct channel_handlers queue = { IPC_POLICY, IPC_QUEUE, answers_queue, on_closed };
+	static const struct channel_handlers delivery = { IPC_POLICY, IPC_DELIVERY, no_questions, on_delivery_closed };
 	struct policy_role *p = state;
 	size_t slot = who == IPC_QUEUE ? POLICY_QUEUE_SLOT : index;
+	if (who == IPC_DELIVERY) {
+		channel_close(p->delivery);
+		p->delivery = channel_open(p->role.loop, fd, &delivery, p);
+		return;
+	}
 	if ((who != IPC_QUEUE && (who != IPC_SMTPD || slot == POLICY_QUEUE_SLOT)) || slot >= POLICY_PEERS_MAX) {
 		close(fd);
 		return;
 	}
 	struct peer *peer = &p->peers[slot];
 	channel_close(peer->channel);
+	peer->incarnation++;
 	peer->owner = p;
 	peer->channel = channel_open(p->role.loop, fd, who == IPC_QUEUE ? &queue : &smtpd, peer);
 	/* Until the directory is there, questions wait: "unknown" and "later" would both be untrue. */

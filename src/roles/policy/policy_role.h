@@ -3,7 +3,7 @@
  * The policy role: holds the directory and answers smtpd's and queue's questions
  * from it. Private to this folder: policy_role.c (configuration, channels),
  * generation.c (the directory as it is said, built and replaced), answers.c (the
- * questions), checks.c (those about clients).
+ * questions), checks.c (those about clients), facts.c (what these have to wait for).
  */
 #ifndef WAYBILL_ROLES_POLICY_ROLE_H
 #define WAYBILL_ROLES_POLICY_ROLE_H
@@ -13,6 +13,7 @@
 
 #define POLICY_PEERS_MAX 66 /* every smtpd, and queue */
 #define POLICY_QUEUE_SLOT (POLICY_PEERS_MAX - 1)
+#define POLICY_WAITING_MAX 10000 /* questions that wait for facts; with more, the facts are done without */
 
 struct generation;
 
@@ -23,10 +24,13 @@ struct policy_role {
 	bool building;
 	struct generation *used;
 	struct policy_state state;
+	struct channel *delivery;
+	unsigned waiting_questions;
 	bool built;               /* the first directory was built, or could not be */
 	struct peer {
 		struct policy_role *owner;
 		struct channel *channel;
+		uint32_t incarnation; /* of the process at the other end: its answers go nowhere else */
 	} peers[POLICY_PEERS_MAX];
 };
 
@@ -44,7 +48,14 @@ void generation_start(struct policy_role *p, uint32_t number);
 struct policy_context generation_context(const struct policy_role *p);
 
 /* checks.c: may this client go on? False when the question is malformed. */
-bool checks_answer(struct policy_role *p, const struct channel_message *message);
+bool checks_answer(struct peer *peer, const struct channel_message *message);
+/* The same when its facts are there. */
+void checks_decide(struct policy_role *p, struct channel *to, uint32_t request, const struct ipc_check_ask *ask,
+	const struct policy_facts *facts);
+
+/* facts.c: the question waits for its facts, checks_decide follows. False: there is nobody to ask. */
+bool facts_wait(struct policy_role *p, struct peer *peer, const struct channel_message *message,
+	const struct ipc_check_ask *ask, const struct policy_wants *wants);
 
 /* answers.c: handlers of the channels; arg is the struct peer. */
 bool answers_smtpd(void *arg, const struct channel_message *message);

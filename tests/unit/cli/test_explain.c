@@ -143,6 +143,19 @@ static void test_reply_lines_of_a_log_are_explained(void **state)
 	assert_file_explained("the mailbox is full", NULL, (const char *const[]){ "mailbox-full: ", NULL });
 }
 
+/* Without any code: the line that speaks of an address, or behind one, rather than what is around it. */
+static void test_bounces_in_mere_words_are_explained(void **state)
+{
+	(void)state;
+	assert_file_explained("From: x\nSubject: Undeliverable\n\nYour message\n  Subject: mailbox full\nwas not delivered, because:\n"
+		"  Nobody (a@b.test) not listed in Domino Directory\n", NULL,
+		(const char *const[]){ "> Nobody (a@b.test) not listed in Domino Directory\n", "user-unknown: ", NULL });
+	assert_file_explained("From: x\n\nEach recipient was rejected.\n\nTo: c@b.test\na@b.test on Monday\n"
+		"  The mailbox is full\n\nOriginal message\n\nsee a@b.test: user unknown\n", NULL,
+		(const char *const[]){ "> The mailbox is full\n", "mailbox-full: ", NULL });
+	assert_file_explained("From: x\n\nqwertz\n", NULL, (const char *const[]){ "> qwertz\n", "unknown: ", NULL });
+}
+
 static void test_an_empty_file_has_nothing_in_it(void **state)
 {
 	(void)state;
@@ -163,6 +176,7 @@ int main(void)
 		cmocka_unit_test(test_exit_codes_and_streams),
 		cmocka_unit_test(test_bounce_is_explained_for_each_recipient),
 		cmocka_unit_test(test_reply_lines_of_a_log_are_explained),
+		cmocka_unit_test(test_bounces_in_mere_words_are_explained),
 		cmocka_unit_test(test_an_empty_file_has_nothing_in_it),
 		cmocka_unit_test(test_no_colour_where_there_is_no_terminal),
 	};

@@ -29,7 +29,7 @@ struct step {
 	const char *sender, *recipient; /* NULL: as in the step before */
 	enum greylist_outcome outcome;
 	uint64_t wait_s;
-	const char *source;         /* NULL: not looked at */
+	const char *origin;         /* NULL: not looked at */
 };
 
 static struct greylist_question question(const char *client, const char *sender, const char *recipient, bool spf)
@@ -77,9 +77,9 @@ static inline void tell(struct greylist *g, const struct step *steps, size_t cou
 		struct greylist_question q = question(client, sender, recipient, s->spf);
 		struct greylist_verdict v = greylist_look(g, &q, story_ms(s->at_s));
 		if (v.outcome != s->outcome || v.wait_ms != s->wait_s * 1000
-		    || (s->source != NULL && !span_eq(v.source, span_str(s->source))))
-			fail_msg("step %zu, %s from %s: outcome %d, %llu ms to wait, source %.*s", i, sender, client, v.outcome,
-				(unsigned long long)v.wait_ms, SPAN_FMT(v.source));
+		    || (s->origin != NULL && !span_eq(v.origin, span_str(s->origin))))
+			fail_msg("step %zu, %s from %s: outcome %d, %llu ms to wait, origin %.*s", i, sender, client, v.outcome,
+				(unsigned long long)v.wait_ms, SPAN_FMT(v.origin));
 		greylist_settle(g, &q, story_ms(s->at_s));
 	}
 }

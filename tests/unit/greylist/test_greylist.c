@@ -11,8 +11,8 @@ static void test_a_new_sender_waits_and_passes(void **state)
 {
 	static const struct step story[] = {
 		{ 0, A, .sender = "x@y.test", .recipient = "bob@h.test", .outcome = GREYLIST_FIRST, .wait_s = 300,
-			.source = "192.0.2.0/24" },
-		{ 1, .outcome = GREYLIST_EARLY, .wait_s = 299, .source = "192.0.2.0/24" },
+			.origin = "192.0.2.0/24" },
+		{ 1, .outcome = GREYLIST_EARLY, .wait_s = 299, .origin = "192.0.2.0/24" },
 		{ 299, .outcome = GREYLIST_EARLY, .wait_s = 1 },
 		{ 300, .outcome = GREYLIST_RETURNED },
 		{ 301, .outcome = GREYLIST_PASSED },
@@ -45,12 +45,12 @@ static void test_asking_alone_changes_nothing(void **state)
 static void test_a_pool_that_spf_names_is_one_sender(void **state)
 {
 	static const struct step story[] = {
-		{ 0, A, true, "x@big.test", "bob@h.test", .outcome = GREYLIST_FIRST, .wait_s = 300, .source = "big.test" },
-		{ 60, B, true, .outcome = GREYLIST_EARLY, .wait_s = 240, .source = "big.test" },
-		{ 310, "2001:db8::5", true, .outcome = GREYLIST_RETURNED, .source = "big.test" },
+		{ 0, A, true, "x@big.test", "bob@h.test", .outcome = GREYLIST_FIRST, .wait_s = 300, .origin = "big.test" },
+		{ 60, B, true, .outcome = GREYLIST_EARLY, .wait_s = 240, .origin = "big.test" },
+		{ 310, "2001:db8::5", true, .outcome = GREYLIST_RETURNED, .origin = "big.test" },
 		{ 320, C, true, .outcome = GREYLIST_PASSED },
 		/* Who has no right to the name does not come by it. */
-		{ 330, C, false, .outcome = GREYLIST_FIRST, .wait_s = 300, .source = "203.0.113.0/24" },
+		{ 330, C, false, .outcome = GREYLIST_FIRST, .wait_s = 300, .origin = "203.0.113.0/24" },
 	};
 	static const struct step without[] = {
 		{ 0, A, false, "x@big.test", "bob@h.test", .outcome = GREYLIST_FIRST, .wait_s = 300 },
@@ -70,15 +70,15 @@ static void test_a_pool_that_spf_names_is_one_sender(void **state)
 static void test_trouble_with_the_dns_costs_no_second_wait_from_the_same_network(void **state)
 {
 	static const struct step first_with[] = {
-		{ 0, A, true, "x@y.test", "bob@h.test", .outcome = GREYLIST_FIRST, .wait_s = 300, .source = "y.test" },
-		{ 100, A_NEIGHBOUR, false, .outcome = GREYLIST_EARLY, .wait_s = 200, .source = "y.test" },
-		{ 301, A_NEIGHBOUR, false, .outcome = GREYLIST_RETURNED, .source = "y.test" },
+		{ 0, A, true, "x@y.test", "bob@h.test", .outcome = GREYLIST_FIRST, .wait_s = 300, .origin = "y.test" },
+		{ 100, A_NEIGHBOUR, false, .outcome = GREYLIST_EARLY, .wait_s = 200, .origin = "y.test" },
+		{ 301, A_NEIGHBOUR, false, .outcome = GREYLIST_RETURNED, .origin = "y.test" },
 		{ 302, A, false, .outcome = GREYLIST_PASSED },
-		{ 303, B, false, .outcome = GREYLIST_FIRST, .wait_s = 300, .source = "198.51.100.0/24" },
+		{ 303, B, false, .outcome = GREYLIST_FIRST, .wait_s = 300, .origin = "198.51.100.0/24" },
 	};
 	static const struct step first_without[] = {
-		{ 0, A, false, "x@y.test", "bob@h.test", .outcome = GREYLIST_FIRST, .wait_s = 300, .source = "192.0.2.0/24" },
-		{ 301, A, true, .outcome = GREYLIST_RETURNED, .source = "192.0.2.0/24" },
+		{ 0, A, false, "x@y.test", "bob@h.test", .outcome = GREYLIST_FIRST, .wait_s = 300, .origin = "192.0.2.0/24" },
+		{ 301, A, true, .outcome = GREYLIST_RETURNED, .origin = "192.0.2.0/24" },
 	};
 	struct greylist *g = greylist_with(&usual);
 	(void)state;
@@ -131,7 +131,7 @@ static void test_who_does_not_come_back_in_time_is_new_again(void **state)
 	greylist_free(g);
 }
 
-static void test_a_source_that_comes_back_often_is_known(void **state)
+static void test_a_origin_that_comes_back_often_is_known(void **state)
 {
 	static const struct step story[] = {
 		{ 0, A, .sender = "a@y.test", .recipient = "bob@h.test", .outcome = GREYLIST_FIRST, .wait_s = 300 },
@@ -148,7 +148,7 @@ static void test_a_source_that_comes_back_often_is_known(void **state)
 		{ 899, .sender = "second@y.test", .outcome = GREYLIST_FIRST, .wait_s = 300 },
 		{ 900, .sender = "e@y.test", .outcome = GREYLIST_RETURNED },
 		/* the third one */
-		{ 900, A_NEIGHBOUR, .sender = "third@other.test", .outcome = GREYLIST_KNOWN, .source = "192.0.2.0/24" },
+		{ 900, A_NEIGHBOUR, .sender = "third@other.test", .outcome = GREYLIST_KNOWN, .origin = "192.0.2.0/24" },
 		{ 900, B, .outcome = GREYLIST_FIRST, .wait_s = 300 },
 		/* for as long as it is seen */
 		{ 900 + 34 * DAY, A, .outcome = GREYLIST_KNOWN },
@@ -176,8 +176,8 @@ static void test_a_source_that_comes_back_often_is_known(void **state)
 	greylist_free(g);
 }
 
-/* Entries of a source that is known say nothing more. */
-static void test_entries_of_a_known_source_are_not_kept(void **state)
+/* Entries of an origin that is known say nothing more. */
+static void test_entries_of_a_known_origin_are_not_kept(void **state)
 {
 	struct greylist *g = greylist_with(&usual);
 	(void)state;
@@ -207,12 +207,12 @@ static void come_back(struct greylist *g, const char *first, const char *again, 
 static void test_networks_are_known_for_what_they_did_themselves(void **state)
 {
 	static const struct step itself[] = {
-		{ 5 * HOUR, A, false, "x@d4.test", "bob@h.test", .outcome = GREYLIST_KNOWN, .source = "192.0.2.0/24" },
-		{ 5 * HOUR, B, true, "x@d1.test", .outcome = GREYLIST_FIRST, .wait_s = 300, .source = "d1.test" },
+		{ 5 * HOUR, A, false, "x@d4.test", "bob@h.test", .outcome = GREYLIST_KNOWN, .origin = "192.0.2.0/24" },
+		{ 5 * HOUR, B, true, "x@d1.test", .outcome = GREYLIST_FIRST, .wait_s = 300, .origin = "d1.test" },
 	};
 	static const struct step others[] = {
 		{ 5 * HOUR, B, false, "x@d4.test", "bob@h.test", .outcome = GREYLIST_FIRST, .wait_s = 300,
-			.source = "198.51.100.0/24" },
+			.origin = "198.51.100.0/24" },
 	};
 	struct greylist *g = greylist_with(&usual);
 	(void)state;
@@ -232,9 +232,9 @@ static void test_networks_are_known_for_what_they_did_themselves(void **state)
 static void test_domains_are_known_where_spf_says_so(void **state)
 {
 	static const struct step story[] = {
-		{ 5 * HOUR, C, true, "z@d.test", "eve@h.test", .outcome = GREYLIST_KNOWN, .source = "d.test" },
+		{ 5 * HOUR, C, true, "z@d.test", "eve@h.test", .outcome = GREYLIST_KNOWN, .origin = "d.test" },
 		{ 5 * HOUR, C, false, "z@d.test", "eve@h.test", .outcome = GREYLIST_FIRST, .wait_s = 300,
-			.source = "203.0.113.0/24" },
+			.origin = "203.0.113.0/24" },
 	};
 	struct greylist *g = greylist_with(&usual);
 	(void)state;
@@ -334,7 +334,7 @@ static void test_a_flood_makes_nobody_forget_what_passed(void **state)
 }
 
 /* A network that fills everything gives way before anybody else does, and before anybody is let through. */
-static void test_one_source_does_not_use_up_the_room_of_others(void **state)
+static void test_one_origin_does_not_use_up_the_room_of_others(void **state)
 {
 	static const struct step before[] = {
 		{ 0, A, .sender = "x@y.test", .recipient = "bob@h.test", .outcome = GREYLIST_FIRST, .wait_s = 300 },
@@ -409,7 +409,7 @@ static void test_old_things_are_forgotten_a_few_at_a_time(void **state)
 	assert_int_equal(greylist_expire(g, story_ms(2 * DAY + 1), 50), 20);
 	assert_int_equal(greylist_expire(g, story_ms(35 * DAY + 400), 50), 0);
 	assert_int_equal(greylist_counts(g).passed, 30);
-	/* with an entry goes what its source had on its way to being known */
+	/* with an entry goes what its origin had on its way to being known */
 	assert_int_equal(greylist_expire(g, story_ms(35 * DAY + 401), 1000), 60);
 	assert_int_equal(greylist_counts(g).passed, 0);
 	greylist_free(g);
@@ -442,14 +442,14 @@ int main(void)
 		cmocka_unit_test(test_trouble_with_the_dns_costs_no_second_wait_from_the_same_network),
 		cmocka_unit_test(test_spf_is_wanted_where_it_could_matter),
 		cmocka_unit_test(test_who_does_not_come_back_in_time_is_new_again),
-		cmocka_unit_test(test_a_source_that_comes_back_often_is_known),
-		cmocka_unit_test(test_entries_of_a_known_source_are_not_kept),
+		cmocka_unit_test(test_a_origin_that_comes_back_often_is_known),
+		cmocka_unit_test(test_entries_of_a_known_origin_are_not_kept),
 		cmocka_unit_test(test_networks_are_known_for_what_they_did_themselves),
 		cmocka_unit_test(test_domains_are_known_where_spf_says_so),
 		cmocka_unit_test(test_a_clock_that_goes_back_makes_nobody_wait_longer),
 		cmocka_unit_test(test_what_waits_goes_by_new_settings),
 		cmocka_unit_test(test_a_flood_makes_nobody_forget_what_passed),
-		cmocka_unit_test(test_one_source_does_not_use_up_the_room_of_others),
+		cmocka_unit_test(test_one_origin_does_not_use_up_the_room_of_others),
 		cmocka_unit_test(test_the_oldest_give_way_when_their_chance_is_over),
 		cmocka_unit_test(test_what_passed_makes_room_by_its_last_use),
 		cmocka_unit_test(test_old_things_are_forgotten_a_few_at_a_time),

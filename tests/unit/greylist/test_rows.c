@@ -26,10 +26,10 @@ static void write_row(void *arg, const struct greylist_row *row)
 	struct greylist_row *to = &shelf->rows[row->kind][row->number - 1];
 	char (*texts)[128] = shelf->texts[row->kind][row->number - 1];
 	*to = *row;
-	to->entry.source = put(texts[0], row->entry.source);
+	to->entry.origin = put(texts[0], row->entry.origin);
 	to->entry.sender = put(texts[1], row->entry.sender);
 	to->entry.recipient = put(texts[2], row->entry.recipient);
-	to->source.name = put(texts[3], row->source.name);
+	to->origin.name = put(texts[3], row->origin.name);
 	shelf->written++;
 }
 
@@ -71,15 +71,15 @@ static void test_a_restart_changes_nothing(void **state)
 		{ 300, "192.0.2.7", true, "x@y.test", .outcome = GREYLIST_RETURNED },
 	};
 	static const struct step after[] = {
-		{ 301, "203.0.113.7", true, "x@y.test", "bob@h.test", .outcome = GREYLIST_PASSED, .source = "y.test" },
-		{ 301, "198.51.100.7", .sender = "w@y.test", .outcome = GREYLIST_EARLY, .wait_s = 4, .source = "198.51.100.0/24" },
+		{ 301, "203.0.113.7", true, "x@y.test", "bob@h.test", .outcome = GREYLIST_PASSED, .origin = "y.test" },
+		{ 301, "198.51.100.7", .sender = "w@y.test", .outcome = GREYLIST_EARLY, .wait_s = 4, .origin = "198.51.100.0/24" },
 		{ 305, "198.51.100.7", .outcome = GREYLIST_RETURNED },
 	};
 	struct greylist *g = greylist_with(&usual);
 	struct shelf *shelf = shelf_new();
 	(void)state;
 	TELL(g, before);
-	/* two entries, and two sources on their way to being known */
+	/* two entries, and two origins on their way to being known */
 	assert_int_equal(save(g, shelf), 4);
 	g = restart(g, shelf, 300, 0);
 	assert_false(greylist_changed(g));
@@ -143,7 +143,7 @@ static void test_use_is_noted_from_time_to_time(void **state)
 static void test_strange_rows_do_no_harm(void **state)
 {
 	static char long_name[400];
-	const struct greylist_entry_facts good = { .source = SPAN("192.0.2.0/24"), .sender = SPAN("x@y.test"),
+	const struct greylist_entry_facts good = { .origin = SPAN("192.0.2.0/24"), .sender = SPAN("x@y.test"),
 		.recipient = SPAN("bob@h.test"), .first_ms = UINT64_MAX, .seen_ms = UINT64_MAX, .attempts = UINT32_MAX };
 	memset(long_name, 'x', sizeof(long_name));
 	struct greylist_row rows[] = {
@@ -155,17 +155,17 @@ static void test_strange_rows_do_no_harm(void **state)
 		{ .kind = GREYLIST_ENTRY, .number = 5, .entry = good },
 		{ .kind = GREYLIST_ENTRY, .number = 6, .entry = good },
 		{ .kind = GREYLIST_ENTRY, .number = 2, .entry = good },
-		{ .kind = GREYLIST_SOURCE, .number = 2, .source = { .name = SPAN("y.test"), .seen_ms = UINT64_MAX,
+		{ .kind = GREYLIST_ORIGIN, .number = 2, .origin = { .name = SPAN("y.test"), .seen_ms = UINT64_MAX,
 			.credited_ms = UINT64_MAX, .returns = UINT32_MAX } },
-		{ .kind = GREYLIST_SOURCE, .number = 3, .source = { .name = SPAN("y.test") } },
-		{ .kind = GREYLIST_SOURCE, .number = 4 },
-		{ .kind = GREYLIST_SOURCE, .number = 5, .source = { .name = span_of(long_name, sizeof(long_name)) } },
+		{ .kind = GREYLIST_ORIGIN, .number = 3, .origin = { .name = SPAN("y.test") } },
+		{ .kind = GREYLIST_ORIGIN, .number = 4 },
+		{ .kind = GREYLIST_ORIGIN, .number = 5, .origin = { .name = span_of(long_name, sizeof(long_name)) } },
 	};
 	struct greylist *g = greylist_with(&usual);
 	(void)state;
-	rows[4].entry.source = (struct span){ NULL, 0 };
+	rows[4].entry.origin = (struct span){ NULL, 0 };
 	rows[5].entry.sender = span_of(long_name, sizeof(long_name));
-	rows[6].entry.source = span_of(long_name, sizeof(long_name));
+	rows[6].entry.origin = span_of(long_name, sizeof(long_name));
 	rows[7].entry.sender = SPAN("other@y.test");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (greylist_load(g, &rows[i], story_ms(0)) != (i == 2 || i == 8))
@@ -186,7 +186,7 @@ static void test_strange_rows_do_no_harm(void **state)
 static void test_loaded_rows_age_in_their_order(void **state)
 {
 	struct greylist *g = greylist_with(&usual);
-	struct greylist_row row = { .kind = GREYLIST_ENTRY, .entry = { .source = SPAN("y.test"), .recipient = SPAN("b@h.test") } };
+	struct greylist_row row = { .kind = GREYLIST_ENTRY, .entry = { .origin = SPAN("y.test"), .recipient = SPAN("b@h.test") } };
 	char sender[8] = "?@y";
 	(void)state;
 	for (uint32_t i = 0; i < 12; i++) {
@@ -200,7 +200,7 @@ static void test_loaded_rows_age_in_their_order(void **state)
 	}
 	for (uint32_t i = 0; i < 12; i++) {
 		sender[0] = (char)('m' + i);
-		row = (struct greylist_row){ .kind = GREYLIST_SOURCE, .number = i + 1, .source = { .name = span_str(sender),
+		row = (struct greylist_row){ .kind = GREYLIST_ORIGIN, .number = i + 1, .origin = { .name = span_str(sender),
 			.seen_ms = story_ms((int64_t)((i * 7) % 12)), .returns = 1, .allowed = i == 3 } };
 		assert_true(greylist_load(g, &row, story_ms(1000)));
 	}
@@ -216,13 +216,13 @@ static void test_loaded_rows_age_in_their_order(void **state)
 	greylist_free(g);
 }
 
-/* The oldest of a source that crowds the table gives way, also when it was not loaded first. */
+/* The oldest of an origin that crowds the table gives way, also when it was not loaded first. */
 static void test_loaded_rows_give_way_in_their_order(void **state)
 {
 	struct greylist_options options = usual;
 	options.entries_max = 16;
 	struct greylist *g = greylist_with(&options);
-	struct greylist_row row = { .kind = GREYLIST_ENTRY, .entry = { .source = SPAN("y.test"), .recipient = SPAN("b@h.test") } };
+	struct greylist_row row = { .kind = GREYLIST_ENTRY, .entry = { .origin = SPAN("y.test"), .recipient = SPAN("b@h.test") } };
 	char sender[] = "?@y.test";
 	(void)state;
 	for (uint32_t i = 0; i < 12; i++) {
@@ -254,8 +254,8 @@ static void test_operators_allow_and_forget(void **state)
 	};
 	static const struct step allowed[] = {
 		{ 400 * DAY, "192.0.2.99", false, "new@q.test", "eve@h.test", .outcome = GREYLIST_KNOWN,
-			.source = "192.0.2.0/24" },
-		{ 400 * DAY, "203.0.113.7", true, "new@z.test", .outcome = GREYLIST_KNOWN, .source = "z.test" },
+			.origin = "192.0.2.0/24" },
+		{ 400 * DAY, "203.0.113.7", true, "new@z.test", .outcome = GREYLIST_KNOWN, .origin = "z.test" },
 		{ 400 * DAY, "203.0.113.7", false, .outcome = GREYLIST_FIRST, .wait_s = 300 },
 	};
 	struct greylist *g = greylist_with(&usual);
@@ -270,15 +270,15 @@ static void test_operators_allow_and_forget(void **state)
 	g = restart(g, shelf, 500, 0);
 	assert_int_equal(greylist_expire(g, story_ms(399 * DAY), 100), 1); /* the network that came back once */
 	TELL(g, allowed);
-	assert_int_equal(greylist_forget_source(g, SPAN("z.test")), 1);
-	assert_int_equal(greylist_forget_source(g, SPAN("z.test")), 0);
+	assert_int_equal(greylist_forget_origin(g, SPAN("z.test")), 1);
+	assert_int_equal(greylist_forget_origin(g, SPAN("z.test")), 0);
 	struct greylist_question q = question("198.51.100.7", "new@z.test", "bob@h.test", true);
 	assert_int_equal(attempt_at(g, &q, 401 * DAY).outcome, GREYLIST_FIRST);
 	greylist_free(g);
 	free(shelf);
 }
 
-static void test_operators_forget_addresses_and_sources_with_entries(void **state)
+static void test_operators_forget_addresses_and_origins_with_entries(void **state)
 {
 	static const struct step story[] = {
 		{ 0, "192.0.2.7", false, "x@y.test", "bob@h.test", .outcome = GREYLIST_FIRST, .wait_s = 300 },
@@ -295,9 +295,9 @@ static void test_operators_forget_addresses_and_sources_with_entries(void **stat
 	assert_int_equal(greylist_counts(g).waiting, 0);
 	assert_int_equal(greylist_counts(g).passed, 1);
 	/* the entry, and the credit for it */
-	assert_int_equal(greylist_forget_source(g, SPAN("198.51.100.0/24")), 2);
+	assert_int_equal(greylist_forget_origin(g, SPAN("198.51.100.0/24")), 2);
 	assert_int_equal(greylist_counts(g).passed, 0);
-	assert_int_equal(greylist_forget_source(g, SPAN("192.0.2.0/24")), 0);
+	assert_int_equal(greylist_forget_origin(g, SPAN("192.0.2.0/24")), 0);
 	greylist_free(g);
 }
 
@@ -326,12 +326,12 @@ static void test_rows_are_listed_in_parts(void **state)
 	assert_int_equal(after, 25);
 	assert_int_equal(count, 13);
 	assert_int_equal(greylist_each(g, GREYLIST_ENTRY, after, 10, count_row, &count), 0);
-	assert_int_equal(greylist_each(g, GREYLIST_SOURCE, 0, 10, count_row, &count), 0);
+	assert_int_equal(greylist_each(g, GREYLIST_ORIGIN, 0, 10, count_row, &count), 0);
 	greylist_free(g);
 }
 
 /* Sources that are kept are bounded too; those that were allowed stay. */
-static void test_sources_that_are_kept_are_bounded(void **state)
+static void test_origins_that_are_kept_are_bounded(void **state)
 {
 	struct greylist_options options = usual;
 	options.entries_max = 10;
@@ -346,7 +346,7 @@ static void test_sources_that_are_kept_are_bounded(void **state)
 		assert_int_equal(attempt_at(g, &q, i * 400 + 300).outcome, GREYLIST_RETURNED);
 	}
 	size_t count = 0;
-	greylist_each(g, GREYLIST_SOURCE, 0, 100, count_row, &count);
+	greylist_each(g, GREYLIST_ORIGIN, 0, 100, count_row, &count);
 	assert_int_equal(count, 10);
 	assert_int_equal(greylist_counts(g).allowed, 1);
 	/* Operators can fill it, and are told when it is full. */
@@ -368,9 +368,9 @@ int main(void)
 		cmocka_unit_test(test_loaded_rows_age_in_their_order),
 		cmocka_unit_test(test_loaded_rows_give_way_in_their_order),
 		cmocka_unit_test(test_operators_allow_and_forget),
-		cmocka_unit_test(test_operators_forget_addresses_and_sources_with_entries),
+		cmocka_unit_test(test_operators_forget_addresses_and_origins_with_entries),
 		cmocka_unit_test(test_rows_are_listed_in_parts),
-		cmocka_unit_test(test_sources_that_are_kept_are_bounded),
+		cmocka_unit_test(test_origins_that_are_kept_are_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,13 +50,13 @@ static void test_senders_as_they_are_compared(void **state)
 		{ "prvs==alice@example.org", "prvs==alice@example.org" },
 		{ "prvs=12=@example.org", "prvs=#=@example.org" },
 		/* SRS */
-		{ "SRS0=HHHH=TT=source.example=alice@forward.example", "srs0=source.example=alice@forward.example" },
-		{ "SRS0+Ab1=x2=source.example=alice@forward.example", "srs0=source.example=alice@forward.example" },
-		{ "SRS1=GGGG=first.example==HHHH=TT=source.example=alice@second.example",
-			"srs1=first.example=source.example=alice@second.example" },
+		{ "SRS0=HHHH=TT=origin.example=alice@forward.example", "srs0=origin.example=alice@forward.example" },
+		{ "SRS0+Ab1=x2=origin.example=alice@forward.example", "srs0=origin.example=alice@forward.example" },
+		{ "SRS1=GGGG=first.example==HHHH=TT=origin.example=alice@second.example",
+			"srs1=first.example=origin.example=alice@second.example" },
 		{ "SRS0=HHHH@forward.example", "srs#=hhhh@forward.example" },
 		{ "SRS1=GGGG=@forward.example", "srs#=gggg=@forward.example" },
-		{ "SRS2=HHHH=TT=source.example=alice@forward.example", "srs#@forward.example" },
+		{ "SRS2=HHHH=TT=origin.example=alice@forward.example", "srs#@forward.example" },
 		/* no address at all: as it is */
 		{ "nobody", "nobody" },
 		{ "@", "@" },
@@ -121,7 +121,7 @@ static void test_questions_name_network_domain_and_recipient(void **state)
 	}
 }
 
-static void test_operators_name_sources(void **state)
+static void test_operators_name_origins(void **state)
 {
 	static const struct { const char *text, *name; } cases[] = {
 		{ "Example.ORG", "example.org" }, { "b\xc3\xbc" "cher.example", "xn--bcher-kva.example" },
@@ -135,7 +135,7 @@ static void test_operators_name_sources(void **state)
 	size_t len;
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		bool is = greylist_source_name(span_str(cases[i].text), name, &len);
+		bool is = greylist_origin_name(span_str(cases[i].text), name, &len);
 		if (is != (cases[i].name != NULL) || (is && !span_eq(span_of(name, len), span_str(cases[i].name))))
 			fail_msg("%s: %.*s", cases[i].text, is ? (int)len : 0, name);
 	}
@@ -147,7 +147,7 @@ int main(void)
 		cmocka_unit_test(test_senders_as_they_are_compared),
 		cmocka_unit_test(test_the_longest_senders_fit),
 		cmocka_unit_test(test_questions_name_network_domain_and_recipient),
-		cmocka_unit_test(test_operators_name_sources),
+		cmocka_unit_test(test_operators_name_origins),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,6 +88,22 @@ static const struct bounce_case cases[] = {
 	{ "sendmail", "From: Mail Delivery Subsystem <MAILER-DAEMON@x>\n\n   ----- The following addresses had permanent errors -----\n"
 		"<a@x>\n    (reason: 550 5.1.1 unknown)\n\n   ----- Transcript of session follows -----\n<<< 550 5.1.1 unknown\n",
 		{ "a@x||5.1.1|u||(reason: 550 5.1.1 unknown)|" }, true },
+	{ "Exim's recipients without empty lines", "X-Failed-Recipients: a@x, b@y\r\nFrom: z\r\n\r\n  a@x\r\n    host said no\r\n"
+		"    Retry timeout\r\n  b@y\r\n    Unrouteable\r\n\r\n",
+		{ "a@x|||u||host said no Retry timeout|", "b@y|||u||Unrouteable|" }, true },
+	{ "sendmail's reasons in the transcript alone", "From: MAILER-DAEMON\n\n  ----- had permanent fatal errors -----\n<a@x>\n<b@y>\n"
+		"<c@z>\n\n  ----- Transcript of session follows -----\n... while talking to r.test:\n550 <d@x>... Host unknown\n"
+		"550 5.1.1 <b@y>... User unknown\n\n   ----- Original message follows -----\n550 5.0.0 <c@z> not this\n",
+		{ "a@x|||u||550 <d@x>... Host unknown|", "b@y||5.1.1|u||550 5.1.1 <b@y>... User unknown|",
+		"c@z|||u||550 <d@x>... Host unknown|" }, true },
+	{ "a code behind its words", "From: postmaster@x\n\ncould not be reached:\n\n  a@x on Monday\n    The mailbox is full.\n"
+		"    <mx.test #5.2.2>\n\n", { "a@x||5.2.2|u||The mailbox is full. <mx.test #5.2.2>|" }, true },
+	{ "a session's transcript", "From: MDaemon@x\n\n --> MAIL From:<s@x>\n <-- 250 OK\n --> RCPT To:<a@x>\n"
+		" <-- 550 5.1.1 nobody\n\n", { "a@x||5.1.1|u||<-- 550 5.1.1 nobody|" }, true },
+	{ "HTML alone", "Return-Path: <>\nContent-Type: text/html\n\n<html><p>To <b>a@x</b> failed.</p><P>552 5.2.2&nbsp;it&#39;s"
+		" &lt;full&gt; &x;</p><!-- 550 --></html>\n", { "a@x||5.2.2|u||552 5.2.2 it's <full> &x;|" }, true },
+	{ "HTML that is cut", "Return-Path: <>\nContent-Type: text/html\n\n550 5.1.1 a@x<br", { "a@x||5.1.1|u||550 5.1.1 a@x|" },
+		true },
 	{ "a form that nobody described", "From: postmaster@x\r\n\r\nDelivery to 'a@x' failed.\r\n\r\nThe server said 550 5.7.1\r\n"
 		"not wanted.\r\n\r\nBye\r\n", { "a@x||5.7.1|u||The server said 550 5.7.1 not wanted.|" }, true },
 	{ "no empty line behind the part's header", "Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\n"

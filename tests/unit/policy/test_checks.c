@@ -336,8 +336,53 @@ static void test_a_dry_run_has_words_and_no_effect(void **state)
 	for (size_t i = 0; i < w->trail.count; i++)
 		skipped += w->trail.steps[i].verdict.opinion == POLICY_SKIP;
 	assert_int_equal(w->trail.count, CONF_CHECK_COUNT);
-	assert_int_equal(skipped, CONF_CHECK_COUNT - 2);
+	assert_int_equal(skipped, CONF_CHECK_COUNT - 3); /* relay, recipient and mailbox are for everybody */
 	buf_fini(&why);
+	world_close(w);
+	(void)state;
+}
+
+static void test_a_mailbox_is_told_to_be_full_or_locked_as_the_facts_are(void **state)
+{
+	static const struct {
+		const char *conf;
+		enum policy_mailbox mailbox;
+		enum reply_key key;
+	} cases[] = {
+		{ "", POLICY_MAILBOX_NOT_KNOWN, REPLY_RCPT_OK }, { "", POLICY_MAILBOX_READY, REPLY_RCPT_OK },
+		{ "", POLICY_MAILBOX_FULL, REPLY_MAILBOX_FULL }, { "", POLICY_MAILBOX_LOCKED, REPLY_RCPT_OK },
+		{ "", POLICY_MAILBOX_BROKEN, REPLY_RCPT_OK },
+		{ "mailbox { defer-locked = yes }", POLICY_MAILBOX_LOCKED, REPLY_MAILBOX_LOCKED },
+		{ "checks { order = {\"relay\", \"recipient\"} }", POLICY_MAILBOX_FULL, REPLY_RCPT_OK },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct world *w = world_open(cases[i].conf);
+		struct policy_input input = test_input("192.0.2.7", "alice@example.org");
+		input.facts.mailbox = cases[i].mailbox;
+		struct policy_verdict verdict = policy_ask(&w->context, &input, &w->trail);
+		if (verdict.key != cases[i].key)
+			fail_msg("\"%s\" %d: %s", cases[i].conf, cases[i].mailbox, reply_entry(verdict.key)->name);
+		world_close(w);
+	}
+	(void)state;
+}
+
+static void test_only_users_here_are_asked_about(void **state)
+{
+	struct world *w = world_open("");
+	static const struct {
+		const char *address;
+		bool wanted;
+	} cases[] = { { "alice@example.org", true }, { "ALICE@EXAMPLE.org", true }, { "nobody@example.org", false },
+		{ "x@elsewhere.test", false } };
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct policy_input input = test_input("192.0.2.7", cases[i].address);
+		struct policy_wants wants = policy_wants(&w->context, &input);
+		assert_int_equal(wants.mailbox, cases[i].wanted);
+		assert_true(!wants.mailbox || span_eq(wants.user, SPAN("alice")));
+		input.at = SMTP_AT_MAIL;
+		assert_false(policy_wants(&w->context, &input).mailbox);
+	}
 	world_close(w);
 	(void)state;
 }
@@ -345,6 +390,8 @@ static void test_a_dry_run_has_words_and_no_effect(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_mailbox_is_told_to_be_full_or_locked_as_the_facts_are),
+		cmocka_unit_test(test_only_users_here_are_asked_about),
 		cmocka_unit_test(test_names_are_the_words_of_the_order),
 		cmocka_unit_test(test_helo),
 		cmocka_unit_test(test_sender_domain),

@@ -13,7 +13,7 @@
 #include "reply_test.h"
 
 #define LINE_BYTES_MAX 1024
-#define ROWS_MIN 500
+#define ROWS_MIN 1000
 
 static const char *replies_path;
 

@@ -55,7 +55,10 @@ def found(automaton, text):
                 break
             node = automaton.fail[node]
         node = child if child is not None else 0
-        ends += [(at + 1, size) for _, size in automaton.ends[node]]
+        end = node
+        while end != 0:
+            ends += [(at + 1, size) for _, size in automaton.ends[end]]
+            end = automaton.shorter[end]
     return sorted(ends)
 
 

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How a mailbox is, for policy's answer to RCPT: looked at on a thread, since a disk may take its time. */
+#include <stdlib.h>
+
+#include "clock.h"
+#include "delivery_parts.h"
+#include "mailbox_state.h"
+#include "policy_facts.h"
+
+#define LOOKS_MAX 1000 /* at one time; with more, policy hears nothing and goes on without */
+
+struct look {
+	struct delivery_role *owner;
+	struct settings *settings;
+	uint32_t incarnation, request;
+	struct mailbox_question question;
+	struct mbox_context mbox;
+	struct buf path;
+	enum mailbox_state state;
+};
+
+static enum policy_mailbox told(enum mailbox_state state)
+{
+	switch (state) {
+	case MAILBOX_STATE_OK:
+	case MAILBOX_STATE_MISSING:
+		return POLICY_MAILBOX_READY;
+	case MAILBOX_STATE_LOCKED:
+		return POLICY_MAILBOX_LOCKED;
+	case MAILBOX_STATE_FULL:
+		return POLICY_MAILBOX_FULL;
+	case MAILBOX_STATE_ERROR:
+		break;
+	}
+	return POLICY_MAILBOX_BROKEN;
+}
+
+static void run(void *arg)
+{
+	struct look *look = arg;
+	look->question.now_ms = clock_unix_ms();
+	look->state = mailbox_state(&look->question);
+}
+
+static void done(void *arg)
+{
+	struct look *look = arg;
+	struct delivery_role *d = look->owner;
+	struct ipc_mailbox_state say = { .state = (uint8_t)told(look->state) };
+	struct buf *out = d->policy != NULL && d->policy_incarnation == look->incarnation
+		? channel_answer_begin(d->policy, IPC_MAILBOX_STATE, look->request, -1) : NULL;
+	if (out != NULL) {
+		ipc_put_mailbox_state(out, &say);
+		channel_end(d->policy);
+	}
+	d->looks--;
+	buf_fini(&look->path);
+	delivery_settings_unref(look->settings);
+	free(look);
+}
+
+bool state_question(void *arg, const struct channel_message *message)
+{
+	struct delivery_role *d = arg;
+	struct ipc_mailbox_ask ask;
+	if (message->type != IPC_MAILBOX_ASK || d->settings == NULL || !ipc_get_mailbox_ask(message->body, &ask))
+		return false;
+	struct look *look = d->looks < LOOKS_MAX ? calloc(1, sizeof(*look)) : NULL;
+	if (look == NULL)
+		return true;
+	*look = (struct look){ .owner = d, .settings = d->settings, .incarnation = d->policy_incarnation,
+		.request = message->request, .question = { .place = { .base_fd = -1 }, .message_bytes = ask.bytes } };
+	look->settings->uses++;
+	look->mbox = (struct mbox_context){ &look->settings->mbox, d->turns };
+	look->question.mbox = &look->mbox;
+	look->state = MAILBOX_STATE_ERROR;
+	d->looks++;
+	buf_init(&look->path, MAILBOX_PATH_BYTES_MAX);
+	struct mailbox_owner owner = { ask.user, ask.domain };
+	bool found = delivery_find_path(look->settings, owner, &look->path, &look->question.place.base_len,
+		&look->question.kind);
+	look->question.place.path = buf_span(&look->path);
+	if (!found || work_submit(d->role.loop, run, done, look) < 0)
+		done(look);
+	return true;
+}
