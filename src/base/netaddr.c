@@ -65,6 +65,12 @@ bool netblock_parse(struct span text, struct netblock *block_out)
 	return true;
 }
 
+void netblock_write(struct buf *out, const struct netblock *block)
+{
+	netaddr_write(out, &block->addr);
+	buf_addf(out, "/%u", block->prefix_bits);
+}
+
 struct netblock netblock_around(const struct netaddr *addr, unsigned v4_bits, unsigned v6_bits)
 {
 	unsigned bits = addr->family == 4 ? v4_bits : addr->family == 6 ? v6_bits : 0;

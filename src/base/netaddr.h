@@ -22,6 +22,9 @@ void netaddr_write(struct buf *out, const struct netaddr *addr);
 /* "127.0.0.0/8", "[::1]/128", "[::1]", "192.0.2.1"; host bits must be zero. */
 bool netblock_parse(struct span text, struct netblock *block_out);
 
+/* "192.0.2.0/24", as netblock_parse reads it. */
+void netblock_write(struct buf *out, const struct netblock *block);
+
 /* The network of so many bits around an address, host bits zero; of family 0: nothing. */
 struct netblock netblock_around(const struct netaddr *addr, unsigned v4_bits, unsigned v6_bits);
 bool netblock_contains(const struct netblock *block, const struct netaddr *addr);

@@ -15,6 +15,7 @@
 
 /* The words of checks.order, in the order of its choices. */
 enum conf_check {
+	CONF_CHECK_EARLY_TALK,
 	CONF_CHECK_HELO,
 	CONF_CHECK_SENDER_DOMAIN,
 	CONF_CHECK_RELAY,
@@ -36,7 +37,12 @@ struct conf_order {
 
 struct conf_checks {
 	struct conf_order order;
+	bool early_refusals;
 	struct conf_networks only_for[CONF_CHECK_COUNT]; /* empty: for all strangers */
+	struct {
+		uint64_t delay_ms; /* of the greeting; 0: nobody waits */
+		uint32_t delay_line;
+	} early_talk;
 	struct {
 		bool full_name;
 		uint32_t full_name_line;

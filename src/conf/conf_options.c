@@ -53,6 +53,8 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 	[CONF_SECTION_CHECKS] = { "checks", NULL,
 		"What clients that are not trusted have to pass, unless they hand over by LMTP or connect to a UNIX socket. "
 		"Each check has a name; those with settings have a section of that name." },
+	[CONF_SECTION_EARLY_TALK] = { "early-talk", NULL,
+		"The check that a client waits to be greeted before it speaks (RFC 5321 section 3.1)." },
 	[CONF_SECTION_HELO] = { "helo", NULL, "The check of the name with which a client introduces itself: it is neither "
 		"this server's name nor a bare address." },
 	[CONF_SECTION_SENDER_DOMAIN] = { "sender-domain", NULL,
@@ -251,12 +253,22 @@ const struct conf_option conf_options[] = {
 	  .reason = "It ends loops that the check for repeated names cannot see." },
 
 	{ CHECK(CHECKS, order), .name = "order", .type = CONF_TYPE_CHOICES,
-	  .choices = "helo sender-domain relay harvest recipient mailbox",
-	  .fallback = "{\"helo\", \"sender-domain\", \"relay\", \"harvest\", \"recipient\", \"mailbox\"}",
+	  .choices = "early-talk helo sender-domain relay harvest recipient mailbox",
+	  .fallback = "{\"early-talk\", \"helo\", \"sender-domain\", \"relay\", \"harvest\", \"recipient\", \"mailbox\"}",
 	  .text = "The checks in the order in which they are asked; one that is left out is not asked.",
 	  .reason = "relay (this server is no open relay) and recipient (somebody is there) hold for everybody and "
 	            "cannot be left out, mailbox (it is not full) holds for everybody too; harvest must stand before "
 	            "recipient." },
+	{ CHECK(CHECKS, early_refusals), .name = "early-refusals", .type = CONF_TYPE_BOOL, .fallback = "no",
+	  .text = "Whether a client whose address, name or sender is not wanted is told so at once, not only at its "
+	          "first recipient.",
+	  .reason = "Late, the log says for whom the mail was; and some programs take no other reply for an answer." },
+
+	{ CHECK(EARLY_TALK, early_talk.delay_ms), CHECK_LINE(early_talk.delay_line), .name = "delay",
+	  .type = CONF_TYPE_DURATION, .max = 1 * MINUTE, .fallback = "0s", .example = "2s",
+	  .text = "How long a client waits for the greeting; one that speaks meanwhile is turned away. 0s: nobody waits.",
+	  .reason = "Programs that send junk are often in too much of a hurry to listen; all others wait without harm." },
+	{ ONLY_FOR(EARLY_TALK) },
 
 	{ CHECK(HELO, helo.full_name), CHECK_LINE(helo.full_name_line), .name = "full-name", .type = CONF_TYPE_BOOL,
 	  .fallback = "no",

@@ -41,6 +41,7 @@
 	/* smtpd to policy */ \
 	M(CHECK_ASK, check_ask)           /* may this client go on? */ \
 	M(CHECKED, checked) \
+	M(POLICY_STAGES, policy_stages)   /* policy to smtpd: at which stages to ask at once */ \
 	M(VERIFY_ASK, verify_ask) \
 	M(VERIFIED, verified) \
 	/* queue to policy */ \
@@ -113,10 +114,12 @@
 /* at, stages, stage: enum smtp_stage and sets of it, as in policy.h; check: which one refused, `why` and by the
  * setting in which line */
 #define IPC_FIELDS_CHECK_ASK(F) \
-	F(u8, at) F(u8, stages) F(addr, client) F(addr, server) F(u8, trusted) F(u8, lmtp) F(span, helo) \
-	F(span, sender) F(span, recipient) F(u64, size)
+	F(u8, at) F(u8, stages) F(addr, client) F(addr, server) F(u8, trusted) F(u8, lmtp) F(u8, talked_first) \
+	F(span, helo) F(span, sender) F(span, recipient) F(u64, size) F(u64, bytes) /* of the content, at its end */
 #define IPC_FIELDS_CHECKED(F) \
 	F(u16, key) F(u32, seconds) F(u8, stage) F(span, check) F(span, why) F(u32, line) F(span, moved_to)
+/* delay_for: networks; none: all strangers */
+#define IPC_FIELDS_POLICY_STAGES(F) F(u8, at_once) F(u32, greeting_delay_ms) F(list, delay_for)
 #define IPC_FIELDS_VERIFY_ASK(F) F(u8, expand) F(span, address)
 #define IPC_FIELDS_VERIFIED(F) F(u16, key) F(list, mailboxes)
 

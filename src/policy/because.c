@@ -30,10 +30,8 @@ void policy_because_quoted(const struct policy_context *context, struct span tex
 
 void policy_because_network(const struct policy_context *context, const struct netblock *block)
 {
-	if (context->why == NULL)
-		return;
-	netaddr_write(context->why, &block->addr);
-	buf_addf(context->why, "/%u", block->prefix_bits);
+	if (context->why != NULL)
+		netblock_write(context->why, block);
 }
 
 void policy_because_time(const struct policy_context *context, uint64_t us)

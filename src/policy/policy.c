@@ -3,6 +3,8 @@
 #include "policy_check.h"
 
 static const struct policy_check checks[CONF_CHECK_COUNT] = {
+	[CONF_CHECK_EARLY_TALK] = { .name = "early-talk", .stages = SMTP_STAGE(SMTP_AT_CONNECT),
+		.active = active_early_talk, .at_once = SMTP_STAGE(SMTP_AT_CONNECT), .ask = check_early_talk },
 	[CONF_CHECK_HELO] = { .name = "helo", .stages = SMTP_STAGE(SMTP_AT_HELO), .ask = check_helo },
 	[CONF_CHECK_SENDER_DOMAIN] = { .name = "sender-domain", .stages = SMTP_STAGE(SMTP_AT_MAIL),
 		.ask = check_sender_domain },
@@ -58,6 +60,26 @@ bool policy_is_postmaster(const struct policy_input *input)
 	return input->address_ok && span_eq_nocase(input->address.local, SPAN("postmaster"));
 }
 
+static uint8_t active_stages(const struct policy_context *context, enum conf_check check)
+{
+	const struct policy_check *c = &checks[check];
+	return c->active != NULL ? c->stages & c->active(context) : c->stages;
+}
+
+uint8_t policy_stages_at_once(const struct policy_context *context)
+{
+	unsigned stages = 0;
+	if (context->checks == NULL)
+		return 0;
+	for (size_t i = 0; i < context->checks->order.count; i++) {
+		enum conf_check check = context->checks->order.items[i];
+		/* What is known at the end of a message was not known before, and is not known later. */
+		unsigned wanted = context->checks->early_refusals ? ~0u : checks[check].at_once | SMTP_STAGE(SMTP_AT_END);
+		stages |= active_stages(context, check) & wanted;
+	}
+	return (uint8_t)(stages & ~SMTP_STAGE(SMTP_AT_RCPT));
+}
+
 /* One question on its way through the checks. */
 struct asking {
 	const struct policy_context *context;
@@ -110,7 +132,7 @@ static bool stage_passes(struct asking *a, enum smtp_stage stage)
 	const struct conf_order *order = &a->context->checks->order;
 	for (size_t i = 0; i < order->count; i++) {
 		enum conf_check check = order->items[i];
-		if ((checks[check].stages & SMTP_STAGE(stage)) == 0 || !concerns(a, check, stage))
+		if ((active_stages(a->context, check) & SMTP_STAGE(stage)) == 0 || !concerns(a, check, stage))
 			continue;
 		struct policy_step *step = step_begin(a, check, stage);
 		struct policy_verdict verdict = checks[check].ask(a->context, a->input, stage);

@@ -17,26 +17,10 @@
 #include "conf_checks.h"
 #include "directory_expand.h"
 #include "policy_facts.h"
+#include "policy_route.h"
 #include "policy_state.h"
 #include "reply.h"
 #include "smtp_stage.h"
-
-/* Where mail for a domain goes. */
-struct policy_route {
-	struct span pattern;      /* "example.net", "*.example.net" or "*"; of a domain of ours: its name */
-	struct span hops;         /* a list of spans, each with a u32 length: "mx", "smtp://HOST:PORT" ... */
-	struct span helo;
-	struct netaddr source;
-	uint32_t connections_max;
-	struct span retry_ms;     /* its own waits, a u64 each, and time; empty and 0: the queue's */
-	uint64_t give_up_ms;
-	bool open;                /* of a domain of ours that is kept elsewhere: every recipient is taken */
-};
-
-struct policy_routes {
-	const struct policy_route *list;
-	size_t count;
-};
 
 struct policy_context {
 	struct span hostname;
@@ -61,10 +45,12 @@ struct policy_input {
 	struct netaddr server; /* the address that it connected to; family 0: not known */
 	bool trusted;
 	bool lmtp;             /* a server of ours that hands over: it has met the stranger, not we */
+	bool talked_first;     /* before it was greeted */
 	struct span helo;
 	struct span sender;    /* empty for <> */
 	struct span recipient; /* as the client wrote it */
 	uint64_t size;         /* declared bytes, 0: not declared */
+	uint64_t bytes;        /* at END: of the content */
 	struct policy_facts facts;
 	/* Filled by policy_ask before the checks run; spans into `domain_text`. */
 	struct directory_address address;
@@ -116,6 +102,10 @@ struct policy_wants policy_wants(const struct policy_context *context, const str
 /* Records what follows from an answer that was given to a client. */
 void policy_settle(struct policy_state *state, const struct policy_context *context,
 	const struct policy_input *input, const struct policy_trail *trail);
+
+/* The stages at which sessions of strangers have to ask as soon as they come to them; at all others
+ * the question may travel with the next one. RCPT is not among them: there one asks always. */
+uint8_t policy_stages_at_once(const struct policy_context *context);
 
 /* The name of a check, as in checks.order. */
 const char *policy_check_name(enum conf_check check);

@@ -20,7 +20,9 @@ typedef void policy_settle_fn(struct policy_state *state, const struct policy_co
 
 struct policy_check {
 	const char *name;
-	uint8_t stages;           /* at which it may have something to say */
+	uint8_t stages;           /* at which it may have something to say ... */
+	uint8_t (*active)(const struct policy_context *context); /* ... and has, as configured; NULL: at all of them */
+	uint8_t at_once;          /* at which it cannot wait for the first recipient */
 	bool everybody;           /* asks trusted and excused clients too */
 	policy_check_fn *ask;
 	policy_settle_fn *settle; /* or NULL */
@@ -58,6 +60,8 @@ void policy_because_time(const struct policy_context *context, uint64_t us);
 bool policy_is_postmaster(const struct policy_input *input);
 
 /* The checks, one file each. */
+policy_check_fn check_early_talk;    /* listened before it spoke */
+uint8_t active_early_talk(const struct policy_context *context);
 policy_check_fn check_helo;          /* neither our name nor a bare address */
 policy_check_fn check_sender_domain; /* a bounce could be sent there */
 policy_check_fn check_relay;         /* only our domains: 550 5.7.1 */

@@ -238,6 +238,12 @@ size_t content_take_chunk(struct smtp_server *s, struct span in)
 	return taken;
 }
 
+static void commit(struct smtp_server *s)
+{
+	s->transaction->committing = true;
+	session_ask(s, SMTP_ASK_COMMIT);
+}
+
 void content_end(struct smtp_server *s)
 {
 	struct transaction *t = s->transaction;
@@ -252,9 +258,17 @@ void content_end(struct smtp_server *s)
 		return;
 	}
 	s->content_ready = t->view.spilled && t->stored.len > 0;
-	t->committing = true;
 	transaction_view_update(t);
-	session_ask(s, SMTP_ASK_COMMIT);
+	if (!stage_ask(s, SMTP_ASK_END))
+		commit(s);
+}
+
+void content_end_answer(struct smtp_server *s, const struct smtp_server_answer *answer)
+{
+	if (reply_entry(answer->key)->code < 300)
+		commit(s);
+	else
+		results_begin(s, &(struct smtp_server_answer){ .key = answer->key, .seconds = answer->seconds });
 }
 
 void content_spill_answer(struct smtp_server *s, const struct smtp_server_answer *answer)

@@ -14,8 +14,8 @@ void session_check(const struct smtp_server *s)
 	assert(s->chunk.left <= s->chunk.size);
 	switch ((enum phase)s->phase) {
 	case PHASE_COMMAND:
-		assert(s->ask.kind != SMTP_ASK_SPILL && s->ask.kind != SMTP_ASK_COMMIT);
-		assert(s->ask.kind != SMTP_ASK_RCPT || s->transaction != NULL);
+		assert(s->ask.kind < SMTP_ASK_SPILL);
+		assert((s->ask.kind != SMTP_ASK_RCPT && s->ask.kind != SMTP_ASK_MAIL) || s->transaction != NULL);
 		break;
 	case PHASE_DATA:
 		assert(s->transaction != NULL && s->greeting != GREETING_NONE);
@@ -106,6 +106,7 @@ void session_transaction_end(struct smtp_server *s)
 	struct transaction *t = s->transaction;
 	if (t == NULL)
 		return;
+	stage_forget(s, SMTP_STAGE(SMTP_AT_MAIL) | SMTP_STAGE(SMTP_AT_RCPT) | SMTP_STAGE(SMTP_AT_END));
 	if (t->view.spilled && !t->committing)
 		s->discard_ready = true;
 	s->content_ready = false;

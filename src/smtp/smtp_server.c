@@ -35,7 +35,9 @@ struct smtp_server *smtp_server_new(const struct smtp_server_options *options,
 	buf_init(&s->output, SMTP_SERVER_OUTPUT_BYTES_MAX);
 	buf_init(&s->helo, ADDRESS_DOMAIN_BYTES_MAX);
 	buf_init(&s->scratch, ADDRESS_PATH_BYTES_MAX);
-	session_reply(s, options->lmtp ? REPLY_SERVICE_READY_LMTP : REPLY_SERVICE_READY);
+	s->ask_stages = peer->ask_stages;
+	if (!stage_ask(s, SMTP_ASK_CONNECT))
+		session_reply(s, options->lmtp ? REPLY_SERVICE_READY_LMTP : REPLY_SERVICE_READY);
 	if (s->output.failed) {
 		smtp_server_free(s);
 		return NULL;
@@ -167,6 +169,8 @@ static void question_fill(const struct smtp_server *s, struct smtp_server_questi
 	question->kind = s->ask.kind;
 	if (s->transaction != NULL && s->ask.kind != SMTP_ASK_VRFY && s->ask.kind != SMTP_ASK_EXPN)
 		question->transaction = &s->transaction->view;
+	if (stage_is_asked_by(s->ask.kind))
+		stage_question(s, question);
 	if (s->ask.kind == SMTP_ASK_RCPT)
 		question->address = transaction_candidate(s->transaction);
 	else if (s->ask.kind == SMTP_ASK_VRFY || s->ask.kind == SMTP_ASK_EXPN)
@@ -212,7 +216,21 @@ void smtp_server_answer(struct smtp_server *s, const struct smtp_server_answer *
 	s->since_ms = now_ms;
 	content_settle(s);
 	s->ask = (struct pending){ 0 };
+	if (stage_is_asked_by(kind))
+		stage_answered(s, kind, answer);
 	switch (kind) {
+	case SMTP_ASK_CONNECT:
+		stage_connect_answer(s, answer);
+		break;
+	case SMTP_ASK_HELO:
+		verb_helo_answer(s, answer);
+		break;
+	case SMTP_ASK_MAIL:
+		verb_mail_answer(s, answer);
+		break;
+	case SMTP_ASK_END:
+		content_end_answer(s, answer);
+		break;
 	case SMTP_ASK_RCPT:
 		verb_rcpt_answer(s, answer);
 		break;
@@ -265,6 +283,7 @@ void smtp_server_tls_started(struct smtp_server *s, uint64_t now_ms)
 	s->line_skip = LINE_KEEP;
 	s->line_cr = false;
 	s->greeting = GREETING_NONE;
+	stage_forget(s, SMTP_STAGE(SMTP_AT_HELO));
 	s->now_ms = now_ms;
 	s->since_ms = now_ms;
 }
@@ -277,7 +296,9 @@ bool smtp_server_saying(const struct smtp_server *s)
 const char *smtp_server_waiting_for(const struct smtp_server *s)
 {
 	static const char *const questions[] = {
-		[SMTP_ASK_RCPT] = "policy", [SMTP_ASK_VRFY] = "directory", [SMTP_ASK_EXPN] = "directory",
+		[SMTP_ASK_CONNECT] = "policy", [SMTP_ASK_HELO] = "policy", [SMTP_ASK_MAIL] = "policy",
+		[SMTP_ASK_RCPT] = "policy", [SMTP_ASK_END] = "policy",
+		[SMTP_ASK_VRFY] = "directory", [SMTP_ASK_EXPN] = "directory",
 		[SMTP_ASK_SPILL] = "queue", [SMTP_ASK_COMMIT] = "queue",
 	};
 	static const char *const phases[] = {

@@ -44,7 +44,7 @@ struct smtp_server_event {
 	struct smtp_server_note note;
 };
 
-/* NULL: no memory. The greeting is in the output at once. */
+/* NULL: no memory. The greeting is in the output at once, unless CONNECT is asked. */
 struct smtp_server *smtp_server_new(const struct smtp_server_options *options,
 	const struct smtp_server_peer *peer);
 

@@ -47,6 +47,7 @@ struct smtp_server_options {
 struct smtp_server_peer {
 	struct netaddr addr;
 	bool trusted; /* may VRFY and EXPN; its bare newlines are repaired */
+	uint8_t ask_stages; /* set of enum smtp_stage: which to ask about as soon as they come; RCPT always is */
 	uint64_t now_ms;
 };
 

@@ -3,8 +3,9 @@
  * The session's inside, shared by the files of this room. Who does what:
  * smtp_server.c feeds and hands out events; verbs.c finds the verb and enforces
  * its flags; verb_*.c are the verbs; content.c moves content; results.c is LMTP's end
- * of a message; session.c replies, asks, ends. Invariants (checked by session_check): a question is pending only
- * in the command phase or, for SPILL and COMMIT, in a content phase; content
+ * of a message; stages.c keeps account of what was asked about the client; session.c
+ * replies, asks, ends. Invariants (checked by session_check): a question is pending only
+ * in the command phase or, for SPILL, END and COMMIT, in a content phase; content
  * phases but a swallowed chunk have a transaction; nothing is taken after close.
  */
 #ifndef WAYBILL_SMTP_SMTP_SERVER_PRIVATE_H
@@ -61,6 +62,9 @@ struct smtp_server {
 	uint8_t line_skip;      /* enum line_skip */
 	bool line_cr;           /* the last byte of a skipped line was CR */
 	bool trusted;
+	bool turned_away;       /* greeted with 554 */
+	uint8_t ask_stages;     /* to be asked about at once */
+	uint8_t unasked;        /* stages that came, and were not asked about or not passed */
 	bool shutting_down;
 	bool note_ready;
 	bool content_ready;     /* transaction->stored waits to be given out */
@@ -130,7 +134,9 @@ void verb_run(struct smtp_server *s, struct span line);
 void verb_helo(struct smtp_server *s, struct span argument);
 void verb_ehlo(struct smtp_server *s, struct span argument);
 void verb_lhlo(struct smtp_server *s, struct span argument);
+void verb_helo_answer(struct smtp_server *s, const struct smtp_server_answer *answer);
 void verb_mail(struct smtp_server *s, struct span argument);
+void verb_mail_answer(struct smtp_server *s, const struct smtp_server_answer *answer);
 void verb_rcpt(struct smtp_server *s, struct span argument);
 void verb_rcpt_answer(struct smtp_server *s, const struct smtp_server_answer *answer);
 void verb_data(struct smtp_server *s, struct span argument);
@@ -148,6 +154,21 @@ void verb_foreign(struct smtp_server *s, struct span argument);
 
 /* The end of a chunk: reply or COMMIT. */
 void verb_bdat_chunk_end(struct smtp_server *s);
+
+/* stages.c */
+
+bool stage_is_asked_by(enum smtp_question_kind kind);
+
+/* This stage has come. False: nobody is asked now, go on. */
+bool stage_ask(struct smtp_server *s, enum smtp_question_kind kind);
+
+/* What became of these is of no interest any more. */
+void stage_forget(struct smtp_server *s, unsigned stages);
+void stage_question(const struct smtp_server *s, struct smtp_server_question *question);
+
+/* Keeps account of an answer, before it is acted on. */
+void stage_answered(struct smtp_server *s, enum smtp_question_kind kind, const struct smtp_server_answer *answer);
+void stage_connect_answer(struct smtp_server *s, const struct smtp_server_answer *answer);
 
 /* content.c */
 
@@ -169,6 +190,7 @@ enum reply_key content_refusal(const struct transaction *t);
 /* All content is here: refuses it or asks COMMIT. */
 void content_end(struct smtp_server *s);
 void content_spill_answer(struct smtp_server *s, const struct smtp_server_answer *answer);
+void content_end_answer(struct smtp_server *s, const struct smtp_server_answer *answer);
 void content_commit_answer(struct smtp_server *s, const struct smtp_server_answer *answer);
 
 /* Forgets the content that a CONTENT event gave out. */

@@ -9,6 +9,7 @@
 #include "dsn_params.h"
 #include "id128.h"
 #include "reply.h"
+#include "smtp_stage.h"
 #include "span.h"
 
 /* Made by MAIL, destroyed on every way out of the transaction. The caller reads it
@@ -36,10 +37,14 @@ struct smtp_transaction {
 
 enum smtp_question_kind {
 	SMTP_ASK_NONE,
+	SMTP_ASK_CONNECT, /* may this client ... */
+	SMTP_ASK_HELO,   /* ... of this name ... */
+	SMTP_ASK_MAIL,   /* ... with this sender go on? Only where the peer's ask_stages say so */
 	SMTP_ASK_RCPT,   /* may this recipient be accepted? */
 	SMTP_ASK_VRFY,   /* trusted peers only */
 	SMTP_ASK_EXPN,   /* trusted peers only */
 	SMTP_ASK_SPILL,  /* the content outgrows memory: have a descriptor ready */
+	SMTP_ASK_END,    /* may the message, which is here whole, be accepted? As for MAIL */
 	SMTP_ASK_COMMIT  /* make the message durable; LMTP: deliver it */
 };
 
@@ -47,18 +52,26 @@ struct smtp_server_question {
 	enum smtp_question_kind kind;
 	const struct smtp_transaction *transaction; /* NULL for VRFY and EXPN */
 	struct span address; /* RCPT: the new mailbox; VRFY, EXPN: the argument without brackets */
+	/* CONNECT to RCPT, and END: */
+	enum smtp_stage at;  /* this stage, and ... */
+	uint8_t stages;      /* ... all that were not asked about, or not passed, as a set */
 };
 
 /*
- * RCPT: a 2yz key accepts the recipient, any other refuses it. SPILL: a 2yz key
- * lets CONTENT events follow; any other is the reply after the refused message's
- * end. COMMIT: message-queued or the refusal; with LMTP `keys`, one for each of the
- * transaction's recipients in their order, or none and `key` for all. VRFY and EXPN:
- * the key; `verified` with one line for each of `mailboxes`.
+ * CONNECT: a 2yz key greets, 554 leaves the client nothing but QUIT, any other closes.
+ * HELO and MAIL: a 2yz key lets the client go on, any other refuses the command. RCPT: a
+ * 2yz key accepts the recipient, any other refuses it. SPILL: a 2yz key lets CONTENT
+ * events follow; any other is the reply after the refused message's end. END: a 2yz key
+ * lets COMMIT follow, any other refuses the message. COMMIT: message-queued or the
+ * refusal; with LMTP `keys`, one for each of the transaction's recipients in their
+ * order, or none and `key` for all. VRFY and EXPN: the key; `verified` with one line for
+ * each of `mailboxes`.
  */
 struct smtp_server_answer {
 	enum reply_key key;
 	uint32_t seconds;              /* for wordings that name a delay */
+	enum smtp_stage stage;         /* CONNECT to RCPT, END: at which it was refused; those before were passed */
+	bool unasked;                  /* the same: nobody could say; the stages stay to be asked about */
 	const struct span *mailboxes;  /* borrowed during the call */
 	size_t mailbox_count;
 	const enum reply_key *keys;    /* borrowed as well */

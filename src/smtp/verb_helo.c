@@ -33,12 +33,6 @@ static bool greet(struct smtp_server *s, struct span name, enum greeting greetin
 	return true;
 }
 
-void verb_helo(struct smtp_server *s, struct span argument)
-{
-	if (greet(s, argument, GREETING_HELO))
-		session_reply(s, REPLY_HELO_OK);
-}
-
 static void add_number_line(struct buf *out, const char *before, uint64_t number)
 {
 	buf_add_str(out, before);
@@ -63,10 +57,40 @@ static void list_extensions(struct smtp_server *s)
 	buf_add_str(out, "\r\n");
 }
 
+static void welcome(struct smtp_server *s)
+{
+	if (s->greeting == GREETING_EHLO)
+		list_extensions(s);
+	else
+		session_reply(s, REPLY_HELO_OK);
+}
+
+static void introduce(struct smtp_server *s, struct span name, enum greeting greeting)
+{
+	if (greet(s, name, greeting) && !stage_ask(s, SMTP_ASK_HELO))
+		welcome(s);
+}
+
+void verb_helo(struct smtp_server *s, struct span argument)
+{
+	introduce(s, argument, GREETING_HELO);
+}
+
 void verb_ehlo(struct smtp_server *s, struct span argument)
 {
-	if (greet(s, argument, GREETING_EHLO))
-		list_extensions(s);
+	introduce(s, argument, GREETING_EHLO);
+}
+
+void verb_helo_answer(struct smtp_server *s, const struct smtp_server_answer *answer)
+{
+	if (reply_entry(answer->key)->code < 300) {
+		welcome(s);
+		return;
+	}
+	session_reply_about(s, answer->key, &(struct reply_about){ .seconds = answer->seconds });
+	s->greeting = GREETING_NONE;
+	buf_release(&s->helo);
+	stage_forget(s, SMTP_STAGE(SMTP_AT_HELO));
 }
 
 void verb_lhlo(struct smtp_server *s, struct span argument)

@@ -117,7 +117,19 @@ static void transaction_begin(struct smtp_server *s, struct span sender, const s
 	t->view.smtputf8 = p->smtputf8;
 	s->transaction = t;
 	s->transactions++;
-	session_reply(s, REPLY_MAIL_OK);
+	if (!stage_ask(s, SMTP_ASK_MAIL))
+		session_reply(s, REPLY_MAIL_OK);
+}
+
+void verb_mail_answer(struct smtp_server *s, const struct smtp_server_answer *answer)
+{
+	if (reply_entry(answer->key)->code < 300) {
+		session_reply(s, REPLY_MAIL_OK);
+		return;
+	}
+	session_reply_about(s, answer->key, &(struct reply_about){ .address = s->transaction->view.sender,
+		.seconds = answer->seconds });
+	session_transaction_end(s);
 }
 
 void verb_mail(struct smtp_server *s, struct span argument)

@@ -79,7 +79,7 @@ void verb_rcpt(struct smtp_server *s, struct span argument)
 		session_reply_about(s, REPLY_TOO_MANY_RECIPIENTS, &about);
 	else {
 		transaction_candidate_set(t, recipient.mailbox, &wish);
-		session_ask(s, SMTP_ASK_RCPT);
+		stage_ask(s, SMTP_ASK_RCPT);
 	}
 }
 

@@ -90,6 +90,8 @@ void verb_run(struct smtp_server *s, struct span line)
 	s->verb = verb != NULL ? verb->name : "";
 	if (verb == NULL)
 		session_reply_bad(s, REPLY_COMMAND_UNKNOWN);
+	else if (s->turned_away && verb->run != verb_quit)
+		session_reply_bad(s, REPLY_NO_SERVICE);
 	else if (!smtp_text_clean(line) && verb->run != verb_bdat)
 		session_reply_bad(s, REPLY_SYNTAX_ERROR);
 	else if (state_allows(s, verb, command.argument))

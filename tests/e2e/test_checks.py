@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What strangers have to pass: the list of checks, and how a refusal is explained afterwards."""
 import re
+import time
 
 import pytest
 
+from harness.deadline import until
 from harness.server import message, token
 
 UNKNOWN = [f"user{i}@example.org" for i in range(400)]
@@ -129,6 +131,89 @@ def test_a_refusal_is_logged_and_traced_with_check_words_and_line(server):
     s.wait_log(f's={session} .*key=helo-not-full check=helo why="\\\\"short\\\\" is not a full name"')
     done = s.tool("trace", session)
     assert f'decided by the check helo: "short" is not a full name (waybill.conf:{line})' in done.stdout, done.stdout
+
+
+def staged(server, changes=1):
+    """The server, when every smtpd has been told at which stages to ask."""
+    until(lambda: server.log().count("ev=stages ") >= changes * len(server.roles("smtpd")), "policy has said it")
+    return server
+
+
+@pytest.fixture
+def waiting(server):
+    """Some strangers wait a minute for the greeting, so that no test depends on when it comes."""
+    return staged(server(sections={"early-talk": {"delay": '"1m"', "only-for": '{"127.0.0.8/29"}'}}))
+
+
+def test_who_speaks_first_is_turned_away(waiting):
+    """RFC 5321 section 3.1: 554 instead of the greeting; then QUIT is all that is left."""
+    with waiting.raw("127.0.0.9") as c:
+        c.send(b"EHLO client.test\r\n").reply().is_(554, "5.5.1")
+        c.reply().is_(503, "5.5.1")
+        c.cmd("MAIL FROM:<a@b.test>").is_(503, "5.5.1")
+        c.quit()
+    waiting.wait_log('code=554 key=talked-first check=early-talk why="the client spoke before it was greeted"')
+
+
+def test_half_a_command_is_speaking_too(waiting):
+    with waiting.raw("127.0.0.9") as c:
+        c.send(b"E").reply().is_(554, "5.5.1")
+
+
+def test_who_need_not_wait_is_greeted_at_once(waiting):
+    for source in ("127.0.0.1", "127.0.0.2"):
+        with waiting.raw(source) as c:
+            c.reply().is_(220)
+
+
+def test_who_waits_and_leaves_is_forgotten(waiting):
+    for _ in range(20):
+        waiting.raw("127.0.0.9").close()
+    until(lambda: waiting.log().count('why="the client left"') >= 20, "all are gone")
+    with waiting.raw("127.0.0.9"):
+        pass
+
+
+def test_a_stop_does_not_wait_for_greetings(waiting):
+    with waiting.raw("127.0.0.9") as c:
+        waiting.wait_log("client=127.0.0.9 listener")
+        waiting.stop()
+        assert c.is_closed()
+
+
+def test_the_greeting_comes_after_the_delay(server):
+    s = staged(server(sections={"early-talk": {"delay": '"300ms"'}}))
+    began = time.monotonic()
+    many = [s.raw("127.0.0.9") for _ in range(50)]
+    for c in many:
+        with c:
+            c.greeted().begin("a@b.test", "alice@example.org")
+    assert time.monotonic() - began >= 0.3
+    # A reload changes it for those who come from then on.
+    s.reconfigure()
+    assert s.tool("reload").returncode == 0
+    staged(s, changes=2)
+    began = time.monotonic()
+    for _ in range(20):
+        with s.client("127.0.0.9"):
+            pass
+    assert time.monotonic() - began < 20 * 0.3
+
+
+def test_early_refusals_come_with_the_command(server):
+    s = staged(server(sections={"checks": {"early-refusals": "yes"}}))
+    with s.raw("127.0.0.9") as c:
+        c.reply().is_(220)
+        c.cmd("HELO 192.0.2.7").is_(550, "5.7.1")
+        c.cmd("MAIL FROM:<a@b.test>").is_(503)
+        c.cmd("EHLO client.test").is_(250)
+        c.cmd("MAIL FROM:<a@localhost>").is_(550, "5.1.8")
+        c.cmd("RCPT TO:<alice@example.org>").is_(503)
+        c.begin("a@b.test", "alice@example.org").data(message(token())).is_(250)
+        # All of it in one piece.
+        c.send(b"EHLO mx.example.org\r\nEHLO client.test\r\nMAIL FROM:<a@localhost>\r\nMAIL FROM:<a@b.test>\r\n"
+               b"RCPT TO:<alice@example.org>\r\nQUIT\r\n")
+        assert c.codes(6) == [550, 250, 550, 250, 250, 221]
 
 
 def test_the_demo_shows_them_to_clients_from_127_0_0_3(demo):

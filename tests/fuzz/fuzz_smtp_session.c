@@ -27,6 +27,13 @@ static enum reply_key answer_key(const struct smtp_server_question *q)
 		return q->address.len % 2 ? REPLY_VERIFIED : REPLY_VERIFY_UNKNOWN;
 	case SMTP_ASK_SPILL:
 		return q->transaction->stored_bytes % 3 ? REPLY_MAIL_OK : REPLY_DISK_FULL;
+	case SMTP_ASK_CONNECT:
+		return q->stages % 2 == 1 ? REPLY_SERVICE_READY : REPLY_RELAY_DENIED;
+	case SMTP_ASK_HELO:
+		return q->stages == SMTP_STAGE(SMTP_AT_HELO) ? REPLY_HELO_OK : REPLY_HELO_IS_OURS;
+	case SMTP_ASK_MAIL:
+	case SMTP_ASK_END:
+		return q->transaction->sender.len % 4 == 3 ? REPLY_GREYLISTED : REPLY_MAIL_OK;
 	default:
 		return commit[q->transaction->content_bytes % 5 == 4];
 	}
@@ -90,6 +97,7 @@ static bool pump(struct smtp_server *s, bool lmtp, struct buf *output)
 
 struct manner {
 	bool trusted, lmtp;
+	uint8_t ask_stages;
 	size_t step;
 };
 
@@ -99,7 +107,7 @@ static void run(struct span in, const struct manner *how, struct buf *output)
 	struct smtp_server_options options = {
 		.hostname = SPAN("mx"), .limits = SMTP_SERVER_LIMITS_DEFAULT, .ids = &ids, .lmtp = how->lmtp
 	};
-	struct smtp_server_peer peer = { .trusted = how->trusted, .now_ms = 1000 };
+	struct smtp_server_peer peer = { .trusted = how->trusted, .now_ms = 1000, .ask_stages = how->ask_stages };
 	options.limits.inline_bytes_max = 8192;
 	options.limits.message_bytes_max = 20000;
 	options.limits.line_bytes_max = 3000;
@@ -124,7 +132,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct span in = span_of(data + 1, size - 1);
 	buf_init(&whole, OUTPUT_MAX);
 	buf_init(&cut, OUTPUT_MAX);
-	struct manner how = { .trusted = data[0] & 1, .lmtp = data[0] & 2, .step = SIZE_MAX };
+	struct manner how = { .trusted = data[0] & 1, .lmtp = data[0] & 2, .step = SIZE_MAX,
+		.ask_stages = data[0] / 4 % 4 == 0 ? 0x1f : 0 };
 	run(in, &how, &whole);
 	how.step = 1 + data[0] / 4;
 	run(in, &how, &cut);

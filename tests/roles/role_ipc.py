@@ -135,10 +135,10 @@ class Channel:
             self.pending += data
 
     def receive_wanted(self):
-        """The next frame that is no event of `waybill trace`, which come at any time."""
+        """The next frame that is not one of those that come at any time."""
         while True:
             received = self.receive()
-            if received[0] not in ("EVENT", "EVENTS_DROPPED"):
+            if received[0] not in ("EVENT", "EVENTS_DROPPED", "POLICY_STAGES"):
                 return received
 
     def expect(self, name):

@@ -205,7 +205,7 @@ class Console(Made):
 
 @setup_of("smtpd")
 class Smtpd(Made):
-    peers = {"policy": set(), "queue": set(), "console": set()}
+    peers = {"policy": {"POLICY_STAGES"}, "queue": set(), "console": set()}
 
     def setup(self):
         control = self.role.control

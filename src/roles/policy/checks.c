@@ -27,11 +27,38 @@ static void say(struct channel *to, uint32_t request, const struct ipc_checked *
 	channel_end(to);
 }
 
+void checks_say_stages(struct policy_role *p, struct channel *to)
+{
+	struct policy_context context = generation_context(p);
+	struct buf networks, text;
+	if (to == NULL || context.checks == NULL)
+		return;
+	const struct conf_networks *delay_for = &context.checks->only_for[CONF_CHECK_EARLY_TALK];
+	buf_init(&networks, CHANNEL_BODY_BYTES_MAX / 2);
+	buf_init(&text, 128);
+	for (size_t i = 0; i < delay_for->count; i++) {
+		buf_clear(&text);
+		netblock_write(&text, &delay_for->blocks[i]);
+		ipc_list_add(&networks, buf_span(&text));
+	}
+	struct ipc_policy_stages say = { .at_once = policy_stages_at_once(&context), .delay_for = buf_span(&networks) };
+	if ((say.at_once & SMTP_STAGE(SMTP_AT_CONNECT)) != 0)
+		say.greeting_delay_ms = (uint32_t)context.checks->early_talk.delay_ms;
+	struct buf *out = channel_begin(to, IPC_POLICY_STAGES, -1);
+	if (out != NULL) {
+		ipc_put_policy_stages(out, &say);
+		channel_end(to);
+	}
+	buf_fini(&networks);
+	buf_fini(&text);
+}
+
 static struct policy_input input_of(const struct ipc_check_ask *ask)
 {
 	return (struct policy_input){ .at = (enum smtp_stage)ask->at, .stages = ask->stages, .client = ask->client,
-		.server = ask->server, .trusted = ask->trusted != 0, .lmtp = ask->lmtp != 0, .helo = ask->helo,
-		.sender = ask->sender, .recipient = ask->recipient, .size = ask->size };
+		.server = ask->server, .trusted = ask->trusted != 0, .lmtp = ask->lmtp != 0,
+		.talked_first = ask->talked_first != 0, .helo = ask->helo, .sender = ask->sender, .recipient = ask->recipient,
+		.size = ask->size, .bytes = ask->bytes };
 }
 
 void checks_decide(struct policy_role *p, struct channel *to, uint32_t request, const struct ipc_check_ask *ask,

@@ -81,10 +81,14 @@ static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 	/* Until the directory is there, questions wait: "unknown" and "later" would both be untrue. */
 	if (peer->channel != NULL && !p->built)
 		channel_pause(peer->channel, true);
+	if (who == IPC_SMTPD)
+		checks_say_stages(p, peer->channel);
 }
 
 void policy_built(struct policy_role *p)
 {
+	for (size_t i = 0; i < POLICY_QUEUE_SLOT; i++)
+		checks_say_stages(p, p->peers[i].channel);
 	if (p->built)
 		return;
 	p->built = true;

@@ -34,7 +34,7 @@ struct policy_role {
 	} peers[POLICY_PEERS_MAX];
 };
 
-/* policy_role.c: from now on questions are answered. */
+/* policy_role.c: from now on questions are answered, by the generation in use. */
 void policy_built(struct policy_role *p);
 
 /* generation.c: SETUP_POLICY, DOMAIN, ROUTE and TABLE as they come; false when malformed. */
@@ -47,7 +47,9 @@ void generation_start(struct policy_role *p, uint32_t number);
 /* What checks may look at now; a context without directory before the first one is built. */
 struct policy_context generation_context(const struct policy_role *p);
 
-/* checks.c: may this client go on? False when the question is malformed. */
+/* checks.c: tells an smtpd at which stages it has to ask at once. */
+void checks_say_stages(struct policy_role *p, struct channel *to);
+/* May this client go on? False when the question is malformed. */
 bool checks_answer(struct peer *peer, const struct channel_message *message);
 /* The same when its facts are there. */
 void checks_decide(struct policy_role *p, struct channel *to, uint32_t request, const struct ipc_check_ask *ask,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The questions of a session and where they go: recipients and names to policy,
- * large contents and finished messages to the queue. An answer that does not come
+ * The questions of a session and where they go: clients and names to policy
+ * (ask_policy.c), large contents and finished messages to the queue. An answer that does not come
  * is a temporary failure, with one exception: a message that the queue may have made
  * durable is never called refused. When the queue went away in that moment, the
  * message is offered to its successor under the same id, which knows whether it is
@@ -10,7 +10,6 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -26,96 +25,20 @@ enum submitting {
 	SUBMIT_NO_ROOM   /* out of memory, or larger than one question may be */
 };
 
-/* Answers the session; the caller pumps, or is inside the pump already. */
-static void tell(struct smtpd_conn *conn, const struct smtp_server_answer *answer)
+void smtpd_answer(struct smtpd_conn *conn, const struct smtp_server_answer *answer)
 {
 	smtp_server_answer(conn->session, answer, clock_forward_ms());
 }
 
-/* An answer arrived from another role, maybe after the client left. */
-static void arrived(struct smtpd_conn *conn, const struct smtp_server_answer *answer)
+void smtpd_answer_arrived(struct smtpd_conn *conn, const struct smtp_server_answer *answer)
 {
 	conn->asking = false;
 	if (conn->fd < 0) {
 		smtpd_conn_close(conn, "");
 		return;
 	}
-	tell(conn, answer);
+	smtpd_answer(conn, answer);
 	smtpd_conn_pump(conn);
-}
-
-static enum reply_key key_of(uint16_t key, enum reply_key otherwise)
-{
-	return key < REPLY_KEY_COUNT ? (enum reply_key)key : otherwise;
-}
-
-/* For the note that the session makes of a refusal. */
-static void keep_reasons(struct smtpd_conn *conn, const struct ipc_checked *verdict)
-{
-	snprintf(conn->check, sizeof(conn->check), "%.*s", SPAN_FMT(span_to(verdict->check, sizeof(conn->check) - 1)));
-	conn->why_line = verdict->line;
-	buf_clear(&conn->why);
-	if (verdict->why.len > 0)
-		buf_add(&conn->why, span_to(verdict->why, SMTPD_WHY_BYTES_MAX));
-}
-
-static void on_verdict(void *arg, const struct channel_message *message)
-{
-	struct ipc_checked verdict = { .key = REPLY_POLICY_UNAVAILABLE };
-	struct smtpd_conn *conn = arg;
-	if (message != NULL)
-		ipc_get_checked(message->body, &verdict);
-	keep_reasons(conn, &verdict);
-	arrived(conn, &(struct smtp_server_answer){ .key = key_of(verdict.key, REPLY_POLICY_UNAVAILABLE),
-		.seconds = verdict.seconds, .mailboxes = &verdict.moved_to, .mailbox_count = verdict.moved_to.len > 0 });
-}
-
-static void ask_rcpt(struct smtpd_conn *conn, const struct smtp_server_question *q)
-{
-	unsigned stages = SMTP_STAGE(SMTP_AT_CONNECT) | SMTP_STAGE(SMTP_AT_HELO) | SMTP_STAGE(SMTP_AT_MAIL)
-		| SMTP_STAGE(SMTP_AT_RCPT);
-	struct ipc_check_ask ask = { .at = SMTP_AT_RCPT, .stages = (uint8_t)stages, .client = conn->peer,
-		.server = conn->local, .trusted = conn->trusted, .lmtp = conn->lmtp,
-		.helo = smtp_server_helo(conn->session), .sender = q->transaction->sender,
-		.recipient = q->address, .size = q->transaction->size_declared };
-	struct channel_question question = { IPC_CHECK_ASK, -1, SMTPD_ASK_TIMEOUT_MS, on_verdict, conn };
-	struct buf *out = conn->smtpd->policy != NULL ? channel_ask(conn->smtpd->policy, &question) : NULL;
-	if (out == NULL) {
-		tell(conn, &(struct smtp_server_answer){ .key = REPLY_POLICY_UNAVAILABLE });
-		return;
-	}
-	conn->asking = true;
-	ipc_put_check_ask(out, &ask);
-	channel_end(conn->smtpd->policy);
-}
-
-static void on_verified(void *arg, const struct channel_message *message)
-{
-	/* One more than are shown: a longer list shall be known as one. */
-	struct span lines[SMTP_SERVER_EXPN_LINES_MAX + 1];
-	struct ipc_verified verified = { .key = REPLY_POLICY_UNAVAILABLE };
-	struct smtp_server_answer answer = { .mailboxes = lines };
-	if (message != NULL)
-		ipc_get_verified(message->body, &verified);
-	answer.key = key_of(verified.key, REPLY_POLICY_UNAVAILABLE);
-	while (answer.mailbox_count <= SMTP_SERVER_EXPN_LINES_MAX
-	       && ipc_list_next(&verified.mailboxes, &lines[answer.mailbox_count]))
-		answer.mailbox_count++;
-	arrived(arg, &answer);
-}
-
-static void ask_verify(struct smtpd_conn *conn, const struct smtp_server_question *q)
-{
-	struct ipc_verify_ask ask = { .expand = q->kind == SMTP_ASK_EXPN, .address = q->address };
-	struct channel_question question = { IPC_VERIFY_ASK, -1, SMTPD_ASK_TIMEOUT_MS, on_verified, conn };
-	struct buf *out = conn->smtpd->policy != NULL ? channel_ask(conn->smtpd->policy, &question) : NULL;
-	if (out == NULL) {
-		tell(conn, &(struct smtp_server_answer){ .key = REPLY_POLICY_UNAVAILABLE });
-		return;
-	}
-	conn->asking = true;
-	ipc_put_verify_ask(out, &ask);
-	channel_end(conn->smtpd->policy);
 }
 
 static void on_spill(void *arg, const struct channel_message *message)
@@ -124,7 +47,7 @@ static void on_spill(void *arg, const struct channel_message *message)
 	struct ipc_spill_ready ready = { .key = REPLY_QUEUE_UNAVAILABLE };
 	if (message != NULL)
 		ipc_get_spill_ready(message->body, &ready);
-	enum reply_key key = key_of(ready.key, REPLY_QUEUE_UNAVAILABLE);
+	enum reply_key key = smtpd_key(ready.key, REPLY_QUEUE_UNAVAILABLE);
 	if (message != NULL && message->fd >= 0 && conn->spill_fd < 0) {
 		conn->spill_fd = message->fd;
 		conn->spill_at = ready.offset;
@@ -135,7 +58,7 @@ static void on_spill(void *arg, const struct channel_message *message)
 	/* A yes without its descriptor is no yes. */
 	if (reply_entry(key)->code < 300 && conn->spill_fd < 0)
 		key = REPLY_QUEUE_UNAVAILABLE;
-	arrived(conn, &(struct smtp_server_answer){ .key = key });
+	smtpd_answer_arrived(conn, &(struct smtp_server_answer){ .key = key });
 }
 
 static void ask_spill(struct smtpd_conn *conn, const struct smtp_server_question *q)
@@ -144,7 +67,7 @@ static void ask_spill(struct smtpd_conn *conn, const struct smtp_server_question
 	struct channel_question question = { IPC_SPILL_ASK, -1, SMTPD_ASK_TIMEOUT_MS, on_spill, conn };
 	struct buf *out = conn->smtpd->queue != NULL ? channel_ask(conn->smtpd->queue, &question) : NULL;
 	if (out == NULL) {
-		tell(conn, &(struct smtp_server_answer){ .key = REPLY_QUEUE_UNAVAILABLE });
+		smtpd_answer(conn, &(struct smtp_server_answer){ .key = REPLY_QUEUE_UNAVAILABLE });
 		return;
 	}
 	conn->asking = true;
@@ -230,7 +153,7 @@ static void committed(struct smtpd_conn *conn, const struct smtp_server_answer *
 	if (taken_count(conn, a) > 0)
 		smtpd_tell_accepted(conn, a->key_count > 0 ? a->keys : NULL);
 	spill_close(conn);
-	arrived(conn, a);
+	smtpd_answer_arrived(conn, a);
 }
 
 /* The queue can say neither yes nor no. In SMTP any answer might be a lie, so there is none. */
@@ -256,7 +179,7 @@ static void unknown(struct smtpd_conn *conn)
 /* A success is one of two; what else is no refusal tells nothing. */
 static enum reply_key result_key(uint16_t number)
 {
-	enum reply_key key = key_of(number, REPLY_DELIVERY_UNKNOWN);
+	enum reply_key key = smtpd_key(number, REPLY_DELIVERY_UNKNOWN);
 	bool known = key == REPLY_LMTP_DELIVERED || key == REPLY_MESSAGE_QUEUED || reply_entry(key)->code >= 400;
 	return known ? key : REPLY_DELIVERY_UNKNOWN;
 }
@@ -292,7 +215,7 @@ static void on_submitted(void *arg, const struct channel_message *message)
 		return;
 	}
 	ipc_get_submitted(message->body, &submitted);
-	enum reply_key key = key_of(submitted.key, REPLY_QUEUE_UNAVAILABLE);
+	enum reply_key key = smtpd_key(submitted.key, REPLY_QUEUE_UNAVAILABLE);
 	if (submitted.unknown != 0)
 		unknown(conn);
 	else if (conn->lmtp && key == REPLY_MESSAGE_QUEUED)
@@ -402,19 +325,26 @@ static void ask_commit(struct smtpd_conn *conn, const struct smtp_server_questio
 	}
 	/* Nothing left this process, so nothing was kept: the refusal is true. */
 	smtpd_spill_drop(conn);
-	tell(conn, &(struct smtp_server_answer){ .key = refusal });
+	smtpd_answer(conn, &(struct smtp_server_answer){ .key = refusal });
 }
 
 void smtpd_ask(struct smtpd_conn *conn, const struct smtp_server_question *question)
 {
 	assert(!conn->asking);
 	switch (question->kind) {
+	case SMTP_ASK_CONNECT:
+		if (!smtpd_greet_later(conn))
+			smtpd_ask_client(conn, question);
+		break;
+	case SMTP_ASK_HELO:
+	case SMTP_ASK_MAIL:
 	case SMTP_ASK_RCPT:
-		ask_rcpt(conn, question);
+	case SMTP_ASK_END:
+		smtpd_ask_client(conn, question);
 		break;
 	case SMTP_ASK_VRFY:
 	case SMTP_ASK_EXPN:
-		ask_verify(conn, question);
+		smtpd_ask_verify(conn, question);
 		break;
 	case SMTP_ASK_SPILL:
 		ask_spill(conn, question);

@@ -34,6 +34,7 @@ static void conn_free(struct smtpd_conn *conn)
 
 void smtpd_conn_close(struct smtpd_conn *conn, const char *why)
 {
+	smtpd_greet_forget(conn);
 	if (conn->fd >= 0) {
 		struct log_line line;
 		log_begin(&line, LOG_INFO, "disconnected");
@@ -218,6 +219,7 @@ static void receive(struct smtpd_conn *conn)
 	}
 	if (!conn->closing)
 		hold(conn, input);
+	smtpd_greet_talked(conn);
 	smtpd_conn_pump(conn);
 }
 
@@ -236,7 +238,9 @@ void smtpd_conn_open(struct smtpd_listener *listener, int fd, const struct netad
 	struct smtpd_conn *conn = calloc(1, sizeof(*conn));
 	bool trusted = smtpd_trusts(d->settings, peer);
 	bool counted = smtpd_client_limited(d->settings, peer);
-	struct smtp_server_peer who = { .addr = *peer, .trusted = trusted, .now_ms = clock_forward_ms() };
+	bool stranger = !trusted && !listener->lmtp && peer->family != 0;
+	struct smtp_server_peer who = { .addr = *peer, .trusted = trusted, .now_ms = clock_forward_ms(),
+		.ask_stages = stranger ? d->stages.ask : 0 };
 	if (conn != NULL)
 		conn->session = smtp_server_new(&d->settings->options[listener->lmtp][listener->repair_newlines], &who);
 	if (conn != NULL && conn->session != NULL)
@@ -303,6 +307,10 @@ void smtpd_conn_shutdown(struct smtpd_conn *conn)
 {
 	if (conn->fd < 0)
 		return;
+	if (conn->greet_at_ms != 0) {
+		smtpd_conn_close(conn, "the server stops");
+		return;
+	}
 	smtp_server_shutdown(conn->session, clock_forward_ms());
 	smtpd_conn_pump(conn);
 }

@@ -101,6 +101,11 @@ static bool on_control(void *state, const struct channel_message *message)
 	}
 }
 
+static bool on_policy_said(void *arg, const struct channel_message *message)
+{
+	return message->type == IPC_POLICY_STAGES && smtpd_stages_take(arg, message->body);
+}
+
 static void on_policy_closed(void *arg, const char *reason)
 {
 	struct smtpd *d = arg;
@@ -133,7 +138,7 @@ static void resubmit_all(struct smtpd *d)
 
 static void on_peer(void *state, enum ipc_role peer, unsigned index, int fd)
 {
-	static const struct channel_handlers policy = { IPC_SMTPD, IPC_POLICY, role_message_refuse, on_policy_closed };
+	static const struct channel_handlers policy = { IPC_SMTPD, IPC_POLICY, on_policy_said, on_policy_closed };
 	static const struct channel_handlers queue = { IPC_SMTPD, IPC_QUEUE, role_message_refuse, on_queue_closed };
 	static const struct channel_handlers console = { IPC_SMTPD, IPC_CONSOLE, role_message_refuse, on_console_closed };
 	struct smtpd *d = state;
@@ -209,6 +214,7 @@ static void prepare(struct smtpd *d)
 	d->hash_key[0] = id_source_u64(&d->ids);
 	d->hash_key[1] = id_source_u64(&d->ids);
 	list_init(&d->conns);
+	list_init(&d->greeting);
 	map_init(&d->clients);
 	role_descriptors_raise();
 }
@@ -216,6 +222,7 @@ static void prepare(struct smtpd *d)
 static void begin(void *arg)
 {
 	struct smtpd *d = arg;
+	d->greet_timer = timer_open(d->role.loop, smtpd_greet_due, d);
 	d->sweep = timer_open(d->role.loop, on_sweep, d);
 	if (d->sweep != NULL)
 		timer_set(d->sweep, SMTPD_SWEEP_MS);

@@ -2,8 +2,9 @@
 /*
  * The smtpd role: sockets and timers around the pure session of SMTP or LMTP. One event loop;
  * it never blocks but for writes of a large message into the page cache. Private
- * to this folder: smtpd.c (configuration and peers), listen.c (accepting),
- * conn.c (a connection's bytes), ask.c (its questions).
+ * to this folder: smtpd.c (configuration and peers), listen.c (accepting), conn.c (a
+ * connection's bytes), ask.c and ask_policy.c (its questions), greet.c (who has to wait
+ * for the greeting), tell.c (events).
  */
 #ifndef WAYBILL_ROLES_SMTPD_H
 #define WAYBILL_ROLES_SMTPD_H
@@ -11,10 +12,9 @@
 #include "map.h"
 #include "role.h"
 #include "smtp_server.h"
-#include "smtp_stage.h"
+#include "smtpd_told.h"
 
 #define SMTPD_LISTENERS_MAX 64
-#define SMTPD_TRUST_MAX 1000
 #define SMTPD_SWEEP_MS 1000          /* how exact time-outs are */
 #define SMTPD_READ_BYTES 65536       /* one read */
 #define SMTPD_HELD_BYTES_MAX 65536   /* input kept while a question is open; then reading stops */
@@ -25,18 +25,6 @@
 #define SMTPD_LMTP_TIMEOUT_MS 240000   /* the same where the message is delivered meanwhile */
 #define SMTPD_LMTP_MARGIN_MS 10000     /* by which the queue answers before that */
 #define SMTPD_LAST_WORDS_MS 10000    /* for output that is left when a session has ended */
-
-/* One generation of the configuration; sessions keep theirs until they end. */
-struct smtpd_settings {
-	unsigned uses;
-	char *hostname;
-	struct smtp_server_options options[2][2]; /* [1][ ]: LMTP; [ ][1]: bare newlines are repaired for all */
-	struct netblock trust[SMTPD_TRUST_MAX];
-	size_t trust_count;
-	uint32_t connections_max;
-	uint32_t connections_per_client_max;
-	bool log_json;
-};
 
 struct smtpd_listener {
 	struct smtpd *smtpd;
@@ -61,6 +49,9 @@ struct smtpd {
 	struct channel *queue;
 	struct channel *console;
 	uint64_t events_dropped;
+	struct smtpd_stages stages;
+	struct list greeting;   /* connections that wait for their greeting, the first one first */
+	struct timer *greet_timer;
 	struct list conns;
 	uint32_t conn_count;
 	struct map clients;     /* connections per client address */
@@ -81,6 +72,9 @@ struct smtpd_conn {
 	struct netaddr peer, local;
 	bool trusted;
 	bool lmtp;
+	bool talked_first;         /* before it was greeted */
+	struct list greet_link;
+	uint64_t greet_at_ms;      /* 0: does not wait for the greeting */
 	bool counted;              /* in `clients` */
 	bool closing;              /* the session said close: output, then the end */
 	bool eof;                  /* the client sends no more; what it sent is still answered */
@@ -110,7 +104,6 @@ void smtpd_client_release(struct smtpd *d, const struct netaddr *peer);
 /* Whether connections from there are counted: not those of trusted clients and of UNIX sockets. */
 bool smtpd_client_limited(const struct smtpd_settings *settings, const struct netaddr *peer);
 bool smtpd_trusts(const struct smtpd_settings *settings, const struct netaddr *peer);
-void smtpd_settings_unref(struct smtpd_settings *settings);
 
 /* conn.c */
 void smtpd_conn_open(struct smtpd_listener *listener, int fd, const struct netaddr *peer);
@@ -127,9 +120,22 @@ void smtpd_tell_end(struct smtpd_conn *conn, const char *why);
 
 /* ask.c */
 void smtpd_ask(struct smtpd_conn *conn, const struct smtp_server_question *question);
+/* Answers the session; the caller pumps, or is inside the pump already. */
+void smtpd_answer(struct smtpd_conn *conn, const struct smtp_server_answer *answer);
+/* An answer arrived from another role, maybe after the client left. */
+void smtpd_answer_arrived(struct smtpd_conn *conn, const struct smtp_server_answer *answer);
 void smtpd_ask_resubmit(struct smtpd_conn *conn);
 void smtpd_ask_give_up(struct smtpd_conn *conn);
 void smtpd_spill_write(struct smtpd_conn *conn, struct span content);
 void smtpd_spill_drop(struct smtpd_conn *conn);
+
+static inline enum reply_key smtpd_key(uint16_t key, enum reply_key otherwise)
+{
+	return key < REPLY_KEY_COUNT ? (enum reply_key)key : otherwise;
+}
+
+/* ask_policy.c */
+void smtpd_ask_client(struct smtpd_conn *conn, const struct smtp_server_question *question);
+void smtpd_ask_verify(struct smtpd_conn *conn, const struct smtp_server_question *question);
 
 #endif

@@ -15,19 +15,13 @@
 	} \
 } while (0)
 
-static void write_block(struct buf *out, const struct netblock *block)
-{
-	netaddr_write(out, &block->addr);
-	buf_addf(out, "/%u", block->prefix_bits);
-}
-
 static void trust_list(const struct conf *conf, struct buf *list)
 {
 	struct buf text;
 	buf_init(&text, 128);
 	for (size_t i = 0; i < conf->trust.count; i++) {
 		buf_clear(&text);
-		write_block(&text, &conf->trust.blocks[i]);
+		netblock_write(&text, &conf->trust.blocks[i]);
 		ipc_list_add(list, buf_span(&text));
 	}
 	buf_fini(&text);

@@ -118,7 +118,8 @@ static const struct error_case cases[] = {
 	/* checks */
 	{ BASE "checks { order = {\"recipient\", \"relay\", \"harvets\", helo, x} }",
 	  "c:3: order: \"harvets\" is not known; did you mean \"harvest\"?\n"
-	  "c:3: order: \"x\" is not known; write helo or sender-domain or relay or harvest or recipient or mailbox\n" },
+	  "c:3: order: \"x\" is not known; write early-talk or helo or sender-domain or relay or harvest or recipient or "
+	  "mailbox\n" },
 	{ BASE "checks {\norder = {\"helo\", \"relay\", \"helo\", \"recipient\"} }",
 	  "c:4: order: \"helo\" is in this list already\n" },
 	{ BASE "checks { order = {\"relay\", \"harvest\"} }", "c:3: order: relay and recipient cannot be left out\n" },

@@ -152,6 +152,48 @@ static void test_sender_domain(void **state)
 	(void)state;
 }
 
+static void test_early_talk(void **state)
+{
+	struct world *w = world_open("early-talk {\n delay = 2s\n only-for = {\"192.0.2.0/24\"}\n}");
+	struct policy_input input = test_input("192.0.2.7", "");
+	input.at = SMTP_AT_CONNECT;
+	input.stages = SMTP_STAGE(SMTP_AT_CONNECT);
+	expect(ask(w, &input), REPLY_SERVICE_READY, "", "who listens");
+	input.talked_first = true;
+	struct policy_verdict verdict = ask(w, &input);
+	expect(verdict, REPLY_TALKED_FIRST, "early-talk", "who does not");
+	assert_int_equal(reply_entry(verdict.key)->code, 554);
+	assert_int_equal(verdict.line, 4);
+	input.client = test_addr("198.51.100.7");
+	expect(ask(w, &input), REPLY_SERVICE_READY, "", "who did not have to wait");
+	world_close(w);
+	(void)state;
+}
+
+/* What cannot wait for a recipient is asked at once; everything is, where that is wanted. */
+static void test_stages_that_are_asked_at_once(void **state)
+{
+	static const struct {
+		const char *sections;
+		unsigned stages;
+	} cases[] = {
+		{ "", 0 },
+		{ "early-talk { delay = 1s }", SMTP_STAGE(SMTP_AT_CONNECT) },
+		{ "early-talk { delay = 1s } checks { order = {\"relay\", \"recipient\"} }", 0 },
+		{ "checks { early-refusals = yes }", SMTP_STAGE(SMTP_AT_HELO) | SMTP_STAGE(SMTP_AT_MAIL) },
+		{ "checks { early-refusals = yes order = {\"relay\", \"helo\", \"recipient\"} }", SMTP_STAGE(SMTP_AT_HELO) },
+		{ "checks { early-refusals = yes order = {\"relay\", \"recipient\"} }", 0 },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct world *w = world_open(cases[i].sections);
+		unsigned stages = policy_stages_at_once(&w->context);
+		if (stages != cases[i].stages)
+			fail_msg("%s: %x", cases[i].sections, stages);
+		world_close(w);
+	}
+	(void)state;
+}
+
 /* Beyond the budget existing and unknown recipients are answered alike, and nobody else is. */
 static void test_harvest(void **state)
 {
@@ -335,8 +377,8 @@ static void test_a_dry_run_has_words_and_no_effect(void **state)
 	size_t skipped = 0;
 	for (size_t i = 0; i < w->trail.count; i++)
 		skipped += w->trail.steps[i].verdict.opinion == POLICY_SKIP;
-	assert_int_equal(w->trail.count, CONF_CHECK_COUNT);
-	assert_int_equal(skipped, CONF_CHECK_COUNT - 3); /* relay, recipient and mailbox are for everybody */
+	assert_int_equal(w->trail.count, COUNT(words) + 1);
+	assert_int_equal(skipped, COUNT(words) - 2); /* relay, recipient and mailbox are for everybody */
 	buf_fini(&why);
 	world_close(w);
 	(void)state;
@@ -395,6 +437,8 @@ int main(void)
 		cmocka_unit_test(test_names_are_the_words_of_the_order),
 		cmocka_unit_test(test_helo),
 		cmocka_unit_test(test_sender_domain),
+		cmocka_unit_test(test_early_talk),
+		cmocka_unit_test(test_stages_that_are_asked_at_once),
 		cmocka_unit_test(test_harvest),
 		cmocka_unit_test(test_harvest_goes_by_networks_of_ipv6),
 		cmocka_unit_test(test_who_is_asked),

@@ -26,7 +26,7 @@ void session_driver_init(struct session_driver *d)
 
 void session_driver_open(struct session_driver *d, bool trusted)
 {
-	struct smtp_server_peer peer = { .trusted = trusted, .now_ms = d->now_ms };
+	struct smtp_server_peer peer = { .trusted = trusted, .now_ms = d->now_ms, .ask_stages = d->ask_stages };
 	bool parsed = netaddr_parse(SPAN("192.0.2.7"), &peer.addr);
 	assert(parsed);
 	d->ids = (struct id_source){ { 1, 2 } };
@@ -132,14 +132,32 @@ static void commit_each(struct session_driver *d, const struct smtp_transaction 
 	a->key_count = t->recipient_count;
 }
 
+/* "chmr" with a dash for each that is not in the set. */
+static void stages_record(struct buf *out, unsigned stages)
+{
+	static const char letters[SMTP_STAGE_COUNT + 1] = "chmre";
+	for (unsigned i = 0; i < SMTP_STAGE_COUNT; i++)
+		buf_add_byte(out, (stages & SMTP_STAGE(i)) != 0 ? (uint8_t)letters[i] : '-');
+	buf_add_byte(out, ' ');
+}
+
 static void answer(struct session_driver *d, struct smtp_server_question q)
 {
-	static const char *const names[] = { "none", "rcpt", "vrfy", "expn", "spill", "commit" };
+	static const char *const names[] = { [SMTP_ASK_CONNECT] = "connect", [SMTP_ASK_HELO] = "helo",
+		[SMTP_ASK_MAIL] = "mail", [SMTP_ASK_RCPT] = "rcpt", [SMTP_ASK_VRFY] = "vrfy", [SMTP_ASK_EXPN] = "expn",
+		[SMTP_ASK_SPILL] = "spill", [SMTP_ASK_END] = "end", [SMTP_ASK_COMMIT] = "commit" };
 	struct smtp_server_answer a = { .seconds = 300 };
 	d->questions++;
-	buf_addf(&d->transcript, "? %s %.*s\n", names[q.kind], SPAN_FMT(q.address));
+	buf_addf(&d->transcript, "? %s ", names[q.kind]);
+	if (q.stages != 0)
+		stages_record(&d->transcript, q.stages);
+	buf_addf(&d->transcript, "%.*s\n", SPAN_FMT(q.address));
 	if (q.kind == SMTP_ASK_RCPT) {
-		a.key = rcpt_key(q.address);
+		a = d->stages[SMTP_AT_RCPT];
+		if (reply_entry(a.key)->code < 300 && !a.unasked)
+			a.key = rcpt_key(q.address);
+	} else if (q.stages != 0) {
+		a = d->stages[q.at];
 	} else if (q.kind == SMTP_ASK_VRFY) {
 		a.key = rcpt_key(q.address) == REPLY_RCPT_OK ? REPLY_VERIFIED : REPLY_VERIFY_UNKNOWN;
 	} else if (q.kind == SMTP_ASK_EXPN) {

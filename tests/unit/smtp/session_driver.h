@@ -6,7 +6,8 @@
  * Policy: recipients whose local part begins with "no" are unknown, "gray" are
  * greylisted, others are accepted; SPILL and COMMIT follow the driver's keys. With
  * LMTP each recipient has a result of its own: "full", "busy" and "queue" say which,
- * others are delivered; a commit_key that refuses is for all.
+ * others are delivered; a commit_key that refuses is for all. Stages that are asked
+ * about are written with the set that the question names: "? mail c-m-- " for connect and MAIL.
  */
 #ifndef TESTS_SMTP_SESSION_DRIVER_H
 #define TESTS_SMTP_SESSION_DRIVER_H
@@ -24,6 +25,8 @@ struct session_driver {
 	struct buf spilled;
 	struct buf envelope;    /* of the last message: addresses and what RFC 3461 adds */
 	enum reply_key spill_key, commit_key;
+	uint8_t ask_stages;
+	struct smtp_server_answer stages[SMTP_STAGE_COUNT]; /* the answers; RCPT's only if it refuses or is unasked */
 	uint64_t now_ms;
 	size_t commits, notes, discards, questions;
 	uint32_t crc;
