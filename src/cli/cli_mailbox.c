@@ -176,7 +176,7 @@ static int show(const struct asked *a)
 	struct directory_table *table = directory_table_new(&source, &problems);
 	int code = CLI_TRY_LATER;
 	if (table != NULL) {
-		struct directory_match match = directory_lookup(table, a->address);
+		struct directory_match match = directory_lookup(&(struct directory_view){ .table = table }, a->address);
 		code = say_match(a, &match);
 	}
 	directory_table_free(table);

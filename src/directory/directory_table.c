@@ -143,10 +143,11 @@ static void read_users(struct directory_build *b, uint32_t index)
 /* Targets here that nobody has: the alias works, but mail to them will be refused. */
 static void check_targets(struct directory_build *b)
 {
+	struct directory_view view = { .table = b->table };
 	for (const struct directory_alias *a = b->table->aliases; a != NULL; a = a->next) {
 		for (size_t i = 0; i < a->target_count; i++) {
 			struct directory_place place = { a->file, a->line, a->targets[i].local };
-			if (directory_lookup(b->table, a->targets[i]).kind == DIRECTORY_UNKNOWN)
+			if (directory_lookup(&view, a->targets[i]).kind == DIRECTORY_UNKNOWN)
 				directory_build_report(b, place, "the alias names this target, but there is no such user or alias");
 		}
 	}
@@ -155,13 +156,14 @@ static void check_targets(struct directory_build *b)
 /* RFC 5321 section 4.5.1: every domain that is served has a postmaster. */
 static void check_postmasters(struct directory_build *b)
 {
+	struct directory_view view = { .table = b->table };
 	for (size_t i = 0; i < b->table->zone_count; i++) {
 		struct span domain = b->table->zones[i].name;
 		struct directory_address address = { SPAN("postmaster"), domain };
-		struct directory_match match = directory_lookup(b->table, address);
-		if (match.kind == DIRECTORY_ALIAS && match.fallback)
-			match = directory_lookup(b->table, match.targets[0]);
-		if (match.kind == DIRECTORY_UNKNOWN)
+		struct directory_match match = directory_lookup(&view, address);
+		if (match.kind == DIRECTORY_ALIAS && (match.fallback || match.catch_all))
+			match = directory_lookup(&view, match.targets[0]);
+		if (&b->table->zones[i] != b->table->any && match.kind == DIRECTORY_UNKNOWN)
 			directory_build_report(b, (struct directory_place){ domain, 0, { NULL, 0 } },
 				"nobody gets postmaster's mail; name a user or an alias \"postmaster\"");
 	}
@@ -173,9 +175,12 @@ static bool zone_init(struct directory_build *b, uint32_t index)
 	const struct directory_domain *domain = &b->source->domains[index];
 	struct directory_zone *zone = &t->zones[index];
 	struct directory_address postmaster = directory_address_split(domain->postmaster);
+	struct directory_address catch_all = directory_address_split(domain->catch_all);
 	uint8_t *lower = arena_alloc(&t->arena, domain->name.len);
 	if (lower == NULL || !arena_copy(&t->arena, postmaster.local, &zone->postmaster.local)
-		|| !arena_copy(&t->arena, postmaster.domain, &zone->postmaster.domain))
+		|| !arena_copy(&t->arena, postmaster.domain, &zone->postmaster.domain)
+		|| !arena_copy(&t->arena, catch_all.local, &zone->catch_all.local)
+		|| !arena_copy(&t->arena, catch_all.domain, &zone->catch_all.domain))
 		return false;
 	for (size_t i = 0; i < domain->name.len; i++)
 		lower[i] = byte_lower(domain->name.ptr[i]);
@@ -183,9 +188,20 @@ static bool zone_init(struct directory_build *b, uint32_t index)
 	zone->index = index;
 	zone->subaddress = domain->subaddress;
 	zone->exact_case = domain->exact_case;
+	zone->users_source = domain->users_source;
+	zone->aliases_source = domain->aliases_source;
+	zone->domains_source = domain->domains_source;
 	if (zone->postmaster.domain.len == 0)
 		zone->postmaster.domain = zone->name;
-	if (zone->name.len > 0 && directory_is_local(t, zone->name)) {
+	if (zone->catch_all.domain.len == 0)
+		zone->catch_all.domain = zone->name;
+	if (span_eq(zone->name, SPAN("*"))) {
+		t->any = zone;
+		return true;
+	}
+	if (t->first == NULL)
+		t->first = zone;
+	if (zone->name.len > 0 && directory_zone_find(t, zone->name) != NULL) {
 		directory_build_report(b, (struct directory_place){ zone->name, 0, { NULL, 0 } },
 			"this domain is listed already");
 		return true;

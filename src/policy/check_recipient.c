@@ -49,7 +49,8 @@ struct policy_verdict check_recipient(const struct policy_context *context, cons
 		return policy_pass();
 	}
 	if (match.kind == DIRECTORY_UNAVAILABLE) {
-		policy_because(context, " is known, but a file that its alias includes could not be read");
+		policy_because(context, " may exist, but that cannot be said now");
+		policy_because_directory(context);
 		return policy_refuse(REPLY_DIRECTORY_UNAVAILABLE, 0);
 	}
 	if (policy_domain_unavailable(context, address.domain)) {

@@ -246,7 +246,7 @@ struct policy_context generation_context(const struct policy_role *p)
 	if (p->used == NULL)
 		return (struct policy_context){ 0 };
 	const struct generation *g = p->used;
-	return (struct policy_context){ .hostname = span_str(g->hostname), .checks = &g->checks, .directory = g->table,
+	return (struct policy_context){ .hostname = span_str(g->hostname), .checks = &g->checks, .directory = &g->view,
 		.relays = { g->relays, g->relay_count },
 		.routes = { g->routes, g->route_count }, .unavailable_domains = g->unavailable,
 		.unavailable_count = g->unavailable_count, .expansion = g->limits,

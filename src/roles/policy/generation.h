@@ -38,6 +38,7 @@ struct generation {
 	size_t include_count;
 	uint64_t hash_key[2];
 	struct directory_table *table;
+	struct directory_view view;  /* of the table alone */
 	struct span *unavailable;
 	size_t unavailable_count;
 	struct policy_route *routes, *relays; /* their spans are owned */

@@ -104,6 +104,7 @@ void generation_build(void *generation)
 	struct directory_source source = { .domains = domains, .domain_count = count, .includes = includes,
 		.include_count = g->include_count, .hash_key = { g->hash_key[0], g->hash_key[1] } };
 	g->table = directory_table_new(&source, &g->problems);
+	g->view.table = g->table;
 	free(domains);
 	free(includes);
 	files_release(g);
