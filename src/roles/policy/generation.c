@@ -64,6 +64,7 @@ static void generation_free(struct generation *g)
 			buf_fini(&d->texts[kind]);
 		}
 		free(d->name);
+		free(d->catch_all);
 	}
 	for (size_t i = 0; i < g->include_count; i++) {
 		if (g->includes[i].fd >= 0)
@@ -116,10 +117,12 @@ bool generation_domain(struct policy_role *p, struct span body)
 		role_fail(&p->role, "out of memory");
 	g->domains = grown;
 	grown[g->domain_count] = (struct domain){ .name = role_strdup(say.name), .subaddress = say.subaddress,
-		.exact_case = say.fold == 0, .fds = { -1, -1 } };
+		.exact_case = say.fold == 0, .users_source = say.users_source, .aliases_source = say.aliases_source,
+		.domains_source = say.domains_source, .catch_all = role_strdup(say.catch_all), .fds = { -1, -1 } };
 	buf_init(&grown[g->domain_count].texts[0], POLICY_FILE_BYTES_MAX);
 	buf_init(&grown[g->domain_count].texts[1], POLICY_FILE_BYTES_MAX);
-	if (grown[g->domain_count++].name == NULL)
+	g->domain_count++;
+	if (grown[g->domain_count - 1].name == NULL || grown[g->domain_count - 1].catch_all == NULL)
 		return false;
 	struct policy_route relay = { .pattern = say.name, .hops = say.hops, .open = say.open != 0 };
 	return say.hops.len == 0 || route_add(&g->relays, &g->relay_count, &relay);
@@ -198,8 +201,8 @@ static void built(void *arg)
 	if (g->table != NULL) {
 		struct directory_counts counts = directory_table_counts(g->table);
 		log_text(LOG_INFO, "directory", "%zu users, %zu aliases", counts.users, counts.aliases);
-		generation_free(p->used);
-		p->used = g;
+		generation_release(p->used);
+		p->used = generation_hold(g);
 	} else {
 		log_text(LOG_OPERATOR, "directory-failed", "not enough memory for the directory; the old one stays");
 	}
@@ -221,6 +224,7 @@ void generation_start(struct policy_role *p, uint32_t number)
 	struct generation *g = p->said;
 	if (g == NULL)
 		role_fail(&p->role, "no settings were said");
+	sources_make(p, &box);
 	role_confine(&p->role, &box);
 	p->said = NULL;
 	g->number = number;
@@ -241,11 +245,25 @@ static void build_begin(struct policy_role *p, struct generation *g)
 		role_fail(&p->role, "out of memory");
 }
 
+struct generation *generation_hold(struct generation *g)
+{
+	g->holders++;
+	return g;
+}
+
+void generation_release(struct generation *g)
+{
+	if (g != NULL && --g->holders == 0)
+		generation_free(g);
+}
+
 struct policy_context generation_context(const struct policy_role *p)
 {
-	if (p->used == NULL)
-		return (struct policy_context){ 0 };
-	const struct generation *g = p->used;
+	return p->used != NULL ? generation_context_of(p, p->used) : (struct policy_context){ 0 };
+}
+
+struct policy_context generation_context_of(const struct policy_role *p, const struct generation *g)
+{
 	return (struct policy_context){ .hostname = span_str(g->hostname), .checks = &g->checks, .directory = &g->view,
 		.relays = { g->relays, g->relay_count },
 		.routes = { g->routes, g->route_count }, .unavailable_domains = g->unavailable,

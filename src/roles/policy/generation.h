@@ -10,6 +10,8 @@ struct domain {
 	char *name;
 	uint8_t subaddress;
 	bool exact_case;
+	uint8_t users_source, aliases_source, domains_source; /* numbers; 0: files */
+	char *catch_all;
 	char *paths[2];      /* users, aliases */
 	int fds[2];
 	struct buf texts[2];
@@ -27,6 +29,7 @@ struct included {
 /* One generation of the directory: said, then built, then used. */
 struct generation {
 	struct policy_role *owner;
+	unsigned holders;            /* the role, and lookups that are under way */
 	const struct generation *before; /* in use while this one is built */
 	uint32_t number;
 	char *hostname;

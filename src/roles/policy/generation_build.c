@@ -65,7 +65,8 @@ static void domains_read(struct generation *g, struct directory_domain *domains)
 		domain_read(d);
 		d->unavailable |= lost_everybody(g, d);
 		domains[i] = (struct directory_domain){ .name = span_str(d->name), .subaddress = d->subaddress,
-			.exact_case = d->exact_case,
+			.exact_case = d->exact_case, .users_source = d->users_source, .aliases_source = d->aliases_source,
+			.domains_source = d->domains_source, .catch_all = span_str(d->catch_all),
 			.users = { span_str(d->paths[0]), buf_span(&d->texts[0]) },
 			.aliases = { span_str(d->paths[1]), buf_span(&d->texts[1]) },
 			.postmaster = span_str(g->postmaster) };
@@ -97,9 +98,10 @@ void generation_build(void *generation)
 	domains_read(g, domains);
 	for (size_t i = 0; i < g->include_count; i++)
 		includes[i] = include_read(&g->includes[i]);
-	/* A host that keeps no mail still has a postmaster: its own name is a domain without users. */
+	/* A host that keeps no mail, or has to ask which domains are its own, still has a postmaster: its own name is a
+	 * domain without users. */
 	size_t count = g->domain_count;
-	if (count == 0)
+	if (count == 0 || (count == 1 && strcmp(g->domains[0].name, "*") == 0))
 		domains[count++] = (struct directory_domain){ .name = span_str(g->hostname) };
 	struct directory_source source = { .domains = domains, .domain_count = count, .includes = includes,
 		.include_count = g->include_count, .hash_key = { g->hash_key[0], g->hash_key[1] } };

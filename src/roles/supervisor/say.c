@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "say.h"
+#include "source_set.h"
 #include "version.h"
 
 static void trust_list(const struct conf *conf, struct buf *list)
@@ -113,7 +114,10 @@ static void say_domains(struct child_process *c)
 		if (c->role == IPC_DELIVERY && d->via.count > 0)
 			continue;
 		struct ipc_domain say = { .name = d->name, .mailboxes = d->mailboxes, .subaddress = d->subaddress,
-			.fold = d->local_parts == CONF_LOCAL_FOLD, .hops = buf_span(&hops), .open = d->users.len == 0 };
+			.fold = d->local_parts == CONF_LOCAL_FOLD, .hops = buf_span(&hops), .open = d->users.kind == CONF_NO_SOURCE,
+			.users_source = (uint8_t)source_set_number(conf, &d->users),
+			.aliases_source = (uint8_t)source_set_number(conf, &d->aliases),
+			.domains_source = (uint8_t)source_set_number(conf, &d->domains), .catch_all = d->catch_all };
 		SAY(c, DOMAIN, domain, &say, -1);
 	}
 	buf_fini(&hops);
@@ -130,6 +134,8 @@ static void say_policy(struct child_process *c, struct span trust)
 		.alias_depth_max = (uint32_t)conf->limits.alias_depth_max, .checks = buf_span(&checks) };
 	SAY(c, SETUP_POLICY, setup_policy, &say, -1);
 	buf_fini(&checks);
+	tables_watch_clear(c->supervisor);
+	sources_say(c);
 	say_domains(c);
 	say_routes(c);
 	tables_say(c);

@@ -159,12 +159,14 @@ bool settings_reload(struct supervisor *s, struct buf *text_out)
 	bool other_names = names_differ(before, next);
 	s->conf = next;
 	s->generation++;
+	bool other_sources = sources_differ(s);
 	log_set_json(next->log_format == CONF_LOG_JSON);
 	for (size_t i = 0; i < s->child_count; i++) {
 		struct child_process *c = &s->children[i];
 		/* A sandbox cannot be widened, and a resolver cannot be told anew: these get a new process,
 		 * which starts when the old one has ended. */
-		if ((c->role == IPC_DELIVERY && other_folders) || (c->role == IPC_RELAY && other_names))
+		if ((c->role == IPC_DELIVERY && other_folders) || (c->role == IPC_RELAY && other_names)
+		    || (c->role == IPC_POLICY && other_sources))
 			child_stop(c, SUPERVISOR_STOP_OTHERS_MS);
 		else if (c->channel != NULL)
 			say_settings(c);

@@ -270,6 +270,7 @@ static int begin(struct supervisor *s)
 	    || loop_on_signal(s->loop, SIGHUP, on_hangup, s) < 0)
 		return -ENOMEM;
 	timer_set(s->watch_timer, SUPERVISOR_WATCH_MS);
+	sources_init(s);
 	children_plan(s);
 	for (size_t i = 0; i < s->child_count; i++)
 		if (s->children[i].role != IPC_SMTPD)
@@ -288,6 +289,7 @@ static void finish(struct supervisor *s)
 	close(s->control_fd);
 	close(s->lock_fd);
 	tables_fini(s);
+	sources_fini(s);
 	conf_free(s->conf);
 }
 

@@ -4,7 +4,8 @@
  * roles, connects them to each other, and starts again what ends. It parses nothing
  * from the network. Private to this folder: supervisor.c (start, signals, end),
  * children.c (processes and their channels), say.c (each role's slice of the
- * configuration), settings.c (loading, listeners, reload), tables.c (users and aliases).
+ * configuration), settings.c (loading, listeners, reload), tables.c (users and aliases), sources.c
+ * (directories that are asked).
  */
 #ifndef WAYBILL_ROLES_SUPERVISOR_H
 #define WAYBILL_ROLES_SUPERVISOR_H
@@ -24,6 +25,8 @@
 #define SUPERVISOR_STOP_SMTPD_MS 2500
 #define SUPERVISOR_STOP_OTHERS_MS 1500
 #define SUPERVISOR_WATCH_MS 500
+#define SUPERVISOR_TROUBLES_MAX 32
+#define SUPERVISOR_TROUBLE_NAME_MAX 64
 
 struct supervisor;
 
@@ -57,6 +60,13 @@ struct listener {
 	const struct conf_listen *listen;
 };
 
+/* A directory that cannot be asked now, as policy says. */
+struct trouble {
+	char name[SUPERVISOR_TROUBLE_NAME_MAX];
+	char why[256];
+	uint64_t since_ms;
+};
+
 /* The files that policy was told of; see tables.c. */
 struct watch {
 	struct watched *items;
@@ -86,6 +96,9 @@ struct supervisor {
 	struct timer *stop_timer;
 	struct timer *watch_timer;
 	struct watch watch;
+	struct buf sources_told;  /* what policy's process was told about directories that are asked */
+	struct trouble troubles[SUPERVISOR_TROUBLES_MAX];
+	size_t trouble_count;
 };
 
 /* supervisor.c */
@@ -119,5 +132,18 @@ bool settings_reload(struct supervisor *s, struct buf *text_out);
 void tables_say(struct child_process *c);
 void tables_watch(struct supervisor *s);
 void tables_fini(struct supervisor *s);
+/* One more file whose change is looked for; none of those before. */
+void tables_watch_clear(struct supervisor *s);
+void tables_watch_add(struct supervisor *s, const char *path);
+
+/* sources.c: directories that are asked, for policy. */
+void sources_init(struct supervisor *s);
+void sources_fini(struct supervisor *s);
+void sources_say(struct child_process *c);
+/* Whether policy's process was told otherwise than the configuration, or a password file, says now. */
+bool sources_differ(const struct supervisor *s);
+void sources_trouble(struct supervisor *s, const struct ipc_trouble *said);
+/* Appends them to a list, each a JSON object. */
+void sources_write_troubles(const struct supervisor *s, struct buf *list);
 
 #endif

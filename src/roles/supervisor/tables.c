@@ -53,6 +53,11 @@ static void watch_add(struct watch *w, const char *path)
 		w->items[w->count++] = item;
 }
 
+void tables_watch_add(struct supervisor *s, const char *path)
+{
+	watch_add(&s->watch, path);
+}
+
 static void log_unreadable(const char *path, int error)
 {
 	log_text(LOG_OPERATOR, "table-unreadable", "%s: %s", path, strerror(-error));
@@ -88,7 +93,7 @@ static void say_includes(struct child_process *c, struct aliases_includes *list,
 /* A file that cannot be opened is said as one, without a descriptor: its users are not "unknown". */
 static void say_table(struct child_process *c, const struct conf_domain *d, struct aliases_includes *list, bool aliases)
 {
-	struct span path = aliases ? d->aliases : d->users;
+	struct span path = aliases ? d->aliases.path : d->users.path;
 	struct ipc_table say = { .domain = d->name, .path = path, .aliases = aliases };
 	const char *name = (const char *)path.ptr;
 	if (path.len == 0)
@@ -104,11 +109,15 @@ static void say_table(struct child_process *c, const struct conf_domain *d, stru
 		close(fd);
 }
 
+void tables_watch_clear(struct supervisor *s)
+{
+	watch_clear(&s->watch);
+}
+
 void tables_say(struct child_process *c)
 {
 	const struct conf *conf = c->supervisor->conf;
 	struct aliases_includes list = { 0 };
-	watch_clear(&c->supervisor->watch);
 	for (size_t i = 0; i < conf->domain_count; i++) {
 		say_table(c, &conf->domains[i], &list, false);
 		say_table(c, &conf->domains[i], &list, true);
@@ -139,8 +148,14 @@ void tables_watch(struct supervisor *s)
 		return;
 	for (size_t i = 0; i < s->watch.count; i++)
 		s->watch.items[i].told = s->watch.items[i].seen;
-	log_text(LOG_INFO, "directory-changed", "users or aliases are read again");
-	for (size_t i = 0; i < s->child_count; i++)
-		if (s->children[i].role == IPC_POLICY && s->children[i].channel != NULL)
-			say_settings(&s->children[i]);
+	bool other = sources_differ(s);
+	log_text(LOG_INFO, "directory-changed", "%s", other ? "a password was changed; policy begins anew"
+		: "users or aliases are read again");
+	for (size_t i = 0; i < s->child_count; i++) {
+		struct child_process *c = &s->children[i];
+		if (c->role == IPC_POLICY && other)
+			child_stop(c, SUPERVISOR_STOP_OTHERS_MS);
+		else if (c->role == IPC_POLICY && c->channel != NULL)
+			say_settings(c);
+	}
 }
