@@ -195,7 +195,9 @@ static void sources_open(const struct asked *a, struct directory_domain *domain,
 	source_open(a, domain->domains_source, set);
 }
 
-static int look_up(const struct asked *a, const struct directory_table *table, const struct source_set *set)
+/* `problems`: of the files, as lines. */
+static int look_up(const struct asked *a, const struct directory_table *table, const struct source_set *set,
+	struct span problems)
 {
 	static const uint64_t key[2];
 	struct source_asking asking = { .set = set };
@@ -205,6 +207,8 @@ static int look_up(const struct asked *a, const struct directory_table *table, c
 	int code = say_match(a, &match);
 	if (match.kind == DIRECTORY_UNAVAILABLE && answers.why.len > 0)
 		printf("%.*s.\n", SPAN_FMT(answers.why));
+	else if (match.kind == DIRECTORY_UNAVAILABLE)
+		printf("%.*s", SPAN_FMT(problems));
 	directory_answers_fini(&answers);
 	return code;
 }
@@ -228,7 +232,7 @@ static int show(const struct asked *a)
 	struct directory_source source = { .domains = &domain, .domain_count = 1, .includes = included,
 		.include_count = includes.count };
 	struct directory_table *table = directory_table_new(&source, &problems);
-	int code = table != NULL ? look_up(a, table, &set) : CLI_TRY_LATER;
+	int code = table != NULL ? look_up(a, table, &set, buf_span(&problems)) : CLI_TRY_LATER;
 	source_set_free(&set);
 	directory_table_free(table);
 	aliases_includes_fini(&includes);
