@@ -28,7 +28,8 @@ const char *cli_users_where(const struct conf_domain *domain, char text_out[stat
 		snprintf(text_out, CLI_USERS_WHERE_MAX, "no list of this server");
 		break;
 	default:
-		snprintf(text_out, CLI_USERS_WHERE_MAX, "%s \"%.*s\"", conf_source_kind_name(users->kind), SPAN_FMT(users->name));
+		snprintf(text_out, CLI_USERS_WHERE_MAX, "%s \"%.*s\"", conf_source_kind_name(users->kind),
+			SPAN_FMT(users->name));
 	}
 	return text_out;
 }

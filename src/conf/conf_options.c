@@ -32,8 +32,8 @@
 	.reason = "A new rule can be tried on one network first."
 
 /* The same in the sections of all directories. */
-#define QUERY(KIND, TOPIC, TYPE) SOURCE(KIND, queries[CONF_QUERY_OF_##TOPIC]), .type = CONF_TYPE_##TYPE, .fallback = "\"\"", \
-	.line_offset = offsetof(struct conf_source, query_lines[CONF_QUERY_OF_##TOPIC])
+#define QUERY(KIND, TOPIC, TYPE) SOURCE(KIND, queries[CONF_QUERY_OF_##TOPIC]), .type = CONF_TYPE_##TYPE, \
+	.fallback = "\"\"", .line_offset = offsetof(struct conf_source, query_lines[CONF_QUERY_OF_##TOPIC])
 #define DOMAINS_QUERY(KIND, TYPE, EXAMPLE) QUERY(KIND, DOMAIN, TYPE), .name = "domains", .example = EXAMPLE, \
 	.text = "Asks whether {domain} is a domain of ours, for the section `domain \"*\"`: an answer means yes.", \
 	.reason = "Without it only the domains are known that have a section."
@@ -188,8 +188,8 @@ const struct conf_option conf_options[] = {
 	  .reason = "With it, mail to anybody else is refused at RCPT, so that no bounce is needed later." },
 	{ DOMAIN(aliases), .line_offset = offsetof(struct conf_domain, aliases_line), .name = "aliases",
 	  .type = CONF_TYPE_TABLE, .fallback = "\"\"", .example = "\"file:/etc/waybill/aliases\"",
-	  .text = "Which addresses stand for others: a file as sendmail's, which is read again when it changes, or a section "
-	          "`sqlite`, `pgsql` or `ldap`.",
+	  .text = "Which addresses stand for others: a file as sendmail's, which is read again when it changes, or a "
+	          "section `sqlite`, `pgsql` or `ldap`.",
 	  .reason = "Without it the domain has no aliases." },
 	{ DOMAIN(domains), .line_offset = offsetof(struct conf_domain, domains_line), .name = "domains",
 	  .type = CONF_TYPE_TABLE, .fallback = "\"\"", .example = "\"pgsql:mail\"",

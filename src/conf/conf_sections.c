@@ -247,8 +247,8 @@ void conf_bind_sources(struct conf_bind *bind, const struct conf_section *sectio
 			source_bind(bind, s, (enum conf_section_id)id, &room[count++]);
 		}
 		if (s != NULL)
-			conf_report_add(bind->report, CONF_ERROR, s->line, "%s: %d sections of all directories together are the most",
-				conf_section_forms[id].name, CONF_SOURCES_MAX);
+			conf_report_add(bind->report, CONF_ERROR, s->line, "%s: %d sections of all directories together are "
+				"the most", conf_section_forms[id].name, CONF_SOURCES_MAX);
 	}
 	*sources = (struct conf_sources){ room, count };
 }

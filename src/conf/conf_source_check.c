@@ -25,7 +25,8 @@ static void complain_no_section(struct checking *c, const struct conf_table *tab
 		conf_report_add(c->report, CONF_ERROR, line, "%s: there is no section %s \"%s\"; did you mean \"%s\"?", setting,
 			kind, name, conf_show(&other, near.best_word));
 	else
-		conf_report_add(c->report, CONF_ERROR, line, "%s: there is no section %s \"%s\"; write one", setting, kind, name);
+		conf_report_add(c->report, CONF_ERROR, line, "%s: there is no section %s \"%s\"; write one", setting,
+			kind, name);
 }
 
 /* A table of this domain, and whether what it names can answer. */
@@ -35,7 +36,8 @@ static void table_check(struct checking *c, const struct conf_table *table, enum
 	if (table->kind == CONF_SOURCE_SYSTEM && topic != CONF_QUERY_OF_USER)
 		conf_report_add(c->report, CONF_ERROR, line, "%s: system: knows users alone", setting);
 	if (table->kind == CONF_SOURCE_FILE && topic == CONF_QUERY_OF_DOMAIN)
-		conf_report_add(c->report, CONF_ERROR, line, "domains: a file is not possible here; write a section for each domain");
+		conf_report_add(c->report, CONF_ERROR, line, "domains: a file is not possible here; write a section for "
+			"each domain");
 	if (table->name.len == 0)
 		return;
 	const struct conf_source *source = conf_source_find(&c->conf->sources, table);
@@ -65,8 +67,8 @@ static void domain_check(struct checking *c, const struct conf_domain *d)
 	table_check(c, &d->aliases, CONF_QUERY_OF_ALIAS, d->aliases_line);
 	table_check(c, &d->domains, CONF_QUERY_OF_DOMAIN, d->domains_line);
 	if (any && d->domains.kind == CONF_NO_SOURCE)
-		conf_report_add(c->report, CONF_ERROR, d->line, "domain \"*\": domains is missing; write domains = \"pgsql:NAME\", so "
-			"that somebody knows which domains are meant");
+		conf_report_add(c->report, CONF_ERROR, d->line, "domain \"*\": domains is missing; write domains = "
+			"\"pgsql:NAME\", so that somebody knows which domains are meant");
 	if (!any && d->domains.kind != CONF_NO_SOURCE)
 		conf_report_add(c->report, CONF_ERROR, d->domains_line, "domains: this can stand in domain \"*\" alone");
 	if (any && d->mailboxes.len > 0 && !contains(d->mailboxes, SPAN("{domain}")))
@@ -82,8 +84,8 @@ static void source_check(struct checking *c, size_t at)
 	const char *name = conf_show(&show, source->name);
 	for (size_t i = 0; i < at; i++)
 		if (c->conf->sources.items[i].kind == source->kind && span_eq(c->conf->sources.items[i].name, source->name))
-			conf_report_add(c->report, CONF_ERROR, source->line, "%s \"%s\": there is one of this name already, in line %u",
-				kind, name, c->conf->sources.items[i].line);
+			conf_report_add(c->report, CONF_ERROR, source->line, "%s \"%s\": there is one of this name already, in "
+				"line %u", kind, name, c->conf->sources.items[i].line);
 	if (source->login.len > 0 && source->password_file.len == 0)
 		conf_report_add(c->report, CONF_ERROR, source->login_line,
 			"login: without password-file a server would take this for an anonymous bind");

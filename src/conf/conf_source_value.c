@@ -35,8 +35,8 @@ bool conf_value_table(struct span text, struct conf_table *table_out, const char
 	*why_out = "has something behind the colon; write system: alone";
 	if (kind == CONF_SOURCE_SYSTEM)
 		return rest.len == 0;
-	*why_out = "does not name a section; write sqlite:NAME, pgsql:NAME or ldap:NAME, and a section of that kind and name "
-		"that says where it is and what to ask";
+	*why_out = "does not name a section; write sqlite:NAME, pgsql:NAME or ldap:NAME, and a section of that kind and "
+		"name that says where it is and what to ask";
 	return conf_value_label(rest, &table_out->name, &(const char *){ NULL });
 }
 
@@ -69,8 +69,8 @@ static bool uri_has_password(struct span text)
 bool conf_value_connection(struct span text, const char **why_out)
 {
 	bool uri = starts_with(text, "postgresql://") || starts_with(text, "postgres://");
-	*why_out = "holds a password, which everybody who may read this file sees; write it into a file of its own and name "
-		"that with password-file";
+	*why_out = "holds a password, which everybody who may read this file sees; write it into a file of its own and "
+		"name that with password-file";
 	if (has_password(text) || (uri && uri_has_password(text)))
 		return false;
 	*why_out = "is not a connection; write one like host=/run/postgresql dbname=mail user=waybill";

@@ -57,7 +57,8 @@ static void passed_over(struct directory_answers *answers, const struct director
 }
 
 /* Domains in lower case; a target without one belongs to the alias's. */
-static bool target_add(struct directory_answers *answers, struct directory_asked *asked, struct directory_address target)
+static bool target_add(struct directory_answers *answers, struct directory_asked *asked,
+	struct directory_address target)
 {
 	struct arena *arena = &answers->arena;
 	if (asked->target_count == asked->target_cap) {

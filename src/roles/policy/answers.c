@@ -7,7 +7,8 @@ static void say_verified(const struct policy_context *context, const struct chan
 {
 	struct buf mailboxes;
 	buf_init(&mailboxes, CHANNEL_BODY_BYTES_MAX / 2);
-	struct ipc_verified answer = { .key = (uint16_t)policy_verify(context, ask->address, ask->expand != 0, &mailboxes) };
+	enum reply_key key = policy_verify(context, ask->address, ask->expand != 0, &mailboxes);
+	struct ipc_verified answer = { .key = (uint16_t)key };
 	if (mailboxes.failed)
 		answer.key = REPLY_CANNOT_VERIFY;
 	else

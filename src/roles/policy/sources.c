@@ -99,7 +99,8 @@ void sources_make(struct policy_role *p, struct sandbox *box)
 		rights_add(p, box, settings);
 		l->set.items[i] = source_new(settings, why);
 		if (l->set.items[i] == NULL)
-			log_text(LOG_OPERATOR, "source-unusable", "%.*s: %s; recipients there get 451", SPAN_FMT(settings->name), why);
+			log_text(LOG_OPERATOR, "source-unusable", "%.*s: %s; recipients there get 451", SPAN_FMT(settings->name),
+				why);
 		connections += settings->connections_max;
 		explicit_bzero((void *)(uintptr_t)settings->secret.ptr, settings->secret.len);
 		free(l->said[i]);
@@ -116,7 +117,8 @@ static void tell(struct policy_role *p, struct source *source, const struct sour
 	buf_init(&name, 256);
 	source_write_name(source, &name);
 	if (health->down)
-		log_text(LOG_TRANSIENT, "source-down", "%.*s: %s; recipients there get 451", SPAN_FMT(buf_span(&name)), health->why);
+		log_text(LOG_TRANSIENT, "source-down", "%.*s: %s; recipients there get 451", SPAN_FMT(buf_span(&name)),
+			health->why);
 	else
 		log_text(LOG_INFO, "source-up", "%.*s answers again", SPAN_FMT(buf_span(&name)));
 	struct ipc_trouble say = { .name = buf_span(&name), .why = health->down ? span_str(health->why) : SPAN(""),
