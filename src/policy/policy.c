@@ -29,6 +29,11 @@ const char *policy_check_name(enum conf_check check)
 	return checks[check].name;
 }
 
+bool policy_check_is_for_everybody(enum conf_check check)
+{
+	return checks[check].everybody;
+}
+
 bool policy_address(struct span text, uint8_t domain_text[static ADDRESS_DOMAIN_BYTES_MAX],
 	struct directory_address *address_out)
 {
@@ -60,7 +65,7 @@ bool policy_is_postmaster(const struct policy_input *input)
 	return input->address_ok && span_eq_nocase(input->address.local, SPAN("postmaster"));
 }
 
-static uint8_t active_stages(const struct policy_context *context, enum conf_check check)
+uint8_t policy_check_stages(const struct policy_context *context, enum conf_check check)
 {
 	const struct policy_check *c = &checks[check];
 	return c->active != NULL ? c->stages & c->active(context) : c->stages;
@@ -75,7 +80,7 @@ uint8_t policy_stages_at_once(const struct policy_context *context)
 		enum conf_check check = context->checks->order.items[i];
 		/* What is known at the end of a message was not known before, and is not known later. */
 		unsigned wanted = context->checks->early_refusals ? ~0u : checks[check].at_once | SMTP_STAGE(SMTP_AT_END);
-		stages |= active_stages(context, check) & wanted;
+		stages |= policy_check_stages(context, check) & wanted;
 	}
 	return (uint8_t)(stages & ~SMTP_STAGE(SMTP_AT_RCPT));
 }
@@ -132,7 +137,7 @@ static bool stage_passes(struct asking *a, enum smtp_stage stage)
 	const struct conf_order *order = &a->context->checks->order;
 	for (size_t i = 0; i < order->count; i++) {
 		enum conf_check check = order->items[i];
-		if ((active_stages(a->context, check) & SMTP_STAGE(stage)) == 0 || !concerns(a, check, stage))
+		if ((policy_check_stages(a->context, check) & SMTP_STAGE(stage)) == 0 || !concerns(a, check, stage))
 			continue;
 		struct policy_step *step = step_begin(a, check, stage);
 		struct policy_verdict verdict = checks[check].ask(a->context, a->input, stage);

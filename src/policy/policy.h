@@ -107,6 +107,12 @@ void policy_settle(struct policy_state *state, const struct policy_context *cont
  * the question may travel with the next one. RCPT is not among them: there one asks always. */
 uint8_t policy_stages_at_once(const struct policy_context *context);
 
+/* At which stages the check is asked, as configured, whatever the order says. */
+uint8_t policy_check_stages(const struct policy_context *context, enum conf_check check);
+
+/* Whether it is asked about trusted clients too. */
+bool policy_check_is_for_everybody(enum conf_check check);
+
 /* The name of a check, as in checks.order. */
 const char *policy_check_name(enum conf_check check);
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What strangers have to pass: the list of checks, and how a refusal is explained afterwards."""
+import json
 import re
 import time
 
@@ -226,3 +227,98 @@ def test_the_demo_shows_them_to_clients_from_127_0_0_3(demo):
     with demo.client("127.0.0.1") as c:
         flood(c, 30)
         rcpt(c, "alice@example.org").is_(250)
+
+
+def dry(server, rcpt, *more, sender="a@b.test", client="127.0.0.9"):
+    """`waybill check rcpt` as JSON, and its exit code."""
+    done = server.tool("check", "rcpt", rcpt, "--from", sender, "--client", client, "--json", *more)
+    return json.loads(done.stdout), done.returncode
+
+
+def steps(answer):
+    return {step["check"]: step["opinion"] for step in answer["steps"]}
+
+
+def counts(server):
+    done = server.tool("check", "list", "--json")
+    assert done.returncode == 0, done.stderr
+    return {one["name"]: one for one in json.loads(done.stdout)["checks"]}
+
+
+def test_a_dry_run_gives_the_answer_of_the_server_and_changes_nothing(small):
+    """As often as one asks: no budget gets smaller, no counter larger."""
+    before = counts(small)
+    for _ in range(30):
+        answer, code = dry(small, "nobody@example.org")
+        assert (code, answer["code"], answer["accepted"]) == (1, 550, False)
+        assert answer["reply"] == "550 5.1.1 No such mailbox here"
+    assert counts(small) == before
+    answer, code = dry(small, "alice@example.org")
+    assert (code, answer["code"], set(steps(answer).values())) == (0, 250, {"pass"})
+    with small.client("127.0.0.9") as c:
+        flood(c, 10)
+        answer, code = dry(small, "alice@example.org")
+        assert (code, answer["check"], steps(answer)["harvest"]) == (1, "harvest", "refuse")
+        told = rcpt(c, "alice@example.org")
+        assert re.sub(r"\d+ sec", "N sec", told.text).startswith(re.sub(r"\d+ sec", "N sec", answer["reply"][4:]))
+    now = counts(small)
+    assert (now["harvest"]["asked"], now["harvest"]["deferred"], now["recipient"]["refused"]) == (11, 1, 10)
+
+
+def test_a_dry_run_says_who_is_not_asked(small):
+    answer, code = dry(small, "alice@example.org", client="127.0.0.2")
+    assert code == 0
+    opinions = steps(answer)
+    assert (opinions["helo"], opinions["harvest"], opinions["relay"]) == ("skip", "skip", "pass")
+    done = small.tool("check", "rcpt", "alice@example.org", "--from", "", "--client", "127.0.0.2")
+    assert "helo            not asked  the client is trusted" in done.stdout, done.stdout
+    assert done.stdout.endswith("A client would be told:  250 2.1.5 Recipient ok\nNothing was changed.\n")
+    answer, code = dry(small, "x@elsewhere.test", client="127.0.0.2")
+    assert code == 0
+
+
+def test_a_dry_run_names_the_line_of_the_setting(server):
+    s = server(sections={"helo": {"full-name": "yes"}})
+    with open(s.conf) as f:
+        line = f.read().splitlines().index("    full-name = yes") + 1
+    answer, _ = dry(s, "alice@example.org", "--helo", "short")
+    assert (answer["check"], answer["line"]) == ("helo", line)
+    done = s.tool("check", "rcpt", "alice@example.org", "--from", "a@b.test", "--client", "2001:db8::1", "--helo", "short")
+    assert f'helo            550        "short" is not a full name (waybill.conf:{line})' in done.stdout
+
+
+def test_without_a_server_the_files_say_it(server):
+    s = server(start=False, sections={"harvest": {"unknown": "7"}})
+    for who, code in (("alice@example.org", 250), ("team@example.org", 250), ("nobody@example.org", 550),
+                      ("x@elsewhere.test", 550), ("postmaster", 250)):
+        answer, _ = dry(s, who)
+        assert answer["code"] == code, answer
+    assert dry(s, "x@elsewhere.test", client="127.0.0.2")[0]["code"] == 250
+    done = s.tool("check", "rcpt", "alice@example.org", "--from", "a@b.test", "--client", "127.0.0.9")
+    assert done.stdout.startswith("No server runs with this configuration"), done.stdout
+    assert "7 more unknown recipients" in done.stdout
+
+
+@pytest.mark.parametrize("words", [[], ["rcpt"], ["rcpt", "a@b.test"], ["rcpt", "a@b.test", "--client", "192.0.2.1"],
+                                   ["rcpt", "a@b.test", "--client", "192.0.2", "--from", "a@b.test"],
+                                   ["rcpt", "a@b.test", "--client", "192.0.2.1", "--from", "a@b.test", "--size", "x"],
+                                   ["rcpt", "a@b.test", "b@b.test", "--client", "192.0.2.1", "--from", "a@b.test"]])
+def test_wrong_words_are_usage(small, words):
+    done = small.tool("check", *words)
+    assert done.returncode == 2 and "usage:" in done.stderr, done
+
+
+def test_the_checks_are_counted(small):
+    with small.client("127.0.0.9") as c:
+        c.cmd("MAIL FROM:<a@localhost>").is_(250)
+        rcpt(c, "alice@example.org").is_(550)
+    with small.client("127.0.0.2") as c:
+        c.begin()
+    now = counts(small)
+    assert (now["helo"]["asked"], now["helo"]["refused"], now["helo"]["stages"]) == (1, 0, ["helo"])
+    assert (now["sender-domain"]["asked"], now["sender-domain"]["refused"]) == (1, 1)
+    # Trusted clients meet what holds for everybody.
+    assert now["recipient"]["asked"] == 1
+    assert (now["early-talk"]["stages"], now["early-talk"]["asked"]) == ([], 0)
+    lines = small.tool("check", "list").stdout.splitlines()
+    assert lines[0].split()[0] == "check" and len(lines) == 1 + len(now), lines

@@ -15,6 +15,7 @@
 #define POLICY_FILE_BYTES_MAX (256u << 20)
 #define POLICY_ROUTES_MAX 10000
 #define POLICY_CHECKS_BYTES_MAX (8u << 20)
+#define POLICY_TRUST_MAX 1000
 
 /* A domain as it was said, with its files as they were read. */
 struct domain {
@@ -46,6 +47,8 @@ struct generation {
 	size_t route_count, relay_count;
 	struct arena arena;          /* holds what the checks' settings point to */
 	struct conf_checks checks;
+	struct netblock *trust;
+	size_t trust_count;
 	struct buf problems;
 	bool log_json;
 };
@@ -111,6 +114,24 @@ static void generation_free(struct generation *g)
 	free(g);
 }
 
+static bool trust_take(struct generation *g, ipc_list list)
+{
+	struct span item;
+	g->trust = arena_alloc(&g->arena, POLICY_TRUST_MAX * sizeof(*g->trust));
+	while (g->trust != NULL && g->trust_count < POLICY_TRUST_MAX && ipc_list_next(&list, &item))
+		if (!netblock_parse(item, &g->trust[g->trust_count++]))
+			return false;
+	return g->trust != NULL;
+}
+
+bool generation_trusts(const struct policy_role *p, const struct netaddr *client)
+{
+	for (size_t i = 0; p->used != NULL && i < p->used->trust_count; i++)
+		if (netblock_contains(&p->used->trust[i], client))
+			return true;
+	return false;
+}
+
 bool generation_setup(struct policy_role *p, struct span body)
 {
 	struct ipc_setup_policy say;
@@ -129,6 +150,8 @@ bool generation_setup(struct policy_role *p, struct span body)
 	g->log_json = say.log_json != 0;
 	buf_init(&g->problems, 65536);
 	arena_init(&g->arena, POLICY_CHECKS_BYTES_MAX);
+	if (!trust_take(g, say.trust))
+		return false;
 	return conf_checks_read(say.checks, &g->arena, &g->checks);
 }
 

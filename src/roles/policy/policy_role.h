@@ -11,8 +11,9 @@
 #include "policy.h"
 #include "role.h"
 
-#define POLICY_PEERS_MAX 66 /* every smtpd, and queue */
+#define POLICY_PEERS_MAX 67 /* every smtpd, console, and queue */
 #define POLICY_QUEUE_SLOT (POLICY_PEERS_MAX - 1)
+#define POLICY_CONSOLE_SLOT (POLICY_PEERS_MAX - 2)
 #define POLICY_WAITING_MAX 10000 /* questions that wait for facts; with more, the facts are done without */
 
 struct generation;
@@ -47,11 +48,16 @@ void generation_start(struct policy_role *p, uint32_t number);
 /* What checks may look at now; a context without directory before the first one is built. */
 struct policy_context generation_context(const struct policy_role *p);
 
+/* Whether the configuration in use trusts this client. */
+bool generation_trusts(const struct policy_role *p, const struct netaddr *client);
+
 /* checks.c: tells an smtpd at which stages it has to ask at once. */
 void checks_say_stages(struct policy_role *p, struct channel *to);
 /* May this client go on? False when the question is malformed. */
 bool checks_answer(struct peer *peer, const struct channel_message *message);
-/* The same when its facts are there. */
+/* How often each check decided what. */
+bool checks_counts(struct policy_role *p, const struct channel_message *message);
+/* May this client go on, when its facts are there. */
 void checks_decide(struct policy_role *p, struct channel *to, uint32_t request, const struct ipc_check_ask *ask,
 	const struct policy_facts *facts);
 
@@ -62,5 +68,6 @@ bool facts_wait(struct policy_role *p, struct peer *peer, const struct channel_m
 /* answers.c: handlers of the channels; arg is the struct peer. */
 bool answers_smtpd(void *arg, const struct channel_message *message);
 bool answers_queue(void *arg, const struct channel_message *message);
+bool answers_console(void *arg, const struct channel_message *message);
 
 #endif
