@@ -12,6 +12,7 @@
 #define RCODE_NO_NAME 3
 
 struct mx_question {
+	struct list link;
 	struct dns *dns;
 	dns_mx_fn *fn;
 	void *arg;
@@ -19,6 +20,7 @@ struct mx_question {
 };
 
 struct address_question {
+	struct list link;
 	struct dns *dns;
 	dns_address_fn *fn;
 	void *arg;
@@ -75,6 +77,7 @@ struct dns *dns_open(struct loop *loop, const struct dns_options *options)
 	if (dns == NULL)
 		return NULL;
 	dns->chance = clock_id_source();
+	list_init(&dns->open);
 	dns->ctx = ub_ctx_create();
 	if (dns->ctx != NULL && configure(dns, options))
 		dns->poller = poller_open(loop, ub_fd(dns->ctx), on_ready, dns);
@@ -93,6 +96,11 @@ void dns_close(struct dns *dns)
 	poller_close(dns->poller);
 	if (dns->ctx != NULL)
 		ub_ctx_delete(dns->ctx);
+	while (!list_empty(&dns->open)) {
+		struct list *question = dns->open.next;
+		list_remove(question);
+		free(question);
+	}
 	free(dns);
 }
 
@@ -112,6 +120,7 @@ enum dns_status dns_status_of(int error, const struct ub_result *result)
 static void mx_done(struct mx_question *q)
 {
 	q->fn(q->arg, &q->answer);
+	list_remove(&q->link);
 	free(q);
 }
 
@@ -145,6 +154,7 @@ void dns_ask_mx(struct dns *dns, struct span name, dns_mx_fn *fn, void *arg)
 		return;
 	}
 	*q = (struct mx_question){ .dns = dns, .fn = fn, .arg = arg };
+	list_append(&dns->open, &q->link);
 	if (ub_resolve_async(dns->ctx, text, DNS_TYPE_MX, DNS_CLASS_IN, q, on_mx, NULL) != 0) {
 		q->answer.status = DNS_TEMPORARY;
 		mx_done(q);
@@ -176,6 +186,7 @@ static void addresses_done(struct address_question *q)
 {
 	q->answer.secure = q->answer.count > 0 && !q->insecure;
 	q->fn(q->arg, &q->answer);
+	list_remove(&q->link);
 	free(q);
 }
 
@@ -221,6 +232,7 @@ void dns_ask_addresses(struct dns *dns, struct span name, dns_address_fn *fn, vo
 	q->dns = dns;
 	q->fn = fn;
 	q->arg = arg;
+	list_append(&dns->open, &q->link);
 	if (ub_resolve_async(dns->ctx, q->name, DNS_TYPE_AAAA, DNS_CLASS_IN, q, on_aaaa, NULL) != 0) {
 		q->answer.status = DNS_TEMPORARY;
 		addresses_done(q);

@@ -7,6 +7,7 @@
 
 #include "dns.h"
 #include "id128.h"
+#include "list.h"
 
 #define DNS_CLASS_IN 1
 
@@ -14,6 +15,7 @@ struct dns {
 	struct ub_ctx *ctx;
 	struct poller *poller;
 	struct id_source chance;
+	struct list open;     /* questions, each by its first member: dns_close frees those that got no answer */
 };
 
 /* What became of a question; `result` may be NULL when `error` is not 0. */

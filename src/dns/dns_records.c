@@ -6,6 +6,7 @@
 #include "dns_record.h"
 
 struct records_question {
+	struct list link;
 	dns_records_fn *fn;
 	void *arg;
 	enum dns_type type;
@@ -56,6 +57,7 @@ static void on_records(void *arg, int error, struct ub_result *result)
 	q->fn(q->arg, &answer);
 	free(records);
 	ub_resolve_free(result);
+	list_remove(&q->link);
 	free(q);
 }
 
@@ -70,8 +72,10 @@ void dns_ask_records(struct dns *dns, enum dns_type type, struct span name, dns_
 	}
 	if (q != NULL) {
 		*q = (struct records_question){ .fn = fn, .arg = arg, .type = type };
+		list_append(&dns->open, &q->link);
 		if (ub_resolve_async(dns->ctx, text, (int)type, DNS_CLASS_IN, q, on_records, NULL) == 0)
 			return;
+		list_remove(&q->link);
 	}
 	free(q);
 	fn(arg, &answer);

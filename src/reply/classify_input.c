@@ -3,7 +3,7 @@
  * Takes a reply apart: its codes, and the words around it with which Postfix and Exim
  * tell in a bounce or a log who said it at which command ("host a.test said: 550 ...
  * (in reply to RCPT TO command)"). Those words set the stage and are left out, for a
- * server's reason does not stand in them.
+ * server's reason does not stand in them; so is Postfix's note that it waits.
  */
 #include "classify_parts.h"
 
@@ -88,7 +88,10 @@ static struct span unwrapped(struct span text, size_t begin, enum classify_stage
 
 void classify_input_parse(struct span reply, struct classify_input *input)
 {
+	static const struct span suspended = SPAN("delivery temporarily suspended: ");
 	struct span text = span_trim(reply);
+	if (span_starts_nocase(text, suspended))
+		text = span_from(text, suspended.len);
 	size_t begin = code_at(text, 200) != 0 ? 0 : quoted_reply_find(text);
 	struct span rest = span_from(text, begin);
 	*input = (struct classify_input){ .code = code_at(rest, begin == 0 ? 200 : 400) };

@@ -14,7 +14,7 @@ from harness.conf import write
 from harness.deadline import until
 from harness.foreign import EximFeeder
 from harness.lmtp import lmtp_client, lmtp_server
-from harness.peers import smtp_source
+from harness.peers import smtp_source, whole_postfix
 from harness.raw import Raw
 from harness.remote import Remote
 from harness.server import message, token
@@ -41,6 +41,11 @@ def greeting(where):
 def break_mailbox(s, user):
     os.makedirs(os.path.dirname(s.maildir(user)))
     write(s.maildir(user), "this is no folder\n")
+
+
+def read(path):
+    with open(path, encoding="utf-8", errors="replace") as f:
+        return f.read()
 
 
 def only(s, user, mark):
@@ -160,8 +165,7 @@ def test_full_and_locked_mailboxes_are_told(server):
         c.quit()
     for user in ("alice", "bob"):
         only(s, user, mark)
-        with open(os.path.join(s.dir, "box", user), encoding="utf-8") as f:
-            assert f.read().count(mark) == 1
+        assert read(os.path.join(s.dir, "box", user)).count(mark) == 1
     assert s.queued() == 0
 
 
@@ -359,6 +363,36 @@ def test_trace_tells_what_became_of_each(lmtp):
     assert f"DATA {BOB} was answered 451 4.3.5" in told, told
     lmtp.wait_log(f"role=queue ev=delivered .*m={message_id} .*to={ALICE} .*key=lmtp-delivered")
     lmtp.wait_log(f"role=smtpd ev=accepted .*m={message_id} .*rcpts=2 taken=1")
+
+
+def test_a_whole_postfix_hands_over_and_keeps_what_was_not_taken(lmtp, tmp_path):
+    """Postfix's own lmtp, for alice and bob at the socket, for carol by TCP."""
+    peer = whole_postfix(tmp_path)
+    write(os.path.join(lmtp.dir, "users"), "alice\nbob\ncarol\n")
+    lmtp.wait_log("ev=directory-changed")
+    break_mailbox(lmtp, "bob")
+    with open(os.path.join(peer.dir, "conf", "master.cf"), "a", encoding="ascii") as f:
+        f.write("lmtp unix - - n - - lmtp\n")
+    with open(os.path.join(peer.dir, "conf", "main.cf"), "a", encoding="ascii") as f:
+        f.write(f"virtual_transport = lmtp:unix:{lmtp.lmtp_path}\nminimal_backoff_time = 2s\nqueue_run_delay = 2s\n"
+                f"transport_maps = inline:{{ carol@example.org=lmtp:inet:127.0.0.1:{lmtp.lmtp_port} }}\n")
+    peer.start()
+    mark = token()
+    try:
+        with Raw(peer.port).greeted() as c:
+            c.begin("me@client.test", BOB, ALICE, "carol@example.org").data(message(mark)).is_(250)
+            c.quit()
+        for user in ("alice", "carol"):
+            lmtp.mail(user, mark)
+        log = os.path.join(peer.dir, "log")
+        until(lambda: "to=<bob@example.org>" in read(log) and "451 4.3.5" in read(log), "Postfix keeps it for bob")
+        os.unlink(lmtp.maildir("bob"))
+        lmtp.mail("bob", mark, 30)
+        until(lambda: read(log).count("status=sent (250 2.0.0 Delivered to <") == 3, "Postfix is rid of them")
+    finally:
+        peer.stop()
+    for user in ("alice", "bob", "carol"):
+        only(lmtp, user, mark)
 
 
 @pytest.mark.parametrize("way", WAYS)

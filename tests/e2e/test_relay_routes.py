@@ -4,7 +4,6 @@ import collections
 import os
 import re
 import socket
-import sys
 import time
 
 import pytest
@@ -14,8 +13,8 @@ from harness.conf import write
 from harness.deadline import until
 from harness.ports import port_block
 from harness.remote import Remote
-from harness.peers import peers_folder, smtp_source
-from harness.server import TOP, message, token
+from harness.peers import smtp_source, whole_postfix
+from harness.server import message, token
 from test_relay_remotes import FROM, QUEUE, bounced, log_of, send, serve, wait_for
 
 
@@ -106,15 +105,7 @@ def test_a_relay_domain_takes_mail_from_strangers_and_passes_it_inward(server, t
 
 def test_a_whole_postfix_takes_what_we_send_and_refuses_what_it_does_not_know(server, tmp_path):
     """A server that was not written here, with its own pipelining, SIZE and enhanced codes."""
-    sys.path.insert(0, os.path.join(TOP, "bench"))
-    from postfix import Postfix
-    if not Postfix.possible():
-        pytest.skip("running Postfix unpacked needs root and unshare")
-    os.chmod(tmp_path, 0o755)
-    for above in tmp_path.parents:
-        if not os.stat(above).st_mode & 1:
-            os.chmod(above, os.stat(above).st_mode | 1)
-    peer = Postfix(peers_folder(), str(tmp_path), "maildir", port=port_block())
+    peer = whole_postfix(tmp_path)
     conf = os.path.join(peer.dir, "conf", "main.cf")
     with open(conf, encoding="utf-8") as f:
         text = f.read()

@@ -3,9 +3,11 @@
 import os
 import platform
 import subprocess
+import sys
 
 import pytest
 
+from .ports import port_block
 from .server import TOP
 
 
@@ -23,6 +25,19 @@ def peer_environment(name):
     arch = platform.machine() + "-linux-gnu"
     libs = [root + "/usr/lib/postfix", f"{root}/usr/lib/{arch}"]
     return f"{root}/usr/sbin/{name}", dict(os.environ, LD_LIBRARY_PATH=":".join(libs))
+
+
+def whole_postfix(folder):
+    """The Postfix of bench/postfix.py, not started, that delivers into a Maildir; skips the test where none can run."""
+    sys.path.insert(0, os.path.join(TOP, "bench"))
+    from postfix import Postfix
+    if not Postfix.possible():
+        pytest.skip("running Postfix unpacked needs root and unshare")
+    os.chmod(folder, 0o755)
+    for above in folder.parents:
+        if not os.stat(above).st_mode & 1:
+            os.chmod(above, os.stat(above).st_mode | 1)
+    return Postfix(peers_folder(), str(folder), "maildir", port=port_block())
 
 
 def smtp_source(port, *args, source=None, timeout=60):

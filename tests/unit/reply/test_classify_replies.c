@@ -154,6 +154,7 @@ static void test_text_says_at_which_command(void **state)
 		{ "SMTP error from remote mail server after end of data: host a.test [192.0.2.1]: 550 x", "policy", "" },
 		{ "SMTP error from remote mail server after RCPT TO:<a@b.test>: host a.test: 550 x", "user-unknown", "" },
 		{ "host a.test[192.0.2.1] refused to talk to me: 554 a.test", "not-accepting", "" },
+		{ "delivery temporarily suspended: host a.test[192.0.2.1] said: 450 4.4.6 x", "routing-loop", "4.4.6" },
 	};
 	assert_forms(cases, sizeof(cases) / sizeof(cases[0]));
 }
