@@ -55,15 +55,33 @@ static void value_put(struct buf *out, const struct conf_option *option, const v
 	}
 }
 
+/* Of a setting that stands in several sections, how many there are. */
+static size_t sections_of(const struct conf_option *option)
+{
+	return option->section == CONF_SECTION_RATE ? CONF_RATE_OF_COUNT : 1;
+}
+
+/* Where the n-th section's members lie, against which the option's offsets count. */
+static uint8_t *base_of(const struct conf_option *option, const struct conf_checks *checks, size_t n)
+{
+	uint8_t *at = (uint8_t *)(uintptr_t)checks;
+	if (option->section == CONF_SECTION_RATE)
+		return at + offsetof(struct conf_checks, rates) + n * sizeof(struct conf_rate);
+	return at - CHECKS_AT;
+}
+
 void conf_checks_write(const struct conf *conf, struct buf *out)
 {
-	const uint8_t *base = (const uint8_t *)conf;
 	for (size_t i = 0; i < conf_option_count; i++) {
 		const struct conf_option *option = &conf_options[i];
-		if (!conf_section_is_check(option->section))
-			continue;
-		wire_put_u32(out, conf->lines[i]);
-		value_put(out, option, base + option->offset);
+		for (size_t n = 0; conf_section_is_check(option->section) && n < sections_of(option); n++) {
+			const uint8_t *base = base_of(option, &conf->checks, n);
+			uint32_t line = 0;
+			if (option->line_offset > 0)
+				memcpy(&line, base + option->line_offset, sizeof(line));
+			wire_put_u32(out, line);
+			value_put(out, option, base + option->offset);
+		}
 	}
 }
 
@@ -133,17 +151,17 @@ static bool value_get(struct reading *in, const struct conf_option *option, void
 bool conf_checks_read(struct span bytes, struct arena *arena, struct conf_checks *checks_out)
 {
 	struct reading in = { .r = { .rest = bytes }, .arena = arena };
-	uint8_t *base = (uint8_t *)checks_out;
 	memset(checks_out, 0, sizeof(*checks_out));
 	for (size_t i = 0; i < conf_option_count; i++) {
 		const struct conf_option *option = &conf_options[i];
-		if (!conf_section_is_check(option->section))
-			continue;
-		uint32_t line = wire_get_u32(&in.r);
-		if (option->line_offset > 0)
-			memcpy(base + (option->line_offset - CHECKS_AT), &line, sizeof(line));
-		if (!value_get(&in, option, base + (option->offset - CHECKS_AT)))
-			return false;
+		for (size_t n = 0; conf_section_is_check(option->section) && n < sections_of(option); n++) {
+			uint8_t *base = base_of(option, checks_out, n);
+			uint32_t line = wire_get_u32(&in.r);
+			if (option->line_offset > 0)
+				memcpy(base + option->line_offset, &line, sizeof(line));
+			if (!value_get(&in, option, base + option->offset))
+				return false;
+		}
 	}
 	return wire_done(&in.r);
 }

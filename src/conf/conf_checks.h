@@ -18,6 +18,7 @@ enum conf_check {
 	CONF_CHECK_EARLY_TALK,
 	CONF_CHECK_HELO,
 	CONF_CHECK_SENDER_DOMAIN,
+	CONF_CHECK_RATE,
 	CONF_CHECK_RELAY,
 	CONF_CHECK_HARVEST,
 	CONF_CHECK_RECIPIENT,
@@ -33,6 +34,28 @@ struct conf_networks {
 struct conf_order {
 	const enum conf_check *items; /* each at most once; relay and recipient are among them */
 	size_t count;
+};
+
+/* Whose rates are limited; the titles of the sections rate. */
+enum conf_rate_of {
+	CONF_RATE_CLIENT,    /* a host: an IPv4 address, an IPv6 /64 */
+	CONF_RATE_NETWORK,   /* IPv4 /24, IPv6 /56 */
+	CONF_RATE_SENDER,
+	CONF_RATE_RECIPIENT,
+	CONF_RATE_OF_COUNT
+};
+
+enum conf_rate_what {
+	CONF_RATE_CONNECTIONS, CONF_RATE_MESSAGES, CONF_RATE_RECIPIENTS, CONF_RATE_BYTES, CONF_RATE_WHAT_COUNT
+};
+
+/* The most of each within `per_ms`; 0: any number. */
+struct conf_rate {
+	uint32_t line; /* of the section; 0: there is none */
+	uint64_t most[CONF_RATE_WHAT_COUNT];
+	uint32_t most_line[CONF_RATE_WHAT_COUNT];
+	uint64_t per_ms;
+	struct conf_networks only_for; /* empty: for all strangers */
 };
 
 struct conf_checks {
@@ -51,6 +74,7 @@ struct conf_checks {
 		bool full_name;
 		uint32_t full_name_line;
 	} sender_domain;
+	struct conf_rate rates[CONF_RATE_OF_COUNT];
 	struct {
 		uint64_t unknown_max; /* within ... */
 		uint64_t per_ms;
@@ -63,6 +87,9 @@ struct conf_checks {
 };
 
 struct conf;
+
+/* "client", "network", "sender", "recipient". */
+const char *conf_rate_name(enum conf_rate_of of);
 
 /* Appends all of it for the policy role. */
 void conf_checks_write(const struct conf *conf, struct buf *out);

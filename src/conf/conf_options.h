@@ -12,7 +12,7 @@
 enum conf_section_id {
 	CONF_SECTION_TOP, CONF_SECTION_LISTEN, CONF_SECTION_DOMAIN, CONF_SECTION_ROUTE, CONF_SECTION_REASON,
 	CONF_SECTION_LIMITS, CONF_SECTION_CHECKS, CONF_SECTION_EARLY_TALK, CONF_SECTION_HELO,
-	CONF_SECTION_SENDER_DOMAIN, CONF_SECTION_HARVEST, CONF_SECTION_MAILBOX,
+	CONF_SECTION_SENDER_DOMAIN, CONF_SECTION_RATE, CONF_SECTION_HARVEST, CONF_SECTION_MAILBOX,
 	CONF_SECTION_QUEUE, CONF_SECTION_BOUNCE, CONF_SECTION_MBOX, CONF_SECTION_DNS, CONF_SECTION_LOG,
 	CONF_SECTION_COUNT,
 };
@@ -66,7 +66,7 @@ void conf_option_write_number(const struct conf_option *option, uint64_t value, 
 static inline bool conf_section_is_once(enum conf_section_id section)
 {
 	return section != CONF_SECTION_LISTEN && section != CONF_SECTION_DOMAIN && section != CONF_SECTION_ROUTE
-		&& section != CONF_SECTION_REASON;
+		&& section != CONF_SECTION_REASON && section != CONF_SECTION_RATE;
 }
 
 /* Whether they are settings of checks, which lie in conf.checks. */

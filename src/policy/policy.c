@@ -8,6 +8,9 @@ static const struct policy_check checks[CONF_CHECK_COUNT] = {
 	[CONF_CHECK_HELO] = { .name = "helo", .stages = SMTP_STAGE(SMTP_AT_HELO), .ask = check_helo },
 	[CONF_CHECK_SENDER_DOMAIN] = { .name = "sender-domain", .stages = SMTP_STAGE(SMTP_AT_MAIL),
 		.ask = check_sender_domain },
+	[CONF_CHECK_RATE] = { .name = "rate", .stages = SMTP_STAGE(SMTP_AT_CONNECT) | SMTP_STAGE(SMTP_AT_MAIL)
+			| SMTP_STAGE(SMTP_AT_RCPT) | SMTP_STAGE(SMTP_AT_END), .active = active_rate,
+		.at_once = SMTP_STAGE(SMTP_AT_CONNECT), .ask = check_rate, .settle = settle_rate },
 	[CONF_CHECK_RELAY] = { .name = "relay", .stages = SMTP_STAGE(SMTP_AT_RCPT), .everybody = true,
 		.ask = check_relay },
 	[CONF_CHECK_HARVEST] = { .name = "harvest", .stages = SMTP_STAGE(SMTP_AT_RCPT), .ask = check_harvest,

@@ -322,3 +322,119 @@ def test_the_checks_are_counted(small):
     assert (now["early-talk"]["stages"], now["early-talk"]["asked"]) == ([], 0)
     lines = small.tool("check", "list").stdout.splitlines()
     assert lines[0].split()[0] == "check" and len(lines) == 1 + len(now), lines
+
+
+@pytest.fixture
+def limited(server):
+    """A host may connect 40 times, send 10 messages to 15 recipients, in an hour; the sender and bob have limits too."""
+    return staged(server(sections={
+        'rate "client"': {"connections": "40", "messages": "10", "recipients": "15", "only-for": '{"127.0.0.8/29"}'},
+        'rate "network"': {"bytes": "64KiB", "only-for": '{"127.0.0.16/28"}'},
+        'rate "sender"': {"messages": "3", "only-for": '{"127.0.0.32/28"}'},
+        'rate "recipient"': {"messages": "2", "only-for": '{"127.0.0.64/28"}'}}))
+
+
+def test_a_host_that_connects_too_often_is_told_421(limited):
+    """The greeting's place knows 421 and 554 alone; other hosts come in meanwhile."""
+    for i in range(40):
+        with limited.raw("127.0.0.9") as c:
+            c.reply().is_(220)
+    with limited.raw("127.0.0.9") as c:
+        c.reply().is_(421, "4.7.0")
+        assert c.is_closed()
+    with limited.raw("127.0.0.10") as c:
+        c.reply().is_(220)
+    limited.wait_log('code=421 key=too-many-connections-recently check=rate why="client: 0 of 40 connections left in 1 hour"')
+
+
+def test_too_many_messages_of_a_host_are_450(limited):
+    with limited.client("127.0.0.9") as c:
+        for _ in range(10):
+            c.begin("a@b.test", "alice@example.org").data(message(token())).is_(250)
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        rcpt(c, "alice@example.org").is_(450, "4.7.1")
+        # It stays so for the other recipients, and in another session.
+        rcpt(c, "bob@example.org").is_(450, "4.7.1")
+    with limited.client("127.0.0.9") as c:
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        rcpt(c, "alice@example.org").is_(450, "4.7.1")
+    with limited.client("127.0.0.1") as c:
+        c.begin("a@b.test", "alice@example.org")
+
+
+def test_too_many_recipients_of_a_host_are_450(limited):
+    with limited.client("127.0.0.9") as c:
+        c.begin("a@b.test", *[f"alice+{i}@example.org" for i in range(15)])
+        for i in range(3):
+            rcpt(c, f"bob+{i}@example.org").is_(450, "4.7.1")
+        c.data(message(token())).is_(250)
+
+
+def test_what_a_message_was_too_large_is_owed(limited):
+    """A message that was begun is taken, large ones too; the next one waits."""
+    with limited.client("127.0.0.17") as c:
+        c.begin("a@b.test", "alice@example.org").data(message(token(), b"x" * 70 + b"\r\n" * 30)).is_(250)
+        c.begin("a@b.test", "alice@example.org").data(message(token(), (b"x" * 70 + b"\r\n") * 5000)).is_(250)
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        rcpt(c, "alice@example.org").is_(450, "4.7.1")
+    with limited.client("127.0.0.20") as c:  # the same network
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        rcpt(c, "alice@example.org").is_(450, "4.7.1")
+
+
+def test_a_sender_is_limited_from_all_hosts(limited):
+    for i in range(3):
+        limited.deliver(message(token()), sender="News@B.test", source=f"127.0.0.{33 + i}").is_(250)
+    with limited.client("127.0.0.40") as c:
+        c.cmd("MAIL FROM:<news@b.test>").is_(250)
+        rcpt(c, "alice@example.org").is_(450, "4.7.1")
+        c.cmd("RSET")
+        c.begin("other@b.test", "alice@example.org")
+        c.cmd("RSET")
+        for _ in range(5):
+            c.begin("", "alice@example.org")
+            c.cmd("RSET")
+
+
+def test_a_recipient_is_limited_whoever_sends(limited):
+    with limited.client("127.0.0.65") as c:
+        for i in range(2):
+            c.begin(f"a{i}@b.test", "bob@example.org")
+            c.cmd("RSET")
+        c.cmd("MAIL FROM:<z@b.test>").is_(250)
+        rcpt(c, "BOB@example.org").is_(450, "4.7.1")
+        rcpt(c, "alice@example.org").is_(250)
+        # Somebody who does not exist is never said to get too much.
+        for _ in range(5):
+            rcpt(c, "nobody@example.org").is_(550, "5.1.1")
+    answer, _ = dry(limited, "bob@example.org", client="127.0.0.66")
+    assert (answer["check"], answer["code"]) == ("rate", 450)
+
+
+def test_trusted_clients_have_no_rate(server):
+    s = staged(server(sections={'rate "client"': {"connections": "1", "messages": "1"}}))
+    for _ in range(10):
+        with s.client("127.0.0.2") as c:
+            c.begin("a@b.test", "alice@example.org")
+
+
+def test_budgets_outlive_a_reload_and_not_the_role(limited):
+    """They are kept in memory by policy."""
+    def asked():
+        with limited.client("127.0.0.65") as c:
+            c.cmd("MAIL FROM:<z@b.test>").is_(250)
+            return rcpt(c, "bob@example.org").code
+    assert [asked(), asked(), asked()] == [250, 250, 450]
+    assert limited.tool("reload").returncode == 0
+    assert asked() == 450
+    limited.kill_role("policy")
+    until(lambda: asked() == 250, "a new policy role has forgotten it")
+
+
+def test_the_server_works_while_policy_is_away_and_asks_later(limited):
+    """Nobody could be asked at connect: the client is greeted, and the question travels with the recipient."""
+    for _ in range(3):
+        limited.kill_role("policy")
+        with limited.raw("127.0.0.9") as c:
+            c.greeted().cmd("MAIL FROM:<a@b.test>").is_(250)
+            until(lambda: rcpt(c, "alice@example.org").code == 250, "policy is back")
