@@ -20,6 +20,7 @@ struct world {
 	struct directory_domain *domains;
 	struct buf *texts; /* two for each domain */
 	struct directory_table *table;
+	struct policy_list *allow, *deny;
 	struct policy_route *relays, *routes;
 	struct policy_context context;
 };
@@ -73,6 +74,7 @@ static void list_routes(struct world *w)
 
 static bool world_open(struct world *w, const char *conf_path)
 {
+	static const uint64_t hash_key[2]; /* nobody sends names to this process on purpose */
 	*w = (struct world){ .conf = cli_conf_load(conf_path) };
 	if (w->conf == NULL)
 		return false;
@@ -85,6 +87,13 @@ static bool world_open(struct world *w, const char *conf_path)
 		return false;
 	read_directory(w);
 	list_routes(w);
+	w->allow = policy_list_new(hash_key);
+	w->deny = policy_list_new(hash_key);
+	if (w->allow == NULL || w->deny == NULL || !policy_list_add(w->allow, &w->conf->checks.allow)
+	    || !policy_list_add(w->deny, &w->conf->checks.deny))
+		return false;
+	w->context.allow = w->allow;
+	w->context.deny = w->deny;
 	w->context.hostname = w->conf->hostname;
 	w->context.checks = &w->conf->checks;
 	w->context.directory = w->table;
@@ -95,6 +104,8 @@ static bool world_open(struct world *w, const char *conf_path)
 static void world_close(struct world *w)
 {
 	directory_table_free(w->table);
+	policy_list_free(w->allow);
+	policy_list_free(w->deny);
 	for (size_t i = 0; w->texts != NULL && w->conf != NULL && i < 2 * w->conf->domain_count; i++)
 		buf_fini(&w->texts[i]);
 	free(w->domains);

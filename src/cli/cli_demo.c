@@ -54,6 +54,9 @@ static const char conf_text[] =
 	"    give-up-after = \"50s\"\n"
 	"}\n"
 	"\n"
+	"# Nothing is wanted from here.\n"
+	"deny { client = {\"127.0.0.4\"} }\n"
+	"\n"
 	"# The checks of strangers hold for clients from here alone, so that all others can play.\n"
 	"helo          { full-name = yes  only-for = {\"127.0.0.3\"} }\n"
 	"sender-domain { full-name = yes  only-for = {\"127.0.0.3\"} }\n"
@@ -166,7 +169,8 @@ static void banner(const struct demo *d, const struct conf *conf)
 	buf_init(&world, 4096);
 	printf("waybill " WAYBILL_VERSION " demo in %s  (everything it keeps is below that folder)\n", d->dir);
 	printf("  SMTP          %.*s    strangers; from 127.0.0.2: trusted\n", SPAN_FMT(smtp));
-	printf("                from 127.0.0.3: strangers that have to pass every check, with small limits\n");
+	printf("                from 127.0.0.3: strangers that have to pass every check, with small limits;\n"
+		"                from 127.0.0.4: denied\n");
 	printf("  mailboxes     alice@example.org, bob@example.org, team@example.org (both)\n");
 	printf("                they are Maildirs below %s/mail/example.org\n", d->dir);
 	printf("                disabled@, full@, gone@, moved@example.org take no mail, each for its reason\n");

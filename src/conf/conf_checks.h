@@ -15,6 +15,8 @@
 
 /* The words of checks.order, in the order of its choices. */
 enum conf_check {
+	CONF_CHECK_ALLOW,
+	CONF_CHECK_DENY,
 	CONF_CHECK_EARLY_TALK,
 	CONF_CHECK_HELO,
 	CONF_CHECK_SENDER_DOMAIN,
@@ -34,6 +36,22 @@ struct conf_networks {
 struct conf_order {
 	const enum conf_check *items; /* each at most once; relay and recipient are among them */
 	size_t count;
+};
+
+#define CONF_LISTED_MAX 200 /* in one list of names, so that all fit into one message between roles */
+
+/* Names and addresses: "example.net", "*.example.net", and "user@example.net" where addresses are possible;
+ * domains as A-labels in lower case. */
+struct conf_names {
+	const struct span *items;
+	size_t count;
+};
+
+/* Who is allowed, or denied. */
+struct conf_listed {
+	struct conf_networks clients;
+	struct conf_names helos, senders, recipients;
+	uint32_t clients_line, helos_line, senders_line, recipients_line;
 };
 
 /* Whose rates are limited; the titles of the sections rate. */
@@ -62,6 +80,7 @@ struct conf_checks {
 	struct conf_order order;
 	bool early_refusals;
 	struct conf_networks only_for[CONF_CHECK_COUNT]; /* empty: for all strangers */
+	struct conf_listed allow, deny;
 	struct {
 		uint64_t delay_ms; /* of the greeting; 0: nobody waits */
 		uint32_t delay_line;

@@ -26,6 +26,24 @@
 #define DNS(member) .section = CONF_SECTION_DNS, .offset = offsetof(struct conf, dns.member)
 #define LOG(member) .section = CONF_SECTION_LOG, .offset = offsetof(struct conf, member)
 
+/* The same for both lists. */
+#define LISTED(SECTION, list) \
+	{ CHECK(SECTION, list.clients), CHECK_LINE(list.clients_line), .name = "client", .type = CONF_TYPE_NETWORKS, \
+	  .may_be_empty = true, .items_max = CONF_LISTED_MAX, .fallback = "{}", \
+	  .example = "{\"192.0.2.0/24\", \"[2001:db8::]/32\"}", \
+	  .text = "Clients, by their network.", .reason = "The smallest network that is named is told in the log." }, \
+	{ CHECK(SECTION, list.helos), CHECK_LINE(list.helos_line), .name = "helo", .type = CONF_TYPE_NAMES, \
+	  .may_be_empty = true, .items_max = CONF_LISTED_MAX, .fallback = "{}", .example = "{\"*.dynamic.example.net\"}", \
+	  .text = "Clients, by the name that they give with HELO.", .reason = "`*.example.net` is all below that name." }, \
+	{ CHECK(SECTION, list.senders), CHECK_LINE(list.senders_line), .name = "sender", .type = CONF_TYPE_MAILS, \
+	  .may_be_empty = true, .items_max = CONF_LISTED_MAX, .fallback = "{}", \
+	  .example = "{\"news@example.net\", \"example.com\"}", \
+	  .text = "Senders, by address or domain.", .reason = "`*.example.net` is all below that domain." }, \
+	{ CHECK(SECTION, list.recipients), CHECK_LINE(list.recipients_line), .name = "recipient", \
+	  .type = CONF_TYPE_MAILS, .may_be_empty = true, .items_max = CONF_LISTED_MAX, .fallback = "{}", \
+	  .example = "{\"abuse@example.org\"}", .text = "Recipients, by address or domain.", \
+	  .reason = "Mail to somebody who must be reached whatever happens, or must not be." }
+
 /* The same in the section of each check. */
 #define ONLY_FOR(CHECK_NAME) CHECK(CHECK_NAME, only_for[CONF_CHECK_##CHECK_NAME]), .name = "only-for", \
 	ONLY_FOR_REST
@@ -57,6 +75,11 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 	[CONF_SECTION_CHECKS] = { "checks", NULL,
 		"What clients that are not trusted have to pass, unless they hand over by LMTP or connect to a UNIX socket. "
 		"Each check has a name; those with settings have a section of that name." },
+	[CONF_SECTION_ALLOW] = { "allow", NULL,
+		"The check that excuses: a client, sender or recipient that is named here meets no other check but those that "
+		"stand before this one or hold for everybody. It looks at all that is known, whatever the stage. Names in HELO "
+		"and senders' addresses are easily forged." },
+	[CONF_SECTION_DENY] = { "deny", NULL, "The check that refuses whom it names." },
 	[CONF_SECTION_EARLY_TALK] = { "early-talk", NULL,
 		"The check that a client waits to be greeted before it speaks (RFC 5321 section 3.1)." },
 	[CONF_SECTION_HELO] = { "helo", NULL, "The check of the name with which a client introduces itself: it is neither "
@@ -262,10 +285,11 @@ const struct conf_option conf_options[] = {
 	  .reason = "It ends loops that the check for repeated names cannot see." },
 
 	{ CHECK(CHECKS, order), .name = "order", .type = CONF_TYPE_CHOICES,
-	  .choices = "early-talk helo sender-domain rate relay harvest recipient mailbox",
-	  .fallback = "{\"early-talk\", \"helo\", \"sender-domain\", \"rate\", \"relay\", "
+	  .choices = "allow deny early-talk helo sender-domain rate relay harvest recipient mailbox",
+	  .fallback = "{\"allow\", \"deny\", \"early-talk\", \"helo\", \"sender-domain\", \"rate\", \"relay\", "
 	              "\"harvest\", \"recipient\", \"mailbox\"}",
-	  .text = "The checks in the order in which they are asked; one that is left out is not asked.",
+	  .text = "The checks in the order in which they are asked at each stage of a session (connect, HELO, MAIL, RCPT); "
+	          "one that is left out is not asked.",
 	  .reason = "relay (this server is no open relay) and recipient (somebody is there) hold for everybody and "
 	            "cannot be left out, mailbox (it is not full) holds for everybody too; harvest must stand before "
 	            "recipient." },
@@ -273,6 +297,9 @@ const struct conf_option conf_options[] = {
 	  .text = "Whether a client whose address, name or sender is not wanted is told so at once, not only at its "
 	          "first recipient.",
 	  .reason = "Late, the log says for whom the mail was; and some programs take no other reply for an answer." },
+
+	LISTED(ALLOW, allow),
+	LISTED(DENY, deny),
 
 	{ CHECK(EARLY_TALK, early_talk.delay_ms), CHECK_LINE(early_talk.delay_line), .name = "delay",
 	  .type = CONF_TYPE_DURATION, .max = 1 * MINUTE, .fallback = "0s", .example = "2s",
@@ -427,6 +454,8 @@ const char *conf_type_text(enum conf_type type)
 		[CONF_TYPE_MODE] = "permissions in octal digits",
 		[CONF_TYPE_GROUP] = "a group",
 		[CONF_TYPE_CHOICES] = "a list of words",
+		[CONF_TYPE_NAMES] = "a list of names",
+		[CONF_TYPE_MAILS] = "a list of addresses and domains",
 	};
 	return texts[type];
 }

@@ -17,6 +17,7 @@
 #include "conf_checks.h"
 #include "directory_expand.h"
 #include "policy_facts.h"
+#include "policy_list.h"
 #include "policy_route.h"
 #include "policy_state.h"
 #include "reply.h"
@@ -32,6 +33,7 @@ struct policy_context {
 	const struct span *unavailable_domains;
 	size_t unavailable_count;
 	struct directory_limits expansion;
+	const struct policy_list *allow, *deny;  /* NULL: empty */
 	const struct policy_state *state;        /* NULL: nothing is remembered, as after a start */
 	uint64_t now_us;                         /* of any clock that never goes back */
 	struct buf *why;                         /* what each check looked at, in words; NULL: not wanted */

@@ -438,3 +438,61 @@ def test_the_server_works_while_policy_is_away_and_asks_later(limited):
         with limited.raw("127.0.0.9") as c:
             c.greeted().cmd("MAIL FROM:<a@b.test>").is_(250)
             until(lambda: rcpt(c, "alice@example.org").code == 250, "policy is back")
+
+
+@pytest.fixture
+def listing(server):
+    return server(sections={
+        "deny": {"client": '{"127.0.0.8/29"}', "helo": '{"*.dynamic.test"}', "sender": '{"spam@b.test", "*.junk.test"}',
+                 "recipient": '{"team@example.org"}'},
+        "allow": {"client": '{"127.0.0.10"}', "sender": '{"friend@good.test"}'}})
+
+
+def test_who_is_denied_is_refused_at_the_recipient(listing):
+    with listing.client("127.0.0.9") as c:
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        rcpt(c, "alice@example.org").is_(554, "5.7.1")
+        rcpt(c, "bob@example.org").is_(554, "5.7.1")
+    listing.wait_log('key=client-denied check=deny why="127.0.0.8/29 is listed in the configuration"')
+    with listing.raw("127.0.0.1").greeted("h7.Dynamic.test") as c:
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        rcpt(c, "alice@example.org").is_(554, "5.7.1")
+    with listing.client("127.0.0.1") as c:
+        for sender in ("SPAM@b.test", "x@a.junk.test"):
+            c.cmd(f"MAIL FROM:<{sender}>").is_(250)
+            rcpt(c, "alice@example.org").is_(550, "5.7.1")
+            c.cmd("RSET")
+        c.begin("x@junk.test", "alice@example.org")
+        rcpt(c, "team@example.org").is_(550, "5.7.1")
+        rcpt(c, "bob@example.org").is_(250)
+    with listing.client("127.0.0.2") as c:
+        c.begin("spam@b.test", "team@example.org")
+
+
+def test_who_is_allowed_is_excused(listing):
+    with listing.raw("127.0.0.10").greeted("mx.example.org") as c:
+        c.begin("spam@b.test", "team@example.org")
+        rcpt(c, "nobody@example.org").is_(550, "5.1.1")
+        rcpt(c, "x@elsewhere.test").is_(550, "5.7.1")
+    # By its sender as well, but then only where the sender is known.
+    with listing.client("127.0.0.9") as c:
+        c.begin("friend@good.test", "alice@example.org", "team@example.org")
+    answer, _ = dry(listing, "team@example.org", sender="friend@good.test")
+    assert (steps(answer)["allow"], steps(answer)["helo"], answer["code"]) == ("accept", "skip", 250)
+
+
+def test_who_is_denied_can_be_turned_away_at_once(server):
+    s = staged(server(sections={"deny": {"client": '{"127.0.0.9"}', "sender": '{"spam@b.test"}'},
+                                "checks": {"early-refusals": "yes"}}))
+    with s.raw("127.0.0.9") as c:
+        c.reply().is_(554, "5.7.1")
+        c.cmd("EHLO client.test").is_(503, "5.5.1")
+        c.quit()
+    with s.client("127.0.0.10") as c:
+        c.cmd("MAIL FROM:<spam@b.test>").is_(550, "5.7.1")
+
+
+def test_the_demo_denies_127_0_0_4(demo):
+    with demo.client("127.0.0.4") as c:
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        rcpt(c, "alice@example.org").is_(554, "5.7.1")

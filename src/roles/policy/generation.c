@@ -47,6 +47,7 @@ struct generation {
 	size_t route_count, relay_count;
 	struct arena arena;          /* holds what the checks' settings point to */
 	struct conf_checks checks;
+	struct policy_list *allow, *deny;
 	struct netblock *trust;
 	size_t trust_count;
 	struct buf problems;
@@ -105,6 +106,8 @@ static void generation_free(struct generation *g)
 	routes_free(g->routes, g->route_count);
 	routes_free(g->relays, g->relay_count);
 	directory_table_free(g->table);
+	policy_list_free(g->allow);
+	policy_list_free(g->deny);
 	arena_reset(&g->arena);
 	buf_fini(&g->problems);
 	free(g->unavailable);
@@ -132,6 +135,16 @@ bool generation_trusts(const struct policy_role *p, const struct netaddr *client
 	return false;
 }
 
+static bool lists_make(struct policy_role *p, struct generation *g)
+{
+	g->allow = policy_list_new(g->hash_key);
+	g->deny = policy_list_new(g->hash_key);
+	if (g->allow == NULL || g->deny == NULL || !policy_list_add(g->allow, &g->checks.allow)
+	    || !policy_list_add(g->deny, &g->checks.deny))
+		role_fail(&p->role, "out of memory");
+	return true;
+}
+
 bool generation_setup(struct policy_role *p, struct span body)
 {
 	struct ipc_setup_policy say;
@@ -152,7 +165,7 @@ bool generation_setup(struct policy_role *p, struct span body)
 	arena_init(&g->arena, POLICY_CHECKS_BYTES_MAX);
 	if (!trust_take(g, say.trust))
 		return false;
-	return conf_checks_read(say.checks, &g->arena, &g->checks);
+	return conf_checks_read(say.checks, &g->arena, &g->checks) && lists_make(p, g);
 }
 
 bool generation_domain(struct policy_role *p, struct span body)
@@ -357,5 +370,5 @@ struct policy_context generation_context(const struct policy_role *p)
 		.relays = { g->relays, g->relay_count },
 		.routes = { g->routes, g->route_count }, .unavailable_domains = g->unavailable,
 		.unavailable_count = g->unavailable_count, .expansion = g->limits,
-		.state = &p->state, .now_us = clock_mono_us() };
+		.allow = g->allow, .deny = g->deny, .state = &p->state, .now_us = clock_mono_us() };
 }

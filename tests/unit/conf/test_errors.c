@@ -118,8 +118,8 @@ static const struct error_case cases[] = {
 	/* checks */
 	{ BASE "checks { order = {\"recipient\", \"relay\", \"harvets\", helo, x} }",
 	  "c:3: order: \"harvets\" is not known; did you mean \"harvest\"?\n"
-	  "c:3: order: \"x\" is not known; write early-talk or helo or sender-domain or rate or relay or harvest or "
-	  "recipient or mailbox\n" },
+	  "c:3: order: \"x\" is not known; write allow or deny or early-talk or helo or sender-domain or rate or "
+	  "relay or harvest or recipient or mailbox\n" },
 	{ BASE "checks {\norder = {\"helo\", \"relay\", \"helo\", \"recipient\"} }",
 	  "c:4: order: \"helo\" is in this list already\n" },
 	{ BASE "checks { order = {\"relay\", \"harvest\"} }", "c:3: order: relay and recipient cannot be left out\n" },
@@ -130,6 +130,16 @@ static const struct error_case cases[] = {
 	{ BASE "harvest { unknown = 0 per = 500ms }",
 	  "c:3: unknown: \"0\" is too small; the least is 1\n"
 	  "c:3: per: \"500ms\" is too small; the least is 1s\n" },
+	{ BASE "deny {\nclient = {\"192.0.2.1/24\"}\nhelo = {\"*\", \"a b\", \"\"}\nsender = {\"*\", \"@x.test\", \"a@*.x.test\"}\n"
+	       "recipients = {} }",
+	  "c:4: client: \"192.0.2.1/24\" is not a network: bits after the prefix are set, or the prefix is too long\n"
+	  "c:5: helo: \"*\" is not a name; write mail.example.net, or *.example.net for all below\n"
+	  "c:5: helo: \"a b\" is not a name; write mail.example.net, or *.example.net for all below\n"
+	  "c:5: helo: \"\" is not a name; write mail.example.net, or *.example.net for all below\n"
+	  "c:6: sender: \"*\" is neither an address nor a domain; write spam@example.net, example.net or *.example.net\n"
+	  "c:6: sender: \"@x.test\" is not an address; write one like alice@example.org\n"
+	  "c:6: sender: \"a@*.x.test\" is not an address; write one like alice@example.org\n"
+	  "c:7: unknown setting \"recipients\" here; did you mean \"recipient\"?\n" },
 	{ BASE "rate \"clients\" { }", "c:3: rate: \"clients\" is nothing that has a rate here; did you mean \"client\"?\n" },
 	{ BASE "rate \"x\" { }",
 	  "c:3: rate: \"x\" is nothing that has a rate here; write client, network, sender or recipient\n" },

@@ -2,6 +2,8 @@
 /* The list of checks: each of them by tables, their order, who is excused, what is counted and remembered. */
 #include "policy_test.h"
 
+#include <stdio.h>
+
 static const struct directory_domain domains[] = {
 	{ .name = SPAN("example.org"), .users = { SPAN("users"), SPAN("alice\nbob\n") } },
 };
@@ -9,6 +11,7 @@ static const struct directory_domain domains[] = {
 struct world {
 	struct conf *conf;
 	struct directory_table *table;
+	struct policy_list *allow, *deny;
 	struct policy_state state;
 	struct policy_context context;
 	struct policy_trail trail;
@@ -24,14 +27,19 @@ static struct world *world_open(const char *sections)
 	w.table = directory_table_new(&source, &problems);
 	buf_fini(&problems);
 	policy_state_init(&w.state, test_secret);
+	w.allow = policy_list_new(test_secret);
+	w.deny = policy_list_new(test_secret);
+	assert_true(policy_list_add(w.allow, &w.conf->checks.allow) && policy_list_add(w.deny, &w.conf->checks.deny));
 	w.context = (struct policy_context){ .hostname = w.conf->hostname, .checks = &w.conf->checks,
-		.directory = w.table, .state = &w.state, .now_us = 1000 * SECOND };
+		.directory = w.table, .allow = w.allow, .deny = w.deny, .state = &w.state, .now_us = 1000 * SECOND };
 	return &w;
 }
 
 static void world_close(struct world *w)
 {
 	policy_state_fini(&w->state);
+	policy_list_free(w->allow);
+	policy_list_free(w->deny);
 	directory_table_free(w->table);
 	conf_free(w->conf);
 }
@@ -152,6 +160,87 @@ static void test_sender_domain(void **state)
 	(void)state;
 }
 
+/* What each entry refuses, and at which stage; a rule of allow beside it excuses. */
+static void test_deny_and_allow(void **state)
+{
+	static const struct {
+		const char *what; /* in the list */
+		const char *client, *helo, *sender, *recipient;
+		enum reply_key key;
+	} cases[] = {
+		{ "client = {\"192.0.2.0/24\"}", "192.0.2.7", "a.test", "x@y.test", "alice@example.org", REPLY_CLIENT_DENIED },
+		{ "client = {\"192.0.2.0/24\"}", "192.0.3.7", "a.test", "x@y.test", "alice@example.org", REPLY_RCPT_OK },
+		{ "client = {\"2001:db8::/32\"}", "2001:db8:1::7", "a.test", "x@y.test", "alice@example.org", REPLY_CLIENT_DENIED },
+		{ "helo = {\"*.dyn.test\"}", "192.0.2.7", "h1.DYN.test.", "x@y.test", "alice@example.org", REPLY_CLIENT_DENIED },
+		{ "helo = {\"*.dyn.test\"}", "192.0.2.7", "dyn.test", "x@y.test", "alice@example.org", REPLY_RCPT_OK },
+		{ "sender = {\"y.test\"}", "192.0.2.7", "a.test", "x@Y.Test", "alice@example.org", REPLY_SENDER_DENIED },
+		{ "sender = {\"y.test\"}", "192.0.2.7", "a.test", "x@a.y.test", "alice@example.org", REPLY_RCPT_OK },
+		{ "sender = {\"X@y.test\"}", "192.0.2.7", "a.test", "x@y.test", "alice@example.org", REPLY_SENDER_DENIED },
+		{ "sender = {\"b\xc3\xbc" "cher.test\"}", "192.0.2.7", "a.test", "x@xn--bcher-kva.test", "alice@example.org",
+			REPLY_SENDER_DENIED },
+		{ "sender = {\"*.test\"}", "192.0.2.7", "a.test", "", "alice@example.org", REPLY_RCPT_OK },
+		{ "recipient = {\"alice@example.org\"}", "192.0.2.7", "a.test", "x@y.test", "ALICE@example.org",
+			REPLY_RECIPIENT_DENIED },
+		{ "recipient = {\"alice@example.org\"}", "192.0.2.7", "a.test", "x@y.test", "bob@example.org", REPLY_RCPT_OK },
+		{ "recipient = {\"example.org\"}", "192.0.2.7", "a.test", "x@y.test", "nobody@example.org", REPLY_RECIPIENT_DENIED },
+	};
+	for (size_t i = 0; i < 2 * COUNT(cases); i++) {
+		char text[400];
+		bool allowed = i % 2 == 1;
+		snprintf(text, sizeof(text), "deny {\n %s }\n%s%s%s", cases[i / 2].what, allowed ? "allow { " : "",
+			allowed ? cases[i / 2].what : "", allowed ? "}" : "");
+		struct world *w = world_open(text);
+		struct policy_input input = test_input(cases[i / 2].client, cases[i / 2].recipient);
+		input.helo = span_str(cases[i / 2].helo);
+		input.sender = span_str(cases[i / 2].sender);
+		bool unknown = strcmp(cases[i / 2].recipient, "nobody@example.org") == 0;
+		enum reply_key key = !allowed ? cases[i / 2].key : unknown ? REPLY_MAILBOX_UNKNOWN : REPLY_RCPT_OK;
+		struct policy_verdict verdict = ask(w, &input);
+		uint32_t line = !allowed && key != REPLY_RCPT_OK ? 4 : verdict.line;
+		if (verdict.key != key || verdict.line != line)
+			fail_msg("%s: %s, line %u", text, reply_entry(verdict.key)->name, verdict.line);
+		assert_int_equal(w->state.counts[CONF_CHECK_ALLOW].accepted, allowed && cases[i / 2].key != REPLY_RCPT_OK);
+		/* Once for each question, whatever the number of its stages. */
+		assert_int_equal(w->state.counts[CONF_CHECK_ALLOW].asked, allowed);
+		world_close(w);
+	}
+	(void)state;
+}
+
+/* An allowed client is excused from the rest, but from nothing that holds for everybody. */
+static void test_whom_allow_excuses_and_of_what(void **state)
+{
+	struct world *w = world_open("allow { client = {\"192.0.2.7\"} sender = {\"good.test\"} }\n"
+		"checks { early-refusals = yes\n"
+		"order = {\"deny\", \"allow\", \"helo\", \"sender-domain\", \"relay\", \"harvest\", \"recipient\"} }\n"
+		"harvest { unknown = 1 } deny { client = {\"192.0.2.7\"} helo = {\"bad.test\"} }");
+	struct policy_input input = test_input("192.0.2.7", "alice@example.org");
+	expect(ask(w, &input), REPLY_CLIENT_DENIED, "deny", "not excused from what stands before, at the same stage");
+	input.client = test_addr("192.0.2.8");
+	input.sender = SPAN("x@good.test");
+	input.helo = SPAN("192.0.2.7");
+	expect(ask(w, &input), REPLY_RCPT_OK, "", "excused from helo by the sender");
+	input.helo = SPAN("bad.test");
+	expect(ask(w, &input), REPLY_RCPT_OK, "", "and from deny at a later stage");
+	for (int i = 0; i < 5; i++) {
+		input = test_input("192.0.2.8", "nobody@example.org");
+		input.sender = SPAN("x@good.test");
+		expect(ask(w, &input), REPLY_MAILBOX_UNKNOWN, "recipient", "not from recipient");
+	}
+	input = test_input("192.0.2.8", "x@elsewhere.test");
+	input.sender = SPAN("x@good.test");
+	expect(ask(w, &input), REPLY_RELAY_DENIED, "relay", "nor from relay");
+	assert_int_equal(buckets_count(&w->state.unknown), 0);
+	/* Another recipient of the same transaction is a question of its own, and excused as well. */
+	input = test_input("198.51.100.8", "nobody@example.org");
+	input.sender = SPAN("x@good.test");
+	input.stages = SMTP_STAGE(SMTP_AT_RCPT);
+	for (int i = 0; i < 5; i++)
+		expect(ask(w, &input), REPLY_MAILBOX_UNKNOWN, "recipient", "an allowed sender");
+	world_close(w);
+	(void)state;
+}
+
 static void test_early_talk(void **state)
 {
 	struct world *w = world_open("early-talk {\n delay = 2s\n only-for = {\"192.0.2.0/24\"}\n}");
@@ -181,6 +270,11 @@ static void test_stages_that_are_asked_at_once(void **state)
 		{ "early-talk { delay = 1s }", SMTP_STAGE(SMTP_AT_CONNECT) },
 		{ "early-talk { delay = 1s } checks { order = {\"relay\", \"recipient\"} }", 0 },
 		{ "checks { early-refusals = yes }", SMTP_STAGE(SMTP_AT_HELO) | SMTP_STAGE(SMTP_AT_MAIL) },
+		{ "deny { client = {\"192.0.2.0/24\"} }", 0 },
+		{ "deny { sender = {\"y.test\"} } checks { order = {\"relay\", \"deny\", \"recipient\"} early-refusals = yes }",
+			SMTP_STAGE(SMTP_AT_MAIL) },
+		{ "deny { client = {\"192.0.2.0/24\"} } checks { early-refusals = yes }",
+			SMTP_STAGE(SMTP_AT_CONNECT) | SMTP_STAGE(SMTP_AT_HELO) | SMTP_STAGE(SMTP_AT_MAIL) },
 		{ "rate \"client\" { connections = 5 }", SMTP_STAGE(SMTP_AT_CONNECT) },
 		{ "rate \"sender\" { messages = 5 }", 0 },
 		{ "rate \"network\" { bytes = 5MiB }", SMTP_STAGE(SMTP_AT_END) },
@@ -556,6 +650,8 @@ int main(void)
 		cmocka_unit_test(test_names_are_the_words_of_the_order),
 		cmocka_unit_test(test_helo),
 		cmocka_unit_test(test_sender_domain),
+		cmocka_unit_test(test_deny_and_allow),
+		cmocka_unit_test(test_whom_allow_excuses_and_of_what),
 		cmocka_unit_test(test_early_talk),
 		cmocka_unit_test(test_stages_that_are_asked_at_once),
 		cmocka_unit_test(test_harvest),
