@@ -83,6 +83,26 @@ static void test_what_is_found(void **state)
 	(void)state;
 }
 
+/* The whole of a family, and nothing of the other. */
+static void test_networks_of_no_bits_and_of_all(void **state)
+{
+	struct buf problems;
+	struct policy_entry entry;
+	buf_init(&problems, 65536);
+	struct policy_list *list = read_list("client 0.0.0.0/0\nclient 2001:db8::1\n", &problems);
+	static const struct { const char *client; bool found; } cases[] = {
+		{ "192.0.2.1", true }, { "255.255.255.255", true }, { "2001:db8::1", true }, { "2001:db8::2", false }, { "::", false },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct netaddr client = test_addr(cases[i].client);
+		if (policy_list_client(list, &client, &entry) != cases[i].found)
+			fail_msg("%s", cases[i].client);
+	}
+	policy_list_free(list);
+	buf_fini(&problems);
+	(void)state;
+}
+
 static void test_an_empty_list_finds_nothing(void **state)
 {
 	struct policy_entry entry;
@@ -179,6 +199,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_found),
+		cmocka_unit_test(test_networks_of_no_bits_and_of_all),
 		cmocka_unit_test(test_an_empty_list_finds_nothing),
 		cmocka_unit_test(test_lines_with_mistakes),
 		cmocka_unit_test(test_problems_are_bounded),
