@@ -234,6 +234,73 @@ static void test_harvest_goes_by_networks_of_ipv6(void **state)
 	(void)state;
 }
 
+/* Who has a whole site's addresses, or a provider's, has ten or a hundred times the budget of one network, not 65536
+ * times; others are not told to wait for it. */
+static void test_harvest_by_many_networks_of_one_owner_ends(void **state)
+{
+	struct world *w = world_open("harvest { unknown = 2 per = 1h }");
+	unsigned told = 0;
+	for (unsigned i = 0; i < 1000; i++) {
+		char client[64];
+		snprintf(client, sizeof(client), "2001:db8:7:%x::1", i);
+		told += ask_rcpt(w, client, "nobody@example.org").key == REPLY_MAILBOX_UNKNOWN;
+	}
+	assert_int_equal(told, 20);
+	expect(ask_rcpt(w, "2001:db8:7:ffff::1", "alice@example.org"), REPLY_TOO_MANY_UNKNOWN, "harvest", "the same /48");
+	expect(ask_rcpt(w, "2001:db8:8::1", "alice@example.org"), REPLY_RCPT_OK, "", "another /48");
+	for (unsigned i = 0; i < 5000; i++) {
+		char client[64];
+		snprintf(client, sizeof(client), "2001:db8:%x:%x::1", 100 + i / 5, i % 5);
+		told += ask_rcpt(w, client, "nobody@example.org").key == REPLY_MAILBOX_UNKNOWN;
+	}
+	assert_int_equal(told, 200);
+	expect(ask_rcpt(w, "2001:db8:8::1", "alice@example.org"), REPLY_TOO_MANY_UNKNOWN, "harvest", "the same /32");
+	expect(ask_rcpt(w, "2001:db9::1", "alice@example.org"), REPLY_RCPT_OK, "", "another /32");
+	expect(ask_rcpt(w, "192.0.2.1", "alice@example.org"), REPLY_RCPT_OK, "", "IPv4");
+	assert_true(buckets_count(&w->state.unknown) <= 500);
+	world_close(w);
+	(void)state;
+}
+
+/* However many networks there are: the memory has a limit, and those who used up their budget are forgotten last. */
+static void test_harvest_by_more_networks_than_are_remembered(void **state)
+{
+	struct world *w = world_open("harvest { unknown = 2 per = 1d }");
+	for (int i = 0; i < 2; i++)
+		ask_rcpt(w, "192.0.2.7", "nobody@example.org");
+	for (unsigned i = 0; i < POLICY_NETWORKS_MAX + 1000; i++) {
+		char client[64];
+		snprintf(client, sizeof(client), "%u.%u.%u.1", 1 + i / 65536, i / 256 % 256, i % 256);
+		ask_rcpt(w, client, "nobody@example.org");
+	}
+	assert_int_equal(buckets_count(&w->state.unknown), POLICY_NETWORKS_MAX);
+	expect(ask_rcpt(w, "192.0.2.7", "alice@example.org"), REPLY_TOO_MANY_UNKNOWN, "harvest", "the first is remembered");
+	world_close(w);
+	(void)state;
+}
+
+/* A server of ours that takes mail for everybody may read another host's name out of a local part. */
+static void test_a_local_part_that_names_a_host_is_not_passed_on(void **state)
+{
+	static const char *const paths[] = { "a%elsewhere.test@example.org", "elsewhere.test!a@example.org",
+		"\"a@elsewhere.test\"@example.org", "\"a%b\"@EXAMPLE.org" };
+	struct world *w = world_open("");
+	struct policy_route kept = { .pattern = SPAN("example.org"), .open = true };
+	w->context.relays = (struct policy_routes){ &kept, 1 };
+	expect(ask_rcpt(w, "192.0.2.7", "anybody@example.org"), REPLY_RCPT_OK, "", "a plain name");
+	for (size_t i = 0; i < COUNT(paths); i++) {
+		expect(ask_rcpt(w, "192.0.2.7", paths[i]), REPLY_RELAY_DENIED, "relay", paths[i]);
+		struct policy_input input = test_input("192.0.2.7", paths[i]);
+		input.trusted = true;
+		expect(ask(w, &input), REPLY_RCPT_OK, "", "from a trusted client");
+	}
+	/* Where users are listed, the list decides. */
+	kept.open = false;
+	expect(ask_rcpt(w, "192.0.2.7", paths[0]), REPLY_MAILBOX_UNKNOWN, "recipient", paths[0]);
+	world_close(w);
+	(void)state;
+}
+
 /* Trusted clients and programs of this host meet only what holds for everybody; so do networks not meant. */
 static void test_who_is_asked(void **state)
 {
@@ -441,6 +508,9 @@ int main(void)
 		cmocka_unit_test(test_stages_that_are_asked_at_once),
 		cmocka_unit_test(test_harvest),
 		cmocka_unit_test(test_harvest_goes_by_networks_of_ipv6),
+		cmocka_unit_test(test_harvest_by_many_networks_of_one_owner_ends),
+		cmocka_unit_test(test_harvest_by_more_networks_than_are_remembered),
+		cmocka_unit_test(test_a_local_part_that_names_a_host_is_not_passed_on),
 		cmocka_unit_test(test_who_is_asked),
 		cmocka_unit_test(test_the_order_is_the_configurations),
 		cmocka_unit_test(test_stages),
