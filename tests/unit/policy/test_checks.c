@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The list of checks: each of them by tables, their order, who is excused, what is counted and remembered. */
+#include <stdio.h>
+
 #include "policy_test.h"
 
 static const struct directory_domain domains[] = {
