@@ -43,7 +43,7 @@
 #define IPC_FIELDS_RELOAD_ASK(F) F(u8, reserved)
 #define IPC_FIELDS_RELOADED(F) F(u8, ok) F(span, text)
 #define IPC_FIELDS_ROLES_ASK(F) F(u8, reserved)
-#define IPC_FIELDS_ROLES(F) F(list, lines) /* "smtpd 0 pid 4711 restarts 0" */
+#define IPC_FIELDS_ROLES(F) F(list, lines) F(list, troubles) /* each a JSON object */
 
 #define IPC_FIELDS_QUEUE_STATUS_ASK(F) F(u8, reserved)
 /* oldest: none or one encoded ipc_queue_one, of which one recipient that waits is shown; down: the worst of

@@ -25,7 +25,7 @@
 struct policy_context {
 	struct span hostname;
 	const struct conf_checks *checks;
-	const struct directory_table *directory; /* NULL: not read yet, or not readable */
+	const struct directory_view *directory; /* NULL: not read yet, or not readable */
 	struct policy_routes relays;             /* domains of ours that are kept elsewhere */
 	struct policy_routes routes;             /* for all others */
 	/* Domains whose files could not be read: nobody there is "unknown". */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* May this client go on? The list of checks is asked, and what follows from the answer is kept. */
 #include "clock.h"
-#include "policy_role.h"
+#include "lookups.h"
 
 #define WHY_BYTES_MAX 4096
 
@@ -62,11 +62,11 @@ static struct policy_input input_of(const struct ipc_check_ask *ask)
 }
 
 void checks_decide(struct policy_role *p, struct channel *to, uint32_t request, const struct ipc_check_ask *ask,
-	const struct policy_facts *facts)
+	const struct policy_facts *facts, struct lookup *lookup)
 {
 	struct policy_trail trail;
 	struct buf why;
-	struct policy_context context = generation_context(p);
+	struct policy_context context = lookup != NULL ? lookup_context(lookup) : generation_context(p);
 	struct policy_input input = input_of(ask);
 	input.facts = *facts;
 	struct policy_verdict verdict = policy_ask(&context, &input, &trail);
@@ -89,18 +89,60 @@ static bool passes(const struct policy_context *context, const struct ipc_check_
 	return policy_ask(context, &input, &trail).opinion != POLICY_REFUSE;
 }
 
-bool checks_answer(struct peer *peer, const struct channel_message *message)
+/* All names are known, or will not be: facts are next. Takes the lookup. */
+static void proceed(struct peer *peer, const struct channel_message *message, const struct ipc_check_ask *ask,
+	struct lookup *lookup)
 {
 	static const struct policy_facts none;
 	struct policy_role *p = peer->owner;
+	struct policy_context context = lookup != NULL ? lookup_context(lookup) : generation_context(p);
+	struct policy_input input = input_of(ask);
+	struct policy_wants wants = policy_wants(&context, &input);
+	if (wants.mailbox && passes(&context, ask) && facts_wait(peer, message, ask, &wants, lookup))
+		return;
+	checks_decide(p, message->from, message->request, ask, &none, lookup);
+	lookup_free(lookup);
+}
+
+/* On a thread: the one name that the checks look up. */
+static void look(struct lookup *l)
+{
+	struct ipc_check_ask ask;
+	struct directory_address address;
+	uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
+	if (ipc_get_check_ask(span_of(l->body, l->body_len), &ask)
+	    && policy_address(ask.recipient, domain_text, &address))
+		directory_lookup(&l->view, address);
+}
+
+static void looked(struct lookup *l)
+{
+	struct ipc_check_ask ask;
+	struct channel_message message = lookup_message(l);
+	if (message.from != NULL && ipc_get_check_ask(message.body, &ask))
+		proceed(l->peer, &message, &ask, l);
+	else
+		lookup_free(l);
+}
+
+/* Whether the answer depends on a name that is not known yet; a client that is refused anyway asks for none. */
+static bool misses_a_name(struct lookup *l, const struct ipc_check_ask *ask)
+{
+	struct policy_context context = lookup_context(l);
+	passes(&context, ask);
+	return l->answers.missing;
+}
+
+bool checks_answer(struct peer *peer, const struct channel_message *message)
+{
 	struct ipc_check_ask ask;
 	if (!ipc_get_check_ask(message->body, &ask) || ask.at >= SMTP_STAGE_COUNT
 	    || ask.stages >= SMTP_STAGE(SMTP_STAGE_COUNT))
 		return false;
-	struct policy_context context = generation_context(p);
-	struct policy_input input = input_of(&ask);
-	struct policy_wants wants = policy_wants(&context, &input);
-	if (!wants.mailbox || !passes(&context, &ask) || !facts_wait(p, peer, message, &ask, &wants))
-		checks_decide(p, message->from, message->request, &ask, &none);
+	struct lookup *lookup = ask.at == SMTP_AT_RCPT ? lookup_begin(peer, message) : NULL;
+	if (lookup != NULL && misses_a_name(lookup, &ask))
+		lookup_go(lookup, LOOKUP_MS_MAX, look, looked);
+	else
+		proceed(peer, message, &ask, lookup);
 	return true;
 }

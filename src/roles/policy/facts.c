@@ -7,7 +7,7 @@
  */
 #include <stdlib.h>
 
-#include "policy_role.h"
+#include "lookups.h"
 
 #define MAILBOX_PATIENCE_MS 2000
 
@@ -17,6 +17,7 @@ struct wait {
 	uint32_t incarnation;   /* ... at the other end of this channel */
 	uint32_t request;
 	struct ipc_check_ask ask;
+	struct lookup *lookup;  /* or NULL */
 	uint8_t body[];         /* that its spans point into */
 };
 
@@ -30,20 +31,23 @@ static void on_mailbox(void *arg, const struct channel_message *message)
 	p->waiting_questions--;
 	if (w->peer->channel != NULL && w->peer->incarnation == w->incarnation) {
 		struct policy_facts facts = { .mailbox = (enum policy_mailbox)state.state };
-		checks_decide(p, w->peer->channel, w->request, &w->ask, &facts);
+		checks_decide(p, w->peer->channel, w->request, &w->ask, &facts, w->lookup);
 	}
+	lookup_free(w->lookup);
 	free(w);
 }
 
-bool facts_wait(struct policy_role *p, struct peer *peer, const struct channel_message *message,
-	const struct ipc_check_ask *ask, const struct policy_wants *wants)
+bool facts_wait(struct peer *peer, const struct channel_message *message, const struct ipc_check_ask *ask,
+	const struct policy_wants *wants, struct lookup *lookup)
 {
+	struct policy_role *p = peer->owner;
 	if (!wants->mailbox || p->delivery == NULL || p->waiting_questions >= POLICY_WAITING_MAX)
 		return false;
 	struct wait *w = malloc(sizeof(*w) + message->body.len);
 	if (w == NULL)
 		return false;
-	*w = (struct wait){ .role = p, .peer = peer, .incarnation = peer->incarnation, .request = message->request };
+	*w = (struct wait){ .role = p, .peer = peer, .incarnation = peer->incarnation, .request = message->request,
+		.lookup = lookup };
 	memcpy(w->body, message->body.ptr, message->body.len);
 	struct ipc_mailbox_ask say = { .domain = wants->domain, .user = wants->user, .bytes = ask->size };
 	struct channel_question question = { IPC_MAILBOX_ASK, -1, MAILBOX_PATIENCE_MS, on_mailbox, w };

@@ -9,6 +9,7 @@ static const struct directory_domain domains[] = {
 struct world {
 	struct conf *conf;
 	struct directory_table *table;
+	struct directory_view view;
 	struct policy_state state;
 	struct policy_context context;
 	struct policy_trail trail;
@@ -17,15 +18,16 @@ struct world {
 static struct world *world_open(const char *sections)
 {
 	static struct world w;
-	struct directory_source source = { domains, COUNT(domains), { 1, 2 } };
+	struct directory_source source = { .domains = domains, .domain_count = COUNT(domains) };
 	struct buf problems;
 	buf_init(&problems, 65536);
 	w.conf = test_conf(sections);
 	w.table = directory_table_new(&source, &problems);
+	w.view.table = w.table;
 	buf_fini(&problems);
 	policy_state_init(&w.state, test_secret);
 	w.context = (struct policy_context){ .hostname = w.conf->hostname, .checks = &w.conf->checks,
-		.directory = w.table, .state = &w.state, .now_us = 1000 * SECOND };
+		.directory = &w.view, .state = &w.state, .now_us = 1000 * SECOND };
 	return &w;
 }
 
