@@ -10,15 +10,13 @@
 #include "address.h"
 #include "aliases_includes.h"
 #include "cli.h"
+#include "cli_tables.h"
 #include "cli_user.h"
 #include "clock.h"
 #include "directory.h"
 #include "file.h"
 #include "mailbox_state.h"
 #include "reply.h"
-#include "source_set.h"
-
-#define SECRET_BYTES_MAX 4096
 
 struct asked {
 	const struct conf *conf;
@@ -34,20 +32,6 @@ static int usage(void)
 		"       waybill mailbox disable ADDRESS [--for-good | --moved ADDRESS]\n"
 		"       waybill mailbox enable ADDRESS   [-c FILE]\n");
 	return CLI_USAGE;
-}
-
-static void read_file(struct span path, struct buf *text, struct directory_file *file_out)
-{
-	buf_init(text, CLI_USERS_BYTES_MAX);
-	if (path.len > 0 && file_read_path((const char *)path.ptr, text) < 0)
-		fprintf(stderr, "waybill: %.*s cannot be read\n", SPAN_FMT(path));
-	*file_out = (struct directory_file){ path, buf_span(text) };
-}
-
-static bool read_include(void *arg, const char *path, struct buf *text)
-{
-	(void)arg;
-	return file_read_path(path, text) >= 0;
 }
 
 /* The reply that senders get, "450 4.2.1", for a key. */
@@ -164,37 +148,6 @@ static int say_match(const struct asked *a, const struct directory_match *match)
 	return look(a, match);
 }
 
-/* A source that this domain asks; the others stay away. */
-static void source_open(const struct asked *a, unsigned number, struct source_set *set)
-{
-	char why[SOURCE_WHY_BYTES_MAX];
-	struct source_settings settings;
-	struct buf secret;
-	if (number == 0 || set->items[number - 1] != NULL || !source_set_settings(a->conf, number, &settings))
-		return;
-	struct span file = number <= a->conf->sources.count ? a->conf->sources.items[number - 1].password_file
-		: (struct span){ NULL, 0 };
-	buf_init(&secret, SECRET_BYTES_MAX);
-	if (file.len > 0 && file_read_path((const char *)file.ptr, &secret) < 0)
-		fprintf(stderr, "waybill: %.*s cannot be read\n", SPAN_FMT(file));
-	settings.secret = source_secret_of(buf_span(&secret));
-	set->items[number - 1] = source_new(&settings, why);
-	if (set->items[number - 1] == NULL)
-		fprintf(stderr, "waybill: %.*s: %s\n", SPAN_FMT(settings.name), why);
-	buf_fini(&secret);
-}
-
-static void sources_open(const struct asked *a, struct directory_domain *domain, struct source_set *set)
-{
-	*set = (struct source_set){ .count = SOURCE_SET_MAX };
-	domain->users_source = source_set_number(a->conf, &a->domain->users);
-	domain->aliases_source = source_set_number(a->conf, &a->domain->aliases);
-	domain->domains_source = source_set_number(a->conf, &a->domain->domains);
-	source_open(a, domain->users_source, set);
-	source_open(a, domain->aliases_source, set);
-	source_open(a, domain->domains_source, set);
-}
-
 /* `problems`: of the files, as lines. */
 static int look_up(const struct asked *a, const struct directory_table *table, const struct source_set *set,
 	struct span problems)
@@ -218,17 +171,17 @@ static int show(const struct asked *a)
 	struct aliases_includes includes = { 0 };
 	struct directory_file included[ALIASES_INCLUDES_MAX];
 	struct buf users, aliases, problems;
-	struct source_set set;
+	struct source_set set = { .count = SOURCE_SET_MAX };
 	struct directory_domain domain = { .name = a->domain->name, .subaddress = a->domain->subaddress,
 		.exact_case = a->domain->local_parts == CONF_LOCAL_EXACT, .postmaster = a->conf->postmaster,
 		.catch_all = a->domain->catch_all };
-	read_file(a->domain->users.path, &users, &domain.users);
-	read_file(a->domain->aliases.path, &aliases, &domain.aliases);
+	cli_table_read(a->domain->users.path, &users, &domain.users);
+	cli_table_read(a->domain->aliases.path, &aliases, &domain.aliases);
 	buf_init(&problems, 65536);
-	aliases_includes_add(&includes, domain.aliases.text, read_include, NULL);
+	aliases_includes_add(&includes, domain.aliases.text, cli_include_read, NULL);
 	for (size_t i = 0; i < includes.count; i++)
 		included[i] = aliases_includes_file(&includes, i);
-	sources_open(a, &domain, &set);
+	cli_sources_open(a->conf, a->domain, &domain, &set);
 	struct directory_source source = { .domains = &domain, .domain_count = 1, .includes = included,
 		.include_count = includes.count };
 	struct directory_table *table = directory_table_new(&source, &problems);

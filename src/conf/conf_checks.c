@@ -9,6 +9,7 @@
 #include "wire.h"
 
 #define CHECKS_AT offsetof(struct conf, checks)
+#define NAME_BYTES_MAX 330 /* the longest address, and "*." */
 
 /* Every list is a pointer and a count. */
 struct any_list {
@@ -23,6 +24,12 @@ static void networks_put(struct buf *out, const struct conf_networks *list)
 		buf_add(out, span_of(list->blocks[i].addr.bytes, sizeof(list->blocks[i].addr.bytes)));
 		wire_put_u8(out, list->blocks[i].prefix_bits);
 	}
+}
+
+static void names_put(struct buf *out, const struct conf_names *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		wire_put_span(out, list->items[i]);
 }
 
 static void words_put(struct buf *out, const struct conf_order *list)
@@ -41,12 +48,16 @@ static void value_put(struct buf *out, const struct conf_option *option, const v
 		return;
 	case CONF_TYPE_NETWORKS:
 	case CONF_TYPE_CHOICES:
+	case CONF_TYPE_NAMES:
+	case CONF_TYPE_MAILS:
 		memcpy(&list, field, sizeof(list));
 		wire_put_u32(out, (uint32_t)list.count);
 		if (option->type == CONF_TYPE_NETWORKS)
 			networks_put(out, field);
-		else
+		else if (option->type == CONF_TYPE_CHOICES)
 			words_put(out, field);
+		else
+			names_put(out, field);
 		return;
 	default:
 		memcpy(&number, field, sizeof(number));
@@ -55,15 +66,33 @@ static void value_put(struct buf *out, const struct conf_option *option, const v
 	}
 }
 
+/* Of a setting that stands in several sections, how many there are. */
+static size_t sections_of(const struct conf_option *option)
+{
+	return option->section == CONF_SECTION_RATE ? CONF_RATE_OF_COUNT : 1;
+}
+
+/* Where the n-th section's members lie, against which the option's offsets count. */
+static uint8_t *base_of(const struct conf_option *option, const struct conf_checks *checks, size_t n)
+{
+	uint8_t *at = (uint8_t *)(uintptr_t)checks;
+	if (option->section == CONF_SECTION_RATE)
+		return at + offsetof(struct conf_checks, rates) + n * sizeof(struct conf_rate);
+	return at - CHECKS_AT;
+}
+
 void conf_checks_write(const struct conf *conf, struct buf *out)
 {
-	const uint8_t *base = (const uint8_t *)conf;
 	for (size_t i = 0; i < conf_option_count; i++) {
 		const struct conf_option *option = &conf_options[i];
-		if (!conf_section_is_check(option->section))
-			continue;
-		wire_put_u32(out, conf->lines[i]);
-		value_put(out, option, base + option->offset);
+		for (size_t n = 0; conf_section_is_check(option->section) && n < sections_of(option); n++) {
+			const uint8_t *base = base_of(option, &conf->checks, n);
+			uint32_t line = 0;
+			if (option->line_offset > 0)
+				memcpy(&line, base + option->line_offset, sizeof(line));
+			wire_put_u32(out, line);
+			value_put(out, option, base + option->offset);
+		}
 	}
 }
 
@@ -89,9 +118,24 @@ static bool word_get(struct wire_reader *r, const struct conf_option *option, un
 	return *word < 1000 && conf_option_choice(option, *word).len > 0;
 }
 
+static bool name_get(struct reading *in, struct span *name)
+{
+	struct span text = wire_get_span(&in->r);
+	return !in->r.bad && text.len > 0 && text.len <= NAME_BYTES_MAX && arena_copy(in->arena, text, name);
+}
+
 static size_t item_bytes(const struct conf_option *option)
 {
-	return option->type == CONF_TYPE_NETWORKS ? sizeof(struct netblock) : sizeof(unsigned);
+	if (option->type == CONF_TYPE_CHOICES)
+		return sizeof(unsigned);
+	return option->type == CONF_TYPE_NETWORKS ? sizeof(struct netblock) : sizeof(struct span);
+}
+
+static bool item_get(struct reading *in, const struct conf_option *option, void *item)
+{
+	if (option->type == CONF_TYPE_CHOICES)
+		return word_get(&in->r, option, item);
+	return option->type == CONF_TYPE_NETWORKS ? network_get(&in->r, item) : name_get(in, item);
 }
 
 static bool list_get(struct reading *in, const struct conf_option *option, void *field)
@@ -104,8 +148,7 @@ static bool list_get(struct reading *in, const struct conf_option *option, void 
 	uint8_t *items = arena_alloc(in->arena, (list.count > 0 ? list.count : 1) * each);
 	bool good = items != NULL;
 	for (size_t i = 0; good && i < list.count; i++)
-		good = option->type == CONF_TYPE_NETWORKS ? network_get(&in->r, (void *)(items + i * each))
-			: word_get(&in->r, option, (void *)(items + i * each));
+		good = item_get(in, option, items + i * each);
 	list.items = items;
 	memcpy(field, &list, sizeof(list));
 	return good;
@@ -122,6 +165,8 @@ static bool value_get(struct reading *in, const struct conf_option *option, void
 		return !in->r.bad;
 	case CONF_TYPE_NETWORKS:
 	case CONF_TYPE_CHOICES:
+	case CONF_TYPE_NAMES:
+	case CONF_TYPE_MAILS:
 		return list_get(in, option, field);
 	default:
 		number = wire_get_u64(&in->r);
@@ -133,17 +178,17 @@ static bool value_get(struct reading *in, const struct conf_option *option, void
 bool conf_checks_read(struct span bytes, struct arena *arena, struct conf_checks *checks_out)
 {
 	struct reading in = { .r = { .rest = bytes }, .arena = arena };
-	uint8_t *base = (uint8_t *)checks_out;
 	memset(checks_out, 0, sizeof(*checks_out));
 	for (size_t i = 0; i < conf_option_count; i++) {
 		const struct conf_option *option = &conf_options[i];
-		if (!conf_section_is_check(option->section))
-			continue;
-		uint32_t line = wire_get_u32(&in.r);
-		if (option->line_offset > 0)
-			memcpy(base + (option->line_offset - CHECKS_AT), &line, sizeof(line));
-		if (!value_get(&in, option, base + (option->offset - CHECKS_AT)))
-			return false;
+		for (size_t n = 0; conf_section_is_check(option->section) && n < sections_of(option); n++) {
+			uint8_t *base = base_of(option, checks_out, n);
+			uint32_t line = wire_get_u32(&in.r);
+			if (option->line_offset > 0)
+				memcpy(base + option->line_offset, &line, sizeof(line));
+			if (!value_get(&in, option, base + option->offset))
+				return false;
+		}
 	}
 	return wire_done(&in.r);
 }

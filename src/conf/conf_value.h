@@ -85,6 +85,12 @@ bool conf_value_pattern(struct span text, struct buf *out, const char **why_out)
 /* Permissions of a file: three octal digits, and a 0 before them or not. */
 bool conf_value_mode(struct span text, uint32_t *mode_out, const char **why_out);
 
+/* Appends a name, or all below one: a domain as conf_value_domain writes it, or "*." and one. */
+bool conf_value_name_pattern(struct span text, struct buf *out, const char **why_out);
+
+/* The same, or an address as conf_value_mailbox writes it: what has an "@". */
+bool conf_value_mail_pattern(struct span text, struct buf *out, const char **why_out);
+
 /* The title of a listen section. */
 bool conf_value_label(struct span text, struct span *label_out, const char **why_out);
 

@@ -10,6 +10,7 @@
 #include "buckets.h"
 #include "conf_checks.h"
 
+#define POLICY_RATES_MAX 200000    /* clients, networks, senders and recipients that are being limited; the same */
 #define POLICY_NETWORKS_MAX 100000 /* whose unknown recipients are counted; 100 bytes each */
 
 struct policy_counts {
@@ -22,6 +23,7 @@ struct policy_counts {
 struct policy_state {
 	struct policy_counts counts[CONF_CHECK_COUNT];
 	struct buckets unknown; /* recipients, by the client's network */
+	struct buckets rates;   /* by who is limited in what */
 };
 
 /* `hash_key` is random. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* May this client go on? The list of checks is asked, and what follows from the answer is kept. */
+#include "checked.h"
 #include "clock.h"
 #include "lookups.h"
 
@@ -53,12 +54,39 @@ void checks_say_stages(struct policy_role *p, struct channel *to)
 	buf_fini(&text);
 }
 
-static struct policy_input input_of(const struct ipc_check_ask *ask)
+static struct ipc_checked answer_of(const struct policy_verdict *verdict)
 {
+	return (struct ipc_checked){ .key = (uint16_t)verdict->key, .seconds = verdict->seconds,
+		.stage = (uint8_t)verdict->stage, .check = span_str(verdict->check), .line = verdict->line,
+		.moved_to = verdict->moved_to };
+}
+
+static struct policy_input input_of(const struct policy_role *p, const struct ipc_check_ask *ask)
+{
+	bool trusted = ask->dry != 0 ? generation_trusts(p, &ask->client) : ask->trusted != 0;
 	return (struct policy_input){ .at = (enum smtp_stage)ask->at, .stages = ask->stages, .client = ask->client,
-		.server = ask->server, .trusted = ask->trusted != 0, .lmtp = ask->lmtp != 0,
+		.server = ask->server, .trusted = trusted, .lmtp = ask->lmtp != 0,
 		.talked_first = ask->talked_first != 0, .helo = ask->helo, .sender = ask->sender, .recipient = ask->recipient,
 		.size = ask->size, .bytes = ask->bytes };
+}
+
+/* What happens when it is asked, with the verdict of each check in words; nothing else does. */
+static void decide_dry(const struct policy_context *context, struct policy_input *input, struct channel *to,
+	uint32_t request)
+{
+	struct policy_context talkative = *context;
+	struct policy_trail trail;
+	struct buf why, steps;
+	buf_init(&why, WHY_BYTES_MAX);
+	buf_init(&steps, CHANNEL_BODY_BYTES_MAX / 2);
+	talkative.why = &why;
+	struct policy_verdict verdict = policy_ask(&talkative, input, &trail);
+	struct ipc_checked answer = answer_of(&verdict);
+	checked_steps_put(&steps, &trail, &why);
+	answer.steps = buf_span(&steps);
+	say(to, request, &answer);
+	buf_fini(&why);
+	buf_fini(&steps);
 }
 
 void checks_decide(struct policy_role *p, struct channel *to, uint32_t request, const struct ipc_check_ask *ask,
@@ -67,12 +95,14 @@ void checks_decide(struct policy_role *p, struct channel *to, uint32_t request, 
 	struct policy_trail trail;
 	struct buf why;
 	struct policy_context context = lookup != NULL ? lookup_context(lookup) : generation_context(p);
-	struct policy_input input = input_of(ask);
+	struct policy_input input = input_of(p, ask);
 	input.facts = *facts;
+	if (ask->dry != 0) {
+		decide_dry(&context, &input, to, request);
+		return;
+	}
 	struct policy_verdict verdict = policy_ask(&context, &input, &trail);
-	struct ipc_checked answer = { .key = (uint16_t)verdict.key, .seconds = verdict.seconds,
-		.stage = (uint8_t)verdict.stage, .check = span_str(verdict.check), .line = verdict.line,
-		.moved_to = verdict.moved_to };
+	struct ipc_checked answer = answer_of(&verdict);
 	buf_init(&why, WHY_BYTES_MAX);
 	if (verdict.opinion == POLICY_REFUSE)
 		answer.why = reason_of(&context, &input, &why);
@@ -81,12 +111,48 @@ void checks_decide(struct policy_role *p, struct channel *to, uint32_t request, 
 	buf_fini(&why);
 }
 
+static struct ipc_check_counts counts_of(const struct policy_role *p, const struct policy_context *context,
+	enum conf_check check)
+{
+	const struct conf_order *order = &context->checks->order;
+	const struct policy_counts *counts = &p->state.counts[check];
+	size_t place = 0;
+	while (place < order->count && order->items[place] != check)
+		place++;
+	return (struct ipc_check_counts){ .name = span_str(policy_check_name(check)),
+		.place = place < order->count ? (uint8_t)(place + 1) : 0, .stages = policy_check_stages(context, check),
+		.everybody = policy_check_is_for_everybody(check), .asked = counts->asked, .accepted = counts->accepted,
+		.deferred = counts->deferred, .refused = counts->refused };
+}
+
+bool checks_counts(struct policy_role *p, const struct channel_message *message)
+{
+	struct policy_context context = generation_context(p);
+	struct buf list, item;
+	buf_init(&list, CHANNEL_BODY_BYTES_MAX / 2);
+	buf_init(&item, 4096);
+	for (unsigned i = 0; context.checks != NULL && i < CONF_CHECK_COUNT; i++) {
+		struct ipc_check_counts one = counts_of(p, &context, (enum conf_check)i);
+		buf_clear(&item);
+		ipc_put_check_counts(&item, &one);
+		ipc_list_add(&list, buf_span(&item));
+	}
+	struct ipc_checks answer = { .counts = buf_span(&list) };
+	struct buf *out = channel_answer_begin(message->from, IPC_CHECKS, message->request, -1);
+	if (out != NULL) {
+		ipc_put_checks(out, &answer);
+		channel_end(message->from);
+	}
+	buf_fini(&list);
+	buf_fini(&item);
+	return true;
+}
+
 /* Nobody else is asked about a client that is refused anyway: that would cost time, and show in it. */
-static bool passes(const struct policy_context *context, const struct ipc_check_ask *ask)
+static bool passes(const struct policy_context *context, struct policy_input *input)
 {
 	struct policy_trail trail;
-	struct policy_input input = input_of(ask);
-	return policy_ask(context, &input, &trail).opinion != POLICY_REFUSE;
+	return policy_ask(context, input, &trail).opinion != POLICY_REFUSE;
 }
 
 /* All names are known, or will not be: facts are next. Takes the lookup. */
@@ -96,9 +162,9 @@ static void proceed(struct peer *peer, const struct channel_message *message, co
 	static const struct policy_facts none;
 	struct policy_role *p = peer->owner;
 	struct policy_context context = lookup != NULL ? lookup_context(lookup) : generation_context(p);
-	struct policy_input input = input_of(ask);
+	struct policy_input input = input_of(p, ask);
 	struct policy_wants wants = policy_wants(&context, &input);
-	if (wants.mailbox && passes(&context, ask) && facts_wait(peer, message, ask, &wants, lookup))
+	if (wants.mailbox && passes(&context, &input) && facts_wait(peer, message, ask, &wants, lookup))
 		return;
 	checks_decide(p, message->from, message->request, ask, &none, lookup);
 	lookup_free(lookup);
@@ -129,15 +195,17 @@ static void looked(struct lookup *l)
 static bool misses_a_name(struct lookup *l, const struct ipc_check_ask *ask)
 {
 	struct policy_context context = lookup_context(l);
-	passes(&context, ask);
+	struct policy_input input = input_of(l->role, ask);
+	passes(&context, &input);
 	return l->answers.missing;
 }
 
 bool checks_answer(struct peer *peer, const struct channel_message *message)
 {
+	const struct policy_role *p = peer->owner;
 	struct ipc_check_ask ask;
 	if (!ipc_get_check_ask(message->body, &ask) || ask.at >= SMTP_STAGE_COUNT
-	    || ask.stages >= SMTP_STAGE(SMTP_STAGE_COUNT))
+	    || ask.stages >= SMTP_STAGE(SMTP_STAGE_COUNT) || (ask.dry == 0 && peer == &p->peers[POLICY_CONSOLE_SLOT]))
 		return false;
 	struct lookup *lookup = ask.at == SMTP_AT_RCPT ? lookup_begin(peer, message) : NULL;
 	if (lookup != NULL && misses_a_name(lookup, &ask))

@@ -15,6 +15,7 @@
 #define POLICY_FILE_BYTES_MAX (256u << 20)
 #define POLICY_ROUTES_MAX 10000
 #define POLICY_CHECKS_BYTES_MAX (8u << 20)
+#define POLICY_TRUST_MAX 1000
 
 static bool keep(struct span text, struct span *copy_out)
 {
@@ -76,6 +77,8 @@ static void generation_free(struct generation *g)
 	routes_free(g->routes, g->route_count);
 	routes_free(g->relays, g->relay_count);
 	directory_table_free(g->table);
+	policy_list_free(g->allow);
+	policy_list_free(g->deny);
 	arena_reset(&g->arena);
 	buf_fini(&g->problems);
 	free(g->unavailable);
@@ -83,6 +86,34 @@ static void generation_free(struct generation *g)
 	free(g->postmaster);
 	free(g->hostname);
 	free(g);
+}
+
+static bool trust_take(struct generation *g, ipc_list list)
+{
+	struct span item;
+	g->trust = arena_alloc(&g->arena, POLICY_TRUST_MAX * sizeof(*g->trust));
+	while (g->trust != NULL && g->trust_count < POLICY_TRUST_MAX && ipc_list_next(&list, &item))
+		if (!netblock_parse(item, &g->trust[g->trust_count++]))
+			return false;
+	return g->trust != NULL;
+}
+
+bool generation_trusts(const struct policy_role *p, const struct netaddr *client)
+{
+	for (size_t i = 0; p->used != NULL && i < p->used->trust_count; i++)
+		if (netblock_contains(&p->used->trust[i], client))
+			return true;
+	return false;
+}
+
+static bool lists_make(struct policy_role *p, struct generation *g)
+{
+	g->allow = policy_list_new(g->hash_key);
+	g->deny = policy_list_new(g->hash_key);
+	if (g->allow == NULL || g->deny == NULL || !policy_list_add(g->allow, &g->checks.allow)
+	    || !policy_list_add(g->deny, &g->checks.deny))
+		role_fail(&p->role, "out of memory");
+	return true;
 }
 
 bool generation_setup(struct policy_role *p, struct span body)
@@ -103,7 +134,9 @@ bool generation_setup(struct policy_role *p, struct span body)
 	g->log_json = say.log_json != 0;
 	buf_init(&g->problems, 65536);
 	arena_init(&g->arena, POLICY_CHECKS_BYTES_MAX);
-	return conf_checks_read(say.checks, &g->arena, &g->checks);
+	if (!trust_take(g, say.trust))
+		return false;
+	return conf_checks_read(say.checks, &g->arena, &g->checks) && lists_make(p, g);
 }
 
 bool generation_domain(struct policy_role *p, struct span body)
@@ -268,5 +301,5 @@ struct policy_context generation_context_of(const struct policy_role *p, const s
 		.relays = { g->relays, g->relay_count },
 		.routes = { g->routes, g->route_count }, .unavailable_domains = g->unavailable,
 		.unavailable_count = g->unavailable_count, .expansion = g->limits,
-		.state = &p->state, .now_us = clock_mono_us() };
+		.allow = g->allow, .deny = g->deny, .state = &p->state, .now_us = clock_mono_us() };
 }

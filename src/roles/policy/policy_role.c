@@ -42,6 +42,8 @@ static void on_closed(void *arg, const char *reason)
 	peer->incarnation++;
 	if (slot == POLICY_QUEUE_SLOT)
 		role_peer_lost(&peer->owner->role, IPC_QUEUE, 0, reason);
+	else if (slot == POLICY_CONSOLE_SLOT)
+		role_peer_lost(&peer->owner->role, IPC_CONSOLE, 0, reason);
 	else
 		role_peer_lost(&peer->owner->role, IPC_SMTPD, (unsigned)slot, reason);
 }
@@ -61,19 +63,30 @@ static bool no_questions(void *arg, const struct channel_message *message)
 	return false;
 }
 
+/* Where this neighbour has its place, or POLICY_PEERS_MAX. */
+static size_t slot_of(enum ipc_role who, unsigned index)
+{
+	if (who == IPC_QUEUE)
+		return POLICY_QUEUE_SLOT;
+	if (who == IPC_CONSOLE)
+		return POLICY_CONSOLE_SLOT;
+	return who == IPC_SMTPD && index < POLICY_CONSOLE_SLOT ? index : POLICY_PEERS_MAX;
+}
+
 static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 {
 	static const struct channel_handlers smtpd = { IPC_POLICY, IPC_SMTPD, answers_smtpd, on_closed };
 	static const struct channel_handlers queue = { IPC_POLICY, IPC_QUEUE, answers_queue, on_closed };
+	static const struct channel_handlers console = { IPC_POLICY, IPC_CONSOLE, answers_console, on_closed };
 	static const struct channel_handlers delivery = { IPC_POLICY, IPC_DELIVERY, no_questions, on_delivery_closed };
 	struct policy_role *p = state;
-	size_t slot = who == IPC_QUEUE ? POLICY_QUEUE_SLOT : index;
+	size_t slot = slot_of(who, index);
 	if (who == IPC_DELIVERY) {
 		channel_close(p->delivery);
 		p->delivery = channel_open(p->role.loop, fd, &delivery, p);
 		return;
 	}
-	if ((who != IPC_QUEUE && (who != IPC_SMTPD || slot == POLICY_QUEUE_SLOT)) || slot >= POLICY_PEERS_MAX) {
+	if (slot == POLICY_PEERS_MAX) {
 		close(fd);
 		return;
 	}
@@ -81,7 +94,8 @@ static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 	channel_close(peer->channel);
 	peer->incarnation++;
 	peer->owner = p;
-	peer->channel = channel_open(p->role.loop, fd, who == IPC_QUEUE ? &queue : &smtpd, peer);
+	peer->channel = channel_open(p->role.loop, fd, who == IPC_QUEUE ? &queue : who == IPC_CONSOLE ? &console : &smtpd,
+		peer);
 	/* Until the directory is there, questions wait: "unknown" and "later" would both be untrue. */
 	if (peer->channel != NULL && !p->built)
 		channel_pause(peer->channel, true);
@@ -91,7 +105,7 @@ static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 
 void policy_built(struct policy_role *p)
 {
-	for (size_t i = 0; i < POLICY_QUEUE_SLOT; i++)
+	for (size_t i = 0; i < POLICY_CONSOLE_SLOT; i++)
 		checks_say_stages(p, p->peers[i].channel);
 	if (p->built)
 		return;

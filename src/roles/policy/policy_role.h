@@ -12,8 +12,9 @@
 #include "role.h"
 #include "sources.h"
 
-#define POLICY_PEERS_MAX 66 /* every smtpd, and queue */
+#define POLICY_PEERS_MAX 67 /* every smtpd, console, and queue */
 #define POLICY_QUEUE_SLOT (POLICY_PEERS_MAX - 1)
+#define POLICY_CONSOLE_SLOT (POLICY_PEERS_MAX - 2)
 #define POLICY_WAITING_MAX 10000 /* questions that wait for facts; with more, the facts are done without */
 
 struct generation;
@@ -66,11 +67,16 @@ void sources_tell(struct policy_role *p);
 struct lookup;
 void lookups_init(struct policy_role *p);
 
+/* Whether the configuration in use trusts this client. */
+bool generation_trusts(const struct policy_role *p, const struct netaddr *client);
+
 /* checks.c: tells an smtpd at which stages it has to ask at once. */
 void checks_say_stages(struct policy_role *p, struct channel *to);
 /* May this client go on? False when the question is malformed. */
 bool checks_answer(struct peer *peer, const struct channel_message *message);
-/* The same when its facts are there; `lookup` has what sources said, or is NULL. */
+/* How often each check decided what. */
+bool checks_counts(struct policy_role *p, const struct channel_message *message);
+/* May this client go on, when its facts are there; `lookup` has what sources said, or is NULL. */
 void checks_decide(struct policy_role *p, struct channel *to, uint32_t request, const struct ipc_check_ask *ask,
 	const struct policy_facts *facts, struct lookup *lookup);
 
@@ -82,5 +88,6 @@ bool facts_wait(struct peer *peer, const struct channel_message *message, const 
 /* answers.c: handlers of the channels; arg is the struct peer. */
 bool answers_smtpd(void *arg, const struct channel_message *message);
 bool answers_queue(void *arg, const struct channel_message *message);
+bool answers_console(void *arg, const struct channel_message *message);
 
 #endif
