@@ -57,7 +57,7 @@ static bool names_file(const struct mbox_dotlock *d, const char *name, const str
 	return fstatat(d->folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && same_file(&st, file);
 }
 
-/* Our own file, in place of one that an earlier process left. -EAGAIN: another server of this host makes the same one. */
+/* Our own file, in place of one that an earlier process left. -EAGAIN: another server of this host makes it too. */
 static int make_own(struct mbox_dotlock *d)
 {
 	struct utsname host;
