@@ -134,7 +134,8 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 	[CONF_SECTION_HARVEST] = { "harvest", NULL,
 		"The check against guessing who has a mailbox. A client's network (IPv4 /24, IPv6 /64) that names too many "
 		"recipients who do not exist is told to come back later, whoever it asks for, until its budget has "
-		"recovered; postmaster can be reached all the time." },
+		"recovered; postmaster can be reached all the time. All networks of an IPv6 /48 together have ten times that "
+		"budget, those of a /32 a hundred times." },
 	[CONF_SECTION_MAILBOX] = { "mailbox", NULL,
 		"The check whether a mailbox here can take the message: one that is full (Maildir++ quota), or would be with "
 		"the declared size, is answered 452." },
