@@ -228,7 +228,8 @@ static bool find(struct asked *a, const char *text)
 	return true;
 }
 
-/* disable ADDRESS [--for-good | --moved ADDRESS], forward ADDRESS --to ADDRESSES [--keep], as a state; false when the words are wrong. */
+/* disable ADDRESS [--for-good | --moved ADDRESS], forward ADDRESS --to ADDRESSES [--keep], as a state; false when the
+ * words are wrong. */
 static bool state_of(int argc, char **argv, enum directory_state *state_out, const char **moved_to_out)
 {
 	*moved_to_out = "";

@@ -216,8 +216,8 @@ const struct conf_option conf_options[] = {
 	  .type = CONF_TYPE_TABLE, .along = "mailboxes", .example = "\"file:/etc/waybill/users\"",
 	  .text = "Who has a mailbox. A file lists the names and is read again when it changes; behind a name and a colon "
 	          "may stand `disabled`, `gone`, `moved=ADDRESS`, `forward=ADDRESSES` (mail goes there and is not kept) or "
-	          "`copy-to=ADDRESSES` (it is kept as well); `waybill mailbox` writes it. `sqlite:`, `pgsql:` and `ldap:` name "
-	          "a section of that kind. `system:` means the accounts of this system, root and those from uid 1000 on. "
+	          "`copy-to=ADDRESSES` (it is kept as well); `waybill mailbox` writes it. `sqlite:`, `pgsql:` and `ldap:` "
+	          "name a section of that kind. `system:` means the accounts of this system, root and those from uid 1000 on. "
 	          "A domain that is passed on may do without, and then takes mail for everybody.",
 	  .reason = "With it, mail to anybody else is refused at RCPT, so that no bounce is needed later." },
 	{ DOMAIN(aliases), .line_offset = offsetof(struct conf_domain, aliases_line), .name = "aliases",
