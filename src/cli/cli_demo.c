@@ -58,6 +58,7 @@ static const char conf_text[] =
 	"helo          { full-name = yes  only-for = {\"127.0.0.3\"} }\n"
 	"sender-domain { full-name = yes  only-for = {\"127.0.0.3\"} }\n"
 	"harvest       { unknown = 5  per = \"1m\"  only-for = {\"127.0.0.3\"} }\n"
+	"greylist      { delay = \"10s\"  only-for = {\"127.0.0.3\"} }\n"
 	"\n"
 	"# The demo's little internet. Any other domain is looked up in the DNS.\n";
 static const char users_text[] =
@@ -164,7 +165,7 @@ static void banner(const struct demo *d, const struct conf *conf)
 	struct buf world;
 	buf_init(&world, 4096);
 	printf("waybill " WAYBILL_VERSION " demo in %s  (everything it keeps is below that folder)\n", d->dir);
-	printf("  SMTP          %.*s    strangers; from 127.0.0.2: trusted\n", SPAN_FMT(smtp));
+	printf("  SMTP          %.*s    strangers; from 127.0.0.2: trusted; from 127.0.0.3: checked\n", SPAN_FMT(smtp));
 	printf("  mailboxes     alice@example.org, bob@example.org, team@example.org (both)\n");
 	printf("                they are Maildirs below %s/mail/example.org\n", d->dir);
 	printf("                disabled@, full@, gone@, moved@example.org take no mail, each for its reason\n");
@@ -174,6 +175,7 @@ static void banner(const struct demo *d, const struct conf *conf)
 	buf_fini(&world);
 	printf("Try:\n");
 	printf("  swaks -s %.*s -t alice@example.org\n", SPAN_FMT(smtp));
+	printf("  swaks -s %.*s --local-interface 127.0.0.3 -t alice@example.org   (450 for 10 s)\n", SPAN_FMT(smtp));
 	printf("  printf 'VRFY alice\\r\\nQUIT\\r\\n' | nc %.*s %.*s\n", SPAN_FMT(span_to(smtp, colon)),
 		SPAN_FMT(span_from(smtp, colon + 1)));
 	printf("  build/waybill send --wait you@greylist.test -c %s/waybill.conf\n", d->dir);

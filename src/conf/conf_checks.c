@@ -9,6 +9,7 @@
 #include "wire.h"
 
 #define CHECKS_AT offsetof(struct conf, checks)
+#define RECIPIENT_BYTES_MAX 512
 
 /* Every list is a pointer and a count. */
 struct any_list {
@@ -23,6 +24,12 @@ static void networks_put(struct buf *out, const struct conf_networks *list)
 		buf_add(out, span_of(list->blocks[i].addr.bytes, sizeof(list->blocks[i].addr.bytes)));
 		wire_put_u8(out, list->blocks[i].prefix_bits);
 	}
+}
+
+static void recipients_put(struct buf *out, const struct conf_recipients *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		wire_put_span(out, list->items[i]);
 }
 
 static void words_put(struct buf *out, const struct conf_order *list)
@@ -40,11 +47,14 @@ static void value_put(struct buf *out, const struct conf_option *option, const v
 		wire_put_u8(out, *(const bool *)field);
 		return;
 	case CONF_TYPE_NETWORKS:
+	case CONF_TYPE_RECIPIENTS:
 	case CONF_TYPE_CHOICES:
 		memcpy(&list, field, sizeof(list));
 		wire_put_u32(out, (uint32_t)list.count);
 		if (option->type == CONF_TYPE_NETWORKS)
 			networks_put(out, field);
+		else if (option->type == CONF_TYPE_RECIPIENTS)
+			recipients_put(out, field);
 		else
 			words_put(out, field);
 		return;
@@ -89,9 +99,28 @@ static bool word_get(struct wire_reader *r, const struct conf_option *option, un
 	return *word < 1000 && conf_option_choice(option, *word).len > 0;
 }
 
+static bool recipient_get(struct reading *in, struct span *recipient)
+{
+	struct span text = wire_get_span(&in->r);
+	uint8_t *copy = text.len > 0 && text.len <= RECIPIENT_BYTES_MAX ? arena_alloc(in->arena, text.len) : NULL;
+	if (copy == NULL)
+		return false;
+	memcpy(copy, text.ptr, text.len);
+	*recipient = span_of(copy, text.len);
+	return true;
+}
+
 static size_t item_bytes(const struct conf_option *option)
 {
-	return option->type == CONF_TYPE_NETWORKS ? sizeof(struct netblock) : sizeof(unsigned);
+	return option->type == CONF_TYPE_NETWORKS ? sizeof(struct netblock)
+		: option->type == CONF_TYPE_RECIPIENTS ? sizeof(struct span) : sizeof(unsigned);
+}
+
+static bool item_get(struct reading *in, const struct conf_option *option, void *item)
+{
+	if (option->type == CONF_TYPE_NETWORKS)
+		return network_get(&in->r, item);
+	return option->type == CONF_TYPE_RECIPIENTS ? recipient_get(in, item) : word_get(&in->r, option, item);
 }
 
 static bool list_get(struct reading *in, const struct conf_option *option, void *field)
@@ -104,8 +133,7 @@ static bool list_get(struct reading *in, const struct conf_option *option, void 
 	uint8_t *items = arena_alloc(in->arena, (list.count > 0 ? list.count : 1) * each);
 	bool good = items != NULL;
 	for (size_t i = 0; good && i < list.count; i++)
-		good = option->type == CONF_TYPE_NETWORKS ? network_get(&in->r, (void *)(items + i * each))
-			: word_get(&in->r, option, (void *)(items + i * each));
+		good = item_get(in, option, items + i * each);
 	list.items = items;
 	memcpy(field, &list, sizeof(list));
 	return good;
@@ -121,6 +149,7 @@ static bool value_get(struct reading *in, const struct conf_option *option, void
 		memcpy(field, &truth, sizeof(truth));
 		return !in->r.bad;
 	case CONF_TYPE_NETWORKS:
+	case CONF_TYPE_RECIPIENTS:
 	case CONF_TYPE_CHOICES:
 		return list_get(in, option, field);
 	default:

@@ -21,6 +21,7 @@ enum conf_check {
 	CONF_CHECK_RELAY,
 	CONF_CHECK_HARVEST,
 	CONF_CHECK_RECIPIENT,
+	CONF_CHECK_GREYLIST,
 	CONF_CHECK_MAILBOX,
 	CONF_CHECK_COUNT
 };
@@ -32,6 +33,12 @@ struct conf_networks {
 
 struct conf_order {
 	const enum conf_check *items; /* each at most once; relay and recipient are among them */
+	size_t count;
+};
+
+/* Addresses "local@domain", the local part as written, and domains; both with A-labels in lower case. */
+struct conf_recipients {
+	const struct span *items;
 	size_t count;
 };
 
@@ -56,6 +63,16 @@ struct conf_checks {
 		uint64_t per_ms;
 		uint32_t unknown_line;
 	} harvest;
+	struct {
+		uint64_t delay_ms; /* 0: there is no greylisting */
+		uint32_t delay_line;
+		uint64_t return_ms;
+		uint64_t keep_ms;
+		uint64_t known_after; /* 0: never */
+		uint64_t entries_max;
+		struct conf_recipients exempt;
+		uint32_t exempt_line;
+	} greylist;
 	struct {
 		bool defer_locked; /* else the queue waits for the lock */
 		uint32_t locked_line;

@@ -40,6 +40,9 @@ bool conf_value_host(struct span text, struct buf *out, const char **why_out);
 /* Appends "local@domain", the local part as written (RFC 5321 section 4.1.2). */
 bool conf_value_mailbox(struct span text, struct buf *out, const char **why_out);
 
+/* Either of the two: what has an "@" is a mailbox. */
+bool conf_value_recipient(struct span text, struct buf *out, const char **why_out);
+
 /* An absolute path without empty parts, "." and ".."; slashes at the end are taken off. */
 bool conf_value_path(struct span text, struct span *path_out, const char **why_out);
 

@@ -34,6 +34,7 @@ struct policy_context {
 	struct directory_limits expansion;
 	const struct policy_state *state;        /* NULL: nothing is remembered, as after a start */
 	uint64_t now_us;                         /* of any clock that never goes back */
+	uint64_t now_ms;                         /* since 1970; should not go back */
 	struct buf *why;                         /* what each check looked at, in words; NULL: not wanted */
 };
 
@@ -51,7 +52,7 @@ struct policy_input {
 	struct span recipient; /* as the client wrote it */
 	uint64_t size;         /* declared bytes, 0: not declared */
 	uint64_t bytes;        /* at END: of the content */
-	struct policy_facts facts;
+	struct policy_facts facts; /* as far as they were looked for */
 	/* Filled by policy_ask before the checks run; spans into `domain_text`. */
 	struct directory_address address;
 	uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
@@ -62,12 +63,14 @@ enum policy_opinion {
 	POLICY_CONTINUE,
 	POLICY_ACCEPT, /* as if it were trusted: only what holds for everybody is asked from here on */
 	POLICY_REFUSE,
+	POLICY_NEEDS,  /* cannot say without a fact; find it, or find that it cannot be found, and ask again */
 	POLICY_SKIP    /* was not asked; only in a trail with words */
 };
 
 struct policy_verdict {
 	enum policy_opinion opinion;
 	enum reply_key key;    /* of REFUSE and, as a whole, of ACCEPT */
+	enum policy_fact fact; /* of NEEDS: one that is not in input->facts.known */
 	uint32_t seconds;
 	struct span moved_to;  /* of REPLY_MAILBOX_MOVED; belongs to the directory */
 	uint32_t line;         /* of the setting behind it; 0: a default */
@@ -91,13 +94,23 @@ struct policy_trail {
 
 /*
  * Asks the checks of every stage in input->stages; the first refusal decides, what none
- * refuses is accepted. The trail lists who was asked, the one that decided last.
+ * refuses is accepted. The trail lists who was asked, the one that decided last. With
+ * POLICY_NEEDS nothing is decided yet.
  */
 struct policy_verdict policy_ask(const struct policy_context *context, struct policy_input *input,
 	struct policy_trail *trail);
 
-/* The facts that are to be gathered before the checks are asked. */
-struct policy_wants policy_wants(const struct policy_context *context, const struct policy_input *input);
+/* Whether a check is in the order and has something to say as configured. */
+bool policy_check_active(const struct conf_checks *checks, enum conf_check check);
+
+/* The facts that checks as configured can need: a set of POLICY_FACT; and whether the DNS is asked for one. */
+unsigned policy_facts_wanted(const struct conf_checks *checks);
+bool policy_asks_dns(const struct conf_checks *checks);
+
+/* Whether the recipient has a mailbox of its own here that could take mail, and whose it is; the spans belong to
+ * the directory. */
+bool policy_mailbox_of(const struct policy_context *context, const struct policy_input *input, struct span *user_out,
+	struct span *domain_out);
 
 /* Records what follows from an answer that was given to a client. */
 void policy_settle(struct policy_state *state, const struct policy_context *context,

@@ -18,15 +18,6 @@ static struct span reason_of(const struct policy_context *context, struct policy
 	return span_from(span_to(buf_span(why), last->why_to), last->why_from);
 }
 
-static void say(struct channel *to, uint32_t request, const struct ipc_checked *answer)
-{
-	struct buf *out = channel_answer_begin(to, IPC_CHECKED, request, -1);
-	if (out == NULL)
-		return;
-	ipc_put_checked(out, answer);
-	channel_end(to);
-}
-
 void checks_say_stages(struct policy_role *p, struct channel *to)
 {
 	struct policy_context context = generation_context(p);
@@ -53,54 +44,39 @@ void checks_say_stages(struct policy_role *p, struct channel *to)
 	buf_fini(&text);
 }
 
-static struct policy_input input_of(const struct ipc_check_ask *ask)
+/* Decided: what follows is kept, and the client is told. Without the client, nothing happened. */
+static void decided(const struct inquirer *from, const struct inquiry_answer *a)
 {
-	return (struct policy_input){ .at = (enum smtp_stage)ask->at, .stages = ask->stages, .client = ask->client,
-		.server = ask->server, .trusted = ask->trusted != 0, .lmtp = ask->lmtp != 0,
-		.talked_first = ask->talked_first != 0, .helo = ask->helo, .sender = ask->sender, .recipient = ask->recipient,
-		.size = ask->size, .bytes = ask->bytes };
-}
-
-void checks_decide(struct policy_role *p, struct channel *to, uint32_t request, const struct ipc_check_ask *ask,
-	const struct policy_facts *facts)
-{
-	struct policy_trail trail;
+	const struct policy_verdict *verdict = a->verdict;
+	struct ipc_checked answer = { .key = (uint16_t)verdict->key, .seconds = verdict->seconds,
+		.stage = (uint8_t)verdict->stage, .check = span_str(verdict->check), .line = verdict->line,
+		.moved_to = verdict->moved_to };
 	struct buf why;
-	struct policy_context context = generation_context(p);
-	struct policy_input input = input_of(ask);
-	input.facts = *facts;
-	struct policy_verdict verdict = policy_ask(&context, &input, &trail);
-	struct ipc_checked answer = { .key = (uint16_t)verdict.key, .seconds = verdict.seconds,
-		.stage = (uint8_t)verdict.stage, .check = span_str(verdict.check), .line = verdict.line,
-		.moved_to = verdict.moved_to };
+	if (from->peer->channel == NULL || from->peer->incarnation != from->incarnation)
+		return;
 	buf_init(&why, WHY_BYTES_MAX);
-	if (verdict.opinion == POLICY_REFUSE)
-		answer.why = reason_of(&context, &input, &why);
-	policy_settle(&p->state, &context, &input, &trail);
-	say(to, request, &answer);
+	if (verdict->opinion == POLICY_REFUSE)
+		answer.why = reason_of(a->context, a->input, &why);
+	policy_settle(&from->peer->owner->state, a->context, a->input, a->trail);
+	struct buf *out = channel_answer_begin(from->peer->channel, IPC_CHECKED, from->request, -1);
+	if (out != NULL) {
+		ipc_put_checked(out, &answer);
+		channel_end(from->peer->channel);
+	}
 	buf_fini(&why);
-}
-
-/* Nobody else is asked about a client that is refused anyway: that would cost time, and show in it. */
-static bool passes(const struct policy_context *context, const struct ipc_check_ask *ask)
-{
-	struct policy_trail trail;
-	struct policy_input input = input_of(ask);
-	return policy_ask(context, &input, &trail).opinion != POLICY_REFUSE;
 }
 
 bool checks_answer(struct peer *peer, const struct channel_message *message)
 {
-	static const struct policy_facts none;
-	struct policy_role *p = peer->owner;
 	struct ipc_check_ask ask;
 	if (!ipc_get_check_ask(message->body, &ask) || ask.at >= SMTP_STAGE_COUNT
 	    || ask.stages >= SMTP_STAGE(SMTP_STAGE_COUNT))
 		return false;
-	struct policy_context context = generation_context(p);
-	struct policy_input input = input_of(&ask);
-	struct policy_wants wants = policy_wants(&context, &input);
-	if (!wants.mailbox || !passes(&context, &ask) || !facts_wait(p, peer, message, &ask, &wants))
-		checks_decide(p, message->from, message->request, &ask, &none);
+	struct policy_input input = { .at = (enum smtp_stage)ask.at, .stages = ask.stages, .client = ask.client,
+		.server = ask.server, .trusted = ask.trusted != 0, .lmtp = ask.lmtp != 0,
+		.talked_first = ask.talked_first != 0, .helo = ask.helo, .sender = ask.sender, .recipient = ask.recipient,
+		.size = ask.size, .bytes = ask.bytes };
+	struct inquirer from = { peer, peer->incarnation, message->request };
+	inquiry_begin(peer->owner, &input, decided, &from);
 	return true;
 }

@@ -129,6 +129,7 @@ bool generation_setup(struct policy_role *p, struct span body)
 	g->log_json = say.log_json != 0;
 	buf_init(&g->problems, 65536);
 	arena_init(&g->arena, POLICY_CHECKS_BYTES_MAX);
+	needs_take(p, &say);
 	return conf_checks_read(say.checks, &g->arena, &g->checks);
 }
 
@@ -284,6 +285,7 @@ static void built(void *arg)
 		log_text(LOG_INFO, "directory", "%zu users, %zu aliases", counts.users, counts.aliases);
 		generation_free(p->used);
 		p->used = g;
+		needs_tune(p, &g->checks);
 	} else {
 		log_text(LOG_OPERATOR, "directory-failed", "not enough memory for the directory; the old one stays");
 	}
@@ -301,11 +303,10 @@ static void built(void *arg)
 
 void generation_start(struct policy_role *p, uint32_t number)
 {
-	struct sandbox box = { 0 };
 	struct generation *g = p->said;
 	if (g == NULL)
 		role_fail(&p->role, "no settings were said");
-	role_confine(&p->role, &box);
+	needs_begin(p, &g->checks);
 	p->said = NULL;
 	g->number = number;
 	/* One at a time: what is being built looks at what is in use. */
@@ -334,5 +335,5 @@ struct policy_context generation_context(const struct policy_role *p)
 		.relays = { g->relays, g->relay_count },
 		.routes = { g->routes, g->route_count }, .unavailable_domains = g->unavailable,
 		.unavailable_count = g->unavailable_count, .expansion = g->limits,
-		.state = &p->state, .now_us = clock_mono_us() };
+		.state = &p->state, .now_us = clock_mono_us(), .now_ms = clock_forward_ms() };
 }

@@ -2,20 +2,26 @@
 /*
  * The policy role: holds the directory and answers smtpd's and queue's questions
  * from it. Private to this folder: policy_role.c (configuration, channels),
- * generation.c (the directory as it is said, built and replaced), answers.c (the
- * questions), checks.c (those about clients), facts.c (what these have to wait for).
+ * needs.c (resolver and state folder, and the sandbox for them), generation.c (the
+ * directory as it is said, built and replaced), answers.c (the questions), checks.c
+ * (those about clients), inquiry.c (one of these until it is decided), facts.h (what it
+ * has to find for that), greylist_keep.c (the greylist and its file).
  */
 #ifndef WAYBILL_ROLES_POLICY_ROLE_H
 #define WAYBILL_ROLES_POLICY_ROLE_H
 
+#include "facts.h"
+#include "greylist.h"
 #include "policy.h"
 #include "role.h"
 
 #define POLICY_PEERS_MAX 66 /* every smtpd, and queue */
 #define POLICY_QUEUE_SLOT (POLICY_PEERS_MAX - 1)
-#define POLICY_WAITING_MAX 10000 /* questions that wait for facts; with more, the facts are done without */
+#define POLICY_INQUIRIES_MAX 10000 /* that wait for facts; others go on without */
+#define INQUIRY_TEXT_BYTES_MAX 16384
 
 struct generation;
+struct greylist_keep;
 
 struct policy_role {
 	struct role role;
@@ -25,8 +31,15 @@ struct policy_role {
 	struct generation *used;
 	struct policy_state state;
 	struct channel *delivery;
-	unsigned waiting_questions;
+	struct facts facts;
+	size_t inquiry_count;
+	struct greylist_keep *greylist_keep; /* NULL: the greylist is off */
+	struct greylist_options greylist_options;
 	bool built;               /* the first directory was built, or could not be */
+	bool greylist_read;       /* the same of the greylist's file */
+	bool open;                /* questions are answered */
+	char *state_folder, *trust_anchor; /* as said before the process was confined */
+	struct buf dns_servers;
 	struct peer {
 		struct policy_role *owner;
 		struct channel *channel;
@@ -34,8 +47,23 @@ struct policy_role {
 	} peers[POLICY_PEERS_MAX];
 };
 
-/* policy_role.c: from now on questions are answered, by the generation in use. */
+/* policy_role.c: a generation came into use. */
 void policy_built(struct policy_role *p);
+/* From now on questions are answered, if there is all that is needed. */
+void policy_open(struct policy_role *p);
+
+/* needs.c: the settings by which the process is made, as they are said; the first ones count. */
+void needs_take(struct policy_role *p, const struct ipc_setup_policy *say);
+/* Makes what these checks need, and confines the process to it; once. */
+void needs_begin(struct policy_role *p, const struct conf_checks *checks);
+/* The settings of the checks that are in use now. */
+void needs_tune(struct policy_role *p, const struct conf_checks *checks);
+
+/* greylist_keep.c: reads the file in the folder, then keeps it. */
+void greylist_keep_begin(struct policy_role *p, const char *folder);
+void greylist_keep_tune(struct policy_role *p);
+/* Writes what is still to be written, then ends the role. */
+void greylist_keep_end(struct policy_role *p);
 
 /* generation.c: SETUP_POLICY, DOMAIN, ROUTE and TABLE as they come; false when malformed. */
 bool generation_setup(struct policy_role *p, struct span body);
@@ -47,17 +75,29 @@ void generation_start(struct policy_role *p, uint32_t number);
 /* What checks may look at now; a context without directory before the first one is built. */
 struct policy_context generation_context(const struct policy_role *p);
 
+/* inquiry.c. Who asked, to answer later. */
+struct inquirer {
+	struct peer *peer;
+	uint32_t incarnation, request;
+};
+
+struct inquiry_answer {
+	const struct policy_context *context;
+	struct policy_input *input;
+	const struct policy_trail *trail;
+	const struct policy_verdict *verdict; /* decided: never POLICY_NEEDS */
+};
+
+typedef void inquiry_fn(const struct inquirer *from, const struct inquiry_answer *answer);
+
+/* Asks the checks and finds the facts that they need. Calls fn once, maybe before it returns; what the
+ * answer points to is valid during that call. Nothing is settled. */
+void inquiry_begin(struct policy_role *p, struct policy_input *input, inquiry_fn *fn, const struct inquirer *from);
+
 /* checks.c: tells an smtpd at which stages it has to ask at once. */
 void checks_say_stages(struct policy_role *p, struct channel *to);
 /* May this client go on? False when the question is malformed. */
 bool checks_answer(struct peer *peer, const struct channel_message *message);
-/* The same when its facts are there. */
-void checks_decide(struct policy_role *p, struct channel *to, uint32_t request, const struct ipc_check_ask *ask,
-	const struct policy_facts *facts);
-
-/* facts.c: the question waits for its facts, checks_decide follows. False: there is nobody to ask. */
-bool facts_wait(struct policy_role *p, struct peer *peer, const struct channel_message *message,
-	const struct ipc_check_ask *ask, const struct policy_wants *wants);
 
 /* answers.c: handlers of the channels; arg is the struct peer. */
 bool answers_smtpd(void *arg, const struct channel_message *message);

@@ -24,6 +24,7 @@
 #define SUPERVISOR_STOP_SMTPD_MS 2500
 #define SUPERVISOR_STOP_OTHERS_MS 1500
 #define SUPERVISOR_WATCH_MS 500
+#define SUPERVISOR_STATE_FOLDER "state" /* below data: what policy keeps */
 
 struct supervisor;
 
