@@ -5,11 +5,15 @@ demo         one demo that the tests of a file share; tests find their own mail 
 fresh_demo   a demo of the test's own, for tests that kill, stop or fill
 server       a maker: server(sections={"limits": {...}}) starts waybilld with such a configuration
 
+Each server's spool takes some hundred MiB at once, so what a test wrote goes when it passed; what a
+failing test wrote stays to be looked at.
+
 Clients from 127.0.0.2 are trusted, from 127.0.0.1 and 127.0.0.3 strangers. No test sleeps to wait
 for something. Stopping a server checks its exit code, that no process is left, and its log for
 sanitizer reports.
 """
 import os
+import shutil
 import sys
 
 import pytest
@@ -21,11 +25,36 @@ from harness.conf import configured_server  # noqa: E402
 from harness.server import Server, demo_server  # noqa: E402
 
 LOG_SHOWN_BYTES_MAX = 6000
+FAILED = pytest.StashKey()
+
+
+failed_files = set()  # of tests of which one failed
+
+
+@pytest.fixture
+def tmp_path(tmp_path, request):
+    yield tmp_path
+    if not request.node.stash.get(FAILED, False):
+        shutil.rmtree(tmp_path, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    server = demo_server(tmp_path_factory.mktemp("demo")).start()
+def module_folder(tmp_path_factory, request):
+    """A maker of folders that last as long as the tests of a file: module_folder("nsd")."""
+    made = []
+
+    def make(name):
+        made.append(tmp_path_factory.mktemp(name))
+        return made[-1]
+    yield make
+    if request.node.path not in failed_files:
+        for folder in made:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def demo(module_folder):
+    server = demo_server(module_folder("demo")).start()
     try:
         yield server
         server.stop()
@@ -66,6 +95,8 @@ def server(tmp_path):
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     if report.failed:
+        item.stash[FAILED] = True
+        failed_files.add(item.path)
         for server in Server.running:
             text = server.log()[server.log_shown:]
             report.sections.append((f"log of {server.dir}", text[-LOG_SHOWN_BYTES_MAX:]))

@@ -71,8 +71,8 @@ domain "{name}" {{ mailboxes = "maildir:{folder}/{{user}}"  users = "file:{folde
 
 
 @pytest.fixture(scope="module")
-def check(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("domain")
+def check(module_folder):
+    folder = module_folder("domain")
     write(folder / "anchor", ANCHOR)
     with name_server(folder, {"test": ZONE, **REVERSE}) as port:
         def run(name, ours=False):

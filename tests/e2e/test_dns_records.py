@@ -47,12 +47,12 @@ ANCHOR = "".join(f"{name}. IN DS 4711 13 2 {'ab' * 32}\n" for name in ("bogus.te
 
 
 @pytest.fixture(scope="module")
-def ask(tmp_path_factory):
+def ask(module_folder):
     """A function from ("TXT plain.test", ...) to {question: (status, [record, ...])}."""
     asker = program("tests/unit/dns/dns_ask")
     if not os.path.exists(asker):
         pytest.skip("built without tests")
-    folder = tmp_path_factory.mktemp("nsd")
+    folder = module_folder("nsd")
     write(folder / "anchor", ANCHOR)
 
     def asked(*questions):

@@ -50,8 +50,8 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("world")
+def world(module_folder):
+    folder = module_folder("world")
     first = demo_server(folder).start()
     first.stop()
     conf = folder / "waybill.conf"

@@ -50,8 +50,8 @@ ANCHOR = "bogus.test. IN DS 4711 13 2 " + "ab" * 32 + "\n"
 
 
 @pytest.fixture(scope="module")
-def zone(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("nsd")
+def zone(module_folder):
+    folder = module_folder("nsd")
     write(folder / "anchor", ANCHOR)
     with name_server(folder, {"test": ZONE}) as port:
         yield port, str(folder / "anchor")

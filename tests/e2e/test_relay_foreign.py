@@ -23,15 +23,15 @@ HEAD_8BIT = b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nCo
 
 
 @pytest.fixture(scope="module")
-def exim(tmp_path_factory):
-    with Exim(tmp_path_factory.mktemp("exim"), EXIM_USERS) as server:
+def exim(module_folder):
+    with Exim(module_folder("exim"), EXIM_USERS) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def via_exim(tmp_path_factory, exim):
+def via_exim(module_folder, exim):
     """Waybill with routes to Exim, which gives mail to example.org back to it."""
-    s = configured_server(tmp_path_factory.mktemp("waybill"), sections={
+    s = configured_server(module_folder("waybill"), sections={
         "queue": QUEUE,
         'route "exim.test"': {"via": exim.via, "connections": "1"},
         'route "narrow.test"': {"via": exim.via, "source": f'"{exim.NARROW}"'},
@@ -204,12 +204,12 @@ WAYS = {"tcp": "no", "unix": "yes"}  # and what quota_full_tempfail is there: a 
 
 
 @pytest.fixture(scope="module")
-def dovecots(tmp_path_factory):
+def dovecots(module_folder):
     started = {}
     try:
         for way, tempfail in WAYS.items():
             users = {"ann": None, "ben": None, "full": 1, "stuck": None}
-            started[way] = Dovecot(tmp_path_factory.mktemp("dovecot-" + way), users, tempfail).start()
+            started[way] = Dovecot(module_folder("dovecot-" + way), users, tempfail).start()
         yield started
     finally:
         for dovecot in started.values():
@@ -217,8 +217,8 @@ def dovecots(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def via_dovecot(tmp_path_factory, dovecots):
-    yield from running(configured_server(tmp_path_factory.mktemp("waybill"), sections={
+def via_dovecot(module_folder, dovecots):
+    yield from running(configured_server(module_folder("waybill"), sections={
         "queue": QUEUE, **{f'domain "{way}.test"': {"via": dovecot.via(way)} for way, dovecot in dovecots.items()}}))
 
 
