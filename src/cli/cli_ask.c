@@ -127,6 +127,18 @@ ssize_t cli_talk_read(struct cli_talk *talk, uint8_t *bytes, size_t len)
 	return (ssize_t)have.len;
 }
 
+bool cli_server_runs(const struct cli_options *options)
+{
+	struct buf path;
+	buf_init(&path, SOCKET_PATH_BYTES_MAX);
+	const char *name = cli_control_path(options->conf_path, &path) ? buf_cstr(&path) : NULL;
+	int fd = name != NULL ? sock_connect_unix(name) : -1;
+	if (fd >= 0)
+		close(fd);
+	buf_fini(&path);
+	return fd >= 0 || fd == -EACCES;
+}
+
 json_t *cli_ask(const struct cli_options *options, json_t *request, int *exit_out)
 {
 	struct cli_talk talk;

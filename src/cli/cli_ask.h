@@ -33,6 +33,9 @@ json_t *cli_talk_next(struct cli_talk *talk, json_t **last_out, int *exit_out);
 ssize_t cli_talk_read(struct cli_talk *talk, uint8_t *bytes, size_t len);
 void cli_talk_close(struct cli_talk *talk);
 
+/* Whether a server can be connected to; says nothing. */
+bool cli_server_runs(const struct cli_options *options);
+
 /* A question with one answer; NULL when there is none. */
 json_t *cli_ask(const struct cli_options *options, json_t *request, int *exit_out);
 

@@ -54,9 +54,13 @@ static const char conf_text[] =
 	"    give-up-after = \"50s\"\n"
 	"}\n"
 	"\n"
+	"# Nothing is wanted from here.\n"
+	"deny { client = {\"127.0.0.4\"} }\n"
+	"\n"
 	"# The checks of strangers hold for clients from here alone, so that all others can play.\n"
 	"helo          { full-name = yes  only-for = {\"127.0.0.3\"} }\n"
 	"sender-domain { full-name = yes  only-for = {\"127.0.0.3\"} }\n"
+	"rate \"client\" { connections = 30  messages = 20  per = \"1m\"  only-for = {\"127.0.0.3\"} }\n"
 	"harvest       { unknown = 5  per = \"1m\"  only-for = {\"127.0.0.3\"} }\n"
 	"greylist      { delay = \"10s\"  only-for = {\"127.0.0.3\"} }\n"
 	"\n"
@@ -165,7 +169,9 @@ static void banner(const struct demo *d, const struct conf *conf)
 	struct buf world;
 	buf_init(&world, 4096);
 	printf("waybill " WAYBILL_VERSION " demo in %s  (everything it keeps is below that folder)\n", d->dir);
-	printf("  SMTP          %.*s    strangers; from 127.0.0.2: trusted; from 127.0.0.3: checked\n", SPAN_FMT(smtp));
+	printf("  SMTP          %.*s    strangers; from 127.0.0.2: trusted\n", SPAN_FMT(smtp));
+	printf("                from 127.0.0.3: strangers that have to pass every check, with small limits;\n"
+		"                from 127.0.0.4: denied\n");
 	printf("  mailboxes     alice@example.org, bob@example.org, team@example.org (both)\n");
 	printf("                they are Maildirs below %s/mail/example.org\n", d->dir);
 	printf("                disabled@, full@, gone@, moved@example.org take no mail, each for its reason\n");
@@ -179,6 +185,9 @@ static void banner(const struct demo *d, const struct conf *conf)
 	printf("  printf 'VRFY alice\\r\\nQUIT\\r\\n' | nc %.*s %.*s\n", SPAN_FMT(span_to(smtp, colon)),
 		SPAN_FMT(span_from(smtp, colon + 1)));
 	printf("  build/waybill send --wait you@greylist.test -c %s/waybill.conf\n", d->dir);
+	printf("  swaks -s %.*s --local-interface 127.0.0.3 --helo localhost -t alice@example.org\n", SPAN_FMT(smtp));
+	printf("  build/waybill check rcpt alice@example.org --from you@there.test --client 127.0.0.3 -c %s/waybill.conf\n",
+		d->dir);
 	printf("  build/waybill trace you@greylist.test -c %s/waybill.conf\n", d->dir);
 	printf("  build/waybill explain 252 450\n");
 	if (d->port_given) {

@@ -6,6 +6,7 @@
 
 #include "cli.h"
 #include "cli_check.h"
+#include "cli_check_rcpt.h"
 #include "cli_explain.h"
 #include "cli_spool.h"
 #include "conf_show.h"
@@ -27,6 +28,8 @@ static int usage(FILE *out, int code)
 		"  user add|remove|list    who has a mailbox\n"
 		"  mailbox show ADDRESS    can it take mail now? also disable and enable\n"
 		"  check config            is the configuration right?\n"
+		"  check rcpt ADDRESS ...  what a client would be told, and which check says so\n"
+		"  check list              the checks of clients, and how often each decided what\n"
 		"  check domain NAME       is everything right in the DNS for this domain's mail?\n"
 		"  reload                  have the server read its configuration again\n"
 		"  spool check|export      look into the store of a server that is not running\n"
@@ -97,8 +100,14 @@ static int check(int argc, char **argv, const struct cli_options *options)
 {
 	if (argc == 3 && strcmp(argv[1], "domain") == 0)
 		return check_domain(argv[2], options);
+	if (argc >= 2 && strcmp(argv[1], "rcpt") == 0)
+		return cli_check_rcpt(argc - 1, argv + 1, options);
+	if (argc == 2 && strcmp(argv[1], "list") == 0)
+		return cli_check_list(options);
 	if (argc < 2 || argc > 3 || strcmp(argv[1], "config") != 0) {
-		fprintf(stderr, "usage: waybill check config [FILE] [--json]\n       waybill check domain NAME [--json]\n");
+		fprintf(stderr, "usage: waybill check config [FILE] [--json]\n       waybill check domain NAME [--json]\n"
+			"       waybill check rcpt ADDRESS --from ADDRESS --client IP ... [--json]\n"
+			"       waybill check list [--json]\n");
 		return CLI_USAGE;
 	}
 	return cli_check_config(argc == 3 ? argv[2] : options->conf_path, options->json);

@@ -91,11 +91,11 @@ static void complain_unknown_setting(struct conf_filling *f, const struct conf_s
 	else if (home == CONF_SECTION_TOP)
 		conf_report_add(report, CONF_ERROR, setting->line,
 			"unknown setting \"%s\" here; it stands outside all sections", name);
-	else if (home < CONF_SECTION_COUNT)
-		complain_homeless(report, setting);
 	else if (nearest != NULL)
 		conf_report_add(report, CONF_ERROR, setting->line,
 			"unknown setting \"%s\" here; did you mean \"%s\"?", name, nearest);
+	else if (home < CONF_SECTION_COUNT)
+		complain_homeless(report, setting);
 	else
 		conf_report_add(report, CONF_ERROR, setting->line, "unknown setting \"%s\" here", name);
 }
@@ -280,4 +280,5 @@ void conf_bind_tree(struct conf_bind *bind, const struct conf_tree *tree)
 	conf_bind_domains(bind, tree->sections);
 	conf_bind_routes(bind, tree->sections);
 	conf_bind_reasons(bind, tree->sections);
+	conf_bind_rates(bind, tree->sections);
 }

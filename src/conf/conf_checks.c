@@ -9,7 +9,7 @@
 #include "wire.h"
 
 #define CHECKS_AT offsetof(struct conf, checks)
-#define RECIPIENT_BYTES_MAX 512
+#define NAME_BYTES_MAX 330 /* the longest address, and "*." */
 
 /* Every list is a pointer and a count. */
 struct any_list {
@@ -26,7 +26,7 @@ static void networks_put(struct buf *out, const struct conf_networks *list)
 	}
 }
 
-static void recipients_put(struct buf *out, const struct conf_recipients *list)
+static void names_put(struct buf *out, const struct conf_names *list)
 {
 	for (size_t i = 0; i < list->count; i++)
 		wire_put_span(out, list->items[i]);
@@ -47,16 +47,17 @@ static void value_put(struct buf *out, const struct conf_option *option, const v
 		wire_put_u8(out, *(const bool *)field);
 		return;
 	case CONF_TYPE_NETWORKS:
-	case CONF_TYPE_RECIPIENTS:
 	case CONF_TYPE_CHOICES:
+	case CONF_TYPE_NAMES:
+	case CONF_TYPE_MAILS:
 		memcpy(&list, field, sizeof(list));
 		wire_put_u32(out, (uint32_t)list.count);
 		if (option->type == CONF_TYPE_NETWORKS)
 			networks_put(out, field);
-		else if (option->type == CONF_TYPE_RECIPIENTS)
-			recipients_put(out, field);
-		else
+		else if (option->type == CONF_TYPE_CHOICES)
 			words_put(out, field);
+		else
+			names_put(out, field);
 		return;
 	default:
 		memcpy(&number, field, sizeof(number));
@@ -65,15 +66,33 @@ static void value_put(struct buf *out, const struct conf_option *option, const v
 	}
 }
 
+/* Of a setting that stands in several sections, how many there are. */
+static size_t sections_of(const struct conf_option *option)
+{
+	return option->section == CONF_SECTION_RATE ? CONF_RATE_OF_COUNT : 1;
+}
+
+/* Where the n-th section's members lie, against which the option's offsets count. */
+static uint8_t *base_of(const struct conf_option *option, const struct conf_checks *checks, size_t n)
+{
+	uint8_t *at = (uint8_t *)(uintptr_t)checks;
+	if (option->section == CONF_SECTION_RATE)
+		return at + offsetof(struct conf_checks, rates) + n * sizeof(struct conf_rate);
+	return at - CHECKS_AT;
+}
+
 void conf_checks_write(const struct conf *conf, struct buf *out)
 {
-	const uint8_t *base = (const uint8_t *)conf;
 	for (size_t i = 0; i < conf_option_count; i++) {
 		const struct conf_option *option = &conf_options[i];
-		if (!conf_section_is_check(option->section))
-			continue;
-		wire_put_u32(out, conf->lines[i]);
-		value_put(out, option, base + option->offset);
+		for (size_t n = 0; conf_section_is_check(option->section) && n < sections_of(option); n++) {
+			const uint8_t *base = base_of(option, &conf->checks, n);
+			uint32_t line = 0;
+			if (option->line_offset > 0)
+				memcpy(&line, base + option->line_offset, sizeof(line));
+			wire_put_u32(out, line);
+			value_put(out, option, base + option->offset);
+		}
 	}
 }
 
@@ -99,28 +118,24 @@ static bool word_get(struct wire_reader *r, const struct conf_option *option, un
 	return *word < 1000 && conf_option_choice(option, *word).len > 0;
 }
 
-static bool recipient_get(struct reading *in, struct span *recipient)
+static bool name_get(struct reading *in, struct span *name)
 {
 	struct span text = wire_get_span(&in->r);
-	uint8_t *copy = text.len > 0 && text.len <= RECIPIENT_BYTES_MAX ? arena_alloc(in->arena, text.len) : NULL;
-	if (copy == NULL)
-		return false;
-	memcpy(copy, text.ptr, text.len);
-	*recipient = span_of(copy, text.len);
-	return true;
+	return !in->r.bad && text.len > 0 && text.len <= NAME_BYTES_MAX && arena_copy(in->arena, text, name);
 }
 
 static size_t item_bytes(const struct conf_option *option)
 {
-	return option->type == CONF_TYPE_NETWORKS ? sizeof(struct netblock)
-		: option->type == CONF_TYPE_RECIPIENTS ? sizeof(struct span) : sizeof(unsigned);
+	if (option->type == CONF_TYPE_CHOICES)
+		return sizeof(unsigned);
+	return option->type == CONF_TYPE_NETWORKS ? sizeof(struct netblock) : sizeof(struct span);
 }
 
 static bool item_get(struct reading *in, const struct conf_option *option, void *item)
 {
-	if (option->type == CONF_TYPE_NETWORKS)
-		return network_get(&in->r, item);
-	return option->type == CONF_TYPE_RECIPIENTS ? recipient_get(in, item) : word_get(&in->r, option, item);
+	if (option->type == CONF_TYPE_CHOICES)
+		return word_get(&in->r, option, item);
+	return option->type == CONF_TYPE_NETWORKS ? network_get(&in->r, item) : name_get(in, item);
 }
 
 static bool list_get(struct reading *in, const struct conf_option *option, void *field)
@@ -149,8 +164,9 @@ static bool value_get(struct reading *in, const struct conf_option *option, void
 		memcpy(field, &truth, sizeof(truth));
 		return !in->r.bad;
 	case CONF_TYPE_NETWORKS:
-	case CONF_TYPE_RECIPIENTS:
 	case CONF_TYPE_CHOICES:
+	case CONF_TYPE_NAMES:
+	case CONF_TYPE_MAILS:
 		return list_get(in, option, field);
 	default:
 		number = wire_get_u64(&in->r);
@@ -162,17 +178,17 @@ static bool value_get(struct reading *in, const struct conf_option *option, void
 bool conf_checks_read(struct span bytes, struct arena *arena, struct conf_checks *checks_out)
 {
 	struct reading in = { .r = { .rest = bytes }, .arena = arena };
-	uint8_t *base = (uint8_t *)checks_out;
 	memset(checks_out, 0, sizeof(*checks_out));
 	for (size_t i = 0; i < conf_option_count; i++) {
 		const struct conf_option *option = &conf_options[i];
-		if (!conf_section_is_check(option->section))
-			continue;
-		uint32_t line = wire_get_u32(&in.r);
-		if (option->line_offset > 0)
-			memcpy(base + (option->line_offset - CHECKS_AT), &line, sizeof(line));
-		if (!value_get(&in, option, base + (option->offset - CHECKS_AT)))
-			return false;
+		for (size_t n = 0; conf_section_is_check(option->section) && n < sections_of(option); n++) {
+			uint8_t *base = base_of(option, checks_out, n);
+			uint32_t line = wire_get_u32(&in.r);
+			if (option->line_offset > 0)
+				memcpy(base + option->line_offset, &line, sizeof(line));
+			if (!value_get(&in, option, base + option->offset))
+				return false;
+		}
 	}
 	return wire_done(&in.r);
 }

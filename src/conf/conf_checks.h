@@ -15,9 +15,12 @@
 
 /* The words of checks.order, in the order of its choices. */
 enum conf_check {
+	CONF_CHECK_ALLOW,
+	CONF_CHECK_DENY,
 	CONF_CHECK_EARLY_TALK,
 	CONF_CHECK_HELO,
 	CONF_CHECK_SENDER_DOMAIN,
+	CONF_CHECK_RATE,
 	CONF_CHECK_RELAY,
 	CONF_CHECK_HARVEST,
 	CONF_CHECK_RECIPIENT,
@@ -36,16 +39,49 @@ struct conf_order {
 	size_t count;
 };
 
-/* Addresses "local@domain", the local part as written, and domains; both with A-labels in lower case. */
-struct conf_recipients {
+#define CONF_LISTED_MAX 200 /* in one list of names, so that all fit into one message between roles */
+
+/* Names and addresses: "example.net", "*.example.net", and "user@example.net" where addresses are possible;
+ * domains as A-labels in lower case. */
+struct conf_names {
 	const struct span *items;
 	size_t count;
+};
+
+/* Who is allowed, or denied. */
+struct conf_listed {
+	struct conf_networks clients;
+	struct conf_names helos, senders, recipients;
+	uint32_t clients_line, helos_line, senders_line, recipients_line;
+};
+
+/* Whose rates are limited; the titles of the sections rate. */
+enum conf_rate_of {
+	CONF_RATE_CLIENT,    /* a host: an IPv4 address, an IPv6 /64 */
+	CONF_RATE_NETWORK,   /* IPv4 /24, IPv6 /56 */
+	CONF_RATE_SENDER,
+	CONF_RATE_RECIPIENT,
+	CONF_RATE_OF_COUNT
+};
+
+enum conf_rate_what {
+	CONF_RATE_CONNECTIONS, CONF_RATE_MESSAGES, CONF_RATE_RECIPIENTS, CONF_RATE_BYTES, CONF_RATE_WHAT_COUNT
+};
+
+/* The most of each within `per_ms`; 0: any number. */
+struct conf_rate {
+	uint32_t line; /* of the section; 0: there is none */
+	uint64_t most[CONF_RATE_WHAT_COUNT];
+	uint32_t most_line[CONF_RATE_WHAT_COUNT];
+	uint64_t per_ms;
+	struct conf_networks only_for; /* empty: for all strangers */
 };
 
 struct conf_checks {
 	struct conf_order order;
 	bool early_refusals;
 	struct conf_networks only_for[CONF_CHECK_COUNT]; /* empty: for all strangers */
+	struct conf_listed allow, deny;
 	struct {
 		uint64_t delay_ms; /* of the greeting; 0: nobody waits */
 		uint32_t delay_line;
@@ -58,6 +94,7 @@ struct conf_checks {
 		bool full_name;
 		uint32_t full_name_line;
 	} sender_domain;
+	struct conf_rate rates[CONF_RATE_OF_COUNT];
 	struct {
 		uint64_t unknown_max; /* within ... */
 		uint64_t per_ms;
@@ -70,7 +107,7 @@ struct conf_checks {
 		uint64_t keep_ms;
 		uint64_t known_after; /* 0: never */
 		uint64_t entries_max;
-		struct conf_recipients exempt;
+		struct conf_names exempt;
 		uint32_t exempt_line;
 	} greylist;
 	struct {
@@ -80,6 +117,9 @@ struct conf_checks {
 };
 
 struct conf;
+
+/* "client", "network", "sender", "recipient". */
+const char *conf_rate_name(enum conf_rate_of of);
 
 /* Appends all of it for the policy role. */
 void conf_checks_write(const struct conf *conf, struct buf *out);

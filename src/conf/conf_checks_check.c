@@ -56,7 +56,8 @@ static void idle_check(struct checking *c)
 {
 	for (size_t i = 0; i < conf_option_count; i++) {
 		enum conf_section_id section = conf_options[i].section;
-		if (!conf_section_is_check(section) || section == CONF_SECTION_CHECKS || c->conf->lines[i] == 0)
+		if (!conf_section_is_check(section) || !conf_section_is_once(section) || section == CONF_SECTION_CHECKS
+		    || c->conf->lines[i] == 0)
 			continue;
 		enum conf_check check = check_of(section);
 		if (check < CONF_CHECK_COUNT && c->places[check] == NOWHERE)
@@ -88,6 +89,27 @@ static void greylist_check(struct checking *c)
 		conf_report_add(c->report, CONF_WARNING, line, "greylist: without delay, this section has no effect");
 }
 
+/* Who has no number of what. */
+static void rates_check(struct checking *c)
+{
+	static const char *const whats[] = { [CONF_RATE_CONNECTIONS] = "connections", [CONF_RATE_MESSAGES] = "messages",
+		[CONF_RATE_RECIPIENTS] = "recipients", [CONF_RATE_BYTES] = "bytes" };
+	static const unsigned possible[CONF_RATE_OF_COUNT] = { [CONF_RATE_CLIENT] = 0xf, [CONF_RATE_NETWORK] = 0xf,
+		[CONF_RATE_SENDER] = 0xf & ~(1u << CONF_RATE_CONNECTIONS), [CONF_RATE_RECIPIENT] = 1u << CONF_RATE_MESSAGES };
+	for (unsigned of = 0; of < CONF_RATE_OF_COUNT; of++) {
+		const struct conf_rate *rate = &c->conf->checks.rates[of];
+		for (unsigned what = 0; what < CONF_RATE_WHAT_COUNT; what++)
+			if (rate->most[what] > 0 && (possible[of] & 1u << what) == 0)
+				conf_report_add(c->report, CONF_ERROR, rate->most_line[what],
+					"%s: not counted for a %s; that has a rate of %s", whats[what],
+					conf_rate_name((enum conf_rate_of)of),
+					of == CONF_RATE_SENDER ? "messages, recipients and bytes" : "messages alone");
+		if (rate->line > 0 && c->places[CONF_CHECK_RATE] == NOWHERE)
+			conf_report_add(c->report, CONF_WARNING, rate->line,
+				"rate: order in line %u leaves the check rate out, so it has no effect", c->order_line);
+	}
+}
+
 void conf_check_checks(const struct conf *conf, struct conf_report *report)
 {
 	struct checking c = { .conf = conf, .report = report,
@@ -95,4 +117,5 @@ void conf_check_checks(const struct conf *conf, struct conf_report *report)
 	order_check(&c);
 	idle_check(&c);
 	greylist_check(&c);
+	rates_check(&c);
 }

@@ -101,6 +101,22 @@ static bool choice_convert(struct conf_bind *bind, const struct conf_option *opt
 }
 _Static_assert(sizeof(enum conf_newline) == sizeof(unsigned), "choices are written as unsigned");
 
+/* What one item takes in memory; 0: this type is no list. */
+static size_t item_bytes(enum conf_type type)
+{
+	static const size_t bytes[CONF_TYPE_COUNT] = {
+		[CONF_TYPE_DURATIONS] = sizeof(uint64_t),
+		[CONF_TYPE_NETWORKS] = sizeof(struct netblock),
+		[CONF_TYPE_ADDRESSES] = sizeof(struct conf_address),
+		[CONF_TYPE_SERVERS] = sizeof(struct conf_address),
+		[CONF_TYPE_HOPS] = sizeof(struct conf_hop),
+		[CONF_TYPE_CHOICES] = sizeof(unsigned),
+		[CONF_TYPE_NAMES] = sizeof(struct span),
+		[CONF_TYPE_MAILS] = sizeof(struct span),
+	};
+	return bytes[type];
+}
+
 /* Whether nothing may be written, meaning "none". */
 static bool option_may_be_empty(const struct conf_option *option)
 {
@@ -114,11 +130,13 @@ static bool name_convert(struct conf_bind *bind, const struct conf_option *optio
 	struct buf name;
 	const char *why;
 	buf_init(&name, NAME_BYTES_MAX);
-	bool good = value->text.len == 0 && option->type != CONF_TYPE_RECIPIENTS && option_may_be_empty(option);
+	bool good = value->text.len == 0 && item_bytes(option->type) == 0 && option_may_be_empty(option);
 	if (!good && option->type == CONF_TYPE_HOST)
 		good = conf_value_host(value->text, &name, &why);
-	else if (!good && option->type == CONF_TYPE_RECIPIENTS)
-		good = conf_value_recipient(value->text, &name, &why);
+	else if (!good && option->type == CONF_TYPE_NAMES)
+		good = conf_value_name_pattern(value->text, &name, &why);
+	else if (!good && option->type == CONF_TYPE_MAILS)
+		good = conf_value_mail_pattern(value->text, &name, &why);
 	else if (!good)
 		good = conf_value_mailbox(value->text, &name, &why);
 	if (good)
@@ -191,7 +209,7 @@ static bool item_convert(struct conf_bind *bind, const struct conf_option *optio
 		return conf_value_network(item->text, slot, &why) || refuse(bind, option, item, why);
 	if (option->type == CONF_TYPE_HOPS)
 		return hop_convert(bind, option, item, slot);
-	if (option->type == CONF_TYPE_RECIPIENTS)
+	if (option->type == CONF_TYPE_NAMES || option->type == CONF_TYPE_MAILS)
 		return name_convert(bind, option, item, slot);
 	struct conf_address *address = slot;
 	bool good = option->type == CONF_TYPE_SERVERS ? conf_value_server(item->text, address, &why)
@@ -214,23 +232,8 @@ _Static_assert(sizeof(struct any_list) == sizeof(struct conf_durations), "lists 
 _Static_assert(sizeof(struct any_list) == sizeof(struct conf_addresses), "lists have one shape");
 _Static_assert(sizeof(struct any_list) == sizeof(struct conf_hops), "lists have one shape");
 _Static_assert(sizeof(struct any_list) == sizeof(struct conf_order), "lists have one shape");
-_Static_assert(sizeof(struct any_list) == sizeof(struct conf_recipients), "lists have one shape");
+_Static_assert(sizeof(struct any_list) == sizeof(struct conf_names), "lists have one shape");
 _Static_assert(sizeof(struct any_list) == sizeof(struct conf_locks), "lists have one shape");
-
-/* What one item takes in memory; 0: this type is no list. */
-static size_t item_bytes(enum conf_type type)
-{
-	static const size_t bytes[CONF_TYPE_COUNT] = {
-		[CONF_TYPE_DURATIONS] = sizeof(uint64_t),
-		[CONF_TYPE_NETWORKS] = sizeof(struct netblock),
-		[CONF_TYPE_ADDRESSES] = sizeof(struct conf_address),
-		[CONF_TYPE_SERVERS] = sizeof(struct conf_address),
-		[CONF_TYPE_HOPS] = sizeof(struct conf_hop),
-		[CONF_TYPE_CHOICES] = sizeof(unsigned),
-		[CONF_TYPE_RECIPIENTS] = sizeof(struct span),
-	};
-	return bytes[type];
-}
 
 static bool count_check(struct conf_bind *bind, const struct conf_option *option, const struct conf_value *value,
 	size_t count)

@@ -119,6 +119,22 @@ bool conf_value_source(struct span text, struct netaddr *addr_out, const char **
 	return netaddr_parse(text, addr_out) && addr_is_host(addr_out);
 }
 
+bool conf_value_name_pattern(struct span text, struct buf *out, const char **why_out)
+{
+	bool good = !span_eq(text, SPAN("*")) && conf_value_pattern(text, out, why_out);
+	*why_out = "is not a name; write mail.example.net, or *.example.net for all below";
+	return good;
+}
+
+bool conf_value_mail_pattern(struct span text, struct buf *out, const char **why_out)
+{
+	if (span_find(text, '@') < text.len)
+		return conf_value_mailbox(text, out, why_out);
+	bool good = conf_value_name_pattern(text, out, why_out);
+	*why_out = "is neither an address nor a domain; write spam@example.net, example.net or *.example.net";
+	return good;
+}
+
 bool conf_value_pattern(struct span text, struct buf *out, const char **why_out)
 {
 	const char *unused;

@@ -52,12 +52,6 @@ bool conf_value_mailbox(struct span text, struct buf *out, const char **why_out)
 	return conf_value_domain(address.domain, out, why_out);
 }
 
-bool conf_value_recipient(struct span text, struct buf *out, const char **why_out)
-{
-	return span_find(text, '@') < text.len ? conf_value_mailbox(text, out, why_out)
-		: conf_value_domain(text, out, why_out);
-}
-
 bool conf_value_path(struct span text, struct span *path_out, const char **why_out)
 {
 	while (text.len > 1 && text.ptr[text.len - 1] == '/')

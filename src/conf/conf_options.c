@@ -18,15 +18,37 @@
 #define LIMITS(member) .section = CONF_SECTION_LIMITS, .offset = offsetof(struct conf, limits.member)
 #define CHECK(name, member) .section = CONF_SECTION_##name, .offset = offsetof(struct conf, checks.member)
 #define CHECK_LINE(member) .line_offset = offsetof(struct conf, checks.member)
+#define RATE(what) .section = CONF_SECTION_RATE, .offset = offsetof(struct conf_rate, most[CONF_RATE_##what]), \
+	.line_offset = offsetof(struct conf_rate, most_line[CONF_RATE_##what]), .fallback = "0"
 #define QUEUE(member) .section = CONF_SECTION_QUEUE, .offset = offsetof(struct conf, queue.member)
 #define BOUNCE(member) .section = CONF_SECTION_BOUNCE, .offset = offsetof(struct conf, bounce.member)
 #define MBOX(member) .section = CONF_SECTION_MBOX, .offset = offsetof(struct conf, mbox.member)
 #define DNS(member) .section = CONF_SECTION_DNS, .offset = offsetof(struct conf, dns.member)
 #define LOG(member) .section = CONF_SECTION_LOG, .offset = offsetof(struct conf, member)
 
+/* The same for both lists. */
+#define LISTED(SECTION, list) \
+	{ CHECK(SECTION, list.clients), CHECK_LINE(list.clients_line), .name = "client", .type = CONF_TYPE_NETWORKS, \
+	  .may_be_empty = true, .items_max = CONF_LISTED_MAX, .fallback = "{}", \
+	  .example = "{\"192.0.2.0/24\", \"[2001:db8::]/32\"}", \
+	  .text = "Clients, by their network.", .reason = "The smallest network that is named is told in the log." }, \
+	{ CHECK(SECTION, list.helos), CHECK_LINE(list.helos_line), .name = "helo", .type = CONF_TYPE_NAMES, \
+	  .may_be_empty = true, .items_max = CONF_LISTED_MAX, .fallback = "{}", .example = "{\"*.dynamic.example.net\"}", \
+	  .text = "Clients, by the name that they give with HELO.", .reason = "`*.example.net` is all below that name." }, \
+	{ CHECK(SECTION, list.senders), CHECK_LINE(list.senders_line), .name = "sender", .type = CONF_TYPE_MAILS, \
+	  .may_be_empty = true, .items_max = CONF_LISTED_MAX, .fallback = "{}", \
+	  .example = "{\"news@example.net\", \"example.com\"}", \
+	  .text = "Senders, by address or domain.", .reason = "`*.example.net` is all below that domain." }, \
+	{ CHECK(SECTION, list.recipients), CHECK_LINE(list.recipients_line), .name = "recipient", \
+	  .type = CONF_TYPE_MAILS, .may_be_empty = true, .items_max = CONF_LISTED_MAX, .fallback = "{}", \
+	  .example = "{\"abuse@example.org\"}", .text = "Recipients, by address or domain.", \
+	  .reason = "Mail to somebody who must be reached whatever happens, or must not be." }
+
 /* The same in the section of each check. */
 #define ONLY_FOR(CHECK_NAME) CHECK(CHECK_NAME, only_for[CONF_CHECK_##CHECK_NAME]), .name = "only-for", \
-	.type = CONF_TYPE_NETWORKS, .may_be_empty = true, .fallback = "{}", .example = "{\"192.0.2.0/24\"}", \
+	ONLY_FOR_REST
+#define ONLY_FOR_REST .type = CONF_TYPE_NETWORKS, .may_be_empty = true, .fallback = "{}", \
+	.example = "{\"192.0.2.0/24\"}", \
 	.text = "The networks whose clients are asked; an empty list: all clients that are not trusted.", \
 	.reason = "A new rule can be tried on one network first."
 
@@ -53,12 +75,22 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 	[CONF_SECTION_CHECKS] = { "checks", NULL,
 		"What clients that are not trusted have to pass, unless they hand over by LMTP or connect to a UNIX socket. "
 		"Each check has a name; those with settings have a section of that name." },
+	[CONF_SECTION_ALLOW] = { "allow", NULL,
+		"The check that excuses: a client, sender or recipient that is named here meets no other check but those that "
+		"stand before this one or hold for everybody. It looks at all that is known, whatever the stage. Names in HELO "
+		"and senders' addresses are easily forged." },
+	[CONF_SECTION_DENY] = { "deny", NULL, "The check that refuses whom it names." },
 	[CONF_SECTION_EARLY_TALK] = { "early-talk", NULL,
 		"The check that a client waits to be greeted before it speaks (RFC 5321 section 3.1)." },
 	[CONF_SECTION_HELO] = { "helo", NULL, "The check of the name with which a client introduces itself: it is neither "
 		"this server's name nor a bare address." },
 	[CONF_SECTION_SENDER_DOMAIN] = { "sender-domain", NULL,
 		"The check of a sender's domain: it is not one that is kept from existing (`localhost`, `invalid`)." },
+	[CONF_SECTION_RATE] = { "rate", "client",
+		"The check of how much comes in how short a time. The title says from whom or for whom: `client` (a host: an "
+		"IPv4 address or an IPv6 /64), `network` (IPv4 /24, IPv6 /56), `sender` (an address) or `recipient` (a mailbox "
+		"here). Each may use all that a setting allows at once; it is there again after the time of `per`, evenly. Who "
+		"uses more is put off until there is enough. Without these sections nothing of the kind is limited." },
 	[CONF_SECTION_HARVEST] = { "harvest", NULL,
 		"The check against guessing who has a mailbox. A client's network (IPv4 /24, IPv6 /64) that names too many "
 		"recipients who do not exist is told to come back later, whoever it asks for, until its budget has "
@@ -259,10 +291,11 @@ const struct conf_option conf_options[] = {
 	  .reason = "It ends loops that the check for repeated names cannot see." },
 
 	{ CHECK(CHECKS, order), .name = "order", .type = CONF_TYPE_CHOICES,
-	  .choices = "early-talk helo sender-domain relay harvest recipient greylist mailbox",
-	  .fallback = "{\"early-talk\", \"helo\", \"sender-domain\", \"relay\", \"harvest\", \"recipient\", "
-	              "\"greylist\", \"mailbox\"}",
-	  .text = "The checks in the order in which they are asked; one that is left out is not asked.",
+	  .choices = "allow deny early-talk helo sender-domain rate relay harvest recipient greylist mailbox",
+	  .fallback = "{\"allow\", \"deny\", \"early-talk\", \"helo\", \"sender-domain\", \"rate\", \"relay\", "
+	              "\"harvest\", \"recipient\", \"greylist\", \"mailbox\"}",
+	  .text = "The checks in the order in which they are asked at each stage of a session (connect, HELO, MAIL, RCPT); "
+	          "one that is left out is not asked.",
 	  .reason = "relay (this server is no open relay) and recipient (somebody is there) hold for everybody and "
 	            "cannot be left out, mailbox (it is not full) holds for everybody too; harvest must stand before "
 	            "recipient." },
@@ -270,6 +303,9 @@ const struct conf_option conf_options[] = {
 	  .text = "Whether a client whose address, name or sender is not wanted is told so at once, not only at its "
 	          "first recipient.",
 	  .reason = "Late, the log says for whom the mail was; and some programs take no other reply for an answer." },
+
+	LISTED(ALLOW, allow),
+	LISTED(DENY, deny),
 
 	{ CHECK(EARLY_TALK, early_talk.delay_ms), CHECK_LINE(early_talk.delay_line), .name = "delay",
 	  .type = CONF_TYPE_DURATION, .max = 1 * MINUTE, .fallback = "0s", .example = "2s",
@@ -288,6 +324,26 @@ const struct conf_option conf_options[] = {
 	  .text = "Whether the domain must have a dot in it, unless it is an address in brackets.",
 	  .reason = "A bounce to root@server finds no way; but devices and scripts send from such addresses." },
 	{ ONLY_FOR(SENDER_DOMAIN) },
+
+	{ RATE(CONNECTIONS), .name = "connections", .type = CONF_TYPE_INTEGER, .max = 10000000, .example = "60",
+	  .text = "The most connections of a client or a network; 0: any number.",
+	  .reason = "More are turned away with 421 before the greeting; limits says how many there may be at one time." },
+	{ RATE(MESSAGES), .name = "messages", .type = CONF_TYPE_INTEGER, .max = 10000000, .example = "600",
+	  .text = "The most messages; 0: any number.",
+	  .reason = "Large providers send many from few hosts: better too many than too few." },
+	{ RATE(RECIPIENTS), .name = "recipients", .type = CONF_TYPE_INTEGER, .max = 10000000, .example = "2000",
+	  .text = "The most recipients of all messages together; 0: any number.",
+	  .reason = "It also slows down who asks for many that do not exist; harvest does so sooner." },
+	{ RATE(BYTES), .name = "bytes", .type = CONF_TYPE_SIZE, .max = 64 * GIB, .example = "1GiB",
+	  .text = "The most content; 0: any amount. A message that was begun is taken whole, and what it was too large is "
+	          "owed.",
+	  .reason = "One host should not fill the disk within an hour." },
+	{ .section = CONF_SECTION_RATE, .offset = offsetof(struct conf_rate, per_ms), .name = "per",
+	  .type = CONF_TYPE_DURATION, .min = 1 * SECOND, .max = 1 * DAY, .fallback = "1h",
+	  .text = "The time within which all of it is there again.",
+	  .reason = "A short one evens out, a long one allows bursts." },
+	{ .section = CONF_SECTION_RATE, .offset = offsetof(struct conf_rate, only_for), .name = "only-for",
+	  ONLY_FOR_REST },
 
 	{ CHECK(HARVEST, harvest.unknown_max), CHECK_LINE(harvest.unknown_line), .name = "unknown",
 	  .type = CONF_TYPE_INTEGER, .min = 1, .max = 1000000, .fallback = "100",
@@ -322,7 +378,7 @@ const struct conf_option conf_options[] = {
 	          "hardly come back any more are forgotten; if that is not enough, new ones are let through.",
 	  .reason = "A server of many users sees more senders; see `waybill greylist`." },
 	{ CHECK(GREYLIST, greylist.exempt), CHECK_LINE(greylist.exempt_line), .name = "exempt",
-	  .type = CONF_TYPE_RECIPIENTS, .may_be_empty = true, .fallback = "{}",
+	  .type = CONF_TYPE_MAILS, .may_be_empty = true, .items_max = CONF_LISTED_MAX, .fallback = "{}",
 	  .example = "{\"abuse@example.org\", \"example.net\"}",
 	  .text = "Recipients, and domains here, whose mail never waits; postmaster's never does.",
 	  .reason = "For who needs mail at once more than less of it." },
@@ -432,7 +488,8 @@ const char *conf_type_text(enum conf_type type)
 		[CONF_TYPE_MODE] = "permissions in octal digits",
 		[CONF_TYPE_GROUP] = "a group",
 		[CONF_TYPE_CHOICES] = "a list of words",
-		[CONF_TYPE_RECIPIENTS] = "a list of addresses and domains",
+		[CONF_TYPE_NAMES] = "a list of names",
+		[CONF_TYPE_MAILS] = "a list of addresses and domains",
 	};
 	return texts[type];
 }

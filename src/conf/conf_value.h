@@ -40,9 +40,6 @@ bool conf_value_host(struct span text, struct buf *out, const char **why_out);
 /* Appends "local@domain", the local part as written (RFC 5321 section 4.1.2). */
 bool conf_value_mailbox(struct span text, struct buf *out, const char **why_out);
 
-/* Either of the two: what has an "@" is a mailbox. */
-bool conf_value_recipient(struct span text, struct buf *out, const char **why_out);
-
 /* An absolute path without empty parts, "." and ".."; slashes at the end are taken off. */
 bool conf_value_path(struct span text, struct span *path_out, const char **why_out);
 
@@ -78,6 +75,12 @@ bool conf_value_pattern(struct span text, struct buf *out, const char **why_out)
 
 /* Permissions of a file: three octal digits, and a 0 before them or not. */
 bool conf_value_mode(struct span text, uint32_t *mode_out, const char **why_out);
+
+/* Appends a name, or all below one: a domain as conf_value_domain writes it, or "*." and one. */
+bool conf_value_name_pattern(struct span text, struct buf *out, const char **why_out);
+
+/* The same, or an address as conf_value_mailbox writes it: what has an "@". */
+bool conf_value_mail_pattern(struct span text, struct buf *out, const char **why_out);
 
 /* The title of a listen section. */
 bool conf_value_label(struct span text, struct span *label_out, const char **why_out);

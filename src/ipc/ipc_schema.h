@@ -38,9 +38,10 @@
 	M(READY, ready) \
 	M(FAILED, failed)                 /* cannot work; the text says why */ \
 	M(PEER_LOST, peer_lost)           /* the channel of that PEER broke; a new one is wanted */ \
-	/* smtpd to policy */ \
+	/* smtpd, and console for a dry run, to policy */ \
 	M(CHECK_ASK, check_ask)           /* may this client go on? */ \
 	M(CHECKED, checked) \
+	M(CHECK_STEP, check_step)         /* never sent alone: an item of CHECKED's list */ \
 	M(POLICY_STAGES, policy_stages)   /* policy to smtpd: at which stages to ask at once */ \
 	M(VERIFY_ASK, verify_ask) \
 	M(VERIFIED, verified) \
@@ -116,9 +117,14 @@
  * setting in which line */
 #define IPC_FIELDS_CHECK_ASK(F) \
 	F(u8, at) F(u8, stages) F(addr, client) F(addr, server) F(u8, trusted) F(u8, lmtp) F(u8, talked_first) \
-	F(span, helo) F(span, sender) F(span, recipient) F(u64, size) F(u64, bytes) /* of the content, at its end */
+	F(span, helo) F(span, sender) F(span, recipient) F(u64, size) F(u64, bytes) /* of the content, at its end */ \
+	F(u8, dry) /* nothing follows from it; trusted is looked up */
 #define IPC_FIELDS_CHECKED(F) \
-	F(u16, key) F(u32, seconds) F(u8, stage) F(span, check) F(span, why) F(u32, line) F(span, moved_to)
+	F(u16, key) F(u32, seconds) F(u8, stage) F(span, check) F(span, why) F(u32, line) F(span, moved_to) \
+	F(list, steps) /* of a dry one: encoded CHECK_STEPs */
+/* opinion: enum policy_opinion; key: of a refusal */
+#define IPC_FIELDS_CHECK_STEP(F) F(span, check) F(u8, stage) F(u8, opinion) F(u16, key) F(u32, seconds) F(u32, line) \
+	F(span, why)
 /* delay_for: networks; none: all strangers */
 #define IPC_FIELDS_POLICY_STAGES(F) F(u8, at_once) F(u32, greeting_delay_ms) F(list, delay_for)
 #define IPC_FIELDS_VERIFY_ASK(F) F(u8, expand) F(span, address)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The part of the schema that is about the console: what it asks of the queue for the
+ * The part of the schema that is about the console: what it asks of the others for the
  * waybill command. The same rules as in ipc_schema.h, which is the whole.
  */
 #ifndef WAYBILL_IPC_SCHEMA_CONSOLE_H
@@ -15,6 +15,10 @@
 	M(RELOADED, reloaded) \
 	M(ROLES_ASK, roles_ask) \
 	M(ROLES, roles) \
+	/* console to policy */ \
+	M(CHECKS_ASK, checks_ask) \
+	M(CHECKS, checks) \
+	M(CHECK_COUNTS, check_counts)     /* never sent alone: an item of CHECKS's list */ \
 	/* console to queue */ \
 	M(QUEUE_STATUS_ASK, queue_status_ask) \
 	M(QUEUE_STATUS, queue_status) \
@@ -44,6 +48,12 @@
 #define IPC_FIELDS_RELOADED(F) F(u8, ok) F(span, text)
 #define IPC_FIELDS_ROLES_ASK(F) F(u8, reserved)
 #define IPC_FIELDS_ROLES(F) F(list, lines) /* "smtpd 0 pid 4711 restarts 0" */
+
+/* of every check; place: in the order, from 1; 0: it is not asked; stages: at which it is, a set of enum smtp_stage */
+#define IPC_FIELDS_CHECKS_ASK(F) F(u8, reserved)
+#define IPC_FIELDS_CHECKS(F) F(list, counts)
+#define IPC_FIELDS_CHECK_COUNTS(F) F(span, name) F(u8, place) F(u8, stages) F(u8, everybody) \
+	F(u64, asked) F(u64, accepted) F(u64, deferred) F(u64, refused)
 
 #define IPC_FIELDS_QUEUE_STATUS_ASK(F) F(u8, reserved)
 /* oldest: none or one encoded ipc_queue_one, of which one recipient that waits is shown; down: the worst of

@@ -34,6 +34,16 @@ void policy_because_network(const struct policy_context *context, const struct n
 		netblock_write(context->why, block);
 }
 
+void policy_because_listed(const struct policy_context *context, const struct policy_entry *entry)
+{
+	if (context->why == NULL)
+		return;
+	buf_add(context->why, entry->text);
+	policy_because(context, " is listed%s", entry->in_file ? "" : " in the configuration");
+	if (entry->in_file)
+		policy_because(context, " in line %u of the file", entry->line);
+}
+
 void policy_because_time(const struct policy_context *context, uint64_t us)
 {
 	static const struct {

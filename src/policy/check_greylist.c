@@ -58,29 +58,24 @@ static void make_question(const struct policy_input *input, struct greylist_ques
 }
 
 /* Whether the recipient's mail never waits. */
-static bool is_exempt(const struct policy_context *context, const struct policy_input *input)
+static bool is_exempt(const struct policy_context *context, const struct policy_input *input,
+	struct policy_entry *entry_out)
 {
-	const struct conf_recipients *exempt = &context->checks->greylist.exempt;
-	struct span domain = input->address.domain.len > 0 ? input->address.domain : context->hostname;
-	for (size_t i = 0; i < exempt->count; i++) {
-		struct span name = exempt->items[i];
-		size_t at = name.len;
-		while (at > 0 && name.ptr[at - 1] != '@')
-			at--;
-		bool whole = at == 0 || span_eq_nocase(span_to(name, at - 1), input->address.local);
-		if (whole && span_eq_nocase(span_from(name, at), domain))
-			return true;
-	}
-	return false;
+	return input->address_ok && policy_list_address(context->exempt, POLICY_LISTED_RECIPIENT, input->address.local,
+		input->address.domain, entry_out);
 }
 
+/* Why nobody is asked to come back; NULL: strangers are. */
 static const char *why_not(const struct policy_context *context, const struct policy_input *input)
 {
+	struct policy_entry entry;
 	if (policy_is_postmaster(input))
 		return "postmaster can always be reached";
-	if (is_exempt(context, input))
+	if (is_exempt(context, input, &entry))
 		return "the recipient is exempt";
-	if (context->state == NULL || context->state->greylist == NULL || !context->state->greylist_kept)
+	if (context->state == NULL)
+		return "who was seen before is known to the running server alone";
+	if ( context->state->greylist == NULL || !context->state->greylist_kept)
 		return "what was seen cannot be remembered now, so nobody has to wait";
 	return NULL;
 }

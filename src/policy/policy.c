@@ -2,12 +2,21 @@
 /* The table of checks and the loop that asks them. */
 #include "policy_check.h"
 
+#define UP_TO_RCPT (SMTP_STAGE(SMTP_AT_CONNECT) | SMTP_STAGE(SMTP_AT_HELO) | SMTP_STAGE(SMTP_AT_MAIL) \
+	| SMTP_STAGE(SMTP_AT_RCPT))
+
 static const struct policy_check checks[CONF_CHECK_COUNT] = {
+	[CONF_CHECK_ALLOW] = { .name = "allow", .once = true, .stages = UP_TO_RCPT, .active = active_allow,
+		.ask = check_allow },
+	[CONF_CHECK_DENY] = { .name = "deny", .stages = UP_TO_RCPT, .active = active_deny, .ask = check_deny },
 	[CONF_CHECK_EARLY_TALK] = { .name = "early-talk", .stages = SMTP_STAGE(SMTP_AT_CONNECT),
 		.active = active_early_talk, .at_once = SMTP_STAGE(SMTP_AT_CONNECT), .ask = check_early_talk },
 	[CONF_CHECK_HELO] = { .name = "helo", .stages = SMTP_STAGE(SMTP_AT_HELO), .ask = check_helo },
 	[CONF_CHECK_SENDER_DOMAIN] = { .name = "sender-domain", .stages = SMTP_STAGE(SMTP_AT_MAIL),
 		.ask = check_sender_domain },
+	[CONF_CHECK_RATE] = { .name = "rate", .stages = SMTP_STAGE(SMTP_AT_CONNECT) | SMTP_STAGE(SMTP_AT_MAIL)
+			| SMTP_STAGE(SMTP_AT_RCPT) | SMTP_STAGE(SMTP_AT_END), .active = active_rate,
+		.at_once = SMTP_STAGE(SMTP_AT_CONNECT), .ask = check_rate, .settle = settle_rate },
 	[CONF_CHECK_RELAY] = { .name = "relay", .stages = SMTP_STAGE(SMTP_AT_RCPT), .everybody = true,
 		.ask = check_relay },
 	[CONF_CHECK_HARVEST] = { .name = "harvest", .stages = SMTP_STAGE(SMTP_AT_RCPT), .ask = check_harvest,
@@ -29,6 +38,11 @@ static const enum reply_key welcome[SMTP_STAGE_COUNT] = {
 const char *policy_check_name(enum conf_check check)
 {
 	return checks[check].name;
+}
+
+bool policy_check_is_for_everybody(enum conf_check check)
+{
+	return checks[check].everybody;
 }
 
 bool policy_address(struct span text, uint8_t domain_text[static ADDRESS_DOMAIN_BYTES_MAX],
@@ -62,7 +76,7 @@ bool policy_is_postmaster(const struct policy_input *input)
 	return input->address_ok && span_eq_nocase(input->address.local, SPAN("postmaster"));
 }
 
-static uint8_t active_stages(const struct policy_context *context, enum conf_check check)
+uint8_t policy_check_stages(const struct policy_context *context, enum conf_check check)
 {
 	const struct policy_check *c = &checks[check];
 	return c->active != NULL ? c->stages & c->active(context) : c->stages;
@@ -77,7 +91,7 @@ uint8_t policy_stages_at_once(const struct policy_context *context)
 		enum conf_check check = context->checks->order.items[i];
 		/* What is known at the end of a message was not known before, and is not known later. */
 		unsigned wanted = context->checks->early_refusals ? ~0u : checks[check].at_once | SMTP_STAGE(SMTP_AT_END);
-		stages |= active_stages(context, check) & wanted;
+		stages |= policy_check_stages(context, check) & wanted;
 	}
 	return (uint8_t)(stages & ~SMTP_STAGE(SMTP_AT_RCPT));
 }
@@ -88,7 +102,7 @@ bool policy_check_active(const struct conf_checks *settings, enum conf_check che
 	bool listed = false;
 	for (size_t i = 0; i < settings->order.count; i++)
 		listed |= settings->order.items[i] == check;
-	return listed && active_stages(&context, check) != 0;
+	return listed && policy_check_stages(&context, check) != 0;
 }
 
 unsigned policy_facts_wanted(const struct conf_checks *settings)
@@ -110,6 +124,7 @@ struct asking {
 	const struct policy_input *input;
 	struct policy_trail *trail;
 	bool excused; /* trusted, or a check said so */
+	enum smtp_stage first; /* of those that are asked about */
 };
 
 static struct policy_step *step_begin(struct asking *a, enum conf_check check, enum smtp_stage stage)
@@ -156,7 +171,8 @@ static bool stage_passes(struct asking *a, enum smtp_stage stage)
 	const struct conf_order *order = &a->context->checks->order;
 	for (size_t i = 0; i < order->count; i++) {
 		enum conf_check check = order->items[i];
-		if ((active_stages(a->context, check) & SMTP_STAGE(stage)) == 0 || !concerns(a, check, stage))
+		bool again = checks[check].once && stage != a->first;
+		if (again || (policy_check_stages(a->context, check) & SMTP_STAGE(stage)) == 0 || !concerns(a, check, stage))
 			continue;
 		struct policy_step *step = step_begin(a, check, stage);
 		struct policy_verdict verdict = checks[check].ask(a->context, a->input, stage);
@@ -175,6 +191,8 @@ struct policy_verdict policy_ask(const struct policy_context *context, struct po
 		.excused = input->trusted || input->lmtp || input->client.family == 0 };
 	input->address_ok = policy_address(input->recipient, input->domain_text, &input->address);
 	trail->count = 0;
+	while (a.first < SMTP_AT_END && (input->stages & SMTP_STAGE(a.first)) == 0)
+		a.first++;
 	if (context->checks == NULL)
 		return (struct policy_verdict){ .opinion = POLICY_REFUSE, .key = REPLY_POLICY_UNAVAILABLE, .check = "" };
 	for (enum smtp_stage stage = SMTP_AT_CONNECT; stage < SMTP_STAGE_COUNT; stage++)

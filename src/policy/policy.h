@@ -17,6 +17,7 @@
 #include "conf_checks.h"
 #include "directory_expand.h"
 #include "policy_facts.h"
+#include "policy_list.h"
 #include "policy_route.h"
 #include "policy_state.h"
 #include "reply.h"
@@ -32,6 +33,8 @@ struct policy_context {
 	const struct span *unavailable_domains;
 	size_t unavailable_count;
 	struct directory_limits expansion;
+	const struct policy_list *allow, *deny;  /* NULL: empty */
+	const struct policy_list *exempt;        /* recipients that are not greylisted; the same */
 	const struct policy_state *state;        /* NULL: nothing is remembered, as after a start */
 	uint64_t now_us;                         /* of any clock that never goes back */
 	uint64_t now_ms;                         /* since 1970; should not go back */
@@ -119,6 +122,12 @@ void policy_settle(struct policy_state *state, const struct policy_context *cont
 /* The stages at which sessions of strangers have to ask as soon as they come to them; at all others
  * the question may travel with the next one. RCPT is not among them: there one asks always. */
 uint8_t policy_stages_at_once(const struct policy_context *context);
+
+/* At which stages the check is asked, as configured, whatever the order says. */
+uint8_t policy_check_stages(const struct policy_context *context, enum conf_check check);
+
+/* Whether it is asked about trusted clients too. */
+bool policy_check_is_for_everybody(enum conf_check check);
 
 /* The name of a check, as in checks.order. */
 const char *policy_check_name(enum conf_check check);

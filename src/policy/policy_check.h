@@ -20,6 +20,7 @@ typedef void policy_settle_fn(struct policy_state *state, const struct policy_co
 
 struct policy_check {
 	const char *name;
+	bool once;                /* looks at all that is known: is asked once for each question, at its first stage */
 	uint8_t stages;           /* at which it may have something to say ... */
 	uint8_t (*active)(const struct policy_context *context); /* ... and has, as configured; NULL: at all of them */
 	uint8_t at_once;          /* at which it cannot wait for the first recipient */
@@ -62,14 +63,24 @@ void policy_because_network(const struct policy_context *context, const struct n
 /* "1 hour", "90 seconds". */
 void policy_because_time(const struct policy_context *context, uint64_t us);
 
+/* The entry, and where it stands. */
+void policy_because_listed(const struct policy_context *context, const struct policy_entry *entry);
+
 /* postmaster of this host, or of one of its domains: reached whatever happens (RFC 5321 section 4.5.1). */
 bool policy_is_postmaster(const struct policy_input *input);
 
 /* The checks, one file each. */
+policy_check_fn check_allow;         /* named in a list: excused */
+uint8_t active_allow(const struct policy_context *context);
+policy_check_fn check_deny;          /* named in a list: 550 5.7.1, 554 5.7.1 */
+uint8_t active_deny(const struct policy_context *context);
 policy_check_fn check_early_talk;    /* listened before it spoke */
 uint8_t active_early_talk(const struct policy_context *context);
 policy_check_fn check_helo;          /* neither our name nor a bare address */
 policy_check_fn check_sender_domain; /* a bounce could be sent there */
+policy_check_fn check_rate;          /* not too much in a short time: 450 4.7.1 */
+policy_settle_fn settle_rate;
+uint8_t active_rate(const struct policy_context *context);
 policy_check_fn check_relay;         /* only our domains: 550 5.7.1 */
 policy_check_fn check_harvest;       /* not too many unknown recipients: 450 4.7.1 */
 policy_settle_fn settle_harvest;

@@ -11,6 +11,7 @@
 #include "conf_checks.h"
 #include "greylist.h"
 
+#define POLICY_RATES_MAX 200000    /* clients, networks, senders and recipients that are being limited; the same */
 #define POLICY_NETWORKS_MAX 100000 /* whose unknown recipients are counted; 100 bytes each */
 
 struct policy_counts {
@@ -25,6 +26,7 @@ struct policy_state {
 	struct buckets unknown; /* recipients, by the client's network */
 	struct greylist *greylist; /* not owned; NULL: there is none, or it was not read yet */
 	bool greylist_kept;        /* it can be written at present: what it promises will be remembered */
+	struct buckets rates;   /* by who is limited in what */
 };
 
 /* `hash_key` is random. */

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What strangers have to pass: the list of checks, and how a refusal is explained afterwards."""
+import json
 import re
 import time
 
@@ -229,3 +230,272 @@ def test_the_demo_shows_them_to_clients_from_127_0_0_3(demo):
     with demo.client("127.0.0.1") as c:
         flood(c, 30)
         rcpt(c, "alice@example.org").is_(250)
+
+
+def dry(server, rcpt, *more, sender="a@b.test", client="127.0.0.9"):
+    """`waybill check rcpt` as JSON, and its exit code."""
+    done = server.tool("check", "rcpt", rcpt, "--from", sender, "--client", client, "--json", *more)
+    return json.loads(done.stdout), done.returncode
+
+
+def steps(answer):
+    return {step["check"]: step["opinion"] for step in answer["steps"]}
+
+
+def counts(server):
+    done = server.tool("check", "list", "--json")
+    assert done.returncode == 0, done.stderr
+    return {one["name"]: one for one in json.loads(done.stdout)["checks"]}
+
+
+def test_a_dry_run_gives_the_answer_of_the_server_and_changes_nothing(small):
+    """As often as one asks: no budget gets smaller, no counter larger."""
+    before = counts(small)
+    for _ in range(30):
+        answer, code = dry(small, "nobody@example.org")
+        assert (code, answer["code"], answer["accepted"]) == (1, 550, False)
+        assert answer["reply"] == "550 5.1.1 No such mailbox here"
+    assert counts(small) == before
+    answer, code = dry(small, "alice@example.org")
+    assert (code, answer["code"], set(steps(answer).values())) == (0, 250, {"pass"})
+    with small.client("127.0.0.9") as c:
+        flood(c, 10)
+        answer, code = dry(small, "alice@example.org")
+        assert (code, answer["check"], steps(answer)["harvest"]) == (1, "harvest", "refuse")
+        told = rcpt(c, "alice@example.org")
+        assert re.sub(r"\d+ sec", "N sec", told.text).startswith(re.sub(r"\d+ sec", "N sec", answer["reply"][4:]))
+    now = counts(small)
+    assert (now["harvest"]["asked"], now["harvest"]["deferred"], now["recipient"]["refused"]) == (11, 1, 10)
+
+
+def test_a_dry_run_says_who_is_not_asked(small):
+    answer, code = dry(small, "alice@example.org", client="127.0.0.2")
+    assert code == 0
+    opinions = steps(answer)
+    assert (opinions["helo"], opinions["harvest"], opinions["relay"]) == ("skip", "skip", "pass")
+    done = small.tool("check", "rcpt", "alice@example.org", "--from", "", "--client", "127.0.0.2")
+    assert "helo            not asked  the client is trusted" in done.stdout, done.stdout
+    assert done.stdout.endswith("A client would be told:  250 2.1.5 Recipient ok\nNothing was changed.\n")
+    answer, code = dry(small, "x@elsewhere.test", client="127.0.0.2")
+    assert code == 0
+
+
+def test_a_dry_run_names_the_line_of_the_setting(server):
+    s = server(sections={"helo": {"full-name": "yes"}})
+    with open(s.conf) as f:
+        line = f.read().splitlines().index("    full-name = yes") + 1
+    answer, _ = dry(s, "alice@example.org", "--helo", "short")
+    assert (answer["check"], answer["line"]) == ("helo", line)
+    done = s.tool("check", "rcpt", "alice@example.org", "--from", "a@b.test", "--client", "2001:db8::1", "--helo", "short")
+    assert f'helo            550        "short" is not a full name (waybill.conf:{line})' in done.stdout
+
+
+def test_without_a_server_the_files_say_it(server):
+    s = server(start=False, sections={"harvest": {"unknown": "7"}})
+    for who, code in (("alice@example.org", 250), ("team@example.org", 250), ("nobody@example.org", 550),
+                      ("x@elsewhere.test", 550), ("postmaster", 250)):
+        answer, _ = dry(s, who)
+        assert answer["code"] == code, answer
+    assert dry(s, "x@elsewhere.test", client="127.0.0.2")[0]["code"] == 250
+    done = s.tool("check", "rcpt", "alice@example.org", "--from", "a@b.test", "--client", "127.0.0.9")
+    assert done.stdout.startswith("No server runs with this configuration"), done.stdout
+    assert "7 more unknown recipients" in done.stdout
+
+
+@pytest.mark.parametrize("words", [[], ["rcpt"], ["rcpt", "a@b.test"], ["rcpt", "a@b.test", "--client", "192.0.2.1"],
+                                   ["rcpt", "a@b.test", "--client", "192.0.2", "--from", "a@b.test"],
+                                   ["rcpt", "a@b.test", "--client", "192.0.2.1", "--from", "a@b.test", "--size", "x"],
+                                   ["rcpt", "a@b.test", "b@b.test", "--client", "192.0.2.1", "--from", "a@b.test"]])
+def test_wrong_words_are_usage(small, words):
+    done = small.tool("check", *words)
+    assert done.returncode == 2 and "usage:" in done.stderr, done
+
+
+def test_the_checks_are_counted(small):
+    with small.client("127.0.0.9") as c:
+        c.cmd("MAIL FROM:<a@localhost>").is_(250)
+        rcpt(c, "alice@example.org").is_(550)
+    with small.client("127.0.0.2") as c:
+        c.begin()
+    now = counts(small)
+    assert (now["helo"]["asked"], now["helo"]["refused"], now["helo"]["stages"]) == (1, 0, ["helo"])
+    assert (now["sender-domain"]["asked"], now["sender-domain"]["refused"]) == (1, 1)
+    # Trusted clients meet what holds for everybody.
+    assert now["recipient"]["asked"] == 1
+    assert (now["early-talk"]["stages"], now["early-talk"]["asked"]) == ([], 0)
+    lines = small.tool("check", "list").stdout.splitlines()
+    assert lines[0].split()[0] == "check" and len(lines) == 1 + len(now), lines
+
+
+@pytest.fixture
+def limited(server):
+    """A host may connect 40 times, send 10 messages to 15 recipients, in an hour; the sender and bob have limits too."""
+    return staged(server(sections={
+        'rate "client"': {"connections": "40", "messages": "10", "recipients": "15", "only-for": '{"127.0.0.8/29"}'},
+        'rate "network"': {"bytes": "64KiB", "only-for": '{"127.0.0.16/28"}'},
+        'rate "sender"': {"messages": "3", "only-for": '{"127.0.0.32/28"}'},
+        'rate "recipient"': {"messages": "2", "only-for": '{"127.0.0.64/28"}'}}))
+
+
+def test_a_host_that_connects_too_often_is_told_421(limited):
+    """The greeting's place knows 421 and 554 alone; other hosts come in meanwhile."""
+    for i in range(40):
+        with limited.raw("127.0.0.9") as c:
+            c.reply().is_(220)
+    with limited.raw("127.0.0.9") as c:
+        c.reply().is_(421, "4.7.0")
+        assert c.is_closed()
+    with limited.raw("127.0.0.10") as c:
+        c.reply().is_(220)
+    limited.wait_log('code=421 key=too-many-connections-recently check=rate why="client: 0 of 40 connections left in 1 hour"')
+
+
+def test_too_many_messages_of_a_host_are_450(limited):
+    with limited.client("127.0.0.9") as c:
+        for _ in range(10):
+            c.begin("a@b.test", "alice@example.org").data(message(token())).is_(250)
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        rcpt(c, "alice@example.org").is_(450, "4.7.1")
+        # It stays so for the other recipients, and in another session.
+        rcpt(c, "bob@example.org").is_(450, "4.7.1")
+    with limited.client("127.0.0.9") as c:
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        rcpt(c, "alice@example.org").is_(450, "4.7.1")
+    with limited.client("127.0.0.1") as c:
+        c.begin("a@b.test", "alice@example.org")
+
+
+def test_too_many_recipients_of_a_host_are_450(limited):
+    with limited.client("127.0.0.9") as c:
+        c.begin("a@b.test", *[f"alice+{i}@example.org" for i in range(15)])
+        for i in range(3):
+            rcpt(c, f"bob+{i}@example.org").is_(450, "4.7.1")
+        c.data(message(token())).is_(250)
+
+
+def test_what_a_message_was_too_large_is_owed(limited):
+    """A message that was begun is taken, large ones too; the next one waits."""
+    with limited.client("127.0.0.17") as c:
+        c.begin("a@b.test", "alice@example.org").data(message(token(), b"x" * 70 + b"\r\n" * 30)).is_(250)
+        c.begin("a@b.test", "alice@example.org").data(message(token(), (b"x" * 70 + b"\r\n") * 5000)).is_(250)
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        rcpt(c, "alice@example.org").is_(450, "4.7.1")
+    with limited.client("127.0.0.20") as c:  # the same network
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        rcpt(c, "alice@example.org").is_(450, "4.7.1")
+
+
+def test_a_sender_is_limited_from_all_hosts(limited):
+    for i in range(3):
+        limited.deliver(message(token()), sender="News@B.test", source=f"127.0.0.{33 + i}").is_(250)
+    with limited.client("127.0.0.40") as c:
+        c.cmd("MAIL FROM:<news@b.test>").is_(250)
+        rcpt(c, "alice@example.org").is_(450, "4.7.1")
+        c.cmd("RSET")
+        c.begin("other@b.test", "alice@example.org")
+        c.cmd("RSET")
+        for _ in range(5):
+            c.begin("", "alice@example.org")
+            c.cmd("RSET")
+
+
+def test_a_recipient_is_limited_whoever_sends(limited):
+    with limited.client("127.0.0.65") as c:
+        for i in range(2):
+            c.begin(f"a{i}@b.test", "bob@example.org")
+            c.cmd("RSET")
+        c.cmd("MAIL FROM:<z@b.test>").is_(250)
+        rcpt(c, "BOB@example.org").is_(450, "4.7.1")
+        rcpt(c, "alice@example.org").is_(250)
+        # Somebody who does not exist is never said to get too much.
+        for _ in range(5):
+            rcpt(c, "nobody@example.org").is_(550, "5.1.1")
+    answer, _ = dry(limited, "bob@example.org", client="127.0.0.66")
+    assert (answer["check"], answer["code"]) == ("rate", 450)
+
+
+def test_trusted_clients_have_no_rate(server):
+    s = staged(server(sections={'rate "client"': {"connections": "1", "messages": "1"}}))
+    for _ in range(10):
+        with s.client("127.0.0.2") as c:
+            c.begin("a@b.test", "alice@example.org")
+
+
+def test_budgets_outlive_a_reload_and_not_the_role(limited):
+    """They are kept in memory by policy."""
+    def asked():
+        with limited.client("127.0.0.65") as c:
+            c.cmd("MAIL FROM:<z@b.test>").is_(250)
+            return rcpt(c, "bob@example.org").code
+    assert [asked(), asked(), asked()] == [250, 250, 450]
+    assert limited.tool("reload").returncode == 0
+    assert asked() == 450
+    limited.kill_role("policy")
+    until(lambda: asked() == 250, "a new policy role has forgotten it")
+
+
+def test_the_server_works_while_policy_is_away_and_asks_later(limited):
+    """Nobody could be asked at connect: the client is greeted, and the question travels with the recipient."""
+    for _ in range(3):
+        limited.kill_role("policy")
+        with limited.raw("127.0.0.9") as c:
+            c.greeted().cmd("MAIL FROM:<a@b.test>").is_(250)
+            until(lambda: rcpt(c, "alice@example.org").code == 250, "policy is back")
+
+
+@pytest.fixture
+def listing(server):
+    return server(sections={
+        "deny": {"client": '{"127.0.0.8/29"}', "helo": '{"*.dynamic.test"}', "sender": '{"spam@b.test", "*.junk.test"}',
+                 "recipient": '{"team@example.org"}'},
+        "allow": {"client": '{"127.0.0.10"}', "sender": '{"friend@good.test"}'}})
+
+
+def test_who_is_denied_is_refused_at_the_recipient(listing):
+    with listing.client("127.0.0.9") as c:
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        rcpt(c, "alice@example.org").is_(554, "5.7.1")
+        rcpt(c, "bob@example.org").is_(554, "5.7.1")
+    listing.wait_log('key=client-denied check=deny why="127.0.0.8/29 is listed in the configuration"')
+    with listing.raw("127.0.0.1").greeted("h7.Dynamic.test") as c:
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        rcpt(c, "alice@example.org").is_(554, "5.7.1")
+    with listing.client("127.0.0.1") as c:
+        for sender in ("SPAM@b.test", "x@a.junk.test"):
+            c.cmd(f"MAIL FROM:<{sender}>").is_(250)
+            rcpt(c, "alice@example.org").is_(550, "5.7.1")
+            c.cmd("RSET")
+        c.begin("x@junk.test", "alice@example.org")
+        rcpt(c, "team@example.org").is_(550, "5.7.1")
+        rcpt(c, "bob@example.org").is_(250)
+    with listing.client("127.0.0.2") as c:
+        c.begin("spam@b.test", "team@example.org")
+
+
+def test_who_is_allowed_is_excused(listing):
+    with listing.raw("127.0.0.10").greeted("mx.example.org") as c:
+        c.begin("spam@b.test", "team@example.org")
+        rcpt(c, "nobody@example.org").is_(550, "5.1.1")
+        rcpt(c, "x@elsewhere.test").is_(550, "5.7.1")
+    # By its sender as well, but then only where the sender is known.
+    with listing.client("127.0.0.9") as c:
+        c.begin("friend@good.test", "alice@example.org", "team@example.org")
+    answer, _ = dry(listing, "team@example.org", sender="friend@good.test")
+    assert (steps(answer)["allow"], steps(answer)["helo"], answer["code"]) == ("accept", "skip", 250)
+
+
+def test_who_is_denied_can_be_turned_away_at_once(server):
+    s = staged(server(sections={"deny": {"client": '{"127.0.0.9"}', "sender": '{"spam@b.test"}'},
+                                "checks": {"early-refusals": "yes"}}))
+    with s.raw("127.0.0.9") as c:
+        c.reply().is_(554, "5.7.1")
+        c.cmd("EHLO client.test").is_(503, "5.5.1")
+        c.quit()
+    with s.client("127.0.0.10") as c:
+        c.cmd("MAIL FROM:<spam@b.test>").is_(550, "5.7.1")
+
+
+def test_the_demo_denies_127_0_0_4(demo):
+    with demo.client("127.0.0.4") as c:
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        rcpt(c, "alice@example.org").is_(554, "5.7.1")

@@ -29,6 +29,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (unsigned i = 0; i < CONF_CHECK_COUNT; i++)
 			networks_use(&checks.only_for[i]);
 		assert(checks.harvest.unknown_max > 0 && checks.harvest.per_ms > 0);
+		for (unsigned i = 0; i < CONF_RATE_OF_COUNT; i++) {
+			networks_use(&checks.rates[i].only_for);
+			assert(checks.rates[i].per_ms > 0);
+		}
 	}
 	arena_reset(&arena);
 	return 0;

@@ -52,7 +52,7 @@ def make(program, name):
 
 @setup_of("policy")
 class Policy(Made):
-    peers = {"smtpd": {"CHECK_ASK", "VERIFY_ASK"}, "queue": {"EXPAND_ASK"}}
+    peers = {"smtpd": {"CHECK_ASK", "VERIFY_ASK"}, "queue": {"EXPAND_ASK"}, "console": {"CHECK_ASK", "CHECKS_ASK"}}
 
     def setup(self):
         control = self.role.control
@@ -71,6 +71,11 @@ class Policy(Made):
         assert verdict["key"] == self.keys["RCPT_OK"], verdict
         verdict = smtpd.ask("CHECK_ASK", **AT_RCPT, recipient="nobody@example.org", sender="x@y.test")
         assert verdict["key"] == self.keys["MAILBOX_UNKNOWN"], verdict
+        console = self.role.peer("console")
+        dry = console.ask("CHECK_ASK", **AT_RCPT, recipient="nobody@example.org", sender="x@y.test", dry=1)
+        assert dry["key"] == self.keys["MAILBOX_UNKNOWN"] and len(items(dry["steps"])) >= 4, dry
+        assert len(items(console.ask("CHECKS_ASK")["counts"])) >= 6
+        console.close()
         where = queue.ask("EXPAND_ASK", recipient="team@example.org")
         assert items(where["targets"]) == [b"alice@example.org", b"bob@example.org"], where
         smtpd.close()
@@ -167,7 +172,7 @@ class Delivery(Made):
 
 @setup_of("console")
 class Console(Made):
-    peers = {"queue": {"EVENT", "EVENTS_DROPPED"}, "smtpd": {"EVENT", "EVENTS_DROPPED"}}
+    peers = {"queue": {"EVENT", "EVENTS_DROPPED"}, "smtpd": {"EVENT", "EVENTS_DROPPED"}, "policy": set()}
 
     def setup(self):
         control = self.role.control

@@ -4,7 +4,7 @@
  * a JSON object whose "do" says what it wants (or that word alone), and gets lines of
  * JSON; the last one has "ok". Private to this folder: console_role.c (configuration
  * and peers), client.c (a client's bytes), requests.c (who does what), server.c (status,
- * pause, reload), queue_ask.c, queue_change.c, queue_content.c (about the queue),
+ * pause, reload), checks_ask.c (about clients), queue_ask.c, queue_change.c, queue_content.c (about the queue),
  * queue_json.c (its answers as JSON), trace_store.c and trace_ask.c (events).
  */
 #ifndef WAYBILL_ROLES_CONSOLE_H
@@ -29,6 +29,7 @@ struct console {
 	int listener_fd;
 	struct poller *listener;
 	struct channel *queue;
+	struct channel *policy;
 	struct console_smtpd {
 		struct console *console;
 		struct channel *channel;
@@ -81,6 +82,10 @@ void request_take(struct client *c, struct span line);
 void server_status(struct client *c);
 void server_pause(struct client *c, bool paused);
 void server_reload(struct client *c);
+
+/* checks_ask.c */
+void checks_rcpt(struct client *c);
+void checks_list(struct client *c);
 
 /* queue_ask.c */
 void queue_list(struct client *c);

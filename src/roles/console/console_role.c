@@ -94,12 +94,23 @@ static void on_queue_closed(void *arg, const char *reason)
 	role_peer_lost(&console->role, IPC_QUEUE, 0, reason);
 }
 
+static void on_policy_closed(void *arg, const char *reason)
+{
+	struct console *console = arg;
+	console->policy = NULL;
+	role_peer_lost(&console->role, IPC_POLICY, 0, reason);
+}
+
 static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 {
 	static const struct channel_handlers queue = { IPC_CONSOLE, IPC_QUEUE, on_queue_said, on_queue_closed };
 	static const struct channel_handlers smtpd = { IPC_CONSOLE, IPC_SMTPD, on_smtpd_said, on_smtpd_closed };
+	static const struct channel_handlers policy = { IPC_CONSOLE, IPC_POLICY, role_message_refuse, on_policy_closed };
 	struct console *console = state;
-	if (who == IPC_QUEUE) {
+	if (who == IPC_POLICY) {
+		channel_close(console->policy);
+		console->policy = channel_open(console->role.loop, fd, &policy, console);
+	} else if (who == IPC_QUEUE) {
 		channel_close(console->queue);
 		console->queue = channel_open(console->role.loop, fd, &queue, console);
 	} else if (who == IPC_SMTPD && index < CONSOLE_SMTPDS_MAX) {

@@ -25,6 +25,8 @@ static const struct {
 	{ "queue-change", queue_change },
 	{ "queue-content", queue_content },
 	{ "trace", trace_ask },
+	{ "check-rcpt", checks_rcpt },
+	{ "check-list", checks_list },
 };
 
 void request_take(struct client *c, struct span line)

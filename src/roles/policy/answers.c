@@ -37,6 +37,19 @@ bool answers_smtpd(void *arg, const struct channel_message *message)
 	}
 }
 
+bool answers_console(void *arg, const struct channel_message *message)
+{
+	struct peer *peer = arg;
+	switch (message->type) {
+	case IPC_CHECK_ASK:
+		return checks_answer(peer, message);
+	case IPC_CHECKS_ASK:
+		return checks_counts(peer->owner, message);
+	default:
+		return false;
+	}
+}
+
 /* An expansion until its answer is written: the answer's spans point into it. */
 struct expansion_work {
 	struct ipc_expanded say;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* May this client go on? The list of checks is asked, and what follows from the answer is kept. */
-#include "clock.h"
+#include "checked.h"
 #include "policy_role.h"
 
 #define WHY_BYTES_MAX 4096
@@ -44,39 +44,118 @@ void checks_say_stages(struct policy_role *p, struct channel *to)
 	buf_fini(&text);
 }
 
+static struct policy_input input_of(const struct policy_role *p, const struct ipc_check_ask *ask)
+{
+	bool trusted = ask->dry != 0 ? generation_trusts(p, &ask->client) : ask->trusted != 0;
+	return (struct policy_input){ .at = (enum smtp_stage)ask->at, .stages = ask->stages, .client = ask->client,
+		.server = ask->server, .trusted = trusted, .lmtp = ask->lmtp != 0,
+		.talked_first = ask->talked_first != 0, .helo = ask->helo, .sender = ask->sender, .recipient = ask->recipient,
+		.size = ask->size, .bytes = ask->bytes };
+}
+
+static struct ipc_checked answer_of(const struct policy_verdict *verdict)
+{
+	return (struct ipc_checked){ .key = (uint16_t)verdict->key, .seconds = verdict->seconds,
+		.stage = (uint8_t)verdict->stage, .check = span_str(verdict->check), .line = verdict->line,
+		.moved_to = verdict->moved_to };
+}
+
+static void say(const struct inquirer *to, const struct ipc_checked *answer)
+{
+	struct buf *out = channel_answer_begin(to->peer->channel, IPC_CHECKED, to->request, -1);
+	if (out == NULL)
+		return;
+	ipc_put_checked(out, answer);
+	channel_end(to->peer->channel);
+}
+
+/* Whether who asked is still there. */
+static bool is_there(const struct inquirer *from)
+{
+	return from->peer->channel != NULL && from->peer->incarnation == from->incarnation;
+}
+
 /* Decided: what follows is kept, and the client is told. Without the client, nothing happened. */
 static void decided(const struct inquirer *from, const struct inquiry_answer *a)
 {
-	const struct policy_verdict *verdict = a->verdict;
-	struct ipc_checked answer = { .key = (uint16_t)verdict->key, .seconds = verdict->seconds,
-		.stage = (uint8_t)verdict->stage, .check = span_str(verdict->check), .line = verdict->line,
-		.moved_to = verdict->moved_to };
+	struct ipc_checked answer = answer_of(a->verdict);
 	struct buf why;
-	if (from->peer->channel == NULL || from->peer->incarnation != from->incarnation)
+	if (!is_there(from))
 		return;
 	buf_init(&why, WHY_BYTES_MAX);
-	if (verdict->opinion == POLICY_REFUSE)
+	if (a->verdict->opinion == POLICY_REFUSE)
 		answer.why = reason_of(a->context, a->input, &why);
 	policy_settle(&from->peer->owner->state, a->context, a->input, a->trail);
-	struct buf *out = channel_answer_begin(from->peer->channel, IPC_CHECKED, from->request, -1);
-	if (out != NULL) {
-		ipc_put_checked(out, &answer);
-		channel_end(from->peer->channel);
-	}
+	say(from, &answer);
 	buf_fini(&why);
+}
+
+/* What would happen, with the verdict of each check in words; nothing else does. */
+static void decided_dry(const struct inquirer *from, const struct inquiry_answer *a)
+{
+	struct policy_context talkative = *a->context;
+	struct policy_trail trail;
+	struct buf why, steps;
+	if (!is_there(from))
+		return;
+	buf_init(&why, WHY_BYTES_MAX);
+	buf_init(&steps, CHANNEL_BODY_BYTES_MAX / 2);
+	talkative.why = &why;
+	struct policy_verdict verdict = policy_ask(&talkative, a->input, &trail);
+	struct ipc_checked answer = answer_of(&verdict);
+	checked_steps_put(&steps, &trail, &why);
+	answer.steps = buf_span(&steps);
+	say(from, &answer);
+	buf_fini(&why);
+	buf_fini(&steps);
+}
+
+static struct ipc_check_counts counts_of(const struct policy_role *p, const struct policy_context *context,
+	enum conf_check check)
+{
+	const struct conf_order *order = &context->checks->order;
+	const struct policy_counts *counts = &p->state.counts[check];
+	size_t place = 0;
+	while (place < order->count && order->items[place] != check)
+		place++;
+	return (struct ipc_check_counts){ .name = span_str(policy_check_name(check)),
+		.place = place < order->count ? (uint8_t)(place + 1) : 0, .stages = policy_check_stages(context, check),
+		.everybody = policy_check_is_for_everybody(check), .asked = counts->asked, .accepted = counts->accepted,
+		.deferred = counts->deferred, .refused = counts->refused };
+}
+
+bool checks_counts(struct policy_role *p, const struct channel_message *message)
+{
+	struct policy_context context = generation_context(p);
+	struct buf list, item;
+	buf_init(&list, CHANNEL_BODY_BYTES_MAX / 2);
+	buf_init(&item, 4096);
+	for (unsigned i = 0; context.checks != NULL && i < CONF_CHECK_COUNT; i++) {
+		struct ipc_check_counts one = counts_of(p, &context, (enum conf_check)i);
+		buf_clear(&item);
+		ipc_put_check_counts(&item, &one);
+		ipc_list_add(&list, buf_span(&item));
+	}
+	struct ipc_checks answer = { .counts = buf_span(&list) };
+	struct buf *out = channel_answer_begin(message->from, IPC_CHECKS, message->request, -1);
+	if (out != NULL) {
+		ipc_put_checks(out, &answer);
+		channel_end(message->from);
+	}
+	buf_fini(&list);
+	buf_fini(&item);
+	return true;
 }
 
 bool checks_answer(struct peer *peer, const struct channel_message *message)
 {
+	struct policy_role *p = peer->owner;
 	struct ipc_check_ask ask;
 	if (!ipc_get_check_ask(message->body, &ask) || ask.at >= SMTP_STAGE_COUNT
-	    || ask.stages >= SMTP_STAGE(SMTP_STAGE_COUNT))
+	    || ask.stages >= SMTP_STAGE(SMTP_STAGE_COUNT) || (ask.dry == 0 && peer == &p->peers[POLICY_CONSOLE_SLOT]))
 		return false;
-	struct policy_input input = { .at = (enum smtp_stage)ask.at, .stages = ask.stages, .client = ask.client,
-		.server = ask.server, .trusted = ask.trusted != 0, .lmtp = ask.lmtp != 0,
-		.talked_first = ask.talked_first != 0, .helo = ask.helo, .sender = ask.sender, .recipient = ask.recipient,
-		.size = ask.size, .bytes = ask.bytes };
+	struct policy_input input = input_of(p, &ask);
 	struct inquirer from = { peer, peer->incarnation, message->request };
-	inquiry_begin(peer->owner, &input, decided, &from);
+	inquiry_begin(p, &input, ask.dry != 0 ? decided_dry : decided, &from);
 	return true;
 }

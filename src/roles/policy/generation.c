@@ -15,6 +15,7 @@
 #define POLICY_FILE_BYTES_MAX (256u << 20)
 #define POLICY_ROUTES_MAX 10000
 #define POLICY_CHECKS_BYTES_MAX (8u << 20)
+#define POLICY_TRUST_MAX 1000
 
 /* A domain as it was said, with its files as they were read. */
 struct domain {
@@ -46,6 +47,9 @@ struct generation {
 	size_t route_count, relay_count;
 	struct arena arena;          /* holds what the checks' settings point to */
 	struct conf_checks checks;
+	struct policy_list *allow, *deny, *exempt;
+	struct netblock *trust;
+	size_t trust_count;
 	struct buf problems;
 	bool log_json;
 };
@@ -102,6 +106,9 @@ static void generation_free(struct generation *g)
 	routes_free(g->routes, g->route_count);
 	routes_free(g->relays, g->relay_count);
 	directory_table_free(g->table);
+	policy_list_free(g->allow);
+	policy_list_free(g->deny);
+	policy_list_free(g->exempt);
 	arena_reset(&g->arena);
 	buf_fini(&g->problems);
 	free(g->unavailable);
@@ -109,6 +116,35 @@ static void generation_free(struct generation *g)
 	free(g->postmaster);
 	free(g->hostname);
 	free(g);
+}
+
+static bool trust_take(struct generation *g, ipc_list list)
+{
+	struct span item;
+	g->trust = arena_alloc(&g->arena, POLICY_TRUST_MAX * sizeof(*g->trust));
+	while (g->trust != NULL && g->trust_count < POLICY_TRUST_MAX && ipc_list_next(&list, &item))
+		if (!netblock_parse(item, &g->trust[g->trust_count++]))
+			return false;
+	return g->trust != NULL;
+}
+
+bool generation_trusts(const struct policy_role *p, const struct netaddr *client)
+{
+	for (size_t i = 0; p->used != NULL && i < p->used->trust_count; i++)
+		if (netblock_contains(&p->used->trust[i], client))
+			return true;
+	return false;
+}
+
+static bool lists_make(struct policy_role *p, struct generation *g)
+{
+	g->allow = policy_list_new(g->hash_key);
+	g->deny = policy_list_new(g->hash_key);
+	g->exempt = policy_list_of_recipients(&g->checks.greylist.exempt, g->checks.greylist.exempt_line, g->hash_key);
+	if (g->allow == NULL || g->deny == NULL || g->exempt == NULL || !policy_list_add(g->allow, &g->checks.allow)
+	    || !policy_list_add(g->deny, &g->checks.deny))
+		role_fail(&p->role, "out of memory");
+	return true;
 }
 
 bool generation_setup(struct policy_role *p, struct span body)
@@ -130,7 +166,9 @@ bool generation_setup(struct policy_role *p, struct span body)
 	buf_init(&g->problems, 65536);
 	arena_init(&g->arena, POLICY_CHECKS_BYTES_MAX);
 	needs_take(p, &say);
-	return conf_checks_read(say.checks, &g->arena, &g->checks);
+	if (!trust_take(g, say.trust))
+		return false;
+	return conf_checks_read(say.checks, &g->arena, &g->checks) && lists_make(p, g);
 }
 
 bool generation_domain(struct policy_role *p, struct span body)
@@ -335,5 +373,6 @@ struct policy_context generation_context(const struct policy_role *p)
 		.relays = { g->relays, g->relay_count },
 		.routes = { g->routes, g->route_count }, .unavailable_domains = g->unavailable,
 		.unavailable_count = g->unavailable_count, .expansion = g->limits,
-		.state = &p->state, .now_us = clock_mono_us(), .now_ms = clock_forward_ms() };
+		.allow = g->allow, .deny = g->deny, .exempt = g->exempt, .state = &p->state, .now_us = clock_mono_us(),
+		.now_ms = clock_forward_ms() };
 }

@@ -38,6 +38,8 @@ static void on_closed(void *arg, const char *reason)
 	peer->incarnation++;
 	if (slot == POLICY_QUEUE_SLOT)
 		role_peer_lost(&peer->owner->role, IPC_QUEUE, 0, reason);
+	else if (slot == POLICY_CONSOLE_SLOT)
+		role_peer_lost(&peer->owner->role, IPC_CONSOLE, 0, reason);
 	else
 		role_peer_lost(&peer->owner->role, IPC_SMTPD, (unsigned)slot, reason);
 }
@@ -49,20 +51,31 @@ static void on_delivery_closed(void *arg, const char *reason)
 	role_peer_lost(&p->role, IPC_DELIVERY, 0, reason);
 }
 
+/* Where this neighbour has its place, or POLICY_PEERS_MAX. */
+static size_t slot_of(enum ipc_role who, unsigned index)
+{
+	if (who == IPC_QUEUE)
+		return POLICY_QUEUE_SLOT;
+	if (who == IPC_CONSOLE)
+		return POLICY_CONSOLE_SLOT;
+	return who == IPC_SMTPD && index < POLICY_CONSOLE_SLOT ? index : POLICY_PEERS_MAX;
+}
+
 static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 {
 	static const struct channel_handlers smtpd = { IPC_POLICY, IPC_SMTPD, answers_smtpd, on_closed };
 	static const struct channel_handlers queue = { IPC_POLICY, IPC_QUEUE, answers_queue, on_closed };
+	static const struct channel_handlers console = { IPC_POLICY, IPC_CONSOLE, answers_console, on_closed };
 	static const struct channel_handlers delivery = { IPC_POLICY, IPC_DELIVERY, role_message_refuse,
 		on_delivery_closed };
 	struct policy_role *p = state;
-	size_t slot = who == IPC_QUEUE ? POLICY_QUEUE_SLOT : index;
+	size_t slot = slot_of(who, index);
 	if (who == IPC_DELIVERY) {
 		channel_close(p->delivery);
 		p->delivery = channel_open(p->role.loop, fd, &delivery, p);
 		return;
 	}
-	if ((who != IPC_QUEUE && (who != IPC_SMTPD || slot == POLICY_QUEUE_SLOT)) || slot >= POLICY_PEERS_MAX) {
+	if (slot == POLICY_PEERS_MAX) {
 		close(fd);
 		return;
 	}
@@ -70,7 +83,8 @@ static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 	channel_close(peer->channel);
 	peer->incarnation++;
 	peer->owner = p;
-	peer->channel = channel_open(p->role.loop, fd, who == IPC_QUEUE ? &queue : &smtpd, peer);
+	peer->channel = channel_open(p->role.loop, fd, who == IPC_QUEUE ? &queue : who == IPC_CONSOLE ? &console : &smtpd,
+		peer);
 	/* Until the directory is there, questions wait: "unknown" and "later" would both be untrue. */
 	if (peer->channel != NULL && !p->open)
 		channel_pause(peer->channel, true);
@@ -80,7 +94,7 @@ static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 
 void policy_built(struct policy_role *p)
 {
-	for (size_t i = 0; i < POLICY_QUEUE_SLOT; i++)
+	for (size_t i = 0; i < POLICY_CONSOLE_SLOT; i++)
 		checks_say_stages(p, p->peers[i].channel);
 	p->built = true;
 	policy_open(p);

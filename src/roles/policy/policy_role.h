@@ -15,10 +15,11 @@
 #include "policy.h"
 #include "role.h"
 
-#define POLICY_PEERS_MAX 66 /* every smtpd, and queue */
+#define POLICY_PEERS_MAX 67 /* every smtpd, console, and queue */
 #define POLICY_QUEUE_SLOT (POLICY_PEERS_MAX - 1)
 #define POLICY_INQUIRIES_MAX 10000 /* that wait for facts; others go on without */
 #define INQUIRY_TEXT_BYTES_MAX 16384
+#define POLICY_CONSOLE_SLOT (POLICY_PEERS_MAX - 2)
 
 struct generation;
 struct greylist_keep;
@@ -93,14 +94,19 @@ typedef void inquiry_fn(const struct inquirer *from, const struct inquiry_answer
 /* Asks the checks and finds the facts that they need. Calls fn once, maybe before it returns; what the
  * answer points to is valid during that call. Nothing is settled. */
 void inquiry_begin(struct policy_role *p, struct policy_input *input, inquiry_fn *fn, const struct inquirer *from);
+/* Whether the configuration in use trusts this client. */
+bool generation_trusts(const struct policy_role *p, const struct netaddr *client);
 
 /* checks.c: tells an smtpd at which stages it has to ask at once. */
 void checks_say_stages(struct policy_role *p, struct channel *to);
 /* May this client go on? False when the question is malformed. */
 bool checks_answer(struct peer *peer, const struct channel_message *message);
+/* How often each check decided what. */
+bool checks_counts(struct policy_role *p, const struct channel_message *message);
 
 /* answers.c: handlers of the channels; arg is the struct peer. */
 bool answers_smtpd(void *arg, const struct channel_message *message);
 bool answers_queue(void *arg, const struct channel_message *message);
+bool answers_console(void *arg, const struct channel_message *message);
 
 #endif

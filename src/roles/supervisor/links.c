@@ -26,6 +26,7 @@ static const struct {
 	{ IPC_POLICY, IPC_DELIVERY },
 	{ IPC_QUEUE, IPC_RELAY },
 	{ IPC_CONSOLE, IPC_QUEUE },
+	{ IPC_CONSOLE, IPC_POLICY },
 	{ IPC_SMTPD, IPC_CONSOLE },
 };
 

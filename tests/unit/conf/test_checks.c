@@ -19,6 +19,8 @@ static const char *const texts[] = {
 	"harvest {\n unknown = 7\n per = 90s\n only-for = {\"192.0.2.0/24\", \"[2001:db8::]/32\"}\n}\n"
 	"helo { full-name = yes only-for = {\"127.0.0.3\"} }\n"
 	"checks { order = {\"relay\", \"harvest\", \"recipient\", \"helo\", \"greylist\"} }\n"
+	"deny { client = {\"192.0.2.0/24\"} helo = {\"*.X.test\", \"y.test\"} sender = {\"A@b.test\"} }\n"
+	"rate \"network\" {\n messages = 3\n bytes = 5MiB only-for = {\"127.0.0.3\"} }\nrate \"sender\" { recipients = 9 }\n"
 	"greylist { delay = 5m return-within = 12h entries = 5000 exempt = {\"B\xc3\xbcro@b\xc3\xbc" "cher.example\", \"example.net\"} }",
 };
 
@@ -58,6 +60,11 @@ static void test_what_is_written_comes_back(void **state)
 		assert_memory_equal(got.order.items, want->order.items, want->order.count * sizeof(want->order.items[0]));
 		for (unsigned c = 0; c < CONF_CHECK_COUNT; c++)
 			expect_networks(&got.only_for[c], &want->only_for[c]);
+		expect_networks(&got.deny.clients, &want->deny.clients);
+		assert_int_equal(got.deny.helos.count, i == 2 ? 2 : 0);
+		assert_int_equal(got.deny.senders.count, i == 2 ? 1 : 0);
+		if (i == 2)
+			assert_true(span_eq(got.deny.helos.items[0], SPAN("*.x.test")) && span_eq(got.deny.senders.items[0], SPAN("A@b.test")));
 		assert_int_equal(got.helo.full_name, want->helo.full_name);
 		assert_int_equal(got.helo.full_name_line, want->helo.full_name_line);
 		assert_int_equal(got.harvest.unknown_max, want->harvest.unknown_max);
@@ -73,6 +80,14 @@ static void test_what_is_written_comes_back(void **state)
 			assert_true(span_eq(got.greylist.exempt.items[0], SPAN("B\xc3\xbcro@xn--bcher-kva.example")));
 			assert_true(span_eq(got.greylist.exempt.items[1], SPAN("example.net")));
 		}
+		for (unsigned of = 0; of < CONF_RATE_OF_COUNT; of++) {
+			assert_memory_equal(got.rates[of].most, want->rates[of].most, sizeof(got.rates[of].most));
+			assert_memory_equal(got.rates[of].most_line, want->rates[of].most_line, sizeof(got.rates[of].most_line));
+			assert_int_equal(got.rates[of].per_ms, 3600000);
+			expect_networks(&got.rates[of].only_for, &want->rates[of].only_for);
+		}
+		assert_int_equal(got.rates[CONF_RATE_NETWORK].most[CONF_RATE_BYTES], i == 2 ? 5u << 20 : 0);
+		assert_int_equal(got.rates[CONF_RATE_NETWORK].most_line[CONF_RATE_MESSAGES], i == 2 ? 12 : 0);
 		arena_reset(&arena);
 		buf_fini(&bytes);
 		conf_free(conf);

@@ -31,9 +31,9 @@ static const struct error_case cases[] = {
 	{ BASE "hostnam = \"x\"", "c:3: unknown setting \"hostnam\" here; did you mean \"hostname\"?\n" },
 	{ BASE "limits { recipient = 100 }", "c:3: unknown setting \"recipient\" here; did you mean \"recipients\"?\n" },
 	{ BASE "recipients = 100",
-	  "c:3: unknown setting \"recipients\" here; it belongs into a section \"limits\"\n" },
+	  "c:3: unknown setting \"recipients\" here; it belongs into a section \"limits\" or \"rate\"\n" },
 	{ BASE "connections = 100",
-	  "c:3: unknown setting \"connections\" here; it belongs into a section \"route\" or \"limits\"\n" },
+	  "c:3: unknown setting \"connections\" here; it belongs into a section \"route\" or \"limits\" or \"rate\"\n" },
 	{ BASE "via = mx", "c:3: unknown setting \"via\" here; it belongs into a section \"domain\" or \"route\"\n" },
 	{ BASE "queue { trust = {} }", "c:3: unknown setting \"trust\" here; it stands outside all sections\n" },
 	{ BASE "limits = 5", "c:3: \"limits\" is a section; write limits { ... }\n" },
@@ -118,8 +118,8 @@ static const struct error_case cases[] = {
 	/* checks */
 	{ BASE "checks { order = {\"recipient\", \"relay\", \"harvets\", helo, x} }",
 	  "c:3: order: \"harvets\" is not known; did you mean \"harvest\"?\n"
-	  "c:3: order: \"x\" is not known; write early-talk or helo or sender-domain or relay or harvest or recipient or "
-	  "greylist or mailbox\n" },
+	  "c:3: order: \"x\" is not known; write allow or deny or early-talk or helo or sender-domain or rate or "
+	  "relay or harvest or recipient or greylist or mailbox\n" },
 	{ BASE "checks {\norder = {\"helo\", \"relay\", \"helo\", \"recipient\"} }",
 	  "c:4: order: \"helo\" is in this list already\n" },
 	{ BASE "checks { order = {\"relay\", \"harvest\"} }", "c:3: order: relay and recipient cannot be left out\n" },
@@ -130,6 +130,31 @@ static const struct error_case cases[] = {
 	{ BASE "harvest { unknown = 0 per = 500ms }",
 	  "c:3: unknown: \"0\" is too small; the least is 1\n"
 	  "c:3: per: \"500ms\" is too small; the least is 1s\n" },
+	{ BASE "deny {\nclient = {\"192.0.2.1/24\"}\nhelo = {\"*\", \"a b\", \"\"}\nsender = {\"*\", \"@x.test\", \"a@*.x.test\"}\n"
+	       "recipients = {} }",
+	  "c:4: client: \"192.0.2.1/24\" is not a network: bits after the prefix are set, or the prefix is too long\n"
+	  "c:5: helo: \"*\" is not a name; write mail.example.net, or *.example.net for all below\n"
+	  "c:5: helo: \"a b\" is not a name; write mail.example.net, or *.example.net for all below\n"
+	  "c:5: helo: \"\" is not a name; write mail.example.net, or *.example.net for all below\n"
+	  "c:6: sender: \"*\" is neither an address nor a domain; write spam@example.net, example.net or *.example.net\n"
+	  "c:6: sender: \"@x.test\" is not an address; write one like alice@example.org\n"
+	  "c:6: sender: \"a@*.x.test\" is not an address; write one like alice@example.org\n"
+	  "c:7: unknown setting \"recipients\" here; did you mean \"recipient\"?\n" },
+	{ BASE "rate \"clients\" { }", "c:3: rate: \"clients\" is nothing that has a rate here; did you mean \"client\"?\n" },
+	{ BASE "rate \"x\" { }",
+	  "c:3: rate: \"x\" is nothing that has a rate here; write client, network, sender or recipient\n" },
+	{ BASE "rate { }", "c:3: rate: a title is missing; write rate \"client\" { ... }\n" },
+	{ BASE "rate \"client\" { }\nrate \"client\" { messages = 5 }", "c:4: rate \"client\": there is one already, in line 3\n" },
+	{ BASE "rate \"sender\" {\nconnections = 5 }",
+	  "c:4: connections: not counted for a sender; that has a rate of messages, recipients and bytes\n" },
+	{ BASE "rate \"recipient\" {\nconnections = 5\nmessages = 5\nrecipients = 5\nbytes = 5 }",
+	  "c:4: connections: not counted for a recipient; that has a rate of messages alone\n"
+	  "c:6: recipients: not counted for a recipient; that has a rate of messages alone\n"
+	  "c:7: bytes: not counted for a recipient; that has a rate of messages alone\n" },
+	{ BASE "rate \"client\" { message = 5 bytes = 65GiB per = 0s }",
+	  "c:3: unknown setting \"message\" here; did you mean \"messages\"?\n"
+	  "c:3: bytes: \"65GiB\" is too large; the most is 64GiB\n"
+	  "c:3: per: \"0s\" is too small; the least is 1s\n" },
 	{ BASE "helo { fullname = yes }", "c:3: unknown setting \"fullname\" here; did you mean \"full-name\"?\n" },
 	{ BASE "greylist { delay = 2d }",
 	  "c:3: delay: \"2d\" is too large; the most is 1d\n" },
@@ -137,8 +162,8 @@ static const struct error_case cases[] = {
 	  "c:4: greylist: return-within must be longer than delay, or nobody can come back in time\n" },
 	{ BASE "greylist { delay = 5m exempt = {\"abuse@\", \"\", \"a..b\", x@[192.0.2.1]} }",
 	  "c:3: exempt: \"abuse@\" is not an address; write one like alice@example.org\n"
-	  "c:3: exempt: \"\" is not a domain name; write one like example.org\n"
-	  "c:3: exempt: \"a..b\" is not a domain name; write one like example.org\n"
+	  "c:3: exempt: \"\" is neither an address nor a domain; write spam@example.net, example.net or *.example.net\n"
+	  "c:3: exempt: \"a..b\" is neither an address nor a domain; write spam@example.net, example.net or *.example.net\n"
 	  "c:3: exempt: \"x@[192.0.2.1]\" must stand in double quotes\n" },
 	{ BASE "greylist { delay = 5m entries = 99 known-after = 1001 }",
 	  "c:3: entries: \"99\" is too small; the least is 100\n"
@@ -301,6 +326,9 @@ static const struct error_case cases[] = {
 };
 
 static const struct error_case warnings[] = {
+	{ BASE "checks { order = {\"relay\", \"recipient\"} } harvest { unknown = 5 }\nrate \"client\" { }",
+	  "c:3: warning: unknown: order in line 3 leaves the check harvest out, so it has no effect\n"
+	  "c:4: warning: rate: order in line 3 leaves the check rate out, so it has no effect\n" },
 	{ BASE, "" },
 	{ BASE DOMAIN("b.org"), "c: warning: postmaster is not set, so each domain needs a user or an alias of this name "
 	  "(RFC 5321 section 4.5.1)\n" },

@@ -46,6 +46,7 @@ static inline struct netaddr test_addr(const char *text)
 struct world {
 	struct conf *conf;
 	struct directory_table *table;
+	struct policy_list *allow, *deny, *exempt;
 	struct policy_state state;
 	struct policy_context context;
 	struct policy_trail trail;
@@ -61,13 +62,21 @@ static inline void test_world_open(struct world *w, const char *sections, const 
 	w->table = directory_table_new(&source, &problems);
 	buf_fini(&problems);
 	policy_state_init(&w->state, test_secret);
-	w->context = (struct policy_context){ .hostname = w->conf->hostname, .checks = &w->conf->checks,
-		.directory = w->table, .state = &w->state, .now_us = 1000 * SECOND, .now_ms = UINT64_C(1800000000000) };
+	const struct conf_checks *checks = &w->conf->checks;
+	w->allow = policy_list_new(test_secret);
+	w->deny = policy_list_new(test_secret);
+	w->exempt = policy_list_of_recipients(&checks->greylist.exempt, checks->greylist.exempt_line, test_secret);
+	assert_true(policy_list_add(w->allow, &checks->allow) && policy_list_add(w->deny, &checks->deny));
+	w->context = (struct policy_context){ .hostname = w->conf->hostname, .checks = checks,
+		.directory = w->table, .allow = w->allow, .deny = w->deny, .exempt = w->exempt, .state = &w->state, .now_us = 1000 * SECOND, .now_ms = UINT64_C(1800000000000) };
 }
 
 static inline void test_world_close(struct world *w)
 {
 	policy_state_fini(&w->state);
+	policy_list_free(w->allow);
+	policy_list_free(w->deny);
+	policy_list_free(w->exempt);
 	directory_table_free(w->table);
 	conf_free(w->conf);
 }

@@ -2,6 +2,8 @@
 /* The list of checks: each of them by tables, their order, who is excused, what is counted and remembered. */
 #include "policy_test.h"
 
+#include <stdio.h>
+
 static const struct directory_domain domains[] = {
 	{ .name = SPAN("example.org"), .users = { SPAN("users"), SPAN("alice\nbob\n") } },
 };
@@ -134,6 +136,87 @@ static void test_sender_domain(void **state)
 	(void)state;
 }
 
+/* What each entry refuses, and at which stage; a rule of allow beside it excuses. */
+static void test_deny_and_allow(void **state)
+{
+	static const struct {
+		const char *what; /* in the list */
+		const char *client, *helo, *sender, *recipient;
+		enum reply_key key;
+	} cases[] = {
+		{ "client = {\"192.0.2.0/24\"}", "192.0.2.7", "a.test", "x@y.test", "alice@example.org", REPLY_CLIENT_DENIED },
+		{ "client = {\"192.0.2.0/24\"}", "192.0.3.7", "a.test", "x@y.test", "alice@example.org", REPLY_RCPT_OK },
+		{ "client = {\"2001:db8::/32\"}", "2001:db8:1::7", "a.test", "x@y.test", "alice@example.org", REPLY_CLIENT_DENIED },
+		{ "helo = {\"*.dyn.test\"}", "192.0.2.7", "h1.DYN.test.", "x@y.test", "alice@example.org", REPLY_CLIENT_DENIED },
+		{ "helo = {\"*.dyn.test\"}", "192.0.2.7", "dyn.test", "x@y.test", "alice@example.org", REPLY_RCPT_OK },
+		{ "sender = {\"y.test\"}", "192.0.2.7", "a.test", "x@Y.Test", "alice@example.org", REPLY_SENDER_DENIED },
+		{ "sender = {\"y.test\"}", "192.0.2.7", "a.test", "x@a.y.test", "alice@example.org", REPLY_RCPT_OK },
+		{ "sender = {\"X@y.test\"}", "192.0.2.7", "a.test", "x@y.test", "alice@example.org", REPLY_SENDER_DENIED },
+		{ "sender = {\"b\xc3\xbc" "cher.test\"}", "192.0.2.7", "a.test", "x@xn--bcher-kva.test", "alice@example.org",
+			REPLY_SENDER_DENIED },
+		{ "sender = {\"*.test\"}", "192.0.2.7", "a.test", "", "alice@example.org", REPLY_RCPT_OK },
+		{ "recipient = {\"alice@example.org\"}", "192.0.2.7", "a.test", "x@y.test", "ALICE@example.org",
+			REPLY_RECIPIENT_DENIED },
+		{ "recipient = {\"alice@example.org\"}", "192.0.2.7", "a.test", "x@y.test", "bob@example.org", REPLY_RCPT_OK },
+		{ "recipient = {\"example.org\"}", "192.0.2.7", "a.test", "x@y.test", "nobody@example.org", REPLY_RECIPIENT_DENIED },
+	};
+	for (size_t i = 0; i < 2 * COUNT(cases); i++) {
+		char text[400];
+		bool allowed = i % 2 == 1;
+		snprintf(text, sizeof(text), "deny {\n %s }\n%s%s%s", cases[i / 2].what, allowed ? "allow { " : "",
+			allowed ? cases[i / 2].what : "", allowed ? "}" : "");
+		struct world *w = world_open(text);
+		struct policy_input input = test_input(cases[i / 2].client, cases[i / 2].recipient);
+		input.helo = span_str(cases[i / 2].helo);
+		input.sender = span_str(cases[i / 2].sender);
+		bool unknown = strcmp(cases[i / 2].recipient, "nobody@example.org") == 0;
+		enum reply_key key = !allowed ? cases[i / 2].key : unknown ? REPLY_MAILBOX_UNKNOWN : REPLY_RCPT_OK;
+		struct policy_verdict verdict = ask(w, &input);
+		uint32_t line = !allowed && key != REPLY_RCPT_OK ? 4 : verdict.line;
+		if (verdict.key != key || verdict.line != line)
+			fail_msg("%s: %s, line %u", text, reply_entry(verdict.key)->name, verdict.line);
+		assert_int_equal(w->state.counts[CONF_CHECK_ALLOW].accepted, allowed && cases[i / 2].key != REPLY_RCPT_OK);
+		/* Once for each question, whatever the number of its stages. */
+		assert_int_equal(w->state.counts[CONF_CHECK_ALLOW].asked, allowed);
+		world_close(w);
+	}
+	(void)state;
+}
+
+/* An allowed client is excused from the rest, but from nothing that holds for everybody. */
+static void test_whom_allow_excuses_and_of_what(void **state)
+{
+	struct world *w = world_open("allow { client = {\"192.0.2.7\"} sender = {\"good.test\"} }\n"
+		"checks { early-refusals = yes\n"
+		"order = {\"deny\", \"allow\", \"helo\", \"sender-domain\", \"relay\", \"harvest\", \"recipient\"} }\n"
+		"harvest { unknown = 1 } deny { client = {\"192.0.2.7\"} helo = {\"bad.test\"} }");
+	struct policy_input input = test_input("192.0.2.7", "alice@example.org");
+	expect(ask(w, &input), REPLY_CLIENT_DENIED, "deny", "not excused from what stands before, at the same stage");
+	input.client = test_addr("192.0.2.8");
+	input.sender = SPAN("x@good.test");
+	input.helo = SPAN("192.0.2.7");
+	expect(ask(w, &input), REPLY_RCPT_OK, "", "excused from helo by the sender");
+	input.helo = SPAN("bad.test");
+	expect(ask(w, &input), REPLY_RCPT_OK, "", "and from deny at a later stage");
+	for (int i = 0; i < 5; i++) {
+		input = test_input("192.0.2.8", "nobody@example.org");
+		input.sender = SPAN("x@good.test");
+		expect(ask(w, &input), REPLY_MAILBOX_UNKNOWN, "recipient", "not from recipient");
+	}
+	input = test_input("192.0.2.8", "x@elsewhere.test");
+	input.sender = SPAN("x@good.test");
+	expect(ask(w, &input), REPLY_RELAY_DENIED, "relay", "nor from relay");
+	assert_int_equal(buckets_count(&w->state.unknown), 0);
+	/* Another recipient of the same transaction is a question of its own, and excused as well. */
+	input = test_input("198.51.100.8", "nobody@example.org");
+	input.sender = SPAN("x@good.test");
+	input.stages = SMTP_STAGE(SMTP_AT_RCPT);
+	for (int i = 0; i < 5; i++)
+		expect(ask(w, &input), REPLY_MAILBOX_UNKNOWN, "recipient", "an allowed sender");
+	world_close(w);
+	(void)state;
+}
+
 static void test_early_talk(void **state)
 {
 	struct world *w = world_open("early-talk {\n delay = 2s\n only-for = {\"192.0.2.0/24\"}\n}");
@@ -163,6 +246,14 @@ static void test_stages_that_are_asked_at_once(void **state)
 		{ "early-talk { delay = 1s }", SMTP_STAGE(SMTP_AT_CONNECT) },
 		{ "early-talk { delay = 1s } checks { order = {\"relay\", \"recipient\"} }", 0 },
 		{ "checks { early-refusals = yes }", SMTP_STAGE(SMTP_AT_HELO) | SMTP_STAGE(SMTP_AT_MAIL) },
+		{ "deny { client = {\"192.0.2.0/24\"} }", 0 },
+		{ "deny { sender = {\"y.test\"} } checks { order = {\"relay\", \"deny\", \"recipient\"} early-refusals = yes }",
+			SMTP_STAGE(SMTP_AT_MAIL) },
+		{ "deny { client = {\"192.0.2.0/24\"} } checks { early-refusals = yes }",
+			SMTP_STAGE(SMTP_AT_CONNECT) | SMTP_STAGE(SMTP_AT_HELO) | SMTP_STAGE(SMTP_AT_MAIL) },
+		{ "rate \"client\" { connections = 5 }", SMTP_STAGE(SMTP_AT_CONNECT) },
+		{ "rate \"sender\" { messages = 5 }", 0 },
+		{ "rate \"network\" { bytes = 5MiB }", SMTP_STAGE(SMTP_AT_END) },
 		{ "checks { early-refusals = yes order = {\"relay\", \"helo\", \"recipient\"} }", SMTP_STAGE(SMTP_AT_HELO) },
 		{ "checks { early-refusals = yes order = {\"relay\", \"recipient\"} }", 0 },
 	};
@@ -212,6 +303,122 @@ static void test_harvest_goes_by_networks_of_ipv6(void **state)
 	ask_rcpt(w, "2001:db8:0:1::5", "nobody@example.org");
 	expect(ask_rcpt(w, "2001:db8:0:1:ffff::9", "alice@example.org"), REPLY_TOO_MANY_UNKNOWN, "harvest", "the same /64");
 	expect(ask_rcpt(w, "2001:db8:0:2::5", "alice@example.org"), REPLY_RCPT_OK, "", "another /64");
+	world_close(w);
+	(void)state;
+}
+
+struct rate_case {
+	const char *sections;
+	const char *stage;   /* one letter for each: c m r e; "mr" is a first recipient */
+	const char *client, *sender, *recipient;
+	uint64_t bytes;
+	uint64_t later_s;    /* the time since the one before */
+	enum reply_key key;
+	uint32_t seconds;
+};
+
+static struct policy_verdict ask_at(struct world *w, const struct rate_case *c)
+{
+	static const char letters[SMTP_STAGE_COUNT + 1] = "chmre";
+	struct policy_input input = test_input(c->client, c->recipient);
+	input.sender = span_str(c->sender);
+	input.bytes = c->bytes;
+	input.stages = 0;
+	for (size_t i = 0; c->stage[i] != 0; i++) {
+		input.at = (enum smtp_stage)(strchr(letters, c->stage[i]) - letters);
+		input.stages |= (uint8_t)SMTP_STAGE(input.at);
+	}
+	w->context.now_us += c->later_s * SECOND;
+	return ask(w, &input);
+}
+
+#define PASSES REPLY_KEY_COUNT
+#define PASSES_AT(stage) (stage[strlen(stage) - 1] == 'c' ? REPLY_SERVICE_READY : stage[strlen(stage) - 1] == 'm' \
+	? REPLY_MAIL_OK : stage[strlen(stage) - 1] == 'r' ? REPLY_RCPT_OK : REPLY_MESSAGE_QUEUED)
+
+/* Each row goes on from the one before; a text begins anew. */
+static void test_rates(void **state)
+{
+	static const char *const a = "alice@example.org", *const b = "bob@example.org";
+	static const struct rate_case cases[] = {
+		{ "rate \"client\" { connections = 2 per = 60s }", "c", "192.0.2.7", "", "", 0, 0, PASSES, 0 },
+		{ NULL, "c", "192.0.2.7", "", "", 0, 0, PASSES, 0 },
+		{ NULL, "c", "192.0.2.7", "", "", 0, 0, REPLY_TOO_MANY_CONNECTIONS_RECENTLY, 30 },
+		{ NULL, "c", "192.0.2.8", "", "", 0, 0, PASSES, 0 },
+		{ NULL, "c", "192.0.2.7", "", "", 0, 29, REPLY_TOO_MANY_CONNECTIONS_RECENTLY, 1 },
+		{ NULL, "c", "192.0.2.7", "", "", 0, 1, PASSES, 0 },
+		/* Where the question comes with the recipient, 421 has no place. */
+		{ NULL, "cmr", "192.0.2.7", "x@y.test", a, 0, 0, REPLY_RATE_LIMITED, 30 },
+		{ "rate \"client\" { messages = 1 per = 60s }", "mr", "2001:db8::1", "x@y.test", a, 0, 0, PASSES, 0 },
+		{ NULL, "mr", "2001:db8::ffff", "z@y.test", b, 0, 0, REPLY_RATE_LIMITED, 60 },
+		{ NULL, "r", "2001:db8::ffff", "z@y.test", b, 0, 0, PASSES, 0 },
+		{ NULL, "mr", "2001:db8:0:1::1", "x@y.test", a, 0, 0, PASSES, 0 },
+		{ "rate \"network\" { messages = 1 per = 60s }", "mr", "2001:db8::1", "x@y.test", a, 0, 0, PASSES, 0 },
+		{ NULL, "mr", "2001:db8:0:ff::1", "x@y.test", a, 0, 0, REPLY_RATE_LIMITED, 60 },
+		{ NULL, "mr", "2001:db8:0:100::1", "x@y.test", a, 0, 0, PASSES, 0 },
+		{ NULL, "mr", "192.0.2.1", "x@y.test", a, 0, 0, PASSES, 0 },
+		{ NULL, "mr", "192.0.2.255", "x@y.test", a, 0, 0, REPLY_RATE_LIMITED, 60 },
+		{ "rate \"client\" { recipients = 2 per = 60s }", "mr", "192.0.2.7", "x@y.test", a, 0, 0, PASSES, 0 },
+		{ NULL, "r", "192.0.2.7", "x@y.test", "nobody@example.org", 0, 0, REPLY_MAILBOX_UNKNOWN, 0 },
+		{ NULL, "r", "192.0.2.7", "x@y.test", b, 0, 0, REPLY_RATE_LIMITED, 30 },
+		{ "rate \"sender\" { messages = 1 recipients = 2 per = 60s }", "mr", "192.0.2.7", "X@y.test", a, 0, 0, PASSES, 0 },
+		{ NULL, "mr", "198.51.100.7", "x@Y.TEST", a, 0, 0, REPLY_RATE_LIMITED, 60 },
+		{ NULL, "mr", "192.0.2.7", "z@y.test", a, 0, 0, PASSES, 0 },
+		{ NULL, "mr", "192.0.2.7", "", a, 0, 0, PASSES, 0 },
+		{ NULL, "mr", "192.0.2.7", "", a, 0, 0, PASSES, 0 },
+		{ NULL, "r", "192.0.2.7", "x@y.test", b, 0, 0, PASSES, 0 },
+		{ NULL, "r", "192.0.2.7", "x@y.test", b, 0, 0, REPLY_RATE_LIMITED, 30 },
+		{ "rate \"recipient\" { messages = 1 per = 60s }", "mr", "192.0.2.7", "x@y.test", a, 0, 0, PASSES, 0 },
+		{ NULL, "mr", "198.51.100.7", "z@y.test", "ALICE@Example.org", 0, 0, REPLY_RATE_LIMITED, 60 },
+		{ NULL, "mr", "192.0.2.7", "x@y.test", b, 0, 0, PASSES, 0 },
+		{ NULL, "mr", "192.0.2.7", "x@y.test", "nobody@example.org", 0, 0, REPLY_MAILBOX_UNKNOWN, 0 },
+		{ NULL, "mr", "192.0.2.7", "x@y.test", "nobody@example.org", 0, 0, REPLY_MAILBOX_UNKNOWN, 0 },
+		{ NULL, "mr", "192.0.2.7", "x@y.test", "postmaster@example.org", 0, 0, PASSES, 0 },
+		{ NULL, "mr", "192.0.2.7", "x@y.test", "postmaster@example.org", 0, 0, PASSES, 0 },
+		/* What is too large is taken, and owed. */
+		{ "rate \"client\" { bytes = 100KiB per = 100s }", "mr", "192.0.2.7", "x@y.test", a, 0, 0, PASSES, 0 },
+		{ NULL, "e", "192.0.2.7", "x@y.test", "", 60 << 10, 0, PASSES, 0 },
+		{ NULL, "mr", "192.0.2.7", "x@y.test", a, 0, 0, PASSES, 0 },
+		{ NULL, "e", "192.0.2.7", "x@y.test", "", 60 << 10, 0, PASSES, 0 },
+		{ NULL, "mr", "192.0.2.7", "x@y.test", a, 0, 0, REPLY_RATE_LIMITED, 21 },
+		{ NULL, "mr", "192.0.2.7", "x@y.test", a, 0, 21, PASSES, 0 },
+		{ NULL, "e", "192.0.2.7", "x@y.test", "", 1, 0, PASSES, 0 },
+		{ NULL, "mr", "192.0.2.7", "x@y.test", a, 0, 0, REPLY_RATE_LIMITED, 1 },
+		{ "rate \"client\" { messages = 1 only-for = {\"192.0.2.0/25\"} }", "mr", "192.0.2.7", "x@y.test", a, 0, 0, PASSES, 0 },
+		{ NULL, "mr", "192.0.2.7", "x@y.test", a, 0, 0, REPLY_RATE_LIMITED, 3600 },
+		{ NULL, "mr", "192.0.2.200", "x@y.test", a, 0, 0, PASSES, 0 },
+		{ NULL, "mr", "192.0.2.200", "x@y.test", a, 0, 0, PASSES, 0 },
+		{ "", "mr", "192.0.2.200", "x@y.test", a, 0, 0, PASSES, 0 },
+		{ NULL, "e", "192.0.2.200", "x@y.test", a, UINT64_MAX, 0, PASSES, 0 },
+	};
+	struct world *w = NULL;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		if (cases[i].sections != NULL && w != NULL)
+			world_close(w);
+		if (cases[i].sections != NULL)
+			w = world_open(cases[i].sections);
+		enum reply_key key = cases[i].key == PASSES ? PASSES_AT(cases[i].stage) : cases[i].key;
+		struct policy_verdict verdict = ask_at(w, &cases[i]);
+		if (verdict.key != key || verdict.seconds != cases[i].seconds)
+			fail_msg("row %zu: %s, %u s", i, reply_entry(verdict.key)->name, verdict.seconds);
+	}
+	world_close(w);
+	(void)state;
+}
+
+/* What trusted clients send costs nobody anything. */
+static void test_rates_do_not_count_the_trusted(void **state)
+{
+	struct world *w = world_open("rate \"client\" { messages = 1 } rate \"recipient\" {\n messages = 1 }");
+	struct policy_input input = test_input("192.0.2.7", "alice@example.org");
+	input.trusted = true;
+	for (int i = 0; i < 10; i++)
+		expect(ask(w, &input), REPLY_RCPT_OK, "", "trusted");
+	assert_int_equal(buckets_count(&w->state.rates), 0);
+	expect(ask_rcpt(w, "192.0.2.7", "alice@example.org"), REPLY_RCPT_OK, "", "the first of a stranger");
+	struct policy_verdict verdict = ask_rcpt(w, "192.0.2.8", "alice@example.org");
+	expect(verdict, REPLY_RATE_LIMITED, "rate", "the second for her");
+	assert_int_equal(verdict.line, 4);
 	world_close(w);
 	(void)state;
 }
@@ -423,10 +630,14 @@ int main(void)
 		cmocka_unit_test(test_names_are_the_words_of_the_order),
 		cmocka_unit_test(test_helo),
 		cmocka_unit_test(test_sender_domain),
+		cmocka_unit_test(test_deny_and_allow),
+		cmocka_unit_test(test_whom_allow_excuses_and_of_what),
 		cmocka_unit_test(test_early_talk),
 		cmocka_unit_test(test_stages_that_are_asked_at_once),
 		cmocka_unit_test(test_harvest),
 		cmocka_unit_test(test_harvest_goes_by_networks_of_ipv6),
+		cmocka_unit_test(test_rates),
+		cmocka_unit_test(test_rates_do_not_count_the_trusted),
 		cmocka_unit_test(test_who_is_asked),
 		cmocka_unit_test(test_the_order_is_the_configurations),
 		cmocka_unit_test(test_stages),

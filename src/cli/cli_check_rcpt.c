@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What would this client be told? The server's own checks say it, each with what it looked at. */
+#include "cli_check_rcpt.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli_ask.h"
+#include "cli_words.h"
+#include "netaddr.h"
+
+#define SIZE_MAX_BYTES (UINT64_C(1) << 40)
+
+static int usage(void)
+{
+	fprintf(stderr, "usage: waybill check rcpt ADDRESS --from ADDRESS --client IP [--helo NAME] [--size BYTES]\n"
+		"Says what a client would be told that sends to ADDRESS, and why; nothing is changed by it.\n"
+		"--from '' is a bounce. Without --helo the client gives its address in brackets.\n");
+	return CLI_USAGE;
+}
+
+static bool words_read(int argc, char **argv, struct cli_check_words *words)
+{
+	static const struct option options[] = {
+		{ "from", required_argument, NULL, 'f' },
+		{ "client", required_argument, NULL, 'c' },
+		{ "helo", required_argument, NULL, 'h' },
+		{ "size", required_argument, NULL, 's' },
+		{ 0 },
+	};
+	int option;
+	struct netaddr client;
+	optind = 0;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 'f')
+			words->from = optarg;
+		else if (option == 'c')
+			words->client = optarg;
+		else if (option == 'h')
+			words->helo = optarg;
+		else if (option != 's' || !span_to_u64(span_str(optarg), SIZE_MAX_BYTES, &words->size))
+			return false;
+	}
+	if (optind + 1 != argc || words->from == NULL || words->client == NULL)
+		return false;
+	words->rcpt = argv[optind];
+	if (netaddr_parse(span_str(words->client), &client))
+		return true;
+	fprintf(stderr, "waybill: --client wants an address, like 192.0.2.7 or 2001:db8::7\n");
+	return false;
+}
+
+/* "pass", "450", "not asked". */
+static const char *verdict_of(const json_t *step, char text[static 16])
+{
+	const char *opinion = cli_text(step, "opinion");
+	if (strcmp(opinion, "refuse") == 0)
+		snprintf(text, 16, "%lld", cli_number(step, "code"));
+	else
+		snprintf(text, 16, "%s", strcmp(opinion, "skip") == 0 ? "not asked" : opinion);
+	return text;
+}
+
+static void print_step(const json_t *step, const char *conf_path)
+{
+	char text[16];
+	const char *file = strrchr(conf_path, '/');
+	long long line = cli_number(step, "line");
+	struct buf why;
+	buf_init(&why, 65536);
+	buf_add_escaped(&why, span_str(cli_text(step, "why")));
+	if (line > 0)
+		buf_addf(&why, " (%s:%lld)", file != NULL ? file + 1 : conf_path, line);
+	printf("  %-15s %-10s %.*s\n", cli_text(step, "check"), verdict_of(step, text), SPAN_FMT(buf_span(&why)));
+	buf_fini(&why);
+}
+
+static void print_answer(const json_t *answer, const struct cli_options *options)
+{
+	const json_t *steps = json_object_get(answer, "steps");
+	size_t i;
+	json_t *step;
+	struct buf reply;
+	json_array_foreach(steps, i, step)
+		print_step(step, options->conf_path);
+	buf_init(&reply, 4096);
+	buf_add_escaped(&reply, span_str(cli_text(answer, "reply")));
+	printf("A client would be told:  %.*s\nNothing was changed.\n", SPAN_FMT(buf_span(&reply)));
+	buf_fini(&reply);
+}
+
+int cli_check_rcpt(int argc, char **argv, const struct cli_options *options)
+{
+	char literal[64];
+	int code;
+	struct cli_check_words words = { .rcpt = "" };
+	if (!words_read(argc, argv, &words))
+		return usage();
+	if (words.helo == NULL) {
+		snprintf(literal, sizeof(literal), strchr(words.client, ':') != NULL ? "[IPv6:%s]" : "[%s]", words.client);
+		words.helo = literal;
+	}
+	bool running = cli_server_runs(options);
+	json_t *answer = running ? cli_ask(options, json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "do", "check-rcpt",
+			"rcpt", words.rcpt, "from", words.from, "client", words.client, "helo", words.helo,
+			"size", (json_int_t)words.size), &code)
+		: cli_check_offline(&words, options);
+	if (answer == NULL)
+		return running ? code : CLI_NO;
+	if (cli_answer_plain(options, answer, &code)) {
+		if (!running)
+			puts("No server runs with this configuration; this is what one would say after its start.");
+		print_answer(answer, options);
+	}
+	bool accepted = json_is_true(json_object_get(answer, "accepted"));
+	json_decref(answer);
+	return code == CLI_DONE && !accepted ? CLI_NO : code;
+}
+
+static void print_check(const json_t *one)
+{
+	char asked[CLI_WORDS_BYTES_MAX], refused[CLI_WORDS_BYTES_MAX], deferred[CLI_WORDS_BYTES_MAX],
+		accepted[CLI_WORDS_BYTES_MAX];
+	const json_t *stages = json_object_get(one, "stages");
+	const char *stage = json_string_value(json_array_get(stages, 0));
+	bool in_order = cli_number(one, "place") > 0;
+	bool several = json_array_size(stages) > 1;
+	const char *where = !in_order ? "left out" : stage == NULL ? "no rule" : several ? "several" : stage;
+	printf("%-15s %-9s %10s %10s %10s %10s\n", cli_text(one, "name"), where, cli_count(cli_number(one, "asked"), asked),
+		cli_count(cli_number(one, "refused"), refused), cli_count(cli_number(one, "deferred"), deferred),
+		cli_count(cli_number(one, "accepted"), accepted));
+}
+
+static int by_place(const void *a, const void *b)
+{
+	long long x = cli_number(*(json_t *const *)a, "place"), y = cli_number(*(json_t *const *)b, "place");
+	x = x > 0 ? x : INT32_MAX;
+	y = y > 0 ? y : INT32_MAX;
+	return (x > y) - (x < y);
+}
+
+int cli_check_list(const struct cli_options *options)
+{
+	int code;
+	json_t *answer = cli_ask(options, json_pack("{s:s}", "do", "check-list"), &code);
+	if (answer == NULL)
+		return code;
+	if (cli_answer_plain(options, answer, &code)) {
+		const json_t *checks = json_object_get(answer, "checks");
+		size_t count = json_array_size(checks);
+		json_t **sorted = calloc(count + 1, sizeof(json_t *));
+		for (size_t i = 0; sorted != NULL && i < count; i++)
+			sorted[i] = json_array_get(checks, i);
+		puts("check           at             asked    refused    put off    excused");
+		if (sorted != NULL)
+			qsort(sorted, count, sizeof(json_t *), by_place);
+		for (size_t i = 0; sorted != NULL && i < count; i++)
+			print_check(sorted[i]);
+		free(sorted);
+	}
+	json_decref(answer);
+	return code;
+}
