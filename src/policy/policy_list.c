@@ -167,11 +167,11 @@ struct policy_list *policy_list_of_recipients(const struct conf_names *names, ui
 	const uint64_t hash_key[2])
 {
 	struct policy_list *list = policy_list_new(hash_key);
-	if (list != NULL && !policy_list_add(list, &(struct conf_listed){ .recipients = *names, .recipients_line = line })) {
-		policy_list_free(list);
-		return NULL;
-	}
-	return list;
+	const struct conf_listed listed = { .recipients = *names, .recipients_line = line };
+	if (list != NULL && policy_list_add(list, &listed))
+		return list;
+	policy_list_free(list);
+	return NULL;
 }
 
 static const struct {

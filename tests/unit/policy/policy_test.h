@@ -68,7 +68,8 @@ static inline void test_world_open(struct world *w, const char *sections, const 
 	w->exempt = policy_list_of_recipients(&checks->greylist.exempt, checks->greylist.exempt_line, test_secret);
 	assert_true(policy_list_add(w->allow, &checks->allow) && policy_list_add(w->deny, &checks->deny));
 	w->context = (struct policy_context){ .hostname = w->conf->hostname, .checks = checks,
-		.directory = w->table, .allow = w->allow, .deny = w->deny, .exempt = w->exempt, .state = &w->state, .now_us = 1000 * SECOND, .now_ms = UINT64_C(1800000000000) };
+		.directory = w->table, .allow = w->allow, .deny = w->deny, .exempt = w->exempt, .state = &w->state,
+		.now_us = 1000 * SECOND, .now_ms = UINT64_C(1800000000000) };
 }
 
 static inline void test_world_close(struct world *w)
