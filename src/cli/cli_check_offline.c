@@ -7,54 +7,63 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "aliases_includes.h"
 #include "checked.h"
 #include "cli_check_rcpt.h"
-#include "cli_user.h"
+#include "cli_tables.h"
 #include "clock.h"
-#include "file.h"
 
 #define STEPS_BYTES_MAX (1u << 20)
+
+static const uint64_t no_secret[2]; /* nobody sends names to this process on purpose */
 
 struct world {
 	struct conf *conf;
 	struct directory_domain *domains;
 	struct buf *texts; /* two for each domain */
+	struct aliases_includes includes;
+	struct source_set sources;
+	struct source_asking asking;
+	struct directory_answers answers;
 	struct directory_table *table;
+	struct directory_view view;
 	struct policy_list *allow, *deny, *exempt;
 	struct policy_route *relays, *routes;
 	struct policy_context context;
 };
 
-static void read_table(struct span path, struct buf *text, struct directory_file *file_out)
+static void domains_fill(struct world *w)
 {
-	buf_init(text, CLI_USERS_BYTES_MAX);
-	if (path.len > 0 && file_read_path((const char *)path.ptr, text) < 0)
-		fprintf(stderr, "waybill: %.*s cannot be read\n", SPAN_FMT(path));
-	*file_out = (struct directory_file){ path, buf_span(text) };
+	const struct conf *conf = w->conf;
+	w->sources.count = SOURCE_SET_MAX;
+	for (size_t i = 0; i < conf->domain_count; i++) {
+		const struct conf_domain *d = &conf->domains[i];
+		w->domains[i] = (struct directory_domain){ .name = d->name, .subaddress = d->subaddress,
+			.exact_case = d->local_parts == CONF_LOCAL_EXACT, .postmaster = conf->postmaster,
+			.catch_all = d->catch_all };
+		cli_table_read(d->users.path, &w->texts[2 * i], &w->domains[i].users);
+		cli_table_read(d->aliases.path, &w->texts[2 * i + 1], &w->domains[i].aliases);
+		aliases_includes_add(&w->includes, w->domains[i].aliases.text, cli_include_read, NULL);
+		cli_sources_open(conf, d, &w->domains[i], &w->sources);
+	}
 }
 
 static void read_directory(struct world *w)
 {
-	const struct conf *conf = w->conf;
-	struct id_source chance = clock_id_source();
-	struct directory_source source = { w->domains, conf->domain_count,
-		{ id_source_u64(&chance), id_source_u64(&chance) } };
+	struct directory_file included[ALIASES_INCLUDES_MAX];
+	struct directory_source source = { .domains = w->domains, .domain_count = w->conf->domain_count,
+		.includes = included };
 	struct buf problems;
-	for (size_t i = 0; i < conf->domain_count; i++) {
-		const struct conf_domain *d = &conf->domains[i];
-		w->domains[i] = (struct directory_domain){ .name = d->name, .subaddress = d->subaddress,
-			.exact_case = d->local_parts == CONF_LOCAL_EXACT, .postmaster = conf->postmaster };
-		read_table(d->users, &w->texts[2 * i], &w->domains[i].users);
-		read_table(d->aliases, &w->texts[2 * i + 1], &w->domains[i].aliases);
-	}
-	/* As in a server: a host that keeps no mail still has a postmaster. */
-	if (conf->domain_count == 0) {
-		w->domains[0] = (struct directory_domain){ .name = conf->hostname };
-		source.domain_count = 1;
-	}
+	domains_fill(w);
+	for (; source.include_count < w->includes.count; source.include_count++)
+		included[source.include_count] = aliases_includes_file(&w->includes, source.include_count);
+	/* As in a server: a host that keeps no mail, or asks which domains are its own, still has a postmaster. */
+	if (source.domain_count == 0 || (source.domain_count == 1 && span_eq(w->domains[0].name, SPAN("*"))))
+		w->domains[source.domain_count++] = (struct directory_domain){ .name = w->conf->hostname };
 	buf_init(&problems, 65536);
 	w->table = directory_table_new(&source, &problems);
 	buf_fini(&problems);
+	w->view = (struct directory_view){ w->table, &w->answers };
 }
 
 static void list_routes(struct world *w)
@@ -64,7 +73,7 @@ static void list_routes(struct world *w)
 	for (size_t i = 0; i < conf->domain_count; i++)
 		if (conf->domains[i].via.count > 0)
 			w->relays[relays++] = (struct policy_route){ .pattern = conf->domains[i].name,
-				.open = conf->domains[i].users.len == 0 };
+				.open = conf->domains[i].users.kind == CONF_NO_SOURCE };
 	for (size_t i = 0; i < conf->route_count; i++)
 		w->routes[i] = (struct policy_route){ .pattern = conf->routes[i].pattern };
 	w->routes[conf->route_count] = (struct policy_route){ .pattern = SPAN("*") };
@@ -74,8 +83,9 @@ static void list_routes(struct world *w)
 
 static bool world_open(struct world *w, const char *conf_path)
 {
-	static const uint64_t hash_key[2]; /* nobody sends names to this process on purpose */
 	*w = (struct world){ .conf = cli_conf_load(conf_path) };
+	w->asking = (struct source_asking){ .set = &w->sources };
+	directory_answers_init(&w->answers, no_secret, source_set_ask, &w->asking);
 	if (w->conf == NULL)
 		return false;
 	size_t domains = w->conf->domain_count;
@@ -87,10 +97,10 @@ static bool world_open(struct world *w, const char *conf_path)
 		return false;
 	read_directory(w);
 	list_routes(w);
-	w->allow = policy_list_new(hash_key);
-	w->deny = policy_list_new(hash_key);
+	w->allow = policy_list_new(no_secret);
+	w->deny = policy_list_new(no_secret);
 	w->exempt = policy_list_of_recipients(&w->conf->checks.greylist.exempt, w->conf->checks.greylist.exempt_line,
-		hash_key);
+		no_secret);
 	if (w->allow == NULL || w->deny == NULL || w->exempt == NULL || !policy_list_add(w->allow, &w->conf->checks.allow)
 	    || !policy_list_add(w->deny, &w->conf->checks.deny))
 		return false;
@@ -99,14 +109,17 @@ static bool world_open(struct world *w, const char *conf_path)
 	w->context.exempt = w->exempt;
 	w->context.hostname = w->conf->hostname;
 	w->context.checks = &w->conf->checks;
-	w->context.directory = w->table;
+	w->context.directory = &w->view;
 	w->context.now_us = clock_mono_us();
 	return w->table != NULL;
 }
 
 static void world_close(struct world *w)
 {
+	directory_answers_fini(&w->answers);
+	source_set_free(&w->sources);
 	directory_table_free(w->table);
+	aliases_includes_fini(&w->includes);
 	policy_list_free(w->allow);
 	policy_list_free(w->deny);
 	policy_list_free(w->exempt);

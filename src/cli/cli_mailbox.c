@@ -8,7 +8,9 @@
 #include <stdlib.h>
 
 #include "address.h"
+#include "aliases_includes.h"
 #include "cli.h"
+#include "cli_tables.h"
 #include "cli_user.h"
 #include "clock.h"
 #include "directory.h"
@@ -21,6 +23,7 @@ struct asked {
 	const struct conf_domain *domain;
 	struct directory_address address;
 	const char *text;     /* as it was written */
+	uint8_t ascii[ADDRESS_DOMAIN_BYTES_MAX]; /* its domain */
 };
 
 static int usage(void)
@@ -29,14 +32,6 @@ static int usage(void)
 		"       waybill mailbox disable ADDRESS [--for-good | --moved ADDRESS]\n"
 		"       waybill mailbox enable ADDRESS   [-c FILE]\n");
 	return CLI_USAGE;
-}
-
-static void read_file(struct span path, struct buf *text, struct directory_file *file_out)
-{
-	buf_init(text, CLI_USERS_BYTES_MAX);
-	if (path.len > 0 && file_read_path((const char *)path.ptr, text) < 0)
-		fprintf(stderr, "waybill: %.*s cannot be read\n", SPAN_FMT(path));
-	*file_out = (struct directory_file){ path, buf_span(text) };
 }
 
 /* The reply that senders get, "450 4.2.1", for a key. */
@@ -50,12 +45,14 @@ static int say_closed(const struct asked *a, const struct directory_match *match
 {
 	enum reply_key key = match->state == DIRECTORY_DISABLED ? REPLY_MAILBOX_DISABLED
 		: match->state == DIRECTORY_GONE ? REPLY_MAILBOX_DISABLED_FOR_GOOD : REPLY_MAILBOX_MOVED;
-	printf("%s takes no mail: it is switched off %s in %.*s.\n", a->text, match->state == DIRECTORY_DISABLED
-		? "for now" : "for good", SPAN_FMT(a->domain->users));
+	char where[CLI_USERS_WHERE_MAX];
+	printf("%s takes no mail: it is switched off %s in %s.\n", a->text, match->state == DIRECTORY_DISABLED
+		? "for now" : "for good", cli_users_where(a->domain, where));
 	if (match->state == DIRECTORY_MOVED)
 		printf("Its owner has the address %.*s now.\n", SPAN_FMT(match->moved_to));
 	print_reply(key);
-	printf("To switch it on: waybill mailbox enable %s\n", a->text);
+	if (a->domain->users.kind == CONF_SOURCE_FILE)
+		printf("To switch it on: waybill mailbox enable %s\n", a->text);
 	return CLI_NO;
 }
 
@@ -131,6 +128,10 @@ static int say_match(const struct asked *a, const struct directory_match *match)
 		return say_alias(a, match);
 	case DIRECTORY_USER:
 		break;
+	case DIRECTORY_UNAVAILABLE:
+		printf("Nobody can say now who %s is, and mail to this address waits until somebody can.\n", a->text);
+		print_reply(REPLY_DIRECTORY_UNAVAILABLE);
+		return CLI_NO;
 	case DIRECTORY_UNKNOWN:
 	case DIRECTORY_FOREIGN:
 		printf("%s is not known here.\n", a->text);
@@ -147,22 +148,47 @@ static int say_match(const struct asked *a, const struct directory_match *match)
 	return look(a, match);
 }
 
+/* `problems`: of the files, as lines. */
+static int look_up(const struct asked *a, const struct directory_table *table, const struct source_set *set,
+	struct span problems)
+{
+	static const uint64_t key[2];
+	struct source_asking asking = { .set = set };
+	struct directory_answers answers;
+	directory_answers_init(&answers, key, source_set_ask, &asking);
+	struct directory_match match = directory_lookup(&(struct directory_view){ table, &answers }, a->address);
+	int code = say_match(a, &match);
+	if (match.kind == DIRECTORY_UNAVAILABLE && answers.why.len > 0)
+		printf("%.*s.\n", SPAN_FMT(answers.why));
+	else if (match.kind == DIRECTORY_UNAVAILABLE)
+		printf("%.*s", SPAN_FMT(problems));
+	directory_answers_fini(&answers);
+	return code;
+}
+
 static int show(const struct asked *a)
 {
+	struct aliases_includes includes = { 0 };
+	struct directory_file included[ALIASES_INCLUDES_MAX];
 	struct buf users, aliases, problems;
+	struct source_set set = { .count = SOURCE_SET_MAX };
 	struct directory_domain domain = { .name = a->domain->name, .subaddress = a->domain->subaddress,
-		.exact_case = a->domain->local_parts == CONF_LOCAL_EXACT, .postmaster = a->conf->postmaster };
-	read_file(a->domain->users, &users, &domain.users);
-	read_file(a->domain->aliases, &aliases, &domain.aliases);
+		.exact_case = a->domain->local_parts == CONF_LOCAL_EXACT, .postmaster = a->conf->postmaster,
+		.catch_all = a->domain->catch_all };
+	cli_table_read(a->domain->users.path, &users, &domain.users);
+	cli_table_read(a->domain->aliases.path, &aliases, &domain.aliases);
 	buf_init(&problems, 65536);
-	struct directory_source source = { .domains = &domain, .domain_count = 1 };
+	aliases_includes_add(&includes, domain.aliases.text, cli_include_read, NULL);
+	for (size_t i = 0; i < includes.count; i++)
+		included[i] = aliases_includes_file(&includes, i);
+	cli_sources_open(a->conf, a->domain, &domain, &set);
+	struct directory_source source = { .domains = &domain, .domain_count = 1, .includes = included,
+		.include_count = includes.count };
 	struct directory_table *table = directory_table_new(&source, &problems);
-	int code = CLI_TRY_LATER;
-	if (table != NULL) {
-		struct directory_match match = directory_lookup(table, a->address);
-		code = say_match(a, &match);
-	}
+	int code = table != NULL ? look_up(a, table, &set, buf_span(&problems)) : CLI_TRY_LATER;
+	source_set_free(&set);
 	directory_table_free(table);
+	aliases_includes_fini(&includes);
 	buf_fini(&problems);
 	buf_fini(&users);
 	buf_fini(&aliases);
@@ -171,6 +197,8 @@ static int show(const struct asked *a)
 
 static int change(const struct asked *a, enum directory_state state, const char *moved_to)
 {
+	if (!cli_users_filed(a->domain))
+		return CLI_NO;
 	struct cli_users users = cli_users_of(a->conf, a->domain);
 	struct cli_user_wish wish = { .verb = CLI_USER_CLOSE, .local = a->address.local, .state = state,
 		.moved_to = span_str(moved_to) };
@@ -179,16 +207,17 @@ static int change(const struct asked *a, enum directory_state state, const char 
 
 static bool find(struct asked *a, const char *text)
 {
-	uint8_t ascii[ADDRESS_DOMAIN_BYTES_MAX];
 	a->text = text;
 	a->address = directory_address_split(span_str(text));
-	size_t len = a->address.domain.len > 0 ? address_domain_ascii(a->address.domain, ascii) : 0;
-	a->domain = len > 0 ? conf_domain_find(a->conf, span_of(ascii, len)) : NULL;
+	size_t len = a->address.domain.len > 0 ? address_domain_ascii(a->address.domain, a->ascii) : 0;
+	a->domain = len > 0 ? conf_domain_find(a->conf, span_of(a->ascii, len)) : NULL;
+	if (len > 0 && a->domain == NULL)
+		a->domain = conf_domain_find(a->conf, SPAN("*"));
 	if (a->domain == NULL) {
 		fprintf(stderr, "waybill: \"%s\" is not an address of a domain of this server\n", text);
 		return false;
 	}
-	a->address.domain = a->domain->name;
+	a->address.domain = span_of(a->ascii, len);
 	return true;
 }
 
@@ -212,8 +241,8 @@ static bool state_of(int argc, char **argv, enum directory_state *state_out, con
 
 int cli_mailbox(int argc, char **argv, const struct cli_options *options)
 {
-	enum directory_state state;
-	const char *moved_to;
+	enum directory_state state = DIRECTORY_OPEN;
+	const char *moved_to = "";
 	bool is_show = argc == 3 && strcmp(argv[1], "show") == 0;
 	bool is_change = argc >= 3 && (strcmp(argv[1], "disable") == 0 || strcmp(argv[1], "enable") == 0)
 		&& state_of(argc, argv, &state, &moved_to);

@@ -10,6 +10,7 @@
 
 #include "directory.h"
 
+#define CLI_USERS_WHERE_MAX 1100
 #define CLI_USERS_BYTES_MAX ((size_t)256 << 20)
 
 struct cli_users {
@@ -44,6 +45,10 @@ int cli_user_change(const struct cli_users *users, const struct cli_user_wish *w
 
 struct conf;
 struct conf_domain;
+/* Where the users of a domain are, for people: the path of the file, or pgsql "mail". */
+const char *cli_users_where(const struct conf_domain *domain, char text_out[static CLI_USERS_WHERE_MAX]);
+/* Whether they are in a file; complains if not. */
+bool cli_users_filed(const struct conf_domain *domain);
 /* The users file of a domain of this configuration. */
 struct cli_users cli_users_of(const struct conf *conf, const struct conf_domain *domain);
 

@@ -14,12 +14,43 @@ static int usage(void)
 	return CLI_USAGE;
 }
 
+const char *cli_users_where(const struct conf_domain *domain, char text_out[static CLI_USERS_WHERE_MAX])
+{
+	const struct conf_table *users = &domain->users;
+	switch (users->kind) {
+	case CONF_SOURCE_FILE:
+		snprintf(text_out, CLI_USERS_WHERE_MAX, "%.*s", SPAN_FMT(users->path));
+		break;
+	case CONF_SOURCE_SYSTEM:
+		snprintf(text_out, CLI_USERS_WHERE_MAX, "the accounts of this system");
+		break;
+	case CONF_NO_SOURCE:
+		snprintf(text_out, CLI_USERS_WHERE_MAX, "no list of this server");
+		break;
+	default:
+		snprintf(text_out, CLI_USERS_WHERE_MAX, "%s \"%.*s\"", conf_source_kind_name(users->kind),
+			SPAN_FMT(users->name));
+	}
+	return text_out;
+}
+
+bool cli_users_filed(const struct conf_domain *domain)
+{
+	char where[CLI_USERS_WHERE_MAX];
+	if (domain->users.kind == CONF_SOURCE_FILE)
+		return true;
+	fprintf(stderr, "waybill: the users of %.*s are in %s, which this command cannot change or list\n",
+		SPAN_FMT(domain->name), cli_users_where(domain, where));
+	return false;
+}
+
 struct cli_users cli_users_of(const struct conf *conf, const struct conf_domain *domain)
 {
-	struct cli_users users = { .path = (const char *)domain->users.ptr, .domain = domain->name,
+	struct cli_users users = { .path = (const char *)domain->users.path.ptr, .domain = domain->name,
 		.exact_case = domain->local_parts == CONF_LOCAL_EXACT };
 	for (size_t i = 0; i < conf->domain_count; i++)
-		users.shared |= &conf->domains[i] != domain && span_eq(conf->domains[i].users, domain->users);
+		users.shared |= &conf->domains[i] != domain && domain->users.kind == CONF_SOURCE_FILE
+			&& span_eq(conf->domains[i].users.path, domain->users.path);
 	return users;
 }
 
@@ -40,12 +71,12 @@ static int list(const struct conf *conf, struct span name)
 		if (domain == NULL)
 			return CLI_NO;
 		struct cli_users users = cli_users_of(conf, domain);
-		return cli_user_list(&users);
+		return cli_users_filed(domain) ? cli_user_list(&users) : CLI_NO;
 	}
 	int code = CLI_DONE;
 	for (size_t i = 0; i < conf->domain_count; i++) {
 		struct cli_users users = cli_users_of(conf, &conf->domains[i]);
-		int one = cli_user_list(&users);
+		int one = cli_users_filed(&conf->domains[i]) ? cli_user_list(&users) : CLI_NO;
 		code = one != CLI_DONE ? one : code;
 	}
 	return code;
@@ -59,7 +90,7 @@ static int change(const struct conf *conf, const struct cli_user_words *words)
 		return CLI_USAGE;
 	}
 	const struct conf_domain *domain = find(conf, address.domain);
-	if (domain == NULL)
+	if (domain == NULL || !cli_users_filed(domain))
 		return CLI_NO;
 	struct cli_users users = cli_users_of(conf, domain);
 	struct cli_user_wish wish = { .verb = words->verb, .local = address.local };

@@ -73,7 +73,7 @@ struct conf_queue {
 	uint64_t segment_bytes;
 };
 
-#define CONF_SETTINGS_MAX 128
+#define CONF_SETTINGS_MAX 160
 
 struct conf {
 	struct span hostname; /* A-labels in lower case */
@@ -92,6 +92,7 @@ struct conf {
 	size_t route_count;
 	struct conf_route route_default; /* where no route says otherwise */
 	struct conf_reasons reasons;
+	struct conf_sources sources;
 	struct conf_limits limits;
 	struct conf_checks checks;
 	struct conf_queue queue;

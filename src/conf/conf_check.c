@@ -220,5 +220,6 @@ void conf_check(const struct conf *conf, struct conf_report *report)
 	bounces_check(&c);
 	mbox_check(&c);
 	conf_check_relay(conf, report);
+	conf_check_sources(conf, report);
 	conf_check_checks(conf, report);
 }

@@ -16,4 +16,7 @@ void conf_check_relay(const struct conf *conf, struct conf_report *report);
 /* The part that is about conf_checks.h. */
 void conf_check_checks(const struct conf *conf, struct conf_report *report);
 
+/* The part about conf_source.h. */
+void conf_check_sources(const struct conf *conf, struct conf_report *report);
+
 #endif

@@ -27,8 +27,12 @@ static bool refuse(struct conf_bind *bind, const struct conf_option *option, con
 	const char *why)
 {
 	struct conf_show show;
-	conf_report_add(bind->report, CONF_ERROR, value->line, "%s: \"%s\" %s", option->name,
-		conf_show(&show, value->text), why);
+	/* Nobody needs to see what may hold a password. */
+	if (option->type == CONF_TYPE_CONNECTION)
+		conf_report_add(bind->report, CONF_ERROR, value->line, "%s: the value %s", option->name, why);
+	else
+		conf_report_add(bind->report, CONF_ERROR, value->line, "%s: \"%s\" %s", option->name,
+			conf_show(&show, value->text), why);
 	return false;
 }
 
@@ -147,6 +151,24 @@ static bool name_convert(struct conf_bind *bind, const struct conf_option *optio
 	return good;
 }
 
+/* What is said about a directory. */
+static bool source_text_valid(const struct conf_option *option, struct span text, const char **why_out)
+{
+	const size_t first = offsetof(struct conf_source, queries);
+	switch (option->type) {
+	case CONF_TYPE_CONNECTION:
+		return conf_value_connection(text, why_out);
+	case CONF_TYPE_LDAP_SERVER:
+		return conf_value_ldap_server(text, why_out);
+	case CONF_TYPE_SQL:
+	case CONF_TYPE_SEARCH:
+		return conf_query_fits(text, (enum conf_query_topic)((option->offset - first) / sizeof(struct span)),
+			option->type == CONF_TYPE_SEARCH, why_out);
+	default:
+		return true;
+	}
+}
+
 /* The types whose text is kept, or a part of it. */
 static bool text_convert(struct conf_bind *bind, const struct conf_option *option,
 	const struct conf_value *value, struct span *field)
@@ -160,8 +182,8 @@ static bool text_convert(struct conf_bind *bind, const struct conf_option *optio
 		good = conf_value_account(value->text, &part, &why);
 	else if (option->type == CONF_TYPE_GROUP)
 		good = conf_value_group(value->text, &part, &why);
-	else if (option->type == CONF_TYPE_FILE)
-		good = conf_value_file(value->text, &part, &why);
+	else if (conf_section_is_source(option->section) && option->type != CONF_TYPE_PATH)
+		good = source_text_valid(option, part = value->text, &why);
 	else if (option->type == CONF_TYPE_MAILBOXES)
 		good = conf_value_mailboxes(value->text, &part, &why);
 	else
@@ -173,6 +195,18 @@ static bool text_convert(struct conf_bind *bind, const struct conf_option *optio
 	if (!good)
 		return refuse(bind, option, value, why);
 	*field = conf_bind_keep(bind, part);
+	return true;
+}
+
+static bool table_convert(struct conf_bind *bind, const struct conf_option *option, const struct conf_value *value,
+	struct conf_table *table)
+{
+	const char *why;
+	*table = (struct conf_table){ .kind = CONF_NO_SOURCE };
+	if ((value->text.len > 0 || !option_may_be_empty(option)) && !conf_value_table(value->text, table, &why))
+		return refuse(bind, option, value, why);
+	table->path = conf_bind_keep(bind, table->path);
+	table->name = conf_bind_keep(bind, table->name);
 	return true;
 }
 
@@ -307,8 +341,11 @@ bool conf_bind_value(struct conf_bind *bind, const struct conf_option *option, c
 		return conf_value_mode(value->text, field, &why) || refuse(bind, option, value, why);
 	case CONF_TYPE_SOURCE:
 		return conf_value_source(value->text, field, &why) || refuse(bind, option, value, why);
+	case CONF_TYPE_TABLE:
+		return table_convert(bind, option, value, field);
 	case CONF_TYPE_HOST:
 	case CONF_TYPE_MAILBOX:
+	case CONF_TYPE_ADDRESS:
 		return name_convert(bind, option, value, field);
 	default:
 		return text_convert(bind, option, value, field);

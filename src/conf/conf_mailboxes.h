@@ -4,17 +4,20 @@
 #define WAYBILL_CONF_CONF_MAILBOXES_H
 
 #include "conf_relay.h"
+#include "conf_source.h"
 
 enum conf_local_parts { CONF_LOCAL_FOLD, CONF_LOCAL_EXACT };
 
 struct conf_domain {
-	struct span name; /* A-labels in lower case; unique */
+	struct span name; /* A-labels in lower case, or "*"; unique */
 	uint32_t line;
 	struct span mailboxes; /* "maildir:/path/{domain}/{user}" or "mbox:...", with {user} in it; empty: see via */
 	struct conf_hops via;  /* where the domain is kept, never "mx"; count 0 exactly when mailboxes is set */
-	struct span users;     /* path of the file; empty, only with via: every recipient is accepted */
-	struct span aliases;   /* path of the file, or empty */
-	uint32_t mailboxes_line, via_line, users_line, aliases_line;
+	struct conf_table users;   /* none, only with via: every recipient is accepted */
+	struct conf_table aliases; /* or none */
+	struct conf_table domains; /* of "*": who knows which domains are meant */
+	struct span catch_all;     /* address that gets the mail of unknown users, or empty */
+	uint32_t mailboxes_line, via_line, users_line, aliases_line, domains_line;
 	uint8_t subaddress; /* the character that separates user and detail; 0: none */
 	enum conf_local_parts local_parts;
 };

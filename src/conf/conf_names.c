@@ -30,6 +30,14 @@ bool conf_value_domain(struct span text, struct buf *out, const char **why_out)
 	return !out->failed;
 }
 
+bool conf_value_domain_or_any(struct span text, struct buf *out, const char **why_out)
+{
+	if (!span_eq(text, SPAN("*")))
+		return conf_value_domain(text, out, why_out);
+	buf_add(out, text);
+	return !out->failed;
+}
+
 bool conf_value_host(struct span text, struct buf *out, const char **why_out)
 {
 	size_t before = out->len;
@@ -72,14 +80,6 @@ bool conf_value_path(struct span text, struct span *path_out, const char **why_o
 		at += part.len + 1;
 	}
 	return true;
-}
-
-bool conf_value_file(struct span text, struct span *path_out, const char **why_out)
-{
-	static const struct span scheme = SPAN("file:");
-	*why_out = "is not a table; write file:/path";
-	return span_eq(span_to(text, scheme.len), scheme)
-		&& conf_value_path(span_from(text, scheme.len), path_out, why_out);
 }
 
 /* Whether every { begins one of the two placeholders; says whether {user} is among them. */

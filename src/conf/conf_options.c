@@ -15,6 +15,7 @@
 #define DOMAIN(member) .section = CONF_SECTION_DOMAIN, .offset = offsetof(struct conf_domain, member)
 #define ROUTE(member) .section = CONF_SECTION_ROUTE, .offset = offsetof(struct conf_route, member)
 #define REASON(member) .section = CONF_SECTION_REASON, .offset = offsetof(struct conf_reason, member)
+#define SOURCE(name, member) .section = CONF_SECTION_##name, .offset = offsetof(struct conf_source, member)
 #define LIMITS(member) .section = CONF_SECTION_LIMITS, .offset = offsetof(struct conf, limits.member)
 #define CHECK(name, member) .section = CONF_SECTION_##name, .offset = offsetof(struct conf, checks.member)
 #define CHECK_LINE(member) .line_offset = offsetof(struct conf, checks.member)
@@ -52,6 +53,38 @@
 	.text = "The networks whose clients are asked; an empty list: all clients that are not trusted.", \
 	.reason = "A new rule can be tried on one network first."
 
+/* The same in the sections of all directories. */
+#define QUERY(KIND, TOPIC, TYPE) SOURCE(KIND, queries[CONF_QUERY_OF_##TOPIC]), .type = CONF_TYPE_##TYPE, \
+	.fallback = "\"\"", .line_offset = offsetof(struct conf_source, query_lines[CONF_QUERY_OF_##TOPIC])
+#define DOMAINS_QUERY(KIND, TYPE, EXAMPLE) QUERY(KIND, DOMAIN, TYPE), .name = "domains", .example = EXAMPLE, \
+	.text = "Asks whether {domain} is a domain of ours, for the section `domain \"*\"`: an answer means yes.", \
+	.reason = "Without it only the domains are known that have a section."
+#define USERS_QUERY(KIND, TYPE, EXAMPLE, MORE) QUERY(KIND, USER, TYPE), .name = "users", .example = EXAMPLE, \
+	.text = "Asks whether {user} has a mailbox in {domain}; {address} is both with an @ between. An answer means yes." \
+		MORE, \
+	.reason = "The words become parameters or are escaped: what a stranger writes is never part of the question."
+#define ALIASES_QUERY(KIND, TYPE, EXAMPLE, MORE) QUERY(KIND, ALIAS, TYPE), .name = "aliases", .example = EXAMPLE, \
+	.text = "Asks for whom mail to an address is meant: one address or several in each " MORE ". One that names " \
+		"itself beside others keeps a copy.", \
+	.reason = "It is asked before users, so a user can have mail forwarded."
+#define CONNECTIONS(KIND) SOURCE(KIND, connections_max), .name = "connections", .type = CONF_TYPE_INTEGER, .min = 1, \
+	.max = 64, .fallback = "4", \
+	.text = "The most connections at one time.", \
+	.reason = "Each answers one question at a time; answers take a millisecond or two."
+#define TIMEOUT(KIND) SOURCE(KIND, timeout_ms), .name = "timeout", .type = CONF_TYPE_DURATION, .min = 50, \
+	.max = 1 * MINUTE, .fallback = "5s", \
+	.text = "How long one question may take, connecting included; then the recipient gets 451, and mail in the " \
+		"queue waits.", \
+	.reason = "After a failure it is left alone for a second and more, and questions get 451 at once."
+#define CACHE(KIND) SOURCE(KIND, cache_ms), .name = "cache", .type = CONF_TYPE_DURATION, .max = 1 * HOUR, \
+	.fallback = "5s", \
+	.text = "How long an answer is used again; 0s: not at all.", \
+	.reason = "A change in the directory is seen after this time."
+#define PASSWORD_FILE(KIND) SOURCE(KIND, password_file), .name = "password-file", .type = CONF_TYPE_PATH, \
+	.fallback = "\"\"", .example = "\"/etc/waybill/directory-password\"", \
+	.text = "The file whose first line is the password; empty: none is sent.", \
+	.reason = "It can be kept from those who may read this configuration; and is read again when it changes."
+
 const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 	[CONF_SECTION_TOP] = { "", NULL, "These stand outside all sections." },
 	[CONF_SECTION_LISTEN] = { "listen", "smtp",
@@ -71,6 +104,13 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"reached. Without a section, greylisted mail waits 5 and then 15 minutes, mail for a full mailbox or "
 		"server an hour and then 4, for a locked mailbox 15 minutes at most, after a blocklist an hour, after a rate "
 		"limit 5 minutes at least." },
+	[CONF_SECTION_SQLITE] = { "sqlite", "mail",
+		"A database in a file, for `users`, `aliases` and `domains` with `sqlite:` and the title. It is opened for "
+		"reading only." },
+	[CONF_SECTION_PGSQL] = { "pgsql", "mail",
+		"A PostgreSQL database, for `users`, `aliases` and `domains` with `pgsql:` and the title." },
+	[CONF_SECTION_LDAP] = { "ldap", "mail",
+		"An LDAP directory, for `users`, `aliases` and `domains` with `ldap:` and the title." },
 	[CONF_SECTION_LIMITS] = { "limits", NULL, "How much a client may ask for, and how long it may take." },
 	[CONF_SECTION_CHECKS] = { "checks", NULL,
 		"What clients that are not trusted have to pass, unless they hand over by LMTP or connect to a UNIX socket. "
@@ -178,15 +218,26 @@ const struct conf_option conf_options[] = {
 	          "but not \"mx\".",
 	  .reason = "The MX of such a domain is this host, so DNS does not tell where its mail goes." },
 	{ DOMAIN(users), .line_offset = offsetof(struct conf_domain, users_line), .name = "users",
-	  .type = CONF_TYPE_FILE, .along = "mailboxes", .example = "\"file:/etc/waybill/users\"",
-	  .text = "The file that lists who has a mailbox; it is read again when it changes. Behind a name and a colon may "
-	          "stand `disabled`, `gone` or `moved=ADDRESS` (`waybill mailbox` writes it). A domain that is passed "
-	          "on may do without it, and then takes mail for everybody.",
+	  .type = CONF_TYPE_TABLE, .along = "mailboxes", .example = "\"file:/etc/waybill/users\"",
+	  .text = "Who has a mailbox. A file lists the names and is read again when it changes; behind a name and a colon "
+	          "may stand `disabled`, `gone` or `moved=ADDRESS` (`waybill mailbox` writes it). `sqlite:`, `pgsql:` and "
+	          "`ldap:` name a section of that kind. `system:` means the accounts of this system, root and those from "
+	          "uid 1000 on. A domain that is passed on may do without, and then takes mail for everybody.",
 	  .reason = "With it, mail to anybody else is refused at RCPT, so that no bounce is needed later." },
 	{ DOMAIN(aliases), .line_offset = offsetof(struct conf_domain, aliases_line), .name = "aliases",
-	  .type = CONF_TYPE_FILE, .fallback = "\"\"", .example = "\"file:/etc/waybill/aliases\"",
-	  .text = "The file that lists addresses which stand for others; it is read again when it changes.",
+	  .type = CONF_TYPE_TABLE, .fallback = "\"\"", .example = "\"file:/etc/waybill/aliases\"",
+	  .text = "Which addresses stand for others: a file as sendmail's, which is read again when it changes, or a "
+	          "section `sqlite`, `pgsql` or `ldap`.",
 	  .reason = "Without it the domain has no aliases." },
+	{ DOMAIN(domains), .line_offset = offsetof(struct conf_domain, domains_line), .name = "domains",
+	  .type = CONF_TYPE_TABLE, .fallback = "\"\"", .example = "\"pgsql:mail\"",
+	  .text = "Only in the section `domain \"*\"`, which stands for all domains that have none of their own: who knows "
+	          "whether a domain is one of ours.",
+	  .reason = "So domains come and go without a change of this file." },
+	{ DOMAIN(catch_all), .name = "catch-all", .type = CONF_TYPE_ADDRESS, .fallback = "\"\"",
+	  .example = "\"alice@example.org\"",
+	  .text = "The address that gets the mail of all who are neither a user nor an alias; empty: it is refused.",
+	  .reason = "It gets all the spam that is sent to guessed names as well." },
 	{ DOMAIN(subaddress), .name = "subaddress", .type = CONF_TYPE_SEPARATOR, .fallback = "\"+\"",
 	  .text = "The character behind which a user may add a word of their own: "
 	          "alice+news is alice; empty: none.",
@@ -235,6 +286,52 @@ const struct conf_option conf_options[] = {
 	  .type = CONF_TYPE_DURATION, .max = 30 * DAY, .fallback = "\"0s\"", .example = "\"2d\"",
 	  .text = "A message older than this is returned to the sender at the next such answer; 0s: as its route says.",
 	  .reason = "A mailbox that is full for two days is most often left by its owner." },
+
+	{ SOURCE(SQLITE, server), .name = "file", .type = CONF_TYPE_PATH, .example = "\"/var/lib/mail/mail.db\"",
+	  .text = "The database.",
+	  .reason = "The server's account must be able to read it, and to look into its folder." },
+	{ DOMAINS_QUERY(SQLITE, SQL, "\"SELECT name FROM domains WHERE name = {domain}\"") },
+	{ USERS_QUERY(SQLITE, SQL, "\"SELECT name FROM users WHERE name = {user} AND domain = {domain}\"",
+		" A second column may say how the mailbox is, as in a users file: disabled, gone or moved=ADDRESS.") },
+	{ ALIASES_QUERY(SQLITE, SQL, "\"SELECT target FROM aliases WHERE address = {address}\"", "row") },
+	{ TIMEOUT(SQLITE) },
+	{ CACHE(SQLITE) },
+
+	{ SOURCE(PGSQL, server), .name = "connection", .type = CONF_TYPE_CONNECTION,
+	  .example = "\"host=/run/postgresql dbname=mail user=waybill\"",
+	  .text = "How to connect, as libpq has it: words such as host, port, dbname, user and sslmode, or a URI "
+	          "`postgresql://...`; several hosts are tried in turn.",
+	  .reason = "Passwords do not belong here; see password-file." },
+	{ PASSWORD_FILE(PGSQL) },
+	{ DOMAINS_QUERY(PGSQL, SQL, "\"SELECT name FROM domains WHERE name = {domain}\"") },
+	{ USERS_QUERY(PGSQL, SQL, "\"SELECT name FROM users WHERE name = {user} AND domain = {domain}\"",
+		" A second column may say how the mailbox is, as in a users file: disabled, gone or moved=ADDRESS.") },
+	{ ALIASES_QUERY(PGSQL, SQL, "\"SELECT target FROM aliases WHERE address = {address}\"", "row") },
+	{ CONNECTIONS(PGSQL) },
+	{ TIMEOUT(PGSQL) },
+	{ CACHE(PGSQL) },
+
+	{ SOURCE(LDAP, server), .name = "server", .type = CONF_TYPE_LDAP_SERVER, .example = "\"ldaps://ldap.example.org\"",
+	  .text = "Where it is: `ldap://HOST`, `ldaps://HOST` or `ldapi://PATH` with `%2F` for each slash; several with a "
+	          "space between are tried in turn.",
+	  .reason = "Certificates are checked by the rules of /etc/ldap/ldap.conf." },
+	{ SOURCE(LDAP, start_tls), .name = "start-tls", .type = CONF_TYPE_BOOL, .fallback = "no",
+	  .text = "Whether a connection is encrypted by StartTLS before anything is said on it.",
+	  .reason = "Over ldap:// the password would travel in the clear; ldaps:// needs no StartTLS." },
+	{ SOURCE(LDAP, login), .line_offset = offsetof(struct conf_source, login_line), .name = "login",
+	  .type = CONF_TYPE_NAME, .fallback = "\"\"", .example = "\"cn=waybill,dc=example,dc=org\"",
+	  .text = "The name to bind with; empty: anonymously.",
+	  .reason = "It needs nothing but the right to read." },
+	{ PASSWORD_FILE(LDAP) },
+	{ DOMAINS_QUERY(LDAP, SEARCH, "\"ou=domains,dc=example,dc=org??sub?(associatedDomain={domain})\"") },
+	{ USERS_QUERY(LDAP, SEARCH, "\"ou=people,dc=example,dc=org??sub?(mail={address})\"",
+		" It is written as BASE?ATTRIBUTE?SCOPE?FILTER (scope: sub unless written); the attribute may say how the "
+		"mailbox is, as in a users file: disabled, gone or moved=ADDRESS.") },
+	{ ALIASES_QUERY(LDAP, SEARCH, "\"ou=people,dc=example,dc=org?mailForward?sub?(mail={address})\"",
+		"value of the attribute") },
+	{ CONNECTIONS(LDAP) },
+	{ TIMEOUT(LDAP) },
+	{ CACHE(LDAP) },
 
 	{ LIMITS(message_bytes_max), .name = "message-size", .type = CONF_TYPE_SIZE, .min = 64 * KIB, .max = 1 * GIB,
 	  .min_source = "RFC 5321 section 4.5.3.1.7", .fallback = "50MiB",
@@ -479,7 +576,13 @@ const char *conf_type_text(enum conf_type type)
 		[CONF_TYPE_ACCOUNT] = "an account",
 		[CONF_TYPE_NETWORKS] = "a list of networks",
 		[CONF_TYPE_ADDRESSES] = "a list of addresses",
-		[CONF_TYPE_FILE] = "`file:` and an absolute path",
+		[CONF_TYPE_TABLE] = "`file:` and an absolute path, `sqlite:`, `pgsql:` or `ldap:` and a title, or `system:`",
+		[CONF_TYPE_ADDRESS] = "an address",
+		[CONF_TYPE_CONNECTION] = "a connection string of PostgreSQL",
+		[CONF_TYPE_LDAP_SERVER] = "URIs",
+		[CONF_TYPE_NAME] = "a distinguished name",
+		[CONF_TYPE_SQL] = "an SQL statement",
+		[CONF_TYPE_SEARCH] = "a search",
 		[CONF_TYPE_MAILBOXES] = "`maildir:` or `mbox:` and an absolute path",
 		[CONF_TYPE_SEPARATOR] = "one character or the empty string",
 		[CONF_TYPE_HOPS] = "a list of next hops",

@@ -11,6 +11,7 @@
 
 enum conf_section_id {
 	CONF_SECTION_TOP, CONF_SECTION_LISTEN, CONF_SECTION_DOMAIN, CONF_SECTION_ROUTE, CONF_SECTION_REASON,
+	CONF_SECTION_SQLITE, CONF_SECTION_PGSQL, CONF_SECTION_LDAP,
 	CONF_SECTION_LIMITS, CONF_SECTION_CHECKS, CONF_SECTION_ALLOW, CONF_SECTION_DENY,
 	CONF_SECTION_EARLY_TALK, CONF_SECTION_HELO,
 	CONF_SECTION_SENDER_DOMAIN, CONF_SECTION_RATE, CONF_SECTION_HARVEST,
@@ -28,9 +29,10 @@ struct conf_section_form {
 enum conf_type {
 	CONF_TYPE_INTEGER, CONF_TYPE_SIZE, CONF_TYPE_DURATION, CONF_TYPE_DURATIONS, CONF_TYPE_BOOL, CONF_TYPE_CHOICE,
 	CONF_TYPE_HOST, CONF_TYPE_MAILBOX, CONF_TYPE_PATH, CONF_TYPE_SOCKET, CONF_TYPE_ACCOUNT, CONF_TYPE_NETWORKS,
-	CONF_TYPE_ADDRESSES, CONF_TYPE_FILE, CONF_TYPE_MAILBOXES, CONF_TYPE_SEPARATOR, CONF_TYPE_HOPS, CONF_TYPE_SOURCE,
-	CONF_TYPE_SERVERS, CONF_TYPE_CHOICES, CONF_TYPE_NAMES, CONF_TYPE_MAILS,
-	CONF_TYPE_MODE, CONF_TYPE_GROUP, CONF_TYPE_COUNT,
+	CONF_TYPE_ADDRESSES, CONF_TYPE_TABLE, CONF_TYPE_MAILBOXES, CONF_TYPE_SEPARATOR, CONF_TYPE_HOPS, CONF_TYPE_SOURCE,
+	CONF_TYPE_SERVERS, CONF_TYPE_CHOICES, CONF_TYPE_NAMES, CONF_TYPE_MAILS, CONF_TYPE_MODE, CONF_TYPE_GROUP,
+	CONF_TYPE_ADDRESS, CONF_TYPE_CONNECTION, CONF_TYPE_LDAP_SERVER, CONF_TYPE_NAME, CONF_TYPE_SQL, CONF_TYPE_SEARCH,
+	CONF_TYPE_COUNT,
 };
 
 struct conf_option {
@@ -65,11 +67,17 @@ struct span conf_option_choice(const struct conf_option *option, size_t n);
 /* Writes a number of the option's type as one would in the file: "5m", "64KiB", "100". */
 void conf_option_write_number(const struct conf_option *option, uint64_t value, struct buf *out);
 
+/* Whether it is about a directory: struct conf_source. */
+static inline bool conf_section_is_source(enum conf_section_id section)
+{
+	return section == CONF_SECTION_SQLITE || section == CONF_SECTION_PGSQL || section == CONF_SECTION_LDAP;
+}
+
 /* Whether the members of this section lie in struct conf itself. */
 static inline bool conf_section_is_once(enum conf_section_id section)
 {
 	return section != CONF_SECTION_LISTEN && section != CONF_SECTION_DOMAIN && section != CONF_SECTION_ROUTE
-		&& section != CONF_SECTION_REASON && section != CONF_SECTION_RATE;
+		&& section != CONF_SECTION_REASON && section != CONF_SECTION_RATE && !conf_section_is_source(section);
 }
 
 /* Whether they are settings of checks, which lie in conf.checks. */

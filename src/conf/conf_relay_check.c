@@ -91,7 +91,7 @@ static void domain_check(struct checking *c, const struct conf_domain *domain)
 		if (domain->via.items[i].kind == CONF_HOP_MX)
 			conf_report_add(c->report, CONF_ERROR, domain->via.items[i].line,
 				"via: \"mx\" is not possible for a domain of this server; name the host that keeps it");
-	if (domain->via.count > 0 && domain->users.len == 0)
+	if (domain->via.count > 0 && domain->users.kind == CONF_NO_SOURCE)
 		conf_report_add(c->report, CONF_WARNING, domain->line,
 			"domain \"%s\": without users every recipient is accepted, and mail for unknown ones has to be "
 			"returned later", conf_show(&show, domain->name));

@@ -35,16 +35,22 @@ static struct span title_bind(const struct conf_filling *f, title_fn parse)
 	return kept;
 }
 
-static void listen_bind(struct conf_bind *bind, const struct conf_section *section, struct conf_listen *listen)
+/* A title that is a name in this file and nothing else. */
+static struct span label_bind(const struct conf_filling *f)
 {
 	const char *why;
 	struct span name = { NULL, 0 };
+	if (f->section->has_title && !conf_value_label(f->section->title, &name, &why))
+		complain_title(f, why);
+	return conf_bind_keep(f->bind, name);
+}
+
+static void listen_bind(struct conf_bind *bind, const struct conf_section *section, struct conf_listen *listen)
+{
 	struct conf_filling f = {
 		.bind = bind, .id = CONF_SECTION_LISTEN, .section = section, .base = (uint8_t *)listen,
 	};
-	if (section->has_title && !conf_value_label(section->title, &name, &why))
-		complain_title(&f, why);
-	listen->name = conf_bind_keep(bind, name);
+	listen->name = label_bind(&f);
 	listen->line = section->line;
 	conf_bind_section(&f);
 }
@@ -54,9 +60,10 @@ static void domain_bind(struct conf_bind *bind, const struct conf_section *secti
 	struct conf_filling f = {
 		.bind = bind, .id = CONF_SECTION_DOMAIN, .section = section, .base = (uint8_t *)domain,
 	};
-	domain->name = title_bind(&f, conf_value_domain);
+	domain->name = title_bind(&f, conf_value_domain_or_any);
 	domain->line = section->line;
-	domain->mailboxes = domain->users = conf_bind_keep(bind, span_of(NULL, 0)); /* one or both may be left out */
+	domain->mailboxes = conf_bind_keep(bind, span_of(NULL, 0)); /* may be left out, as users may */
+	domain->users.path = domain->users.name = domain->mailboxes;
 	conf_bind_section(&f);
 }
 
@@ -209,4 +216,39 @@ void conf_bind_reasons(struct conf_bind *bind, const struct conf_section *sectio
 		reason_bind(bind, s, &room[bind->conf->reasons.count++]);
 	if (room != NULL)
 		qsort(room, bind->conf->reasons.count, sizeof(*room), reason_cmp);
+}
+
+static void source_bind(struct conf_bind *bind, const struct conf_section *section, enum conf_section_id id,
+	struct conf_source *source)
+{
+	struct conf_filling f = { .bind = bind, .id = id, .section = section, .base = (uint8_t *)source };
+	source->kind = id == CONF_SECTION_SQLITE ? CONF_SOURCE_SQLITE : id == CONF_SECTION_PGSQL ? CONF_SOURCE_PGSQL
+		: CONF_SOURCE_LDAP;
+	source->name = label_bind(&f);
+	source->line = section->line;
+	source->login = source->password_file = conf_bind_keep(bind, span_of(NULL, 0)); /* not every kind has them */
+	source->connections_max = 4;
+	conf_bind_section(&f);
+}
+
+void conf_bind_sources(struct conf_bind *bind, const struct conf_section *sections)
+{
+	struct conf_source *room = NULL;
+	struct conf_sources *sources = &bind->conf->sources;
+	size_t count = 0;
+	for (unsigned id = CONF_SECTION_SQLITE; id <= CONF_SECTION_LDAP; id++) {
+		const struct conf_section *s = conf_bind_section_next(sections, (enum conf_section_id)id);
+		for (; s != NULL; s = conf_bind_section_next(s->next, (enum conf_section_id)id)) {
+			if (room == NULL)
+				room = arena_alloc(&bind->conf->arena, CONF_SOURCES_MAX * sizeof(*room));
+			bind->full |= room == NULL;
+			if (room == NULL || count == CONF_SOURCES_MAX)
+				break;
+			source_bind(bind, s, (enum conf_section_id)id, &room[count++]);
+		}
+		if (s != NULL)
+			conf_report_add(bind->report, CONF_ERROR, s->line, "%s: %d sections of all directories together are "
+				"the most", conf_section_forms[id].name, CONF_SOURCES_MAX);
+	}
+	*sources = (struct conf_sources){ room, count };
 }

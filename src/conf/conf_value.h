@@ -34,6 +34,9 @@ bool conf_value_address(struct span text, struct conf_address *address_out, cons
  */
 bool conf_value_domain(struct span text, struct buf *out, const char **why_out);
 
+/* The same, or "*". */
+bool conf_value_domain_or_any(struct span text, struct buf *out, const char **why_out);
+
 /* The same for a host name, which has at least two labels and is no address. */
 bool conf_value_host(struct span text, struct buf *out, const char **why_out);
 
@@ -43,8 +46,14 @@ bool conf_value_mailbox(struct span text, struct buf *out, const char **why_out)
 /* An absolute path without empty parts, "." and ".."; slashes at the end are taken off. */
 bool conf_value_path(struct span text, struct span *path_out, const char **why_out);
 
-/* "file:/path". */
-bool conf_value_file(struct span text, struct span *path_out, const char **why_out);
+/* "file:/path", "pgsql:NAME", "system:" ...; spans point into `text`. */
+bool conf_value_table(struct span text, struct conf_table *table_out, const char **why_out);
+
+/* A connection string or URI of PostgreSQL, without a password. */
+bool conf_value_connection(struct span text, const char **why_out);
+
+/* URIs of LDAP servers, a space between. */
+bool conf_value_ldap_server(struct span text, const char **why_out);
 
 /* "maildir:/path/{domain}/{user}" or "mbox:...", as a whole; only these two placeholders may occur. */
 bool conf_value_mailboxes(struct span text, struct span *template_out, const char **why_out);

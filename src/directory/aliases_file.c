@@ -7,6 +7,11 @@ void aliases_reader_init(struct aliases_reader *reader, struct span text)
 	*reader = (struct aliases_reader){ .lines = { .rest = text } };
 }
 
+void aliases_reader_init_list(struct aliases_reader *reader, struct span text)
+{
+	*reader = (struct aliases_reader){ .lines = { .rest = text }, .list = true };
+}
+
 static bool is_blank(uint8_t c)
 {
 	return c == ' ' || c == '\t';
@@ -60,11 +65,38 @@ static const char *unsupported(struct span target)
 		return "delivery to a command is not supported in this file; this target is skipped";
 	if (target.ptr[0] == '/')
 		return "delivery to a file is not supported in this file; this target is skipped";
-	if (span_starts_nocase(target, SPAN(":include:")))
-		return ":include: is not supported; list the addresses here; this target is skipped";
 	if (target.ptr[0] == '#')
 		return "a comment needs a line of its own";
 	return NULL;
+}
+
+/* The path of ":include:/path", whole in quotes or not; false when the target is none. */
+static bool include_parse(struct span target, struct aliases_item *item)
+{
+	static const struct span word = { (const uint8_t *)":include:", 9 };
+	bool quoted = target.len >= 2 && target.ptr[0] == '"' && target.ptr[target.len - 1] == '"';
+	if (quoted)
+		target = span_trim(span_of(target.ptr + 1, target.len - 2));
+	if (!span_starts_nocase(target, word))
+		return false;
+	item->path = span_trim(span_from(target, word.len));
+	if (item->path.len == 0 || item->path.ptr[0] != '/')
+		item->problem = "the path after :include: must be absolute; this target is skipped";
+	else if (item->path.len > ALIASES_PATH_BYTES_MAX || span_find(item->path, 0) < item->path.len)
+		item->problem = "the path after :include: is too long; this target is skipped";
+	return true;
+}
+
+/* Takes words in parentheses off the end, and what stands around <address>. */
+static struct span bare_address(struct span target)
+{
+	size_t open = target.ptr[target.len - 1] == ')' ? token_len(target, '(') : target.len;
+	if (open > 0)
+		target = span_trim(span_to(target, open));
+	size_t angle = token_len(target, '<');
+	if (angle < target.len && target.ptr[target.len - 1] == '>')
+		target = span_trim(span_of(target.ptr + angle + 1, target.len - angle - 2));
+	return target;
 }
 
 /* The next target on the line; ALIASES_END when none is left there. */
@@ -78,10 +110,14 @@ static enum aliases_item_kind next_target(struct aliases_reader *reader, struct 
 	}
 	if (target.len == 0)
 		return ALIASES_END;
+	if (include_parse(target, item))
+		return item->problem != NULL ? bad(item, target, item->problem) : ALIASES_INCLUDE;
 	const char *problem = unsupported(target);
 	if (problem != NULL)
 		return bad(item, target, problem);
-	struct span address = target.ptr[0] == '\\' ? span_from(target, 1) : target;
+	struct span address = bare_address(target);
+	if (address.len > 0 && address.ptr[0] == '\\')
+		address = span_from(address, 1);
 	problem = parse_address(address, &item->address);
 	return problem != NULL ? bad(item, target, problem) : ALIASES_TARGET;
 }
@@ -112,9 +148,9 @@ static enum aliases_item_kind take_line(struct aliases_reader *reader, struct sp
 		reader->skipping = reader->skipping || !is_blank(line.ptr[0]);
 		return bad(item, span_to(bare, 0), "the line is too long; continue it on a line that begins with a blank");
 	}
-	if (!is_blank(line.ptr[0]))
+	if (!reader->list && !is_blank(line.ptr[0]))
 		return begin_alias(reader, bare, item);
-	if (!reader->in_alias)
+	if (!reader->list && !reader->in_alias)
 		return bad(item, bare, "the line begins with a blank but continues nothing");
 	if (!reader->skipping)
 		reader->rest = bare;

@@ -39,12 +39,17 @@ struct directory_domain {
 	bool exact_case;              /* compare bytes; else ASCII letters are folded */
 	struct directory_file users;
 	struct directory_file aliases;
+	unsigned users_source, aliases_source; /* instead of the files: who is to be asked; 0: nobody */
+	unsigned domains_source;      /* of the domain "*": who knows which other domains are ours */
 	struct span postmaster;       /* address or local name that gets postmaster's mail when no file says who */
+	struct span catch_all;        /* the same for everybody who is unknown; empty: they stay unknown */
 };
 
 struct directory_source {
 	const struct directory_domain *domains;
 	size_t domain_count;
+	const struct directory_file *includes; /* what aliases files include; without text: cannot be read */
+	size_t include_count;
 	uint64_t hash_key[2];         /* random: strangers choose the names that are looked up */
 };
 
@@ -56,6 +61,13 @@ struct directory_counts {
 };
 
 struct directory_table;
+struct directory_answers;
+
+/* Where a lookup looks. */
+struct directory_view {
+	const struct directory_table *table;
+	struct directory_answers *answers; /* of sources, see directory_answers.h; NULL: none can be asked */
+};
 
 /*
  * Builds a table; nothing of the source is referenced afterwards. What is wrong
@@ -72,6 +84,7 @@ enum directory_kind {
 	DIRECTORY_UNKNOWN, /* our domain, no such name */
 	DIRECTORY_USER,
 	DIRECTORY_ALIAS,
+	DIRECTORY_UNAVAILABLE, /* what the name is cannot be said now, or not even whether the domain is ours */
 };
 
 /* Whether a user's mailbox takes mail, as the users file says it. */
@@ -82,7 +95,7 @@ enum directory_state {
 	DIRECTORY_MOVED,    /* the user has another address now */
 };
 
-/* What a name is. The spans belong to the table. */
+/* What a name is. The spans belong to the table, or to the answers. */
 struct directory_match {
 	enum directory_kind kind;
 	struct span user;   /* USER: the mailbox's name; ALIAS: the alias's; without quotes */
@@ -91,21 +104,25 @@ struct directory_match {
 	size_t target_count;
 	bool subaddressed;  /* found only after its subaddress was taken off */
 	bool fallback;      /* postmaster's mail goes where the configuration says */
+	bool catch_all;     /* nobody has the name; its mail goes where the configuration says */
 	enum directory_state state; /* of a USER */
 	struct span moved_to;       /* MOVED: the new address */
 };
 
 /*
  * Looks in this order: the name as an alias, as a user, both again without the
- * subaddress, and postmaster (in any letter case, RFC 5321 section 4.5.1) at its
- * fallback. Never allocates. For EXPN the targets are the answer: one level down,
+ * subaddress, postmaster (in any letter case, RFC 5321 section 4.5.1) at its fallback,
+ * and the domain's catch-all. For EXPN the targets are the answer: one level down,
  * each written by directory_address_write.
  */
-struct directory_match directory_lookup(const struct directory_table *table,
-	struct directory_address address);
+struct directory_match directory_lookup(const struct directory_view *view, struct directory_address address);
 
-/* Whether it is one of the table's domains. */
-bool directory_is_local(const struct directory_table *table, struct span domain);
+/* Whether a domain is one of ours; an empty one is the first. UNAVAILABLE: that cannot be said now; else FOREIGN or,
+ * for one of ours, UNKNOWN. */
+enum directory_kind directory_domain_kind(const struct directory_view *view, struct span domain);
+
+/* The same as yes or no, where a source is not sure: no. */
+bool directory_is_local(const struct directory_view *view, struct span domain);
 
 /* Appends "local@domain", or the local part alone where there is no domain. */
 void directory_address_write(struct buf *out, struct directory_address address);

@@ -23,7 +23,7 @@ struct members {
 };
 
 struct expansion {
-	const struct directory_table *table;
+	const struct directory_view *view;
 	const struct directory_limits *limits;
 	struct arena *arena; /* of the result */
 	struct map seen;
@@ -53,7 +53,7 @@ static bool members_add(struct expansion *x, struct members *m, struct directory
 static struct seen *seen_enter(struct expansion *x, bool *new_out)
 {
 	struct span key = buf_span(&x->key);
-	uint64_t hash = map_hash(x->table->hash_key, key);
+	uint64_t hash = map_hash(x->view->table->hash_key, key);
 	*new_out = false;
 	for (struct map_link *link = map_first(&x->seen, hash); link != NULL; link = map_next(link)) {
 		struct seen *seen = MAP_ENTRY(link, struct seen, link);
@@ -72,7 +72,8 @@ static void address_key(struct expansion *x, char tag, const struct directory_me
 {
 	struct directory_name name;
 	struct span local = span_to(member->address.local, DIRECTORY_NAME_BYTES_MAX);
-	const struct directory_zone *zone = directory_zone_find(x->table, member->address.domain);
+	const struct directory_zone *zone;
+	directory_zone_of(x->view, member->address.domain, &zone);
 	if (directory_name_parse(member->address.local, &name)) {
 		if (zone != NULL)
 			directory_name_canonical(zone, &name);
@@ -113,9 +114,14 @@ static enum directory_outcome skip(struct expansion *x, struct directory_member 
 /* An alias inside itself: the user of the same name where there is one, else a loop. */
 static enum directory_outcome add_self(struct expansion *x, struct directory_member member)
 {
-	const struct directory_zone *zone = directory_zone_find(x->table, member.address.domain);
-	const struct directory_entry *entry = directory_entry_find(x->table, zone, member.user);
-	if (entry == NULL || !entry->user)
+	struct directory_match match = { 0 };
+	const struct directory_zone *zone;
+	directory_zone_of(x->view, member.address.domain, &zone);
+	enum directory_kind kind = zone != NULL && member.user.len > 0
+		? directory_user_find(x->view, zone, member.user, &match) : DIRECTORY_UNKNOWN;
+	if (kind == DIRECTORY_UNAVAILABLE)
+		return DIRECTORY_NOT_NOW;
+	if (kind != DIRECTORY_USER)
 		return skip(x, member);
 	member.kind = DIRECTORY_USER;
 	return add_member(x, member);
@@ -152,7 +158,7 @@ static enum directory_outcome visit_alias(struct expansion *x, const struct dire
 /* Recursion is bounded by depth_max. */
 static enum directory_outcome visit(struct expansion *x, struct directory_address address, uint32_t depth)
 {
-	struct directory_match match = directory_lookup(x->table, address);
+	struct directory_match match = directory_lookup(x->view, address);
 	struct directory_member member = { match.kind, address, match.user };
 	if (match.domain.len > 0)
 		member.address.domain = match.domain;
@@ -164,6 +170,8 @@ static enum directory_outcome visit(struct expansion *x, struct directory_addres
 		return add_member(x, member);
 	case DIRECTORY_UNKNOWN:
 		return skip(x, member);
+	case DIRECTORY_UNAVAILABLE:
+		return DIRECTORY_NOT_NOW;
 	case DIRECTORY_ALIAS:
 		break;
 	}
@@ -177,15 +185,16 @@ static enum directory_outcome outcome_of(const struct expansion *x)
 	return x->unknown ? DIRECTORY_NO_SUCH_USER : DIRECTORY_ALIAS_LOOP;
 }
 
-enum directory_outcome directory_expand(const struct directory_table *table, struct directory_address address,
+enum directory_outcome directory_expand(const struct directory_view *view, struct directory_address address,
 	const struct directory_limits *limits, struct directory_expansion *expansion_out)
 {
 	struct arena *arena = &expansion_out->arena;
 	*expansion_out = (struct directory_expansion){ 0 };
 	arena_init(arena, DIRECTORY_EXPANSION_BYTES_MAX);
-	if (!directory_is_local(table, address.domain))
-		return DIRECTORY_NOT_OURS;
-	struct expansion x = { .table = table, .limits = limits, .arena = arena };
+	enum directory_kind domain = directory_domain_kind(view, address.domain);
+	if (domain != DIRECTORY_UNKNOWN)
+		return domain == DIRECTORY_FOREIGN ? DIRECTORY_NOT_OURS : DIRECTORY_NOT_NOW;
+	struct expansion x = { .view = view, .limits = limits, .arena = arena };
 	map_init(&x.seen);
 	buf_init(&x.key, DIRECTORY_NAME_BYTES_MAX * 4 + DIRECTORY_DOMAIN_BYTES_MAX);
 	struct directory_address copy = address;

@@ -21,10 +21,11 @@ enum directory_outcome {
 	DIRECTORY_ALIAS_LOOP,     /* nothing remains but a loop */
 	DIRECTORY_TOO_MANY,       /* over members_max */
 	DIRECTORY_TOO_DEEP,       /* over depth_max */
+	DIRECTORY_NOT_NOW,        /* some name cannot be looked up now, so nobody knows who all the members are */
 	DIRECTORY_NO_MEMORY,
 };
 
-/* A final address. Its spans belong to the expansion or to the table. */
+/* A final address. Its spans belong to the expansion, the table or the answers. */
 struct directory_member {
 	enum directory_kind kind;         /* USER or FOREIGN; among the skipped: UNKNOWN, or ALIAS for a loop */
 	struct directory_address address; /* in full, subaddress included: for Delivered-To and RCPT */
@@ -45,7 +46,7 @@ struct directory_expansion {
  * any outcome but EXPANDED, NO_SUCH_USER and ALIAS_LOOP the expansion is empty.
  * Whatever the outcome, directory_expansion_fini releases it, before the table.
  */
-enum directory_outcome directory_expand(const struct directory_table *table, struct directory_address address,
+enum directory_outcome directory_expand(const struct directory_view *view, struct directory_address address,
 	const struct directory_limits *limits, struct directory_expansion *expansion_out);
 void directory_expansion_fini(struct directory_expansion *expansion);
 

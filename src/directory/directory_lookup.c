@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an address is: foreign, unknown, a user or an alias. No allocation. */
-#include "directory_table.h"
+/* What an address is: foreign, unknown, a user or an alias, by the table and by what sources say. */
+#include "directory_asked.h"
+#include "users_file.h"
 
 const struct directory_zone *directory_zone_find(const struct directory_table *table, struct span domain)
 {
 	uint8_t lower[DIRECTORY_DOMAIN_BYTES_MAX];
 	if (domain.len == 0)
-		return &table->zones[0];
+		return table->first;
 	if (domain.len > sizeof(lower))
 		return NULL;
 	for (size_t i = 0; i < domain.len; i++)
@@ -19,11 +20,6 @@ const struct directory_zone *directory_zone_find(const struct directory_table *t
 			return zone;
 	}
 	return NULL;
-}
-
-bool directory_is_local(const struct directory_table *table, struct span domain)
-{
-	return directory_zone_find(table, domain) != NULL;
 }
 
 void directory_name_canonical(const struct directory_zone *zone, struct directory_name *name)
@@ -58,52 +54,154 @@ struct directory_entry *directory_entry_find(const struct directory_table *table
 	return NULL;
 }
 
-static void match_entry(const struct directory_entry *entry, struct directory_match *match)
+/* What a source says about the domain; its zone is made of the one for all such domains. */
+static enum directory_kind zone_ask(const struct directory_view *view, struct span domain,
+	const struct directory_zone **zone_out)
 {
-	match->kind = entry->alias != NULL ? DIRECTORY_ALIAS : DIRECTORY_USER;
-	match->user = directory_entry_name(entry);
-	if (entry->alias != NULL) {
+	const struct directory_zone *any = view->table->any;
+	uint8_t lower[DIRECTORY_DOMAIN_BYTES_MAX];
+	for (size_t i = 0; i < domain.len; i++)
+		lower[i] = byte_lower(domain.ptr[i]);
+	struct directory_wish wish = { any->domains_source, DIRECTORY_OF_DOMAIN, { NULL, 0 }, span_of(lower, domain.len) };
+	struct directory_asked *asked = directory_asked_find(view->answers, &wish);
+	if (asked == NULL || asked->word == DIRECTORY_SAYS_LATER)
+		return DIRECTORY_UNAVAILABLE;
+	if (asked->word != DIRECTORY_SAYS_YES)
+		return DIRECTORY_FOREIGN;
+	if (!asked->has_zone) {
+		asked->zone = *any;
+		asked->zone.name = asked->domain;
+		if (span_eq(any->catch_all.domain, any->name))
+			asked->zone.catch_all.domain = asked->domain;
+		asked->has_zone = true;
+	}
+	*zone_out = &asked->zone;
+	return DIRECTORY_UNKNOWN;
+}
+
+enum directory_kind directory_zone_of(const struct directory_view *view, struct span domain,
+	const struct directory_zone **zone_out)
+{
+	*zone_out = directory_zone_find(view->table, domain);
+	if (*zone_out != NULL)
+		return DIRECTORY_UNKNOWN;
+	/* An address literal is nobody's domain. */
+	if (view->table->any == NULL || !directory_domain_valid(domain))
+		return DIRECTORY_FOREIGN;
+	return zone_ask(view, domain, zone_out);
+}
+
+enum directory_kind directory_domain_kind(const struct directory_view *view, struct span domain)
+{
+	const struct directory_zone *zone;
+	return directory_zone_of(view, domain, &zone);
+}
+
+bool directory_is_local(const struct directory_view *view, struct span domain)
+{
+	return directory_domain_kind(view, domain) == DIRECTORY_UNKNOWN;
+}
+
+/* What a source says about a name; NULL: it cannot say now. */
+static const struct directory_asked *name_ask(const struct directory_view *view, const struct directory_zone *zone,
+	struct span name, enum directory_topic topic)
+{
+	struct directory_name key = { .len = (uint8_t)name.len };
+	memcpy(key.bytes, name.ptr, name.len);
+	directory_name_canonical(zone, &key);
+	struct directory_wish wish = { topic == DIRECTORY_OF_USER ? zone->users_source : zone->aliases_source, topic,
+		directory_name_span(&key), zone->name };
+	const struct directory_asked *asked = directory_asked_find(view->answers, &wish);
+	return asked != NULL && asked->word != DIRECTORY_SAYS_LATER ? asked : NULL;
+}
+
+static enum directory_kind alias_find(const struct directory_view *view, const struct directory_zone *zone,
+	struct span name, struct directory_match *match)
+{
+	const struct directory_entry *entry = directory_entry_find(view->table, zone, name);
+	if (entry != NULL && entry->alias != NULL) {
+		match->user = directory_entry_name(entry);
 		match->targets = entry->alias->targets;
 		match->target_count = entry->alias->target_count;
-	} else if (entry->closed != NULL) {
-		match->state = entry->closed->state;
-		match->moved_to = entry->closed->moved_to;
+		return entry->alias->unavailable ? DIRECTORY_UNAVAILABLE : DIRECTORY_ALIAS;
 	}
+	if (zone->aliases_source == 0)
+		return DIRECTORY_UNKNOWN;
+	const struct directory_asked *asked = name_ask(view, zone, name, DIRECTORY_OF_ALIAS);
+	if (asked == NULL || asked->word != DIRECTORY_SAYS_YES)
+		return asked == NULL ? DIRECTORY_UNAVAILABLE : DIRECTORY_UNKNOWN;
+	match->user = asked->user;
+	match->targets = asked->targets;
+	match->target_count = asked->target_count;
+	return DIRECTORY_ALIAS;
 }
 
-static void match_postmaster(const struct directory_zone *zone, struct directory_match *match)
+enum directory_kind directory_user_find(const struct directory_view *view, const struct directory_zone *zone,
+	struct span name, struct directory_match *match)
 {
-	if (zone->postmaster.local.len == 0)
-		return;
-	match->kind = DIRECTORY_ALIAS;
-	match->user = SPAN("postmaster");
-	match->targets = &zone->postmaster;
-	match->target_count = 1;
-	match->fallback = true;
+	const struct directory_entry *entry = directory_entry_find(view->table, zone, name);
+	if (entry != NULL && entry->user) {
+		match->user = directory_entry_name(entry);
+		match->state = entry->closed != NULL ? entry->closed->state : DIRECTORY_OPEN;
+		match->moved_to = entry->closed != NULL ? entry->closed->moved_to : (struct span){ NULL, 0 };
+		return DIRECTORY_USER;
+	}
+	if (zone->users_source == 0 || users_name_problem(name) != NULL)
+		return DIRECTORY_UNKNOWN;
+	const struct directory_asked *asked = name_ask(view, zone, name, DIRECTORY_OF_USER);
+	if (asked == NULL || asked->word != DIRECTORY_SAYS_YES)
+		return asked == NULL ? DIRECTORY_UNAVAILABLE : DIRECTORY_UNKNOWN;
+	match->user = asked->user;
+	match->state = asked->state;
+	match->moved_to = asked->moved_to;
+	return DIRECTORY_USER;
 }
 
-struct directory_match directory_lookup(const struct directory_table *table, struct directory_address address)
+/* The name as an alias, then as a user. True when that is decided, if only that it cannot be said now. */
+static bool name_find(const struct directory_view *view, const struct directory_zone *zone, struct span name,
+	struct directory_match *match)
+{
+	if (name.len == 0)
+		return false;
+	match->kind = alias_find(view, zone, name, match);
+	if (match->kind == DIRECTORY_UNKNOWN)
+		match->kind = directory_user_find(view, zone, name, match);
+	return match->kind != DIRECTORY_UNKNOWN;
+}
+
+static bool match_to(struct directory_match *match, const struct directory_address *target, struct span name)
+{
+	if (target->local.len == 0)
+		return false;
+	match->kind = DIRECTORY_ALIAS;
+	match->user = name;
+	match->targets = target;
+	match->target_count = 1;
+	return true;
+}
+
+struct directory_match directory_lookup(const struct directory_view *view, struct directory_address address)
 {
 	struct directory_match match = { .kind = DIRECTORY_FOREIGN };
-	const struct directory_zone *zone = directory_zone_find(table, address.domain);
-	if (zone == NULL)
-		return match;
-	match.kind = DIRECTORY_UNKNOWN;
-	match.domain = zone->name;
+	const struct directory_zone *zone;
 	struct directory_name written;
+	match.kind = directory_zone_of(view, address.domain, &zone);
+	if (match.kind != DIRECTORY_UNKNOWN)
+		return match;
+	match.domain = zone->name;
 	if (!directory_name_parse(address.local, &written))
 		return match;
 
 	struct span name = directory_name_span(&written);
-	const struct directory_entry *entry = directory_entry_find(table, zone, name);
-	if (entry == NULL && zone->subaddress != 0) {
-		size_t at = span_find(name, zone->subaddress);
-		entry = at < name.len ? directory_entry_find(table, zone, span_to(name, at)) : NULL;
-		match.subaddressed = entry != NULL;
-	}
-	if (entry != NULL)
-		match_entry(entry, &match);
-	else if (directory_name_is_postmaster(name))
-		match_postmaster(zone, &match);
+	if (name_find(view, zone, name, &match))
+		return match;
+	size_t at = zone->subaddress != 0 ? span_find(name, zone->subaddress) : name.len;
+	match.subaddressed = at < name.len && name_find(view, zone, span_to(name, at), &match);
+	if (match.subaddressed)
+		return match;
+	if (directory_name_is_postmaster(name))
+		match.fallback = match_to(&match, &zone->postmaster, SPAN("postmaster"));
+	if (!match.fallback)
+		match.catch_all = match_to(&match, &zone->catch_all, SPAN(""));
 	return match;
 }

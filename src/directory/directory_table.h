@@ -16,6 +16,7 @@ struct directory_alias {
 	size_t target_count;
 	struct span file;
 	uint32_t line;
+	bool unavailable; /* not all of its targets are known */
 };
 
 /* Of a user whose mailbox takes no mail. */
@@ -42,6 +43,8 @@ struct directory_zone {
 	uint8_t subaddress;
 	bool exact_case;
 	struct directory_address postmaster; /* fallback; empty local: none */
+	struct directory_address catch_all;  /* empty local: none */
+	unsigned users_source, aliases_source, domains_source;
 	struct directory_zone *next_shared;  /* while a file is read: the next zone that it serves */
 	const uint8_t *reading;              /* ... and the text of that file */
 };
@@ -53,6 +56,8 @@ struct directory_table {
 	struct map zone_map;
 	struct directory_zone *zones;
 	size_t zone_count;
+	const struct directory_zone *first; /* for names without a domain */
+	const struct directory_zone *any;   /* "*": domains that a source knows; or NULL */
 	struct directory_alias *aliases, **aliases_tail;
 	struct directory_counts counts;
 };
@@ -62,8 +67,16 @@ static inline struct span directory_entry_name(const struct directory_entry *ent
 	return span_of(entry->name, entry->len);
 }
 
-/* The domain in any letter case; the first one for an empty span; NULL when foreign. */
+/* The domain in any letter case; the first one for an empty span; NULL when it is not in the table. */
 const struct directory_zone *directory_zone_find(const struct directory_table *table, struct span domain);
+
+/* The same with what sources say: UNKNOWN for one of ours, which is in *zone_out then, FOREIGN or UNAVAILABLE. */
+enum directory_kind directory_zone_of(const struct directory_view *view, struct span domain,
+	const struct directory_zone **zone_out);
+
+/* Whether there is a user of this name, an alias or not: USER, UNKNOWN or UNAVAILABLE. */
+enum directory_kind directory_user_find(const struct directory_view *view, const struct directory_zone *zone,
+	struct span name, struct directory_match *match);
 
 /* Folds the name where the domain wants it (postmaster everywhere) and finds it; NULL when absent. */
 struct directory_entry *directory_entry_find(const struct directory_table *table,

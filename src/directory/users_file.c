@@ -7,8 +7,8 @@ void users_reader_init(struct users_reader *reader, struct span text)
 	*reader = (struct users_reader){ .lines = { .rest = text } };
 }
 
-/* Whether a mailbox folder can bear the name; the Maildir template refuses the same. */
-static const char *mailbox_name_problem(struct span name)
+/* The template of a mailbox's path refuses the same. */
+const char *users_name_problem(struct span name)
 {
 	if (name.ptr[0] == '.')
 		return "the name of a mailbox cannot begin with a dot";
@@ -51,6 +51,19 @@ static bool address_good(struct span text)
 	return directory_name_parse(address.local, &name) && directory_domain_valid(address.domain);
 }
 
+const char *users_state_read(struct span text, enum directory_state *state_out, struct span *moved_to_out)
+{
+	*state_out = DIRECTORY_OPEN;
+	*moved_to_out = (struct span){ NULL, 0 };
+	if (text.len == 0 || span_eq_nocase(text, SPAN("open")))
+		return NULL;
+	if (!state_parse(text, state_out, moved_to_out))
+		return "this is neither open, disabled, gone nor moved= and an address";
+	if (*state_out == DIRECTORY_MOVED && !address_good(*moved_to_out))
+		return "moved= needs an address, like moved=carol@example.com";
+	return NULL;
+}
+
 static const char *parse_fields(struct users_item *item)
 {
 	struct span rest = item->fields;
@@ -91,7 +104,7 @@ static const char *parse_line(struct span line, struct users_item *item)
 	if (rest.len > 0 && rest.ptr[0] != ':')
 		return "one user a line: nothing but \":\" and fields may follow the name";
 	item->fields = span_from(rest, 1);
-	const char *problem = mailbox_name_problem(directory_name_span(&item->name));
+	const char *problem = users_name_problem(directory_name_span(&item->name));
 	return problem != NULL ? problem : parse_fields(item);
 }
 
@@ -122,7 +135,7 @@ static bool same_user(const struct users_item *item, const struct users_change *
 static bool change_name(const struct users_change *change, struct directory_name *name_out)
 {
 	return directory_name_parse(change->address.local, name_out)
-		&& mailbox_name_problem(directory_name_span(name_out)) == NULL
+		&& users_name_problem(directory_name_span(name_out)) == NULL
 		&& (!change->with_domain || directory_domain_valid(change->address.domain));
 }
 

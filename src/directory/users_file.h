@@ -43,6 +43,13 @@ struct users_item {
 void users_reader_init(struct users_reader *reader, struct span text);
 enum users_item_kind users_reader_next(struct users_reader *reader, struct users_item *item_out);
 
+/* The state that a text of one field names, "disabled", "gone" or "moved=ADDRESS"; open for an empty one and for
+ * "open". NULL when it is understood, else why not. */
+const char *users_state_read(struct span text, enum directory_state *state_out, struct span *moved_to_out);
+
+/* Whether a mailbox can have the name; NULL when it can, else why not. */
+const char *users_name_problem(struct span name);
+
 enum users_edit {
 	USERS_EDIT_DONE,
 	USERS_EDIT_EXISTS,  /* add: the user is there already */

@@ -30,6 +30,8 @@
 	M(DOMAIN, domain)                 /* policy, delivery: one for each of our domains, before START */ \
 	M(ROUTE, route)                   /* policy: where mail for foreign domains goes; before START */ \
 	M(TABLE, table)                   /* policy: a users or aliases file, as descriptor */ \
+	M(SOURCE, source)                 /* policy: a directory that is asked; numbered from 1 in their order */ \
+	M(INCLUDE, include)               /* policy: a file that an aliases file includes, as descriptor; before START */ \
 	M(LISTENER, listener)             /* smtpd, console: a listening socket, as descriptor */ \
 	M(PEER, peer)                     /* a channel to another role, as descriptor */ \
 	M(START, start)                   /* all of this configuration was said */ \
@@ -37,6 +39,7 @@
 	/* role to supervisor */ \
 	M(READY, ready) \
 	M(FAILED, failed)                 /* cannot work; the text says why */ \
+	M(TROUBLE, trouble)               /* something outside that it needs fails, or is back */ \
 	M(PEER_LOST, peer_lost)           /* the channel of that PEER broke; a new one is wanted */ \
 	/* smtpd, and console for a dry run, to policy */ \
 	M(CHECK_ASK, check_ask)           /* may this client go on? */ \
@@ -71,7 +74,7 @@
 
 /* The messages that a descriptor may come with; with any other it is malformed, so that a
  * neighbour cannot fill our table of descriptors with what nobody closes. */
-#define IPC_FD_MESSAGES(M) M(TABLE) M(LISTENER) M(PEER) M(SPILL_READY) M(DELIVER_ASK) M(RELAY_ASK) \
+#define IPC_FD_MESSAGES(M) M(TABLE) M(INCLUDE) M(LISTENER) M(PEER) M(SPILL_READY) M(DELIVER_ASK) M(RELAY_ASK) \
 	M(QUEUE_CONTENT)
 
 #define IPC_FIELDS_GREETING(F) F(u64, schema_hash) F(u8, role)
@@ -99,11 +102,17 @@
 #define IPC_FIELDS_SETUP_RELAY(F) \
 	F(span, hostname) F(u8, log_json) F(list, dns_servers) F(span, trust_anchor) F(list, own_addresses) /* "IP:PORT" */
 #define IPC_FIELDS_SETUP_CONSOLE(F) F(u8, log_json) F(span, version)
-/* hops: not empty for a domain that is kept elsewhere; open: of that, every recipient is taken */
-#define IPC_FIELDS_DOMAIN(F) F(span, name) F(span, mailboxes) F(u8, subaddress) F(u8, fold) F(list, hops) F(u8, open)
+/* hops: not empty for a domain that is kept elsewhere; open: of that, every recipient is taken; ..._source: number of
+ * a SOURCE, 0: files */
+#define IPC_FIELDS_DOMAIN(F) F(span, name) F(span, mailboxes) F(u8, subaddress) F(u8, fold) F(list, hops) F(u8, open) \
+	F(u8, users_source) F(u8, aliases_source) F(u8, domains_source) F(span, catch_all)
 #define IPC_FIELDS_ROUTE(F) F(span, pattern) F(list, hops) F(span, helo) F(addr, source) \
 	F(u32, connections_max) F(span, retry_ms) F(u64, give_up_ms) /* 0: nothing is said */
 #define IPC_FIELDS_TABLE(F) F(span, domain) F(span, path) F(u8, aliases)
+/* kind: enum source_kind; domains, users, aliases: what to ask there, or empty */
+#define IPC_FIELDS_SOURCE(F) F(u8, kind) F(span, name) F(span, server) F(span, login) F(span, secret) F(u8, start_tls) \
+	F(span, domains) F(span, users) F(span, aliases) F(u32, connections_max) F(u32, timeout_ms) F(u32, cache_ms)
+#define IPC_FIELDS_INCLUDE(F) F(span, path)
 #define IPC_FIELDS_LISTENER(F) F(span, name) F(u8, repair_newlines) F(u8, lmtp)
 #define IPC_FIELDS_PEER(F) F(u8, role) F(u8, index) F(u32, serial) /* of the pair; comes back in PEER_LOST */
 #define IPC_FIELDS_START(F) F(u32, generation)
@@ -111,6 +120,7 @@
 
 #define IPC_FIELDS_READY(F) F(u32, generation)
 #define IPC_FIELDS_FAILED(F) F(span, text)
+#define IPC_FIELDS_TROUBLE(F) F(span, name) F(span, why) F(u64, since_ms) /* why: empty when it is back */
 #define IPC_FIELDS_PEER_LOST(F) F(u8, role) F(u8, index) F(u32, serial)
 
 /* at, stages, stage: enum smtp_stage and sets of it, as in policy.h; check: which one refused, `why` and by the

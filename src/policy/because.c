@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "directory_answers.h"
 #include "policy_check.h"
 
 #define CLAUSE_BYTES_MAX 512
@@ -26,6 +27,15 @@ void policy_because_quoted(const struct policy_context *context, struct span tex
 	buf_add_byte(context->why, '"');
 	buf_add_escaped(context->why, text);
 	buf_add_byte(context->why, '"');
+}
+
+void policy_because_directory(const struct policy_context *context)
+{
+	const struct directory_answers *answers = context->directory->answers;
+	if (context->why == NULL || answers == NULL || answers->why.len == 0)
+		return;
+	buf_add_str(context->why, ": ");
+	buf_add_escaped(context->why, answers->why);
 }
 
 void policy_because_network(const struct policy_context *context, const struct netblock *block)

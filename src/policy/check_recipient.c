@@ -48,6 +48,11 @@ struct policy_verdict check_recipient(const struct policy_context *context, cons
 		policy_because(context, " is for the next server to know");
 		return policy_pass();
 	}
+	if (match.kind == DIRECTORY_UNAVAILABLE) {
+		policy_because(context, " may exist, but that cannot be said now");
+		policy_because_directory(context);
+		return policy_refuse(REPLY_DIRECTORY_UNAVAILABLE, 0);
+	}
 	if (policy_domain_unavailable(context, address.domain)) {
 		policy_because(context, " may exist; a file of %.*s could not be read", SPAN_FMT(address.domain));
 		return policy_refuse(REPLY_DIRECTORY_UNAVAILABLE, 0);

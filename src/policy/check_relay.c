@@ -16,7 +16,13 @@ struct policy_verdict check_relay(const struct policy_context *context, const st
 		policy_because(context, "the list of domains could not be read");
 		return policy_refuse(REPLY_DIRECTORY_UNAVAILABLE, 0);
 	}
-	if (domain.len == 0 || directory_is_local(context->directory, domain)) {
+	enum directory_kind kind = domain.len == 0 ? DIRECTORY_UNKNOWN : directory_domain_kind(context->directory, domain);
+	if (kind == DIRECTORY_UNAVAILABLE) {
+		policy_because(context, "whether %.*s is a domain here cannot be said now", SPAN_FMT(domain));
+		policy_because_directory(context);
+		return policy_refuse(REPLY_DIRECTORY_UNAVAILABLE, 0);
+	}
+	if (kind == DIRECTORY_UNKNOWN) {
 		policy_because(context, "%.*s is a domain here", SPAN_FMT(domain.len > 0 ? domain : context->hostname));
 		return policy_pass();
 	}

@@ -26,7 +26,7 @@
 struct policy_context {
 	struct span hostname;
 	const struct conf_checks *checks;
-	const struct directory_table *directory; /* NULL: not read yet, or not readable */
+	const struct directory_view *directory; /* NULL: not read yet, or not readable */
 	struct policy_routes relays;             /* domains of ours that are kept elsewhere */
 	struct policy_routes routes;             /* for all others */
 	/* Domains whose files could not be read: nobody there is "unknown". */
@@ -105,15 +105,6 @@ struct policy_verdict policy_ask(const struct policy_context *context, struct po
 
 /* Whether a check is in the order and has something to say as configured. */
 bool policy_check_active(const struct conf_checks *checks, enum conf_check check);
-
-/* The facts that checks as configured can need: a set of POLICY_FACT; and whether the DNS is asked for one. */
-unsigned policy_facts_wanted(const struct conf_checks *checks);
-bool policy_asks_dns(const struct conf_checks *checks);
-
-/* Whether the recipient has a mailbox of its own here that could take mail, and whose it is; the spans belong to
- * the directory. */
-bool policy_mailbox_of(const struct policy_context *context, const struct policy_input *input, struct span *user_out,
-	struct span *domain_out);
 
 /* Records what follows from an answer that was given to a client. */
 void policy_settle(struct policy_state *state, const struct policy_context *context,

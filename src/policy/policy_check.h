@@ -58,6 +58,8 @@ static inline struct policy_verdict policy_defer(enum reply_key key, uint32_t li
 void policy_because(const struct policy_context *context, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void policy_because_quoted(const struct policy_context *context, struct span text);
+/* Why the directory cannot say it, if it told. */
+void policy_because_directory(const struct policy_context *context);
 void policy_because_network(const struct policy_context *context, const struct netblock *block);
 
 /* "1 hour", "90 seconds". */

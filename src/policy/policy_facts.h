@@ -11,6 +11,10 @@
 
 #include "spf.h"
 
+struct conf_checks;
+struct policy_context;
+struct policy_input;
+
 enum policy_fact {
 	POLICY_FACT_SPF,     /* may this client use the sender's domain, or the HELO name of a bounce? */
 	POLICY_FACT_MAILBOX, /* can the recipient's mailbox take a message of the declared size? */
@@ -41,5 +45,14 @@ struct policy_facts {
 	struct policy_spf spf;
 	enum policy_mailbox mailbox;
 };
+
+/* The facts that checks as configured can need: a set of POLICY_FACT; and whether the DNS is asked for one. */
+unsigned policy_facts_wanted(const struct conf_checks *checks);
+bool policy_asks_dns(const struct conf_checks *checks);
+
+/* Whether the recipient has a mailbox of its own here that could take mail, and whose it is; the spans belong to
+ * the directory. */
+bool policy_mailbox_of(const struct policy_context *context, const struct policy_input *input, struct span *user_out,
+	struct span *domain_out);
 
 #endif

@@ -33,7 +33,8 @@ enum reply_key policy_verify(const struct policy_context *context, struct span a
 	if (!argument_address(argument, domain_text, &address))
 		return REPLY_VERIFY_UNKNOWN;
 	struct directory_match match = directory_lookup(context->directory, address);
-	if (match.kind == DIRECTORY_UNKNOWN && policy_domain_unavailable(context, address.domain))
+	if (match.kind == DIRECTORY_UNAVAILABLE
+	    || (match.kind == DIRECTORY_UNKNOWN && policy_domain_unavailable(context, address.domain)))
 		return REPLY_DIRECTORY_UNAVAILABLE;
 	if (match.kind != DIRECTORY_USER && match.kind != DIRECTORY_ALIAS)
 		return expand ? REPLY_NOT_A_LIST : REPLY_VERIFY_UNKNOWN;

@@ -21,10 +21,12 @@ static const struct source_driver *const drivers[SOURCE_KINDS] = {
 	[SOURCE_SYSTEM] = &source_system,
 };
 
-const char *source_kind_name(enum source_kind kind)
+void source_write_name(const struct source *s, struct buf *out)
 {
-	static const char *const names[SOURCE_KINDS] = { "sqlite", "pgsql", "ldap", "system" };
-	return names[kind];
+	static const char *const kinds[SOURCE_KINDS] = { "sqlite", "pgsql", "ldap", "system" };
+	buf_add_str(out, kinds[s->kind]);
+	if (s->name[0] != 0)
+		buf_addf(out, " \"%s\"", s->name);
 }
 
 static void locks_init(struct source *s)

@@ -61,7 +61,8 @@ enum source_outcome { SOURCE_FOUND, SOURCE_ABSENT, SOURCE_UNAVAILABLE };
 
 struct source_answer {
 	enum source_outcome outcome;
-	const struct span *values; /* FOUND an alias: one for each row, as the directory has it; never empty texts */
+	/* FOUND: an alias's targets, one for each row, or the state of a user's mailbox, if it was said; never empty */
+	const struct span *values;
 	size_t value_count;
 	char why[SOURCE_WHY_BYTES_MAX]; /* UNAVAILABLE: a sentence without its end; no secrets in it */
 };
@@ -85,7 +86,7 @@ struct source_health {
 };
 void source_health(struct source *source, struct source_health *health_out);
 
-/* "sqlite", "pgsql" ... */
-const char *source_kind_name(enum source_kind kind);
+/* Appends how messages call it: pgsql "mail". */
+void source_write_name(const struct source *source, struct buf *out);
 
 #endif

@@ -29,9 +29,6 @@ static bool rows_grow(struct source_rows *rows)
 bool source_rows_add(struct source_rows *rows, struct span value)
 {
 	rows->found = true;
-	/* Of users and domains it is enough to know that they are there. */
-	if (rows->topic != CONF_QUERY_OF_ALIAS)
-		return false;
 	value = span_trim(value);
 	if (value.len > SOURCE_VALUE_BYTES_MAX || rows->bytes + value.len > SOURCE_ANSWER_BYTES_MAX)
 		rows->problem = "an answer was too long";
@@ -40,7 +37,7 @@ bool source_rows_add(struct source_rows *rows, struct span value)
 	else if (!utf8_valid(value) || span_find(value, 0) < value.len)
 		rows->problem = "an answer was no text in UTF-8";
 	else if (value.len == 0)
-		return true;
+		return rows->topic == CONF_QUERY_OF_ALIAS;
 	else if ((rows->count == rows->cap && !rows_grow(rows))
 	         || !arena_copy(rows->arena, value, &rows->values[rows->count]))
 		rows->problem = "out of memory";
@@ -48,7 +45,7 @@ bool source_rows_add(struct source_rows *rows, struct span value)
 		return false;
 	rows->count++;
 	rows->bytes += value.len;
-	return true;
+	return rows->topic == CONF_QUERY_OF_ALIAS;
 }
 
 void source_why(char *why, const char *format, ...)

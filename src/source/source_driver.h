@@ -20,7 +20,8 @@ struct source_rows {
 	const char *problem; /* why this question has no answer, though the source works; or NULL */
 };
 
-/* One row that counts. False: enough, nothing more is wanted; see `problem`. */
+/* One row that counts, with what is of interest in it: an alias's target, the state of a user's mailbox (empty: not
+ * said). False: enough, nothing more is wanted; see `problem`. */
 bool source_rows_add(struct source_rows *rows, struct span value);
 
 struct source_call {

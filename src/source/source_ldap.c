@@ -223,13 +223,14 @@ static void *connection_open(void *state, uint64_t deadline_us, char *why)
 /* Whether more entries are wanted. */
 static bool entry_read(const struct connection *c, LDAPMessage *entry, const char *attribute, struct source_rows *rows)
 {
-	if (rows->topic != CONF_QUERY_OF_ALIAS)
-		return source_rows_add(rows, (struct span){ NULL, 0 });
-	struct berval **values = ldap.ldap_get_values_len(c->ld, entry, attribute);
+	struct berval **values = attribute[0] != 0 ? ldap.ldap_get_values_len(c->ld, entry, attribute) : NULL;
 	bool more = true;
+	if (rows->topic != CONF_QUERY_OF_ALIAS && (values == NULL || values[0] == NULL))
+		more = source_rows_add(rows, (struct span){ NULL, 0 });
 	for (size_t i = 0; more && values != NULL && values[i] != NULL; i++)
 		more = source_rows_add(rows, span_of(values[i]->bv_val, values[i]->bv_len));
-	ldap.ldap_value_free_len(values);
+	if (values != NULL)
+		ldap.ldap_value_free_len(values);
 	return more;
 }
 
@@ -283,7 +284,7 @@ static bool ask(void *connection, const struct source_call *call, bool *spent_ou
 	enum conf_query_topic topic = call->question->topic;
 	const struct search *search = &c->state->searches[topic];
 	char nothing_else[] = LDAP_NO_ATTRS;
-	char *attributes[] = { topic == CONF_QUERY_OF_ALIAS ? search->attribute : nothing_else, NULL };
+	char *attributes[] = { search->attribute[0] != 0 ? search->attribute : nothing_else, NULL };
 	struct timeval left = timeval_left(call->deadline_us);
 	struct buf base, filter;
 	int id, code = LDAP_NO_MEMORY;

@@ -225,6 +225,14 @@ static bool error_is_ours(struct connection *c, const PGresult *result, const st
 	return true;
 }
 
+static struct span row_value(const PGresult *result, const struct source_call *call)
+{
+	int column = call->question->topic == CONF_QUERY_OF_ALIAS ? 0 : 1;
+	if (pq.PQnfields(result) <= column || pq.PQgetisnull(result, 0, column))
+		return (struct span){ NULL, 0 };
+	return span_of(pq.PQgetvalue(result, 0, column), (size_t)pq.PQgetlength(result, 0, column));
+}
+
 enum reading { READ_MORE, READ_ALL, READ_ENOUGH, READ_FAILED };
 
 static enum reading result_read(struct connection *c, const struct source_call *call)
@@ -236,8 +244,7 @@ static enum reading result_read(struct connection *c, const struct source_call *
 		return READ_ALL;
 	enum reading reading = READ_MORE;
 	ExecStatusType status = pq.PQresultStatus(result);
-	if (status == PGRES_SINGLE_TUPLE && row_counts(result)
-	    && !source_rows_add(call->rows, span_of(pq.PQgetvalue(result, 0, 0), (size_t)pq.PQgetlength(result, 0, 0))))
+	if (status == PGRES_SINGLE_TUPLE && row_counts(result) && !source_rows_add(call->rows, row_value(result, call)))
 		reading = READ_ENOUGH;
 	else if (status != PGRES_SINGLE_TUPLE && status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
 		reading = error_is_ours(c, result, call) ? READ_ENOUGH : READ_FAILED;

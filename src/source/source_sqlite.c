@@ -166,7 +166,8 @@ static void *connection_open(void *state, uint64_t deadline_us, char *why)
 	c->state = state;
 	c->deadline_us = deadline_us;
 	int code = open_as(c, false);
-	if ((code & 0xff) == SQLITE_CANTOPEN && c->stamp.size > 0 && !log_is_there(c))
+	bool lacks_helpers = (code & 0xff) == SQLITE_CANTOPEN || (code & 0xff) == SQLITE_READONLY;
+	if (lacks_helpers && c->stamp.size > 0 && !log_is_there(c))
 		code = open_as(c, true);
 	if (code == SQLITE_OK)
 		return c;
@@ -216,14 +217,19 @@ static bool row_counts(sqlite3_stmt *statement)
 	return type != SQLITE_NULL && !(type == SQLITE_INTEGER && sqlite3_column_int64(statement, 0) == 0);
 }
 
+static struct span row_value(sqlite3_stmt *statement, enum conf_query_topic topic)
+{
+	int column = topic == CONF_QUERY_OF_ALIAS ? 0 : 1;
+	const void *text = column < sqlite3_column_count(statement) ? sqlite3_column_text(statement, column) : NULL;
+	return span_of(text, text != NULL ? (size_t)sqlite3_column_bytes(statement, column) : 0);
+}
+
 static int run(sqlite3_stmt *statement, struct source_rows *rows)
 {
 	int code;
-	while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
-		const void *text = row_counts(statement) ? sqlite3_column_text(statement, 0) : NULL;
-		if (text != NULL && !source_rows_add(rows, span_of(text, (size_t)sqlite3_column_bytes(statement, 0))))
+	while ((code = sqlite3_step(statement)) == SQLITE_ROW)
+		if (row_counts(statement) && !source_rows_add(rows, row_value(statement, rows->topic)))
 			return SQLITE_DONE;
-	}
 	return code;
 }
 

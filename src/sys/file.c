@@ -7,8 +7,11 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "child.h"
 
 #define FILE_READ_STEP 65536
 
@@ -22,6 +25,20 @@ bool file_is_regular(int fd)
 {
 	struct stat st;
 	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+int file_open_as(const char *path, const struct child_account *account)
+{
+	if (account == NULL)
+		return file_open(path);
+	gid_t gid = (gid_t)setfsgid(account->gid);
+	uid_t uid = (uid_t)setfsuid(account->uid);
+	/* Neither says whether it worked; asking again does. */
+	bool taken = (uid_t)setfsuid(account->uid) == account->uid && (gid_t)setfsgid(account->gid) == account->gid;
+	int fd = taken ? file_open(path) : -EPERM;
+	setfsuid(uid);
+	setfsgid(gid);
+	return fd;
 }
 
 int file_read(int fd, struct buf *out)

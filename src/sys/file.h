@@ -8,6 +8,10 @@
 /* Opens for reading, close-on-exec, never waiting for a FIFO's writer; negative errno. */
 int file_open(const char *path);
 
+/* The same with this account's rights to files, or our own for NULL. For a process with one thread. */
+struct child_account;
+int file_open_as(const char *path, const struct child_account *account);
+
 /* Appends the whole file from its start, by position, so that a descriptor that
  * others share is not moved; -EFBIG past the buffer's limit, -EINVAL for what is no
  * regular file. */

@@ -100,6 +100,49 @@ def test_a_broken_line_is_reported_and_the_rest_works(server):
     s.wait_log(r"aliases:[23]\b")
 
 
+def test_an_included_file_is_read_again_and_one_that_is_missing_makes_its_alias_wait(server):
+    """As sendmail has it: `:include:`, with whole names, others inside, and comments."""
+    s = server(start=False)
+    staff, more = os.path.join(s.dir, "staff"), os.path.join(s.dir, "more")
+    write(staff, f"# all of us\nAlice <alice@example.org>\n:include:{more}\n")
+    write(os.path.join(s.dir, "aliases"), f"staff: :include:{staff}\nteam: bob\n")
+    s.start()
+    s.wait_log(r"table-unreadable.*more")
+    s.wait_log(r"directory-problem.*more: this included file cannot be read")
+    assert rcpt_code(s, "staff@example.org") == 451
+    assert rcpt_code(s, "team@example.org") == 250
+    write(more, "bob\n")
+    until_code(s, "staff@example.org", 250)
+    mark = token()
+    s.deliver(message(mark), ["staff@example.org"]).is_(250)
+    s.mail("alice", mark)
+    s.mail("bob", mark)
+    os.unlink(more)
+    until_code(s, "staff@example.org", 451)
+    shown = s.tool("mailbox", "show", "staff@example.org")
+    assert shown.returncode == 1 and "waits until it can" in shown.stdout, shown.stdout
+
+
+def test_mail_in_the_queue_waits_for_an_included_file(server):
+    """Nobody is left out because a list cannot be read now."""
+    s = server(start=False, sections={"queue": {"retry": '{"1s"}', "paused": "yes"}})
+    staff = os.path.join(s.dir, "staff")
+    write(staff, "alice, bob\n")
+    write(os.path.join(s.dir, "aliases"), f"staff: :include:{staff}\n")
+    s.start()
+    mark = token()
+    s.deliver(message(mark), ["staff@example.org"]).is_(250)
+    os.unlink(staff)
+    until_code(s, "staff@example.org", 451)
+    assert s.tool("queue", "resume").returncode == 0
+    s.wait_log(r"key=directory-unavailable")
+    assert s.queued() == 1
+    write(staff, "alice, bob\n")
+    s.mail("alice", mark)
+    s.mail("bob", mark)
+    s.settled()
+
+
 def test_postmaster_is_accepted_without_any_user_of_that_name(server):
     """RFC 5321 section 4.5.1."""
     s = server()

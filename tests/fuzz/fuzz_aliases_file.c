@@ -13,15 +13,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct directory_limits limits = { .members_max = 20, .depth_max = 8 };
 
-static void expand(const struct directory_table *table, struct directory_address address)
+static void expand(const struct directory_view *view, struct directory_address address)
 {
 	struct directory_expansion x;
-	enum directory_outcome outcome = directory_expand(table, address, &limits, &x);
+	enum directory_outcome outcome = directory_expand(view, address, &limits, &x);
 	assert(outcome != DIRECTORY_NO_MEMORY);
 	assert(x.member_count <= limits.members_max && x.skipped_count <= limits.members_max);
 	assert((outcome == DIRECTORY_EXPANDED) == (x.member_count > 0));
 	for (size_t i = 0; i < x.member_count; i++) {
-		bool local = directory_is_local(table, x.members[i].address.domain);
+		bool local = directory_is_local(view, x.members[i].address.domain);
 		assert(x.members[i].kind == (local ? DIRECTORY_USER : DIRECTORY_FOREIGN));
 		for (size_t k = 0; k < i; k++)
 			assert(!span_eq(x.members[i].address.local, x.members[k].address.local)
@@ -30,7 +30,7 @@ static void expand(const struct directory_table *table, struct directory_address
 	directory_expansion_fini(&x);
 }
 
-static void expand_all(const struct directory_table *table, struct span text)
+static void expand_all(const struct directory_view *view, struct span text)
 {
 	struct aliases_reader reader;
 	struct aliases_item item;
@@ -38,7 +38,7 @@ static void expand_all(const struct directory_table *table, struct span text)
 	aliases_reader_init(&reader, text);
 	while ((kind = aliases_reader_next(&reader, &item)) != ALIASES_END)
 		if (kind == ALIASES_NAME)
-			expand(table, item.address);
+			expand(view, item.address);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -50,11 +50,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			.users = { SPAN("u"), SPAN("a\nb\nc\n") }, .aliases = { SPAN("x"), text } },
 		{ .name = SPAN("example.net"), .exact_case = true, .aliases = { SPAN("x"), text } },
 	};
-	struct directory_source source = { domains, 2, { 1, 2 } };
+	struct directory_file included = { SPAN("/l"), text };
+	struct directory_source source = { .domains = domains, .domain_count = 2,
+		.includes = &included, .include_count = 1, .hash_key = { 1, 2 } };
 	buf_init(&problems, 1 << 20);
 	struct directory_table *table = directory_table_new(&source, &problems);
 	assert(table != NULL);
-	expand_all(table, text);
+	expand_all(&(struct directory_view){ .table = table }, text);
 	directory_table_free(table);
 	buf_fini(&problems);
 	return 0;

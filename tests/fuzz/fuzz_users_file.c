@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		{ .name = SPAN("example.org"), .subaddress = '+', .users = { SPAN("u"), text } },
 		{ .name = SPAN("example.net"), .exact_case = true, .users = { SPAN("u"), text } },
 	};
-	struct directory_source source = { domains, 2, { 1, 2 } };
+	struct directory_source source = { .domains = domains, .domain_count = 2, .hash_key = { 1, 2 } };
 	buf_init(&problems, 1 << 20);
 	size_t users = count_users(text);
 	struct directory_table *table = directory_table_new(&source, &problems);

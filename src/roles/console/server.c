@@ -2,24 +2,31 @@
 /* Questions about the server as a whole: status, pause and resume, reload. */
 #include "console.h"
 
+/* Texts of JSON objects, one after another; the supervisor wrote them. */
+static json_t *objects_of(ipc_list lines)
+{
+	struct span line;
+	json_t *list = json_array();
+	while (ipc_list_next(&lines, &line)) {
+		json_t *one = json_loadb((const char *)line.ptr, line.len, 0, NULL);
+		if (one != NULL)
+			json_array_append_new(list, one);
+	}
+	return list;
+}
+
 static void on_roles(void *arg, const struct channel_message *message)
 {
 	struct client *c = arg;
 	struct ipc_roles roles;
-	struct span line;
 	if (!client_answered(c))
 		return;
 	if (message == NULL || !ipc_get_roles(message->body, &roles)) {
 		client_error(c, "the supervisor does not answer");
 		return;
 	}
-	json_t *list = json_array();
-	while (ipc_list_next(&roles.lines, &line)) {
-		json_t *one = json_loadb((const char *)line.ptr, line.len, 0, NULL);
-		if (one != NULL)
-			json_array_append_new(list, one);
-	}
-	json_object_set_new(c->status, "roles", list);
+	json_object_set_new(c->status, "roles", objects_of(roles.lines));
+	json_object_set_new(c->status, "directories_down", objects_of(roles.troubles));
 	client_reply(c, json_incref(c->status));
 }
 

@@ -264,17 +264,27 @@ static void done(void *arg)
 		role_end(&d->role);
 }
 
+/* The mailboxes of the domain, else those of "*". */
+static const char *mailboxes_of(const struct settings *s, struct span domain)
+{
+	const char *any = NULL;
+	for (size_t i = 0; i < s->domain_count; i++) {
+		if (span_eq(span_str(s->domains[i].name), domain))
+			return s->domains[i].mailboxes;
+		if (strcmp(s->domains[i].name, "*") == 0)
+			any = s->domains[i].mailboxes;
+	}
+	return any;
+}
+
 bool delivery_find_path(const struct settings *s, struct mailbox_owner owner, struct buf *path, size_t *base_len_out,
 	enum mailbox_kind *kind_out)
 {
-	for (size_t i = 0; i < s->domain_count; i++) {
-		if (!span_eq(span_str(s->domains[i].name), owner.domain))
-			continue;
-		struct span template = span_str(s->domains[i].mailboxes);
-		*kind_out = mailbox_template_kind(template);
-		return mailbox_template_expand(template, owner, path, base_len_out) == MAILBOX_TEMPLATE_OK;
-	}
-	return false;
+	struct span template = span_str(mailboxes_of(s, owner.domain));
+	if (template.len == 0)
+		return false;
+	*kind_out = mailbox_template_kind(template);
+	return mailbox_template_expand(template, owner, path, base_len_out) == MAILBOX_TEMPLATE_OK;
 }
 
 static bool on_queue(void *arg, const struct channel_message *message)

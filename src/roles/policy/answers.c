@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two of the questions that policy answers: who is this name, and where does its mail go? */
-#include "policy_role.h"
+#include "lookups.h"
 
-static bool answer_verify(struct policy_role *p, const struct channel_message *message)
+static void say_verified(const struct policy_context *context, const struct channel_message *message,
+	const struct ipc_verify_ask *ask)
 {
-	struct ipc_verify_ask ask;
 	struct buf mailboxes;
-	if (!ipc_get_verify_ask(message->body, &ask))
-		return false;
-	struct policy_context context = generation_context(p);
 	buf_init(&mailboxes, CHANNEL_BODY_BYTES_MAX / 2);
-	struct ipc_verified answer = { .key = (uint16_t)policy_verify(&context, ask.address, ask.expand != 0, &mailboxes) };
+	enum reply_key key = policy_verify(context, ask->address, ask->expand != 0, &mailboxes);
+	struct ipc_verified answer = { .key = (uint16_t)key };
 	if (mailboxes.failed)
 		answer.key = REPLY_CANNOT_VERIFY;
 	else
@@ -21,6 +19,46 @@ static bool answer_verify(struct policy_role *p, const struct channel_message *m
 		channel_end(message->from);
 	}
 	buf_fini(&mailboxes);
+}
+
+/* Looks a name up for its answers alone. */
+static void verify_look(struct lookup *l)
+{
+	struct policy_context context = lookup_context(l);
+	struct ipc_verify_ask ask;
+	struct buf mailboxes;
+	buf_init(&mailboxes, CHANNEL_BODY_BYTES_MAX / 2);
+	if (ipc_get_verify_ask(span_of(l->body, l->body_len), &ask))
+		policy_verify(&context, ask.address, ask.expand != 0, &mailboxes);
+	buf_fini(&mailboxes);
+}
+
+static void verify_looked(struct lookup *l)
+{
+	struct policy_context context = lookup_context(l);
+	struct channel_message message = lookup_message(l);
+	struct ipc_verify_ask ask;
+	if (message.from != NULL && ipc_get_verify_ask(message.body, &ask))
+		say_verified(&context, &message, &ask);
+	lookup_free(l);
+}
+
+static bool answer_verify(struct peer *peer, const struct channel_message *message)
+{
+	struct ipc_verify_ask ask;
+	if (!ipc_get_verify_ask(message->body, &ask))
+		return false;
+	struct lookup *lookup = lookup_begin(peer, message);
+	if (lookup != NULL) {
+		verify_look(lookup);
+		if (lookup->answers.missing) {
+			lookup_go(lookup, LOOKUP_MS_MAX, verify_look, verify_looked);
+			return true;
+		}
+	}
+	struct policy_context context = lookup != NULL ? lookup_context(lookup) : generation_context(peer->owner);
+	say_verified(&context, message, &ask);
+	lookup_free(lookup);
 	return true;
 }
 
@@ -31,7 +69,7 @@ bool answers_smtpd(void *arg, const struct channel_message *message)
 	case IPC_CHECK_ASK:
 		return checks_answer(peer, message);
 	case IPC_VERIFY_ASK:
-		return answer_verify(peer->owner, message);
+		return answer_verify(peer, message);
 	default:
 		return false;
 	}
@@ -75,6 +113,7 @@ static enum ipc_expansion outcome_of(enum directory_outcome outcome)
 	case DIRECTORY_TOO_MANY:
 	case DIRECTORY_TOO_DEEP:
 		return IPC_EXPANSION_TOO_LARGE;
+	case DIRECTORY_NOT_NOW:
 	case DIRECTORY_NO_MEMORY:
 		break;
 	}
@@ -219,18 +258,29 @@ static void expand(const struct policy_context *context, const struct ipc_expand
 	expand_alias(context, address, ask->added != 0, w);
 }
 
-bool answers_queue(void *arg, const struct channel_message *message)
+static void work_init(struct expansion_work *w)
 {
-	struct peer *peer = arg;
-	struct ipc_expand_ask ask;
-	struct expansion_work w = { 0 };
-	if (message->type != IPC_EXPAND_ASK || !ipc_get_expand_ask(message->body, &ask))
-		return false;
-	struct policy_context context = generation_context(peer->owner);
-	buf_init(&w.targets, CHANNEL_BODY_BYTES_MAX / 2);
-	buf_init(&w.hops, CHANNEL_BODY_BYTES_MAX / 4);
-	buf_init(&w.identity, 4096);
-	expand(&context, &ask, &w);
+	*w = (struct expansion_work){ 0 };
+	buf_init(&w->targets, CHANNEL_BODY_BYTES_MAX / 2);
+	buf_init(&w->hops, CHANNEL_BODY_BYTES_MAX / 4);
+	buf_init(&w->identity, 4096);
+}
+
+static void work_fini(struct expansion_work *w)
+{
+	buf_fini(&w->targets);
+	buf_fini(&w->hops);
+	buf_fini(&w->identity);
+	if (w->expanded)
+		directory_expansion_fini(&w->expansion);
+}
+
+static void say_expanded(const struct policy_context *context, const struct channel_message *message,
+	const struct ipc_expand_ask *ask)
+{
+	struct expansion_work w;
+	work_init(&w);
+	expand(context, ask, &w);
 	if (w.targets.failed)
 		w.say.outcome = IPC_EXPANSION_TOO_LARGE;
 	else
@@ -240,10 +290,47 @@ bool answers_queue(void *arg, const struct channel_message *message)
 		ipc_put_expanded(out, &w.say);
 		channel_end(message->from);
 	}
-	buf_fini(&w.targets);
-	buf_fini(&w.hops);
-	buf_fini(&w.identity);
-	if (w.expanded)
-		directory_expansion_fini(&w.expansion);
+	work_fini(&w);
+}
+
+/* Expands for the answers of sources alone. */
+static void expand_look(struct lookup *l)
+{
+	struct policy_context context = lookup_context(l);
+	struct ipc_expand_ask ask;
+	struct expansion_work w;
+	work_init(&w);
+	if (ipc_get_expand_ask(span_of(l->body, l->body_len), &ask))
+		expand(&context, &ask, &w);
+	work_fini(&w);
+}
+
+static void expand_looked(struct lookup *l)
+{
+	struct policy_context context = lookup_context(l);
+	struct channel_message message = lookup_message(l);
+	struct ipc_expand_ask ask;
+	if (message.from != NULL && ipc_get_expand_ask(message.body, &ask))
+		say_expanded(&context, &message, &ask);
+	lookup_free(l);
+}
+
+bool answers_queue(void *arg, const struct channel_message *message)
+{
+	struct peer *peer = arg;
+	struct ipc_expand_ask ask;
+	if (message->type != IPC_EXPAND_ASK || !ipc_get_expand_ask(message->body, &ask))
+		return false;
+	struct lookup *lookup = lookup_begin(peer, message);
+	if (lookup != NULL) {
+		expand_look(lookup);
+		if (lookup->answers.missing) {
+			lookup_go(lookup, LOOKUP_EXPAND_MS_MAX, expand_look, expand_looked);
+			return true;
+		}
+	}
+	struct policy_context context = lookup != NULL ? lookup_context(lookup) : generation_context(peer->owner);
+	say_expanded(&context, message, &ask);
+	lookup_free(lookup);
 	return true;
 }

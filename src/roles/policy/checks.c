@@ -149,13 +149,13 @@ bool checks_counts(struct policy_role *p, const struct channel_message *message)
 
 bool checks_answer(struct peer *peer, const struct channel_message *message)
 {
-	struct policy_role *p = peer->owner;
+	const struct policy_role *p = peer->owner;
 	struct ipc_check_ask ask;
 	if (!ipc_get_check_ask(message->body, &ask) || ask.at >= SMTP_STAGE_COUNT
 	    || ask.stages >= SMTP_STAGE(SMTP_STAGE_COUNT) || (ask.dry == 0 && peer == &p->peers[POLICY_CONSOLE_SLOT]))
 		return false;
 	struct policy_input input = input_of(p, &ask);
 	struct inquirer from = { peer, peer->incarnation, message->request };
-	inquiry_begin(p, &input, ask.dry != 0 ? decided_dry : decided, &from);
+	inquiry_begin(message, &input, ask.dry != 0 ? decided_dry : decided, &from);
 	return true;
 }

@@ -29,7 +29,7 @@ static void key_of_recipient(const struct policy_input *input, struct buf *key)
 static const struct fact_form {
 	const char *who;                 /* did not answer in time */
 	void (*key)(const struct policy_input *input, struct buf *key); /* what the fact depends on */
-	void (*begin)(struct fact *fact);
+	void (*begin)(struct fact *fact, const struct policy_context *context);
 	void (*drop)(struct fact *fact); /* or NULL */
 	uint64_t patience_ms, kept_ms;
 	size_t asking_max;               /* looked for at once; beyond, nothing is found */
@@ -236,8 +236,8 @@ static void begin_file(struct fact *fact, const struct policy_input *input)
 	facts->sweeping = true;
 }
 
-static struct fact *begin(struct facts *facts, enum policy_fact which, const struct policy_input *input,
-	struct span key)
+static struct fact *begin(struct facts *facts, enum policy_fact which, const struct policy_context *context,
+	const struct policy_input *input, struct span key)
 {
 	bool room = facts->of[which].asking_count < forms[which].asking_max;
 	struct fact *fact = room ? calloc(1, sizeof(*fact) + key.len) : NULL;
@@ -250,11 +250,12 @@ static struct fact *begin(struct facts *facts, enum policy_fact which, const str
 		return NULL;
 	}
 	begin_file(fact, input);
-	forms[which].begin(fact);
+	forms[which].begin(fact, context);
 	return fact;
 }
 
-bool facts_find(struct facts *facts, enum policy_fact which, const struct policy_input *input, struct facts_wait *wait)
+bool facts_find(struct facts *facts, enum policy_fact which, const struct policy_context *context,
+	const struct policy_input *input, struct facts_wait *wait)
 {
 	struct buf key;
 	uint8_t memory[FACTS_KEY_BYTES_MAX];
@@ -265,7 +266,7 @@ bool facts_find(struct facts *facts, enum policy_fact which, const struct policy
 	if (!key.failed) {
 		fact = find(facts, buf_span(&key), map_hash(facts->hash_key, buf_span(&key)));
 		if (fact == NULL)
-			fact = begin(facts, which, input, buf_span(&key));
+			fact = begin(facts, which, context, input, buf_span(&key));
 	}
 	if (fact != NULL && !fact->answered) {
 		list_append(&fact->waits, &wait->link);

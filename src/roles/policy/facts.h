@@ -52,7 +52,8 @@ struct facts_wait {
 void facts_init(struct facts *facts, struct policy_role *owner, struct dns *dns);
 
 /* Finds the fact for this input. True: it is there already; else wait->fn is called once, later. */
-bool facts_find(struct facts *facts, enum policy_fact fact, const struct policy_input *input, struct facts_wait *wait);
+bool facts_find(struct facts *facts, enum policy_fact fact, const struct policy_context *context,
+	const struct policy_input *input, struct facts_wait *wait);
 
 /* The fact as one that could not be found. */
 void facts_not_found(enum policy_fact fact, struct policy_facts *into);
@@ -83,8 +84,8 @@ void fact_answer(struct fact *fact, const struct policy_facts *known);
 void fact_idle(struct fact *fact);
 
 /* facts_spf.c, facts_mailbox.c. Begin; may answer at once. Set `working` while something is open. */
-void fact_spf_begin(struct fact *fact);
-void fact_mailbox_begin(struct fact *fact);
+void fact_spf_begin(struct fact *fact, const struct policy_context *context);
+void fact_mailbox_begin(struct fact *fact, const struct policy_context *context);
 /* Nobody needs the answer any more: gives back what can be given back now. */
 void fact_spf_drop(struct fact *fact);
 

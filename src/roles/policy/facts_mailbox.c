@@ -12,13 +12,12 @@ static void on_mailbox(void *arg, const struct channel_message *message)
 	fact_idle(fact);
 }
 
-void fact_mailbox_begin(struct fact *fact)
+void fact_mailbox_begin(struct fact *fact, const struct policy_context *context)
 {
 	struct policy_role *p = fact->facts->owner;
-	struct policy_context context = generation_context(p);
 	struct ipc_mailbox_ask say = { .bytes = fact->input.size };
 	struct channel_question question = { IPC_MAILBOX_ASK, -1, FACTS_MAILBOX_PATIENCE_MS, on_mailbox, fact };
-	struct buf *out = p->delivery != NULL && policy_mailbox_of(&context, &fact->input, &say.user, &say.domain)
+	struct buf *out = p->delivery != NULL && policy_mailbox_of(context, &fact->input, &say.user, &say.domain)
 		? channel_ask(p->delivery, &question) : NULL;
 	if (out == NULL) {
 		fact_answer(fact, &(struct policy_facts){ .mailbox = POLICY_MAILBOX_NOT_KNOWN });

@@ -91,10 +91,11 @@ static void run(struct spf_work *w)
 	finish(w);
 }
 
-void fact_spf_begin(struct fact *fact)
+void fact_spf_begin(struct fact *fact, const struct policy_context *context)
 {
 	struct spf_input input = { .client = fact->input.client, .helo = fact->input.helo, .mail_from = fact->input.sender,
 		.now_s = clock_unix_ms() / 1000 };
+	(void)context;
 	struct spf_work *w = fact->facts->dns != NULL ? calloc(1, sizeof(*w)) : NULL;
 	if (w == NULL || (w->spf = spf_new(&input)) == NULL) {
 		free(w);

@@ -7,52 +7,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "aliases_includes.h"
 #include "clock.h"
-#include "file.h"
-#include "policy_role.h"
+#include "generation.h"
 
 #define POLICY_DOMAINS_MAX 10000
 #define POLICY_FILE_BYTES_MAX (256u << 20)
 #define POLICY_ROUTES_MAX 10000
 #define POLICY_CHECKS_BYTES_MAX (8u << 20)
 #define POLICY_TRUST_MAX 1000
-
-/* A domain as it was said, with its files as they were read. */
-struct domain {
-	char *name;
-	uint8_t subaddress;
-	bool exact_case;
-	char *paths[2];      /* users, aliases */
-	int fds[2];
-	struct buf texts[2];
-	bool unavailable;
-	bool blank;          /* the users file names nobody */
-};
-
-/* One generation of the directory: said, then built, then used. */
-struct generation {
-	struct policy_role *owner;
-	const struct generation *before; /* in use while this one is built */
-	uint32_t number;
-	char *hostname;
-	char *postmaster;
-	struct directory_limits limits;
-	struct domain *domains;
-	size_t domain_count;
-	uint64_t hash_key[2];
-	struct directory_table *table;
-	struct span *unavailable;
-	size_t unavailable_count;
-	struct policy_route *routes, *relays; /* their spans are owned */
-	size_t route_count, relay_count;
-	struct arena arena;          /* holds what the checks' settings point to */
-	struct conf_checks checks;
-	struct policy_list *allow, *deny, *exempt;
-	struct netblock *trust;
-	size_t trust_count;
-	struct buf problems;
-	bool log_json;
-};
 
 static bool keep(struct span text, struct span *copy_out)
 {
@@ -102,7 +65,15 @@ static void generation_free(struct generation *g)
 			buf_fini(&d->texts[kind]);
 		}
 		free(d->name);
+		free(d->catch_all);
 	}
+	for (size_t i = 0; i < g->include_count; i++) {
+		if (g->includes[i].fd >= 0)
+			close(g->includes[i].fd);
+		free(g->includes[i].path);
+		buf_fini(&g->includes[i].text);
+	}
+	free(g->includes);
 	routes_free(g->routes, g->route_count);
 	routes_free(g->relays, g->relay_count);
 	directory_table_free(g->table);
@@ -182,10 +153,12 @@ bool generation_domain(struct policy_role *p, struct span body)
 		role_fail(&p->role, "out of memory");
 	g->domains = grown;
 	grown[g->domain_count] = (struct domain){ .name = role_strdup(say.name), .subaddress = say.subaddress,
-		.exact_case = say.fold == 0, .fds = { -1, -1 } };
+		.exact_case = say.fold == 0, .users_source = say.users_source, .aliases_source = say.aliases_source,
+		.domains_source = say.domains_source, .catch_all = role_strdup(say.catch_all), .fds = { -1, -1 } };
 	buf_init(&grown[g->domain_count].texts[0], POLICY_FILE_BYTES_MAX);
 	buf_init(&grown[g->domain_count].texts[1], POLICY_FILE_BYTES_MAX);
-	if (grown[g->domain_count++].name == NULL)
+	g->domain_count++;
+	if (grown[g->domain_count - 1].name == NULL || grown[g->domain_count - 1].catch_all == NULL)
 		return false;
 	struct policy_route relay = { .pattern = say.name, .hops = say.hops, .open = say.open != 0 };
 	return say.hops.len == 0 || route_add(&g->relays, &g->relay_count, &relay);
@@ -221,80 +194,23 @@ bool generation_table(struct policy_role *p, const struct channel_message *messa
 	return false;
 }
 
-/* Whether a file holds nothing but blank lines and comments. */
-static bool names_nobody(struct span text)
+/* The same for INCLUDE. */
+bool generation_include(struct policy_role *p, const struct channel_message *message)
 {
-	while (text.len > 0) {
-		size_t end = span_find(text, '\n');
-		struct span line = span_trim(span_to(text, end));
-		if (line.len > 0 && line.ptr[0] != '#' && line.ptr[0] != '\r')
-			return false;
-		text = span_from(text, end + 1);
-	}
+	struct ipc_include say;
+	struct generation *g = p->said;
+	if (g == NULL || !ipc_get_include(message->body, &say) || g->include_count == ALIASES_INCLUDES_MAX)
+		return false;
+	struct included *grown = realloc(g->includes, (g->include_count + 1) * sizeof(*grown));
+	char *path = role_strdup(say.path);
+	if (grown == NULL)
+		role_fail(&p->role, "out of memory");
+	g->includes = grown;
+	if (path == NULL)
+		return false;
+	grown[g->include_count] = (struct included){ .path = path, .fd = message->fd };
+	buf_init(&grown[g->include_count++].text, ALIASES_INCLUDE_BYTES_MAX);
 	return true;
-}
-
-/*
- * A users file that suddenly names nobody is more likely being written, or was lost,
- * than meant: until it names somebody again, or the administrator reloads, its users
- * are not "unknown".
- */
-static bool lost_everybody(const struct generation *g, const struct domain *d)
-{
-	const struct generation *before = g->before;
-	for (size_t i = 0; d->blank && before != NULL && before->number == g->number && i < before->domain_count; i++)
-		if (strcmp(before->domains[i].name, d->name) == 0)
-			return !before->domains[i].blank || before->domains[i].unavailable;
-	return false;
-}
-
-static void domain_read(struct domain *d)
-{
-	for (int kind = 0; kind < 2; kind++) {
-		if (d->fds[kind] < 0)
-			continue;
-		if (file_read(d->fds[kind], &d->texts[kind]) < 0) {
-			d->unavailable = true;
-			buf_clear(&d->texts[kind]);
-		}
-		close(d->fds[kind]);
-		d->fds[kind] = -1;
-	}
-	d->blank = names_nobody(buf_span(&d->texts[0]));
-}
-
-/* On a thread: reads the files and builds the table. */
-static void build(void *arg)
-{
-	struct generation *g = arg;
-	struct directory_domain *domains = calloc(g->domain_count + 1, sizeof(*domains));
-	g->unavailable = calloc(g->domain_count + 1, sizeof(*g->unavailable));
-	if (domains == NULL || g->unavailable == NULL) {
-		free(domains);
-		return;
-	}
-	for (size_t i = 0; i < g->domain_count; i++) {
-		struct domain *d = &g->domains[i];
-		domain_read(d);
-		d->unavailable |= lost_everybody(g, d);
-		domains[i] = (struct directory_domain){ .name = span_str(d->name), .subaddress = d->subaddress,
-			.exact_case = d->exact_case,
-			.users = { span_str(d->paths[0]), buf_span(&d->texts[0]) },
-			.aliases = { span_str(d->paths[1]), buf_span(&d->texts[1]) },
-			.postmaster = span_str(g->postmaster) };
-		if (d->unavailable)
-			g->unavailable[g->unavailable_count++] = span_str(d->name);
-	}
-	/* A host that keeps no mail still has a postmaster: its own name is a domain without users. */
-	size_t count = g->domain_count;
-	if (count == 0)
-		domains[count++] = (struct directory_domain){ .name = span_str(g->hostname) };
-	struct directory_source source = { domains, count, { g->hash_key[0], g->hash_key[1] } };
-	g->table = directory_table_new(&source, &g->problems);
-	free(domains);
-	for (size_t i = 0; i < g->domain_count; i++)
-		for (int kind = 0; kind < 2; kind++)
-			buf_release(&g->domains[i].texts[kind]);
 }
 
 static void say_problems(const struct generation *g)
@@ -321,8 +237,8 @@ static void built(void *arg)
 	if (g->table != NULL) {
 		struct directory_counts counts = directory_table_counts(g->table);
 		log_text(LOG_INFO, "directory", "%zu users, %zu aliases", counts.users, counts.aliases);
-		generation_free(p->used);
-		p->used = g;
+		generation_release(p->used);
+		p->used = generation_hold(g);
 		needs_tune(p, &g->checks);
 	} else {
 		log_text(LOG_OPERATOR, "directory-failed", "not enough memory for the directory; the old one stays");
@@ -360,16 +276,30 @@ static void build_begin(struct policy_role *p, struct generation *g)
 {
 	p->building = true;
 	g->before = p->used;
-	if (work_submit(p->role.loop, build, built, g) < 0)
+	if (work_submit(p->role.loop, generation_build, built, g) < 0)
 		role_fail(&p->role, "out of memory");
+}
+
+struct generation *generation_hold(struct generation *g)
+{
+	g->holders++;
+	return g;
+}
+
+void generation_release(struct generation *g)
+{
+	if (g != NULL && --g->holders == 0)
+		generation_free(g);
 }
 
 struct policy_context generation_context(const struct policy_role *p)
 {
-	if (p->used == NULL)
-		return (struct policy_context){ 0 };
-	const struct generation *g = p->used;
-	return (struct policy_context){ .hostname = span_str(g->hostname), .checks = &g->checks, .directory = g->table,
+	return p->used != NULL ? generation_context_of(p, p->used) : (struct policy_context){ 0 };
+}
+
+struct policy_context generation_context_of(const struct policy_role *p, const struct generation *g)
+{
+	return (struct policy_context){ .hostname = span_str(g->hostname), .checks = &g->checks, .directory = &g->view,
 		.relays = { g->relays, g->relay_count },
 		.routes = { g->routes, g->route_count }, .unavailable_domains = g->unavailable,
 		.unavailable_count = g->unavailable_count, .expansion = g->limits,

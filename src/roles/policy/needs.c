@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What policy needs beside its directory, and the rights for that: a resolver when a check
- * wants facts of the DNS, the state folder when the greylist is on. Settled when the
- * process starts; the supervisor replaces it when a new configuration needs other things.
+ * What policy needs, and the rights for that: sources of its directory (sources.c), a
+ * resolver when a check wants facts of the DNS, the state folder when the greylist is on.
+ * Settled when the process starts; the supervisor replaces it when a new configuration
+ * needs other things.
  */
 #include <stdlib.h>
 
@@ -10,6 +11,8 @@
 #include "resolver.h"
 
 #define SERVERS_BYTES_MAX 4096
+
+_Static_assert(RESOLVER_PATHS + 1 <= NEEDS_PATHS_MAX, "all paths have room");
 
 void needs_take(struct policy_role *p, const struct ipc_setup_policy *say)
 {
@@ -25,19 +28,21 @@ void needs_take(struct policy_role *p, const struct ipc_setup_policy *say)
 
 void needs_begin(struct policy_role *p, const struct conf_checks *checks)
 {
-	struct sandbox_path paths[RESOLVER_PATHS + 1];
-	struct sandbox box = { .paths = paths };
+	struct sandbox box = { 0 };
 	struct dns *dns = NULL;
 	if (p->role.confined)
 		return;
+	sources_make(p, &box);
+	box.paths = p->lookups.paths;
 	if (policy_asks_dns(checks)) {
 		dns = resolver_open(&p->role, buf_span(&p->dns_servers), span_str(p->trust_anchor));
-		box.path_count = resolver_paths(paths);
+		box.path_count += resolver_paths(p->lookups.paths + box.path_count);
 		box.open_files = box.make_connections = true;
+		box.unix_only = false;
 	}
 	bool greylist = policy_check_active(checks, CONF_CHECK_GREYLIST);
 	if (greylist) {
-		paths[box.path_count++] = (struct sandbox_path){ p->state_folder, SANDBOX_READ | SANDBOX_WRITE };
+		p->lookups.paths[box.path_count++] = (struct sandbox_path){ p->state_folder, SANDBOX_READ | SANDBOX_WRITE };
 		box.open_files = true;
 	}
 	role_confine(&p->role, &box);

@@ -20,6 +20,10 @@ static bool on_control(void *state, const struct channel_message *message)
 		return generation_route(p, message->body);
 	case IPC_TABLE:
 		return generation_table(p, message);
+	case IPC_SOURCE:
+		return sources_take(p, message->body);
+	case IPC_INCLUDE:
+		return generation_include(p, message);
 	case IPC_START:
 		if (!ipc_get_start(message->body, &say))
 			return false;
@@ -124,12 +128,16 @@ static void on_begin(void *state)
 	struct id_source chance = clock_id_source();
 	const uint64_t hash_key[2] = { id_source_u64(&chance), id_source_u64(&chance) };
 	policy_state_init(&p->state, hash_key);
-	work_threads(2); /* one builds directories, the other writes what is to be kept */
+	lookups_init(p);
 }
 
 int policy_main(unsigned index)
 {
 	static const struct role_ops ops = { IPC_POLICY, on_begin, on_control, on_peer, on_stop };
 	static struct policy_role self;
-	return role_run(&self.role, &ops, &self, index);
+	int code = role_run(&self.role, &ops, &self, index);
+	/* A thread that waits for a server would be waited for. */
+	if (self.lookups.running > 0)
+		_exit(code);
+	return code;
 }

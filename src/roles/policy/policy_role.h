@@ -14,6 +14,7 @@
 #include "greylist.h"
 #include "policy.h"
 #include "role.h"
+#include "sources.h"
 
 #define POLICY_PEERS_MAX 67 /* every smtpd, console, and queue */
 #define POLICY_QUEUE_SLOT (POLICY_PEERS_MAX - 1)
@@ -31,6 +32,7 @@ struct policy_role {
 	bool building;
 	struct generation *used;
 	struct policy_state state;
+	struct lookups lookups;
 	struct channel *delivery;
 	struct facts facts;
 	size_t inquiry_count;
@@ -66,15 +68,32 @@ void greylist_keep_tune(struct policy_role *p);
 /* Writes what is still to be written, then ends the role. */
 void greylist_keep_end(struct policy_role *p);
 
-/* generation.c: SETUP_POLICY, DOMAIN, ROUTE and TABLE as they come; false when malformed. */
+/* generation.c: SETUP_POLICY, DOMAIN, ROUTE, TABLE and INCLUDE as they come; false when malformed. */
 bool generation_setup(struct policy_role *p, struct span body);
 bool generation_route(struct policy_role *p, struct span body);
 bool generation_domain(struct policy_role *p, struct span body);
 bool generation_table(struct policy_role *p, const struct channel_message *message);
+bool generation_include(struct policy_role *p, const struct channel_message *message);
 /* All was said: builds on a thread, then replaces the one in use and says ready. */
 void generation_start(struct policy_role *p, uint32_t number);
 /* What checks may look at now; a context without directory before the first one is built. */
 struct policy_context generation_context(const struct policy_role *p);
+/* The same of one that is held. */
+struct policy_context generation_context_of(const struct policy_role *p, const struct generation *g);
+struct generation *generation_hold(struct generation *g);
+void generation_release(struct generation *g);
+
+/* sources.c: SOURCE; false when malformed. */
+bool sources_take(struct policy_role *p, struct span body);
+/* At the first START: makes the sources that were said, names what the sandbox has to allow (`box` is added to), and
+ * sets the number of threads. */
+void sources_make(struct policy_role *p, struct sandbox *box);
+/* Logs those that have failed or are back since the last time, and tells the supervisor. */
+void sources_tell(struct policy_role *p);
+
+/* lookups.c; lookups.h has the rest */
+struct lookup;
+void lookups_init(struct policy_role *p);
 
 /* inquiry.c. Who asked, to answer later. */
 struct inquirer {
@@ -91,9 +110,12 @@ struct inquiry_answer {
 
 typedef void inquiry_fn(const struct inquirer *from, const struct inquiry_answer *answer);
 
-/* Asks the checks and finds the facts that they need. Calls fn once, maybe before it returns; what the
- * answer points to is valid during that call. Nothing is settled. */
-void inquiry_begin(struct policy_role *p, struct policy_input *input, inquiry_fn *fn, const struct inquirer *from);
+/* Asks the checks, and finds the names and the facts that they need. `question` is a CHECK_ASK, and `input` what it
+ * says. Calls fn once, maybe before it returns; what the answer points to is valid during that call. Nothing is
+ * settled. */
+void inquiry_begin(const struct channel_message *question, struct policy_input *input, inquiry_fn *fn,
+	const struct inquirer *from);
+
 /* Whether the configuration in use trusts this client. */
 bool generation_trusts(const struct policy_role *p, const struct netaddr *client);
 

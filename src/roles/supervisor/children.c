@@ -34,9 +34,10 @@ static void answer_reload(struct child_process *c, uint32_t request)
 static void answer_roles(struct child_process *c, uint32_t request)
 {
 	const struct supervisor *s = c->supervisor;
-	struct buf list;
+	struct buf list, troubles;
 	char line[128];
 	buf_init(&list, CHANNEL_BODY_BYTES_MAX / 2);
+	buf_init(&troubles, CHANNEL_BODY_BYTES_MAX / 4);
 	for (size_t i = 0; i < s->child_count; i++) {
 		const struct child_process *each = &s->children[i];
 		snprintf(line, sizeof(line), "{\"role\":\"%s\",\"index\":%u,\"pid\":%d,\"restarts\":%u,\"ready\":%s}",
@@ -44,13 +45,15 @@ static void answer_roles(struct child_process *c, uint32_t request)
 			each->ready ? "true" : "false");
 		ipc_list_add(&list, span_str(line));
 	}
-	struct ipc_roles say = { .lines = buf_span(&list) };
+	sources_write_troubles(s, &troubles);
+	struct ipc_roles say = { .lines = buf_span(&list), .troubles = buf_span(&troubles) };
 	struct buf *out = channel_answer_begin(c->channel, IPC_ROLES, request, -1);
 	if (out != NULL) {
 		ipc_put_roles(out, &say);
 		channel_end(c->channel);
 	}
 	buf_fini(&list);
+	buf_fini(&troubles);
 }
 
 static void on_failed(struct child_process *c, struct span text)
@@ -69,6 +72,7 @@ static bool on_message(void *arg, const struct channel_message *message)
 	struct ipc_ready ready;
 	struct ipc_failed failed;
 	struct ipc_peer_lost lost;
+	struct ipc_trouble trouble;
 	switch (message->type) {
 	case IPC_READY:
 		if (!ipc_get_ready(message->body, &ready))
@@ -85,6 +89,11 @@ static bool on_message(void *arg, const struct channel_message *message)
 		if (!ipc_get_peer_lost(message->body, &lost))
 			return false;
 		links_lost(c, &lost);
+		return true;
+	case IPC_TROUBLE:
+		if (c->role != IPC_POLICY || !ipc_get_trouble(message->body, &trouble))
+			return false;
+		sources_trouble(c->supervisor, &trouble);
 		return true;
 	case IPC_RELOAD_ASK:
 		if (c->role != IPC_CONSOLE)
@@ -188,6 +197,8 @@ void child_launch(struct child_process *c)
 		kill(pid, SIGKILL);
 		return;
 	}
+	if (c->role == IPC_POLICY)
+		s->trouble_count = 0;
 	say_settings(c);
 	links_connect(c);
 }

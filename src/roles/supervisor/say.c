@@ -4,16 +4,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "supervisor.h"
+#include "say.h"
+#include "source_set.h"
 #include "version.h"
-
-#define SAY(c, NAME, name, message, fd) do { \
-	struct buf *out = channel_begin((c)->channel, IPC_##NAME, (fd)); \
-	if (out != NULL) { \
-		ipc_put_##name(out, (message)); \
-		channel_end((c)->channel); \
-	} \
-} while (0)
 
 static void trust_list(const struct conf *conf, struct buf *list)
 {
@@ -121,24 +114,13 @@ static void say_domains(struct child_process *c)
 		if (c->role == IPC_DELIVERY && d->via.count > 0)
 			continue;
 		struct ipc_domain say = { .name = d->name, .mailboxes = d->mailboxes, .subaddress = d->subaddress,
-			.fold = d->local_parts == CONF_LOCAL_FOLD, .hops = buf_span(&hops), .open = d->users.len == 0 };
+			.fold = d->local_parts == CONF_LOCAL_FOLD, .hops = buf_span(&hops), .open = d->users.kind == CONF_NO_SOURCE,
+			.users_source = (uint8_t)source_set_number(conf, &d->users),
+			.aliases_source = (uint8_t)source_set_number(conf, &d->aliases),
+			.domains_source = (uint8_t)source_set_number(conf, &d->domains), .catch_all = d->catch_all };
 		SAY(c, DOMAIN, domain, &say, -1);
 	}
 	buf_fini(&hops);
-}
-
-/* A file that cannot be opened is said as one, without a descriptor: its users are not "unknown". */
-static void say_table(struct child_process *c, const struct conf_domain *d, struct span path, bool aliases)
-{
-	struct ipc_table say = { .domain = d->name, .path = path, .aliases = aliases };
-	if (path.len == 0)
-		return;
-	int fd = file_open((const char *)path.ptr);
-	if (fd < 0)
-		log_text(LOG_OPERATOR, "table-unreadable", "%.*s: %s", SPAN_FMT(path), strerror(-fd));
-	SAY(c, TABLE, table, &say, fd);
-	if (fd >= 0)
-		close(fd);
 }
 
 static void server_list(const struct conf *conf, struct buf *list)
@@ -173,14 +155,11 @@ static void say_policy(struct child_process *c, struct span trust)
 	buf_fini(&checks);
 	buf_fini(&servers);
 	buf_fini(&folder);
+	tables_watch_clear(c->supervisor);
+	sources_say(c);
 	say_domains(c);
 	say_routes(c);
-	for (size_t i = 0; i < conf->domain_count; i++) {
-		say_table(c, &conf->domains[i], conf->domains[i].users, false);
-		say_table(c, &conf->domains[i], conf->domains[i].aliases, true);
-		/* Descriptors on their way are bounded: let these leave before more follow. */
-		channel_flush(c->channel);
-	}
+	tables_say(c);
 }
 
 /* One for each reason that has a section. */

@@ -181,67 +181,16 @@ bool settings_reload(struct supervisor *s, struct buf *text_out)
 	note_unchanged(before, next, text_out);
 	s->conf = next;
 	s->generation++;
-	settings_watch_begin(s);
+	bool other_sources = sources_differ(s);
 	log_set_json(next->log_format == CONF_LOG_JSON);
 	for (size_t i = 0; i < s->child_count; i++) {
 		struct child_process *c = &s->children[i];
 		/* The new process starts when the old one has ended. */
-		if (needs_new_process(c->role, before, next))
+		if (needs_new_process(c->role, before, next) || (c->role == IPC_POLICY && other_sources))
 			child_stop(c, SUPERVISOR_STOP_OTHERS_MS);
 		else if (c->channel != NULL)
 			say_settings(c);
 	}
 	conf_free(before);
 	return true;
-}
-
-static struct span watched_path(const struct conf *conf, size_t i)
-{
-	return i % 2 == 0 ? conf->domains[i / 2].users : conf->domains[i / 2].aliases;
-}
-
-static struct file_stamp stamp(const struct conf *conf, size_t i)
-{
-	struct span path = watched_path(conf, i);
-	return path.len > 0 ? file_stamp_of((const char *)path.ptr) : (struct file_stamp){ 0 };
-}
-
-int settings_watch_begin(struct supervisor *s)
-{
-	size_t count = s->conf->domain_count * 2;
-	free(s->watched);
-	s->watched = calloc(count + 1, sizeof(*s->watched));
-	if (s->watched == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++)
-		s->watched[i].told = s->watched[i].seen = stamp(s->conf, i);
-	return 0;
-}
-
-static bool same(const struct file_stamp *a, const struct file_stamp *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
-}
-
-/* Tells policy when a file has changed and then stood still for one look: an editor may be in the
- * middle of writing it. */
-void settings_watch(struct supervisor *s)
-{
-	bool changed = false, moving = false;
-	if (s->watched == NULL)
-		return;
-	for (size_t i = 0; i < s->conf->domain_count * 2; i++) {
-		struct file_stamp now = stamp(s->conf, i);
-		moving |= !same(&now, &s->watched[i].seen);
-		s->watched[i].seen = now;
-		changed |= !same(&now, &s->watched[i].told);
-	}
-	if (!changed || moving)
-		return;
-	for (size_t i = 0; i < s->conf->domain_count * 2; i++)
-		s->watched[i].told = s->watched[i].seen;
-	log_text(LOG_INFO, "directory-changed", "users or aliases are read again");
-	for (size_t i = 0; i < s->child_count; i++)
-		if (s->children[i].role == IPC_POLICY && s->children[i].channel != NULL)
-			say_settings(&s->children[i]);
 }

@@ -221,7 +221,7 @@ static void on_watch(void *arg)
 {
 	struct supervisor *s = arg;
 	if (s->stopping == 0)
-		settings_watch(s);
+		tables_watch(s);
 	timer_set(s->watch_timer, SUPERVISOR_WATCH_MS);
 }
 
@@ -273,8 +273,8 @@ static int begin(struct supervisor *s)
 	    || loop_on_signal(s->loop, SIGHUP, on_hangup, s) < 0)
 		return -ENOMEM;
 	timer_set(s->watch_timer, SUPERVISOR_WATCH_MS);
+	sources_init(s);
 	children_plan(s);
-	settings_watch_begin(s);
 	for (size_t i = 0; i < s->child_count; i++)
 		if (s->children[i].role != IPC_SMTPD)
 			child_launch(&s->children[i]);
@@ -291,7 +291,8 @@ static void finish(struct supervisor *s)
 		close(s->listeners[i].fd);
 	close(s->control_fd);
 	close(s->lock_fd);
-	free(s->watched);
+	tables_fini(s);
+	sources_fini(s);
 	conf_free(s->conf);
 }
 

@@ -4,7 +4,8 @@
  * roles, connects them to each other, and starts again what ends. It parses nothing
  * from the network. Private to this folder: supervisor.c (start, signals, end),
  * children.c (processes and their channels), say.c (each role's slice of the
- * configuration), settings.c (loading, listeners, reload).
+ * configuration), settings.c (loading, listeners, reload), tables.c (users and aliases), sources.c
+ * (directories that are asked).
  */
 #ifndef WAYBILL_ROLES_SUPERVISOR_H
 #define WAYBILL_ROLES_SUPERVISOR_H
@@ -25,6 +26,8 @@
 #define SUPERVISOR_STOP_OTHERS_MS 1500
 #define SUPERVISOR_WATCH_MS 500
 #define SUPERVISOR_STATE_FOLDER "state" /* below data: what policy keeps */
+#define SUPERVISOR_TROUBLES_MAX 32
+#define SUPERVISOR_TROUBLE_NAME_MAX 64
 
 struct supervisor;
 
@@ -58,9 +61,17 @@ struct listener {
 	const struct conf_listen *listen;
 };
 
-/* A users or aliases file and its state when policy was last told. */
-struct watched {
-	struct file_stamp told, seen;
+/* A directory that cannot be asked now, as policy says. */
+struct trouble {
+	char name[SUPERVISOR_TROUBLE_NAME_MAX];
+	char why[256];
+	uint64_t since_ms;
+};
+
+/* The files that policy was told of; see tables.c. */
+struct watch {
+	struct watched *items;
+	size_t count, cap;
 };
 
 struct supervisor {
@@ -85,7 +96,10 @@ struct supervisor {
 	int exit_code;
 	struct timer *stop_timer;
 	struct timer *watch_timer;
-	struct watched *watched;  /* two for each domain: users, aliases */
+	struct watch watch;
+	struct buf sources_told;  /* what policy's process was told about directories that are asked */
+	struct trouble troubles[SUPERVISOR_TROUBLES_MAX];
+	size_t trouble_count;
 };
 
 /* supervisor.c */
@@ -114,7 +128,23 @@ void say_settings(struct child_process *c);
 int settings_load(struct supervisor *s, struct conf **conf_out, struct buf *problems);
 int settings_listen(struct supervisor *s, struct conf *next, struct buf *problems);
 bool settings_reload(struct supervisor *s, struct buf *text_out);
-void settings_watch(struct supervisor *s);
-int settings_watch_begin(struct supervisor *s);
+
+/* tables.c: users and aliases files, for policy; again when one has changed. */
+void tables_say(struct child_process *c);
+void tables_watch(struct supervisor *s);
+void tables_fini(struct supervisor *s);
+/* One more file whose change is looked for; none of those before. */
+void tables_watch_clear(struct supervisor *s);
+void tables_watch_add(struct supervisor *s, const char *path);
+
+/* sources.c: directories that are asked, for policy. */
+void sources_init(struct supervisor *s);
+void sources_fini(struct supervisor *s);
+void sources_say(struct child_process *c);
+/* Whether policy's process was told otherwise than the configuration, or a password file, says now. */
+bool sources_differ(const struct supervisor *s);
+void sources_trouble(struct supervisor *s, const struct ipc_trouble *said);
+/* Appends them to a list, each a JSON object. */
+void sources_write_troubles(const struct supervisor *s, struct buf *list);
 
 #endif

@@ -33,7 +33,8 @@ static const struct error_case cases[] = {
 	{ BASE "recipients = 100",
 	  "c:3: unknown setting \"recipients\" here; it belongs into a section \"limits\" or \"rate\"\n" },
 	{ BASE "connections = 100",
-	  "c:3: unknown setting \"connections\" here; it belongs into a section \"route\" or \"limits\" or \"rate\"\n" },
+	  "c:3: unknown setting \"connections\" here; it belongs into a section \"route\" or \"pgsql\" or \"ldap\" or \"limits\" or "
+	  "\"rate\"\n" },
 	{ BASE "via = mx", "c:3: unknown setting \"via\" here; it belongs into a section \"domain\" or \"route\"\n" },
 	{ BASE "queue { trust = {} }", "c:3: unknown setting \"trust\" here; it stands outside all sections\n" },
 	{ BASE "limits = 5", "c:3: \"limits\" is a section; write limits { ... }\n" },
@@ -60,7 +61,7 @@ static const struct error_case cases[] = {
 	  "c:4: via: \"a.org\" is no next hop known here; write mx, smtp://HOST:25, lmtp://HOST:24 or lmtp+unix:/path\n" },
 	{ BASE MASTER "domain \"b.org\" { mailboxes = \"\" users = \"\" }",
 	  "c:4: mailboxes: \"\" is no kind of mailbox known here; write maildir:/path/{domain}/{user} or mbox:/path/{user}\n"
-	  "c:4: users: \"\" is not a table; write file:/path\n" },
+	  "c:4: users: \"\" is not a table; write file:/path, sqlite:NAME, pgsql:NAME, ldap:NAME or system:\n" },
 	{ BASE "\n" HOST, "c:4: hostname: set for the second time; the first is in line 1\n" },
 	{ BASE "limits { }\nlimits { }",
 	  "c:4: limits: this section stands for the second time; the first is in line 3\n" },

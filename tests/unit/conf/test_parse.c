@@ -188,13 +188,14 @@ static void test_full_file_listens_and_domains(void **state)
 	const struct conf_domain *domain = &conf->domains[0];
 	expect_text(domain->name, "example.org");
 	expect_text(domain->mailboxes, "maildir:/m/{domain}/{user}");
-	expect_text(domain->users, "/etc/users");
-	expect_text(domain->aliases, "/etc/aliases");
+	expect_text(domain->users.path, "/etc/users");
+	assert_int_equal(domain->users.kind, CONF_SOURCE_FILE);
+	expect_text(domain->aliases.path, "/etc/aliases");
 	assert_int_equal(domain->subaddress, 0);
 	assert_int_equal(domain->local_parts, CONF_LOCAL_EXACT);
 	domain = &conf->domains[2];
 	expect_text(domain->name, "xn--bcher-kva.example");
-	expect_text(domain->aliases, "");
+	assert_int_equal(domain->aliases.kind, CONF_NO_SOURCE);
 	assert_int_equal(domain->subaddress, '+');
 	assert_int_equal(domain->local_parts, CONF_LOCAL_FOLD);
 	assert_int_equal(domain->via.count, 0);
@@ -235,7 +236,7 @@ static void test_full_file_relay_domain(void **state)
 	const struct conf_domain *domain = &conf->domains[1];
 	expect_text(domain->name, "relay.example");
 	expect_text(domain->mailboxes, "");
-	expect_text(domain->users, "");
+	assert_int_equal(domain->users.kind, CONF_NO_SOURCE);
 	assert_int_equal(domain->via.count, 3);
 	assert_int_equal(domain->via.items[0].kind, CONF_HOP_LMTP_UNIX);
 	expect_text(domain->via.items[0].path, "/run/lmtp");

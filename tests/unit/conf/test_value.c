@@ -184,6 +184,89 @@ struct part_case {
 	const char *part; /* NULL: refused */
 };
 
+static void test_tables(void **state)
+{
+	static const struct {
+		const char *text;
+		enum conf_source_kind kind; /* CONF_NO_SOURCE: refused */
+		const char *path, *name;
+	} cases[] = {
+		{ "file:/etc/users", CONF_SOURCE_FILE, "/etc/users", "" },
+		{ "file:users", CONF_NO_SOURCE, "", "" },
+		{ "file:", CONF_NO_SOURCE, "", "" },
+		{ "/etc/users", CONF_NO_SOURCE, "", "" },
+		{ "sqlite:mail", CONF_SOURCE_SQLITE, "", "mail" },
+		{ "sqlite:/etc/users", CONF_NO_SOURCE, "", "" },
+		{ "sqlite:", CONF_NO_SOURCE, "", "" },
+		{ "sqlite", CONF_NO_SOURCE, "", "" },
+		{ "pgsql:mail-2", CONF_SOURCE_PGSQL, "", "mail-2" },
+		{ "PGSQL:mail", CONF_NO_SOURCE, "", "" },
+		{ "ldap:mail", CONF_SOURCE_LDAP, "", "mail" },
+		{ "ldap://host", CONF_NO_SOURCE, "", "" },
+		{ "system:", CONF_SOURCE_SYSTEM, "", "" },
+		{ "system:x", CONF_NO_SOURCE, "", "" },
+		{ ":x", CONF_NO_SOURCE, "", "" },
+		{ "", CONF_NO_SOURCE, "", "" },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct conf_table table;
+		const char *why = NULL;
+		bool good = conf_value_table(span_str(cases[i].text), &table, &why);
+		if (good != (cases[i].kind != CONF_NO_SOURCE) || why == NULL
+		    || (good && (table.kind != cases[i].kind || !span_eq(table.path, span_str(cases[i].path))
+			|| !span_eq(table.name, span_str(cases[i].name)))))
+			fail_msg("case %s: %s", cases[i].text, why);
+	}
+}
+
+static void test_connections_hold_no_password(void **state)
+{
+	static const struct {
+		const char *text;
+		bool good;
+	} cases[] = {
+		{ "host=/run/postgresql dbname=mail user=waybill", true },
+		{ "dbname=mail", true },
+		{ "postgresql://waybill@db.test/mail?sslmode=verify-full", true },
+		{ "postgresql:///mail?host=/run", true },
+		{ "postgres://[::1]:5433/mail", true },
+		{ "", false },
+		{ "db.test", false },
+		{ "host=db password=x", false },
+		{ "password = 'x' host=db", false },
+		{ "host=db sslpassword=x", false },
+		{ "host=db PASSWORD=x", false },
+		{ "host=password-server dbname=mail", true },
+		{ "postgresql://waybill:x@db.test/mail", false },
+		{ "postgresql://waybill@db.test/mail?password=x", false },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *why = NULL;
+		if (conf_value_connection(span_str(cases[i].text), &why) != cases[i].good || why == NULL)
+			fail_msg("case %s: %s", cases[i].text, why);
+	}
+}
+
+static void test_servers_of_ldap(void **state)
+{
+	static const struct {
+		const char *text;
+		bool good;
+	} cases[] = {
+		{ "ldap://a.test", true }, { "ldaps://a.test:636", true }, { "ldapi://%2Frun%2Fldapi", true },
+		{ "ldap://a.test ldap://b.test", true }, { " ldap://a.test  ", true }, { "a.test", false }, { "", false },
+		{ "ldap://a.test b.test", false }, { "http://a.test", false },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *why = NULL;
+		if (conf_value_ldap_server(span_str(cases[i].text), &why) != cases[i].good || why == NULL)
+			fail_msg("case %s: %s", cases[i].text, why);
+	}
+}
+
 static void test_paths_and_words(void **state)
 {
 	static const struct part_case cases[] = {
@@ -198,11 +281,6 @@ static void test_paths_and_words(void **state)
 		{ conf_value_path, "/var/./x", NULL },
 		{ conf_value_path, "/var//x", NULL },
 		{ conf_value_path, "/..", NULL },
-		{ conf_value_file, "file:/etc/users", "/etc/users" },
-		{ conf_value_file, "file:users", NULL },
-		{ conf_value_file, "file:", NULL },
-		{ conf_value_file, "/etc/users", NULL },
-		{ conf_value_file, "sqlite:/etc/users", NULL },
 		{ conf_value_mailboxes, "maildir:/m/{domain}/{user}", "maildir:/m/{domain}/{user}" },
 		{ conf_value_mailboxes, "maildir:/m/{user}/Maildir/", "maildir:/m/{user}/Maildir" },
 		{ conf_value_mailboxes, "maildir:/m/{domain}", NULL },
@@ -340,6 +418,9 @@ int main(void)
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_socket_path_over_107_bytes_is_refused),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_connections_hold_no_password),
+		cmocka_unit_test(test_servers_of_ldap),
 		cmocka_unit_test(test_paths_and_words),
 		cmocka_unit_test(test_mode),
 		cmocka_unit_test(test_separator),

@@ -9,17 +9,19 @@
 #include "aliases_file.h"
 #include "file_cases.h"
 
-/* Writes the items as "LINE=name" for a name, " target", " !LINE" for what is wrong. */
-static void describe(struct span text, struct buf *out)
+/* Writes the items as "LINE=name" for a name, " target", " <path>" of an included file, " !LINE" for what is wrong. */
+static void describe_all(struct aliases_reader *reader, struct buf *out)
 {
-	struct aliases_reader reader;
 	struct aliases_item item;
 	enum aliases_item_kind kind;
-	aliases_reader_init(&reader, text);
-	while ((kind = aliases_reader_next(&reader, &item)) != ALIASES_END) {
+	while ((kind = aliases_reader_next(reader, &item)) != ALIASES_END) {
 		if (kind == ALIASES_BAD) {
 			assert_non_null(item.problem);
 			buf_addf(out, " !%u", item.line);
+			continue;
+		}
+		if (kind == ALIASES_INCLUDE) {
+			buf_addf(out, " <%.*s>", SPAN_FMT(item.path));
 			continue;
 		}
 		if (kind == ALIASES_NAME)
@@ -28,6 +30,20 @@ static void describe(struct span text, struct buf *out)
 			buf_add_byte(out, ' ');
 		directory_address_write(out, item.address);
 	}
+}
+
+static void describe(struct span text, struct buf *out)
+{
+	struct aliases_reader reader;
+	aliases_reader_init(&reader, text);
+	describe_all(&reader, out);
+}
+
+static void describe_list(struct span text, struct buf *out)
+{
+	struct aliases_reader reader;
+	aliases_reader_init_list(&reader, text);
+	describe_all(&reader, out);
 }
 
 static const struct file_case cases[] = {
@@ -49,9 +65,17 @@ static const struct file_case cases[] = {
 	{ "command", "x: |prog, a\n", "|1=x !1 a" },
 	{ "command in quotes", "x: \"|prog a, b\", a\n", "|1=x !1 a" },
 	{ "file", "x: a, /var/mail/x, \"/dev/null\"\n", "|1=x a !1 !1" },
-	{ "include", "x: :include:/etc/list, a,\n :INCLUDE:/b\n", "|1=x !1 a !2" },
+	{ "include", "x: :include:/etc/list, a,\n :INCLUDE:/b\n", "|1=x </etc/list> a </b>" },
+	{ "include in quotes", "x: \":include:/etc/my list\", a\n", "|1=x </etc/my list> a" },
+	{ "include of a relative path", "x: :include:list, a\n", "|1=x !1 a" },
+	{ "include of nothing", "x: :include: , a\n", "|1=x !1 a" },
 	{ "comment at the end", "x: a, # why\n b\n", "|1=x a !1 b" },
-	{ "display name", "x: Bob <b@example.net>, a\n", "|1=x !1 a" },
+	{ "display name", "x: Bob <b@example.net>, \"C, D\" <c>, <d>, a\n", "|1=x b@example.net c d a" },
+	{ "display name and backslash", "x: Bob <\\b>\n", "|1=x b" },
+	{ "words in parentheses", "x: b (Bob), c@example.net(C), d (\"\"\n", "|1=x b c@example.net !1" },
+	{ "only words in parentheses", "x: (Bob), a\n", "|1=x !1 a" },
+	{ "open angle", "x: Bob <b, a\n", "|1=x !1 a" },
+	{ "empty angle", "x: Bob <>, a\n", "|1=x !1 a" },
 	{ "broken domain", "x: b@, c@a..b, a\n", "|1=x !1 !1 a" },
 	{ "open quote", "x: \"a, b\ny: c\n", "|1=x !1|2=y c" },
 	{ "no colon", "alice\n bob\nx: a\n", " !1|3=x a" },
@@ -70,6 +94,21 @@ static void test_cut_at_every_byte(void **state)
 {
 	(void)state;
 	file_cases_cut(cases, sizeof(cases) / sizeof(cases[0]), describe);
+}
+
+static void test_an_included_file_has_targets_alone(void **state)
+{
+	static const struct file_case lists[] = {
+		{ "one a line", "alice\nbob@example.net\n", " alice bob@example.net" },
+		{ "with commas", "alice, bob,\n  carol\n", " alice bob carol" },
+		{ "comments and empty lines", "# staff\n\nalice\n  # no\n", " alice" },
+		{ "a colon is no name's end", "team: alice\nbob\n", " !1 bob" },
+		{ "others", ":include:/more\n\"|prog\"\n/dev/null\n", " </more> !2 !3" },
+		{ "no last line end", "alice", " alice" },
+	};
+	(void)state;
+	file_cases_whole(lists, sizeof(lists) / sizeof(lists[0]), describe_list);
+	file_cases_cut(lists, sizeof(lists) / sizeof(lists[0]), describe_list);
 }
 
 /* Targets that follow a line that was not read must not join the alias before it. */
@@ -94,6 +133,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_items),
 		cmocka_unit_test(test_cut_at_every_byte),
+		cmocka_unit_test(test_an_included_file_has_targets_alone),
 		cmocka_unit_test(test_long_line_takes_its_continuation_with_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

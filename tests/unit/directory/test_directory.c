@@ -8,9 +8,13 @@
 #include <time.h>
 #include <cmocka.h>
 
+#include "aliases_includes.h"
 #include "directory_expand.h"
 
 #define FILE_OF(file_name, content) { SPAN(file_name), SPAN(content) }
+
+/* Of a table alone. */
+#define VIEW(table) (&(struct directory_view){ (table), NULL })
 
 #define USERS "alice\nbob\n\"a b\"\nalice+vip\ndup\nself\nbob\n"
 #define ALIASES \
@@ -37,7 +41,7 @@ static const struct directory_domain domains[] = {
 
 static struct directory_table *build(const struct directory_domain *list, size_t count, struct buf *problems)
 {
-	struct directory_source source = { list, count, { 1, 2 } };
+	struct directory_source source = { .domains = list, .domain_count = count, .hash_key = { 1, 2 } };
 	struct directory_table *table = directory_table_new(&source, problems);
 	assert_non_null(table);
 	return table;
@@ -102,7 +106,7 @@ static void test_lookup(void **state)
 		{ "alice@org", DIRECTORY_FOREIGN, "", false, false },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct directory_match m = directory_lookup(*state, directory_address_split(span_str(cases[i].address)));
+		struct directory_match m = directory_lookup(VIEW(*state), directory_address_split(span_str(cases[i].address)));
 		if (m.kind != cases[i].kind || !span_eq(m.user, span_str(cases[i].user))
 			|| m.subaddressed != cases[i].subaddressed || m.fallback != cases[i].fallback)
 			fail_msg("case %s: kind %d user %.*s", cases[i].address, m.kind, SPAN_FMT(m.user));
@@ -113,7 +117,7 @@ static void test_lookup(void **state)
 
 static void test_targets_are_one_level_down(void **state)
 {
-	struct directory_match m = directory_lookup(*state, directory_address_split(SPAN("all@example.org")));
+	struct directory_match m = directory_lookup(VIEW(*state), directory_address_split(SPAN("all@example.org")));
 	struct buf out;
 	buf_init(&out, 1000);
 	for (size_t i = 0; i < m.target_count; i++) {
@@ -171,7 +175,7 @@ static void test_expand(void **state)
 		buf_init(&members, 1000);
 		buf_init(&skipped, 1000);
 		enum directory_outcome got =
-			directory_expand(*state, directory_address_split(span_str(cases[i].address)), &limits, &x);
+			directory_expand(VIEW(*state), directory_address_split(span_str(cases[i].address)), &limits, &x);
 		describe(&members, x.members, x.member_count);
 		describe(&skipped, x.skipped, x.skipped_count);
 		if (got != cases[i].outcome || !span_eq(buf_span(&members), span_str(cases[i].members))
@@ -188,11 +192,11 @@ static void test_members_are_bounded(void **state)
 	struct directory_expansion x;
 	struct directory_address all = directory_address_split(SPAN("all@example.org"));
 	struct directory_limits limits = { .members_max = 2, .depth_max = 3 };
-	assert_int_equal(directory_expand(*state, all, &limits, &x), DIRECTORY_TOO_MANY);
+	assert_int_equal(directory_expand(VIEW(*state), all, &limits, &x), DIRECTORY_TOO_MANY);
 	assert_int_equal(x.member_count, 0);
 	directory_expansion_fini(&x);
 	limits.members_max = 0;
-	assert_int_equal(directory_expand(*state, all, &limits, &x), DIRECTORY_TOO_MANY);
+	assert_int_equal(directory_expand(VIEW(*state), all, &limits, &x), DIRECTORY_TOO_MANY);
 	directory_expansion_fini(&x);
 }
 
@@ -211,10 +215,10 @@ static void test_steps_are_bounded(void **state)
 	struct directory_table *table = build(&domain, 1, &problems);
 	struct directory_limits limits = { .members_max = 10, .depth_max = 10 };
 	struct directory_expansion x;
-	assert_int_equal(directory_expand(table, directory_address_split(SPAN("big")), &limits, &x), DIRECTORY_TOO_MANY);
+	assert_int_equal(directory_expand(VIEW(table), directory_address_split(SPAN("big")), &limits, &x), DIRECTORY_TOO_MANY);
 	directory_expansion_fini(&x);
 	limits.members_max = 1000;
-	assert_int_equal(directory_expand(table, directory_address_split(SPAN("big")), &limits, &x), DIRECTORY_EXPANDED);
+	assert_int_equal(directory_expand(VIEW(table), directory_address_split(SPAN("big")), &limits, &x), DIRECTORY_EXPANDED);
 	assert_int_equal(x.member_count, 1);
 	directory_expansion_fini(&x);
 	directory_table_free(table);
@@ -254,12 +258,119 @@ static void test_one_file_serves_several_domains(void **state)
 		{ "z@c.example", DIRECTORY_USER }, { "z@b.example", DIRECTORY_UNKNOWN },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		if (directory_lookup(t, directory_address_split(span_str(cases[i].address))).kind != cases[i].kind)
+		if (directory_lookup(VIEW(t), directory_address_split(span_str(cases[i].address))).kind != cases[i].kind)
 			fail_msg("case %s", cases[i].address);
-	struct directory_match m = directory_lookup(t, directory_address_split(SPAN("list@b.example")));
+	struct directory_match m = directory_lookup(VIEW(t), directory_address_split(SPAN("list@b.example")));
 	assert_true(span_eq(m.targets[0].domain, SPAN("b.example")));
 	directory_table_free(t);
 	buf_fini(&problems);
+}
+
+/* What an alias includes stands in the alias; what cannot be read makes it wait, and no other. */
+static void test_included_files(void **state)
+{
+	static const struct directory_file includes[] = {
+		FILE_OF("/l/staff", "# staff\nalice\nCarol <carol@elsewhere.example>\nbad one\n"),
+		FILE_OF("/l/all", ":include:/l/staff, bob\n:include:/l/all\n"),
+		FILE_OF("/l/lost", ":include:/l/nowhere\n"),
+		{ .name = SPAN("/l/unreadable") },
+		FILE_OF("/l/empty", ""),
+	};
+	static const struct directory_domain domain = { .name = SPAN("example.org"),
+		.users = FILE_OF("u", "alice\nbob\npostmaster\n"),
+		.aliases = FILE_OF("a", "staff: :include:/l/staff\nall: :include:/l/all, :include:/l/staff\n"
+			"lost: bob, :include:/l/lost\nlocked: bob, :include:/l/unreadable\nnone: :include:/l/empty\n"
+			"fine: bob\n") };
+	static const struct {
+		const char *name;
+		enum directory_outcome outcome;
+		const char *members;
+	} cases[] = {
+		{ "staff", DIRECTORY_EXPANDED, "alice@example.org carol@elsewhere.example " },
+		{ "all", DIRECTORY_EXPANDED, "alice@example.org carol@elsewhere.example bob@example.org " },
+		{ "lost", DIRECTORY_NOT_NOW, "" },
+		{ "locked", DIRECTORY_NOT_NOW, "" },
+		{ "none", DIRECTORY_NO_SUCH_USER, "" },
+		{ "fine", DIRECTORY_EXPANDED, "bob@example.org " },
+	};
+	struct directory_source source = { .domains = &domain, .domain_count = 1, .includes = includes, .include_count = 5 };
+	struct directory_limits limits = { .members_max = 10, .depth_max = 10 };
+	struct buf problems, members;
+	(void)state;
+	buf_init(&problems, 10000);
+	buf_init(&members, 10000);
+	struct directory_table *table = directory_table_new(&source, &problems);
+	assert_string_equal(buf_cstr(&problems),
+		"/l/staff:4: bad one: not a name or an address: something follows the name\n"
+		"/l/staff:4: bad one: not a name or an address: something follows the name\n"
+		"/l/lost:1: /l/nowhere: this included file cannot be read; mail to the alias waits until it can\n"
+		"a:4: /l/unreadable: this included file cannot be read; mail to the alias waits until it can\n"
+		"a:5: none: the alias has no target that works; it is left out\n");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct directory_address address = { span_str(cases[i].name), SPAN("example.org") };
+		struct directory_expansion x;
+		enum directory_outcome outcome = directory_expand(VIEW(table), address, &limits, &x);
+		buf_clear(&members);
+		for (size_t m = 0; m < x.member_count; m++) {
+			directory_address_write(&members, x.members[m].address);
+			buf_add_byte(&members, ' ');
+		}
+		if (outcome != cases[i].outcome || !span_eq(buf_span(&members), span_str(cases[i].members)))
+			fail_msg("case %s: outcome %d, %s", cases[i].name, outcome, buf_cstr(&members));
+		directory_expansion_fini(&x);
+	}
+	directory_table_free(table);
+	buf_fini(&members);
+	buf_fini(&problems);
+}
+
+/* A chain of files: what is too deep waits, and says so. */
+static void test_included_files_are_bounded(void **state)
+{
+	static char paths[32][16], texts[32][32];
+	struct directory_file includes[32];
+	struct directory_domain domain = { .name = SPAN("example.org"), .users = FILE_OF("u", "alice\npostmaster\n"),
+		.aliases = FILE_OF("a", "deep: alice, :include:/l/0\n") };
+	struct buf problems;
+	(void)state;
+	for (int i = 0; i < 32; i++) {
+		snprintf(paths[i], sizeof(paths[i]), "/l/%d", i);
+		snprintf(texts[i], sizeof(texts[i]), ":include:/l/%d, alice", i + 1);
+		includes[i] = (struct directory_file){ span_str(paths[i]), span_str(texts[i]) };
+	}
+	struct directory_source source = { .domains = &domain, .domain_count = 1, .includes = includes, .include_count = 32 };
+	buf_init(&problems, 10000);
+	struct directory_table *table = directory_table_new(&source, &problems);
+	assert_non_null(strstr(buf_cstr(&problems), "/l/16: files include one another too deeply"));
+	assert_int_equal(directory_lookup(VIEW(table), directory_address_split(SPAN("deep"))).kind, DIRECTORY_UNAVAILABLE);
+	directory_table_free(table);
+	buf_fini(&problems);
+}
+
+static bool read_nothing(void *arg, const char *path, struct buf *text)
+{
+	struct buf *asked = arg;
+	buf_addf(asked, "%s ", path);
+	if (strcmp(path, "/l/a") == 0)
+		buf_add_str(text, ":include:/l/b, :include:/l/a");
+	return strcmp(path, "/l/b") != 0;
+}
+
+static void test_each_included_file_is_read_once(void **state)
+{
+	struct aliases_includes list = { 0 };
+	struct buf asked;
+	(void)state;
+	buf_init(&asked, 1000);
+	aliases_includes_add(&list, SPAN("x: alice\n"), read_nothing, &asked);
+	aliases_includes_add(&list, SPAN("x: :include:/l/a, :Include:/l/c\n"), read_nothing, &asked);
+	aliases_includes_add(&list, SPAN("y: :include:/l/b\nz: :include:/l/d"), read_nothing, &asked);
+	assert_string_equal(buf_cstr(&asked), "/l/a /l/c /l/b /l/d ");
+	assert_int_equal(list.count, 4);
+	assert_non_null(aliases_includes_file(&list, 1).text.ptr);
+	assert_null(aliases_includes_file(&list, 2).text.ptr);
+	aliases_includes_fini(&list);
+	buf_fini(&asked);
 }
 
 static void test_problems_are_named_and_bounded(void **state)
@@ -311,10 +422,10 @@ static void test_table_keeps_nothing_of_its_source(void **state)
 	memset(aliases, 'z', sizeof(aliases) - 1);
 	memset(name, 'z', sizeof(name) - 1);
 	memset(pm, 'z', sizeof(pm) - 1);
-	struct directory_match m = directory_lookup(t, directory_address_split(SPAN("x@example.org")));
+	struct directory_match m = directory_lookup(VIEW(t), directory_address_split(SPAN("x@example.org")));
 	assert_int_equal(m.target_count, 2);
 	assert_true(span_eq(m.targets[0].local, SPAN("alice")) && span_eq(m.targets[1].domain, SPAN("c.example")));
-	m = directory_lookup(t, directory_address_split(SPAN("postmaster@example.org")));
+	m = directory_lookup(VIEW(t), directory_address_split(SPAN("postmaster@example.org")));
 	assert_true(span_eq(m.targets[0].local, SPAN("alice")) && span_eq(m.targets[0].domain, SPAN("example.org")));
 	directory_table_free(t);
 	buf_fini(&problems);
@@ -346,7 +457,7 @@ static void test_a_million_users(void **state)
 	for (int i = 0; i < 1000000; i += 7) {
 		char local[32];
 		snprintf(local, sizeof(local), "USER.%d", i);
-		found += directory_lookup(t, (struct directory_address){ span_str(local), SPAN("example.org") }).kind == DIRECTORY_USER;
+		found += directory_lookup(VIEW(t), (struct directory_address){ span_str(local), SPAN("example.org") }).kind == DIRECTORY_USER;
 	}
 	assert_int_equal(found, 142858);
 	print_message("# a million users: built in %.2f s, %zu bytes each, lookup %.0f ns\n", built - start,
@@ -372,6 +483,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_members_are_bounded, setup, teardown),
 		cmocka_unit_test(test_steps_are_bounded),
 		cmocka_unit_test(test_one_file_serves_several_domains),
+		cmocka_unit_test(test_included_files),
+		cmocka_unit_test(test_included_files_are_bounded),
+		cmocka_unit_test(test_each_included_file_is_read_once),
 		cmocka_unit_test(test_problems_are_named_and_bounded),
 		cmocka_unit_test(test_table_keeps_nothing_of_its_source),
 		cmocka_unit_test(test_a_million_users),

@@ -46,6 +46,7 @@ static inline struct netaddr test_addr(const char *text)
 struct world {
 	struct conf *conf;
 	struct directory_table *table;
+	struct directory_view view;
 	struct policy_list *allow, *deny, *exempt;
 	struct policy_state state;
 	struct policy_context context;
@@ -55,11 +56,12 @@ struct world {
 static inline void test_world_open(struct world *w, const char *sections, const struct directory_domain *domains,
 	size_t count)
 {
-	struct directory_source source = { domains, count, { 1, 2 } };
+	struct directory_source source = { .domains = domains, .domain_count = count };
 	struct buf problems;
 	buf_init(&problems, 65536);
 	w->conf = test_conf(sections);
 	w->table = directory_table_new(&source, &problems);
+	w->view.table = w->table;
 	buf_fini(&problems);
 	policy_state_init(&w->state, test_secret);
 	const struct conf_checks *checks = &w->conf->checks;
@@ -68,7 +70,7 @@ static inline void test_world_open(struct world *w, const char *sections, const 
 	w->exempt = policy_list_of_recipients(&checks->greylist.exempt, checks->greylist.exempt_line, test_secret);
 	assert_true(policy_list_add(w->allow, &checks->allow) && policy_list_add(w->deny, &checks->deny));
 	w->context = (struct policy_context){ .hostname = w->conf->hostname, .checks = checks,
-		.directory = w->table, .allow = w->allow, .deny = w->deny, .exempt = w->exempt, .state = &w->state,
+		.directory = &w->view, .allow = w->allow, .deny = w->deny, .exempt = w->exempt, .state = &w->state,
 		.now_us = 1000 * SECOND, .now_ms = UINT64_C(1800000000000) };
 }
 

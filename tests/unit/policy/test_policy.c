@@ -20,22 +20,24 @@ static const struct span unavailable[] = { { (const uint8_t *)"down.example", 12
 struct fixture {
 	struct conf *conf;
 	struct directory_table *table;
+	struct directory_view view;
 	struct policy_context context, all_well, nothing_read;
 };
 
 static int setup(void **state)
 {
 	static struct fixture f;
-	struct directory_source source = { domains, sizeof(domains) / sizeof(domains[0]), { 1, 2 } };
+	struct directory_source source = { .domains = domains, .domain_count = sizeof(domains) / sizeof(domains[0]) };
 	struct buf problems;
 	buf_init(&problems, 65536);
 	f.table = directory_table_new(&source, &problems);
+	f.view.table = f.table;
 	buf_fini(&problems);
 	f.conf = test_conf("");
-	f.context = (struct policy_context){ .hostname = f.conf->hostname, .checks = &f.conf->checks, .directory = f.table,
+	f.context = (struct policy_context){ .hostname = f.conf->hostname, .checks = &f.conf->checks, .directory = &f.view,
 		.unavailable_domains = unavailable,
 		.unavailable_count = 1, .expansion = { 100, 10 } };
-	f.all_well = (struct policy_context){ .checks = &f.conf->checks, .directory = f.table, .expansion = { 100, 10 } };
+	f.all_well = (struct policy_context){ .checks = &f.conf->checks, .directory = &f.view, .expansion = { 100, 10 } };
 	f.nothing_read = (struct policy_context){ .checks = &f.conf->checks, .expansion = { 100, 10 } };
 	*state = &f;
 	return f.table != NULL ? 0 : -1;

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "child.h"
 #include "file.h"
 
 static void file_make(const char *path, struct span content)
@@ -203,6 +204,29 @@ static void test_writing_says_when_it_cannot(void **state)
 	close(full);
 }
 
+/* Root reads what the account may read, and is root again. */
+static void test_a_file_is_opened_with_the_rights_of_an_account(void **state)
+{
+	struct child_account nobody = { 65534, 65534, true };
+	(void)state;
+	file_make("private", SPAN("x"));
+	file_make("public", SPAN("x"));
+	int fd = file_open_as("private", NULL);
+	assert_true(fd >= 0);
+	close(fd);
+	if (getuid() != 0)
+		skip();
+	assert_int_equal(chmod("public", 0644), 0);
+	assert_int_equal(chmod(".", 0755), 0);
+	assert_int_equal(file_open_as("private", &nobody), -EACCES);
+	fd = file_open_as("public", &nobody);
+	assert_true(fd >= 0);
+	close(fd);
+	fd = file_open("private");
+	assert_true(fd >= 0);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +237,7 @@ int main(void)
 		cmocka_unit_test(test_a_lock_keeps_others_out_and_says_who_has_it),
 		cmocka_unit_test(test_a_lock_file_of_another_kind_tells_no_holder_and_follows_no_link),
 		cmocka_unit_test(test_folders_are_made_and_files_in_the_way_are_said),
+		cmocka_unit_test(test_a_file_is_opened_with_the_rights_of_an_account),
 		cmocka_unit_test(test_writing_says_when_it_cannot),
 	};
 	return cmocka_run_group_tests(tests, folder_enter, folder_leave);

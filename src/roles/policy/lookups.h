@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A question whose answer needs names that sources know. It is answered from memory at
+ * once where that goes; else it waits while a thread asks, and is looked at again with
+ * what was said. The loop never waits. What a thread does not find out in time is
+ * answered "later", whatever the thread still waits for.
+ *
+ * Without sources in the configuration nothing of this is used.
+ */
+#ifndef WAYBILL_ROLES_POLICY_LOOKUPS_H
+#define WAYBILL_ROLES_POLICY_LOOKUPS_H
+
+#include "directory_answers.h"
+#include "list.h"
+#include "policy_role.h"
+
+#define LOOKUPS_MAX 10000         /* that wait; with more, names are said to be unavailable */
+#define LOOKUP_MS_MAX 10000       /* for a client that waits; a source's timeout is shorter most often */
+#define LOOKUP_EXPAND_MS_MAX 30000
+#define LOOKUP_GRACE_MS 1000      /* until a thread that should have ended is not waited for any more */
+
+struct lookup;
+typedef void lookup_fn(struct lookup *lookup);
+
+struct lookup {
+	struct list link;           /* among those that wait for a thread, or that run */
+	struct policy_role *role;
+	struct peer *peer;          /* who asked ... */
+	uint32_t incarnation;       /* ... at the other end of this channel */
+	uint32_t request;
+	enum ipc_type type;
+	struct generation *generation; /* held */
+	struct directory_answers answers;
+	struct source_asking asking;
+	struct directory_view view;
+	uint64_t deadline_us;
+	lookup_fn *look;            /* on a thread: whatever lookups the answer needs */
+	lookup_fn *done;            /* in the loop; frees the lookup */
+	void *arg;                  /* of `done`, which may get another lookup than was begun */
+	bool abandoned;             /* was answered; a thread still has it */
+	size_t body_len;
+	uint8_t body[];             /* of the question */
+};
+
+/* NULL: no sources, no directory yet, or no room; then the caller goes on without, and names that a source knows are
+ * unavailable. */
+struct lookup *lookup_begin(struct peer *peer, const struct channel_message *message);
+void lookup_free(struct lookup *lookup);
+
+/* The context with what was said so far. */
+struct policy_context lookup_context(struct lookup *lookup);
+
+/* Has `look` run on a thread within `ms`, then `done` in the loop. */
+void lookup_go(struct lookup *lookup, uint32_t ms, lookup_fn *look, lookup_fn *done);
+
+/* The question as it came; `from` is NULL when who asked has gone. */
+struct channel_message lookup_message(const struct lookup *lookup);
+
+#endif

@@ -1,0 +1,423 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Users, aliases and domains that are asked for: SQLite, PostgreSQL, LDAP, the accounts of the system.
+
+Servers are real; they are frozen, killed and started again in the middle of sessions. "Unknown" is said only
+when somebody who knows said so.
+"""
+import contextlib
+import os
+import re
+import sqlite3
+import time
+
+import pytest
+
+from harness.conf import write
+from harness.databases import Database, Postgres, Slapd
+from harness.deadline import until
+from harness.server import message, token
+from test_directory import rcpt_code, until_code
+
+TIMEOUT = 1.0
+HURRY = TIMEOUT * 0.6
+
+TABLES = """
+CREATE TABLE users (name text, domain text, state text);
+CREATE TABLE aliases (address text, target text);
+CREATE TABLE domains (name text);
+INSERT INTO users VALUES ('alice', 'example.org', NULL), ('bob', 'example.org', ''), ('carol', 'example.org', 'disabled'),
+    ('dave', 'example.org', 'moved=dave@elsewhere.test'), ('fred', 'example.org', NULL),
+    ('alice', 'hosted.test', NULL), ('root', 'hosted.test', NULL);
+INSERT INTO aliases VALUES ('team@example.org', 'alice'), ('team@example.org', 'bob@example.org, alice@hosted.test'),
+    ('fred@example.org', 'fred'), ('fred@example.org', 'bob'), ('none@example.org', NULL),
+    ('odd@example.org', 'not an address'), ('odd@example.org', 'bob'), ('wrong@example.org', 'not an address'),
+    ('huge@example.org', 'HUGE');
+INSERT INTO domains VALUES ('hosted.test');
+"""
+QUERIES = {
+    "users": '"SELECT name, state FROM users WHERE name = {user} AND domain = {domain}"',
+    "aliases": '"SELECT target FROM aliases WHERE address = {address}"',
+    "domains": '"SELECT name FROM domains WHERE name = {domain}"',
+}
+LDIF = """\
+dn: dc=example,dc=org
+objectClass: dcObject
+objectClass: organization
+o: x
+dc: example
+
+""" + "".join(f"""\
+dn: uid={user},dc=example,dc=org
+objectClass: inetOrgPerson
+objectClass: domainRelatedObject
+associatedDomain: {domain}
+uid: {user}-{domain}
+mail: {user}@{domain}
+cn: {user}
+sn: {user}
+{more}
+""" for user, domain, more in [("alice", "example.org", ""), ("bob", "example.org", ""), ("fred", "example.org", ""),
+                                ("carol", "example.org", "employeeType: disabled\n"),
+                                ("dave", "example.org", "employeeType: moved=dave@elsewhere.test\n")]) + """\
+dn: cn=hosted,dc=example,dc=org
+objectClass: inetOrgPerson
+objectClass: domainRelatedObject
+cn: hosted
+sn: hosted
+mail: alice@hosted.test
+associatedDomain: hosted.test
+
+""" + "".join(f"""\
+dn: cn={name}-alias,dc=example,dc=org
+objectClass: nisMailAlias
+cn: {name}@example.org
+{members}
+""" for name, members in [("team", "rfc822MailMember: alice\nrfc822MailMember: bob@example.org, alice@hosted.test\n"),
+                          ("fred", "rfc822MailMember: fred\nrfc822MailMember: bob\n"),
+                          ("odd", "rfc822MailMember: not an address\nrfc822MailMember: bob\n"),
+                          ("wrong", "rfc822MailMember: not an address\n")])
+SEARCHES = {
+    "users": '"dc=example,dc=org?employeeType?sub?(mail={address})"',
+    "aliases": '"dc=example,dc=org?rfc822MailMember?sub?(&(objectClass=nisMailAlias)(cn={address}))"',
+    "domains": '"dc=example,dc=org??sub?(associatedDomain={domain})"',
+}
+
+
+class Sqlite:
+    """Stands where a server would."""
+
+    def __init__(self, folder):
+        self.path = os.path.join(str(folder), "mail.db")
+        with contextlib.closing(sqlite3.connect(self.path)) as db:
+            db.executescript(TABLES)
+
+    def start(self):
+        return self
+
+    def kill(self):
+        pass
+
+    def run(self, sql):
+        with contextlib.closing(sqlite3.connect(self.path)) as db, db:
+            return db.execute(sql).fetchall()
+
+
+def source_of(kind, folder):
+    if kind == "sqlite":
+        source = Sqlite(folder)
+        return source, {"file": f'"{source.path}"', **QUERIES}
+    password = os.path.join(str(folder), "password")
+    write(password, Database.SECRET + "\nnot this line\n")
+    if kind == "pgsql":
+        source = Postgres(folder, TABLES)
+        return source, {"connection": f'"{source.server}"', "password-file": f'"{password}"', **QUERIES}
+    source = Slapd(folder, LDIF)
+    return source, {"server": f'"{source.server}"', "login": f'"{source.LOGIN}"', "password-file": f'"{password}"', **SEARCHES}
+
+
+class Asked:
+    """A server whose users, aliases and further domains one source knows."""
+
+    def __init__(self, make, tmp_path, kind, more=None, sections=None, **changes):
+        self.kind = kind
+        self.source, settings = source_of(kind, tmp_path)
+        self.source.start()
+        settings |= {"timeout": f'"{int(TIMEOUT * 1000)}ms"', "cache": '"0s"'} | (more or {})
+        table = f'"{kind}:mail"'
+        self.server = make(start=False)
+        self.sections = {
+            "domain": {"users": table, "aliases": table},
+            'domain "*"': {"mailboxes": f'"maildir:{self.server.dir}/mail/{{domain}}/{{user}}"', "users": table,
+                           "aliases": table, "domains": table},
+            f'{kind} "mail"': settings, "queue": {"retry": '{"1s"}'}, **(sections or {})}
+        self.server.reconfigure(sections=self.sections, **changes)
+        try:
+            self.server.start()
+        except BaseException:
+            self.source.kill()
+            raise
+
+
+@pytest.fixture
+def asked(server, tmp_path):
+    made = []
+
+    def make(kind, **more):
+        made.append(Asked(server, tmp_path, kind, **more))
+        return made[-1]
+    try:
+        yield make
+    finally:
+        for one in made:
+            one.source.kill()
+
+
+KINDS = ["sqlite", "pgsql", "ldap"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_is_there_and_who_is_not(asked, kind):
+    """Users, their states, aliases, domains without a section; and what strangers write stays a value."""
+    s = asked(kind).server
+    codes = {
+        "alice@example.org": 250, "ALICE@Example.ORG": 250, "alice+news@example.org": 250, "bob@example.org": 250,
+        "team@example.org": 250, "carol@example.org": 450, "dave@example.org": 551, "nobody@example.org": 550,
+        "alice@hosted.test": 250, "nobody@hosted.test": 550, "alice@foreign.test": 550, "postmaster@hosted.test": 250,
+        "postmaster@example.org": 250, "postmaster": 250, "odd@example.org": 250, "wrong@example.org": 451,
+        '"x\' OR \'1\'=\'1"@example.org': 550, '"*"@example.org': 550, '"al*"@example.org': 550, '"%"@example.org': 550,
+        '"x)(uid=*"@example.org': 550, '"alice\' --"@example.org': 550, '"; DROP TABLE users; --"@example.org': 550,
+        '"../../etc"@example.org': 550,
+    }
+    with s.client() as c:
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        said = {address: c.cmd(f"RCPT TO:<{address}>").code for address in codes}
+    assert said == codes
+    s.wait_log(r'ev=directory-problem .*odd@example\.org: not an address')
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_mail_finds_its_way(asked, kind):
+    """To mailboxes of every domain, to an alias's members, and to a user who forwards and keeps a copy."""
+    s = asked(kind).server
+    mark = token()
+    s.deliver(message(mark), ["team@example.org", "fred@example.org", "postmaster"]).is_(250)
+    s.mail("alice", mark)
+    s.mail("bob", mark)
+    s.mail("fred", mark)
+    s.mail("alice", mark, domain="hosted.test")
+    s.settled()
+    with s.client(source="127.0.0.2") as c:
+        c.cmd("VRFY alice@hosted.test").is_(250)
+        c.cmd("VRFY nobody@hosted.test").is_(550)
+        assert "bob@example.org" in c.cmd("EXPN team@example.org").is_(250).text
+    shown = s.tool("mailbox", "show", "fred@example.org")
+    assert shown.returncode == 0 and "alias for fred@example.org, bob@example.org" in shown.stdout, shown
+    assert s.tool("mailbox", "show", "nobody@hosted.test").returncode == 1
+    assert "switched off for now" in s.tool("mailbox", "show", "carol@example.org").stdout
+    listed = s.tool("user", "list")
+    assert listed.returncode == 1 and f'{kind} "mail"' in listed.stderr
+
+
+SERVERS = [(kind, how) for kind in ("pgsql", "ldap") for how in ("killed", "frozen")]
+
+
+@pytest.mark.parametrize("kind,how", SERVERS)
+def test_a_server_that_goes_away_in_the_middle_of_a_session(asked, kind, how):
+    """451 4.3.0 and never "unknown"; soon at once; queued mail waits; all goes on when it is back."""
+    a = asked(kind)
+    s, mark = a.server, token()
+    with s.client() as c:
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        c.cmd("RCPT TO:<alice@example.org>").is_(250)
+        a.source.freeze() if how == "frozen" else a.source.kill()
+        begin = time.monotonic()
+        for address in ("bob@example.org", "nobody@example.org", "alice@hosted.test", "x@foreign.test"):
+            c.cmd(f"RCPT TO:<{address}>").is_(451, "4.3.0")
+        assert time.monotonic() - begin < TIMEOUT * 3, "one wait, not one for each"
+        begin = time.monotonic()
+        c.cmd("RCPT TO:<nobody@example.org>").is_(451, "4.3.0")
+        assert time.monotonic() - begin < HURRY
+        c.data(message(mark)).is_(250)
+    s.wait_log(rf'ev=source-down .*{kind} \\"mail\\"')
+    down, = s.status()["directories_down"]
+    assert down["name"] == f'{kind} "mail"' and down["why"], down
+    assert "directory down: " in s.tool("status").stdout
+    s.wait_log(r"key=directory-unavailable")
+    assert s.queued() == 1
+    with s.client(source="127.0.0.2") as c:
+        c.cmd("VRFY alice@example.org").is_(451)
+    a.source.thaw() if how == "frozen" else a.source.start()
+    until_code(s, "bob@example.org", 250)
+    until_code(s, "nobody@example.org", 550)
+    s.mail("alice", mark)
+    s.settled()
+    until(lambda: s.status()["directories_down"] == [], "status knows that it is back")
+    s.wait_log(r"ev=source-up")
+
+
+@pytest.mark.parametrize("kind", ["pgsql", "ldap"])
+def test_a_server_that_was_started_anew_between_two_recipients(asked, kind):
+    """The old connections are useless, and nobody sees that."""
+    a = asked(kind)
+    with a.server.client() as c:
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        c.cmd("RCPT TO:<alice@example.org>").is_(250)
+        a.source.kill()
+        a.source.start()
+        c.cmd("RCPT TO:<bob@example.org>").is_(250)
+        c.cmd("RCPT TO:<nobody@example.org>").is_(550)
+    assert "source-down" not in a.server.log()
+
+
+@pytest.mark.parametrize("kind", ["pgsql", "ldap"])
+def test_a_server_that_is_not_there_at_the_start(asked, kind):
+    """Waybill starts all the same, and finds it later. No secret is told."""
+    a = asked(kind)
+    s = a.server
+    s.stop()
+    a.source.kill()
+    s.start()
+    assert rcpt_code(s, "nobody@example.org") == 451
+    a.source.start()
+    until_code(s, "nobody@example.org", 550)
+    assert Database.SECRET not in s.log()
+    assert Database.SECRET not in s.tool("check", "config").stdout + s.tool("status").stdout
+
+
+def test_many_clients_wait_for_a_frozen_server_and_the_others_do_not(asked):
+    """While questions hang, domains with files are answered at once."""
+    a = asked("pgsql", sections={'domain "filed.test"': {"mailboxes": '"maildir:/nowhere/{user}"', "users": '"file:/dev/null"'}})
+    s = a.server
+    write(os.path.join(s.dir, "filed"), "zoe\n")
+    a.sections['domain "filed.test"']["users"] = f'"file:{s.dir}/filed"'
+    s.reconfigure(sections=a.sections)
+    assert s.tool("reload").returncode == 0
+    until_code(s, "zoe@filed.test", 250)
+    a.source.freeze()
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(s.client()) for _ in range(20)]
+        for c in clients:
+            c.cmd("MAIL FROM:<a@b.test>").is_(250)
+            c.send(b"RCPT TO:<alice@example.org>\r\n")
+        begin = time.monotonic()
+        assert rcpt_code(s, "zoe@filed.test") == 250
+        assert rcpt_code(s, "nobody@filed.test") == 550
+        assert time.monotonic() - begin < HURRY
+        for c in clients:
+            c.reply().is_(451, "4.3.0")
+        assert time.monotonic() - begin < TIMEOUT * 4
+    a.source.thaw()
+    until_code(s, "alice@example.org", 250)
+
+
+def test_the_end_does_not_wait_for_a_question_that_hangs(asked):
+    """A stop while threads wait is clean."""
+    a = asked("pgsql", more={"timeout": '"1m"'})
+    a.source.freeze()
+    with a.server.client() as c:
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        c.send(b"RCPT TO:<alice@example.org>\r\n")
+        until(lambda: a.source.family(), "the question is out")
+        a.server.stop()
+    a.source.thaw()
+
+
+def test_a_database_that_lies(asked):
+    """Too many rows, huge texts, errors about one name: that name waits, the others do not."""
+    a = asked("pgsql", more={
+        "users": '"SELECT name FROM users WHERE name = {user} AND domain = {domain} AND 1 / (length({user}::text) - 5) IS NOT NULL"',
+        "aliases": '"SELECT CASE WHEN target = \'HUGE\' THEN repeat(\'x\', 20000000) ELSE target END FROM aliases, '
+                   'generate_series(1, CASE WHEN {address}::text = \'many@example.org\' THEN 100000 ELSE 1 END) '
+                   'WHERE address = {address}"'})
+    a.source.run("INSERT INTO aliases VALUES ('many@example.org', 'bob')")
+    s = a.server
+    for address, code in [("huge@example.org", 451), ("many@example.org", 451), ("fifth@example.org", 451),
+                          ("bob@example.org", 250), ("nobody@example.org", 550)]:
+        assert rcpt_code(s, address) == code, address
+    assert s.status()["directories_down"] == []
+
+
+def test_queries_that_are_wrong_are_said(asked):
+    """With what the database says about them; nobody becomes unknown."""
+    s = asked("pgsql", more={"users": '"SELECT name FROM nowhere WHERE name = {user}"'}).server
+    assert rcpt_code(s, "nobody@example.org") == 451
+    s.wait_log(r'source-down .*relation \\"nowhere\\" does not exist')
+
+
+def test_answers_are_used_again_for_a_moment(asked):
+    """And no longer."""
+    a = asked("sqlite", more={"cache": '"1s"'})
+    assert rcpt_code(a.server, "erin@example.org") == 550
+    a.source.run("INSERT INTO users VALUES ('erin', 'example.org', NULL)")
+    until_code(a.server, "erin@example.org", 250)
+
+
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+def test_sqlite_is_read_in_its_sandbox_while_others_write(asked, mode):
+    """Also a database in WAL mode that nobody has open, whose helper files a reader cannot make."""
+    a = asked("sqlite")
+    a.source.run(f"PRAGMA journal_mode = {mode}")
+    assert rcpt_code(a.server, "alice@example.org") == 250
+    for i in range(3):
+        a.source.run(f"INSERT INTO users VALUES ('new{i}', 'example.org', NULL)")
+        until_code(a.server, f"new{i}@example.org", 250)
+    with contextlib.closing(sqlite3.connect(a.source.path)) as db:
+        db.execute("INSERT INTO users VALUES ('open', 'example.org', NULL)")
+        db.commit()
+        until_code(a.server, "open@example.org", 250)
+    until_code(a.server, "open@example.org", 250)
+    assert rcpt_code(a.server, "nobody@example.org") == 550
+
+
+def test_a_locked_sqlite_database_is_no_answer(asked):
+    """A writer that never ends."""
+    a = asked("sqlite")
+    with contextlib.closing(sqlite3.connect(a.source.path, isolation_level=None)) as db:
+        db.execute("BEGIN EXCLUSIVE")
+        assert rcpt_code(a.server, "nobody@example.org") == 451
+        db.execute("COMMIT")
+    until_code(a.server, "nobody@example.org", 550)
+
+
+def test_a_reload_brings_another_source_and_another_password(asked):
+    """policy gets a new process; a password file that changes is read again without a reload."""
+    a = asked("pgsql")
+    s = a.server
+    pid, = s.roles("policy")
+    write(s.conf + ".password", "wrong\n")
+    settings = a.sections['pgsql "mail"']
+    a.sections['pgsql "mail"'] = settings | {"password-file": f'"{s.conf}.password"'}
+    s.reconfigure(sections=a.sections)
+    assert s.tool("reload").returncode == 0
+    until_code(s, "alice@example.org", 451)
+    s.wait_log(r"source-down .*password authentication failed")
+    write(s.conf + ".password", Database.SECRET + "\n")
+    until_code(s, "alice@example.org", 250)
+    assert s.roles("policy") != [pid]
+
+
+def test_the_systems_accounts(server):
+    """root and people; services and nobody are no mailboxes."""
+    s = server(sections={"domain": {"users": '"system:"'}})
+    for user, code in [("root", 250), ("daemon", 550), ("nobody", 550), ("no-such-account", 550)]:
+        assert rcpt_code(s, f"{user}@example.org") == code, user
+    mark = token()
+    s.deliver(message(mark), ["root@example.org", "team@example.org"]).is_(250)
+    s.mail("root", mark)
+
+
+def test_a_catch_all_gets_what_nobody_has(server):
+    """With files as well; users and aliases come first."""
+    s = server(sections={"domain": {"catch-all": '"bob@example.org"'}})
+    mark = token()
+    s.deliver(message(mark), ["anybody@example.org", "alice@example.org"]).is_(250)
+    s.mail("bob", mark)
+    s.mail("alice", mark)
+    s.settled()
+    assert len(s.mails("bob", mark)) == 1
+
+
+@pytest.mark.parametrize("settings,words", [
+    ({"domain": {"users": '"pgsql:accounts"'}}, r'there is no section pgsql "accounts"; write one'),
+    ({"domain": {"users": '"sqlite:/var/lib/mail.db"'}}, r"does not name a section"),
+    ({"domain": {"users": '"mysql:x"'}}, r"is not a table; write file:/path, sqlite:NAME, pgsql:NAME, ldap:NAME or system:"),
+    ({"domain": {"aliases": '"system:"'}}, r"system: knows users alone"),
+    ({"domain": {"users": '"pgsql:m"'}, 'pgsql "m"': {"connection": '"host=x password=secret"'}}, r"connection: the value holds a password"),
+    ({"domain": {"users": '"pgsql:m"'}, 'pgsql "m"': {"connection": '"postgresql://u:secret@x/d"'}}, r"connection: the value holds a password"),
+    ({"domain": {"users": '"pgsql:m"'}, 'pgsql "m"': {"connection": '"host=x"'}}, r'pgsql "m": users is missing, but line \d+ asks'),
+    ({"domain": {"users": '"sqlite:m"'}, 'sqlite "m"': {"file": '"/x"', "users": '"SELECT 1"'}}, r"everybody would be there"),
+    ({"domain": {"users": '"sqlite:m"'}, 'sqlite "m"': {"file": '"/x"', "users": "\"SELECT 1 WHERE '{user}' = 1\""}}, r"in quotes"),
+    ({"domain": {"users": '"ldap:m"'}, 'ldap "m"': {"server": '"ldap.test"', "users": '"x??sub?(a={user})"'}}, r"is not an LDAP server"),
+    ({"domain": {"users": '"ldap:m"'}, 'ldap "m"': {"server": '"ldap://x"', "users": '"x??sub?(a={user}"'}}, r"parentheses"),
+    ({"domain": {"users": '"ldap:m"'}, 'ldap "m"': {"server": '"ldap://x"', "login": '"cn=x"', "users": '"x??sub?(a={user})"'}},
+     r"login: without password-file"),
+    ({'domain "*"': {"mailboxes": '"maildir:/m/{domain}/{user}"', "users": '"system:"'}}, r'domain "\*": domains is missing'),
+    ({"domain": {"domains": '"pgsql:m"'}, 'pgsql "m"': {"connection": '"host=x"', "domains": '"SELECT {domain}"'}},
+     r'domains: this can stand in domain "\*" alone'),
+])
+def test_errors_in_the_configuration_are_clear(server, settings, words):
+    """And show no password."""
+    s = server(start=False, sections=settings)
+    checked = s.tool("check", "config")
+    assert checked.returncode == 1 and re.search(words, checked.stdout), checked.stdout
+    assert "secret" not in checked.stdout + checked.stderr
