@@ -71,7 +71,7 @@ void source_set_ask(void *arg, const struct directory_wish *wish, struct arena *
 		[DIRECTORY_OF_USER] = CONF_QUERY_OF_USER, [DIRECTORY_OF_ALIAS] = CONF_QUERY_OF_ALIAS };
 	static const enum directory_word words[] = { [SOURCE_FOUND] = DIRECTORY_SAYS_YES,
 		[SOURCE_ABSENT] = DIRECTORY_SAYS_NO, [SOURCE_UNAVAILABLE] = DIRECTORY_SAYS_LATER };
-	const struct source_asking *asking = arg;
+	struct source_asking *asking = arg;
 	struct source_answer answer;
 	*saying_out = (struct directory_saying){ .word = DIRECTORY_SAYS_LATER, .why = SPAN("it is not set up") };
 	if (wish->source == 0 || wish->source > asking->set->count || asking->set->items[wish->source - 1] == NULL)
@@ -79,10 +79,12 @@ void source_set_ask(void *arg, const struct directory_wish *wish, struct arena *
 	struct source *source = asking->set->items[wish->source - 1];
 	struct source_question question = { .topic = topics[wish->topic], .user = wish->user, .domain = wish->domain,
 		.deadline_us = asking->deadline_us };
-	if (asking->now) {
+	if (asking->now && wish->source != asking->but) {
 		saying_out->word = DIRECTORY_NOT_ASKED;
-		if (!source_ask_cache(source, &question, arena, &answer))
+		if (!source_ask_cache(source, &question, arena, &answer)) {
+			asking->missed = asking->missed > 0 ? asking->missed : wish->source;
 			return;
+		}
 	} else {
 		source_ask(source, &question, arena, &answer);
 	}

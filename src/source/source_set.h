@@ -33,7 +33,9 @@ struct span source_secret_of(struct span text);
 struct source_asking {
 	const struct source_set *set;
 	uint64_t deadline_us; /* 0: each source's own timeout for each question */
-	bool now;             /* from memory alone; what is not there counts as not asked */
+	bool now;             /* from memory alone; what is not there counts as not asked ... */
+	unsigned but;         /* ... except at this number */
+	unsigned missed;      /* set: the number that was not asked first */
 };
 
 directory_ask_fn source_set_ask;

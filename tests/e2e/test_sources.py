@@ -15,6 +15,7 @@ import pytest
 from harness.conf import write
 from harness.databases import Database, Postgres, Slapd
 from harness.deadline import until
+from harness.liar import Liar
 from harness.server import message, token
 from test_directory import rcpt_code, until_code
 
@@ -264,15 +265,18 @@ def test_a_server_that_is_not_there_at_the_start(asked, kind):
     assert Database.SECRET not in s.tool("check", "config").stdout + s.tool("status").stdout
 
 
-def test_many_clients_wait_for_a_frozen_server_and_the_others_do_not(asked):
-    """While questions hang, domains with files are answered at once."""
-    a = asked("pgsql", sections={'domain "filed.test"': {"mailboxes": '"maildir:/nowhere/{user}"', "users": '"file:/dev/null"'}})
+def test_many_clients_wait_for_a_frozen_server_and_the_others_do_not(asked, tmp_path):
+    """While questions hang, domains with files or another database are answered at once."""
+    lite = os.path.join(str(tmp_path), "lite.db")
+    with contextlib.closing(sqlite3.connect(lite)) as db:
+        db.executescript("CREATE TABLE users (name text); INSERT INTO users VALUES ('lilly')")
+    filed = os.path.join(str(tmp_path), "filed")
+    write(filed, "zoe\n")
+    a = asked("pgsql", sections={
+        'domain "filed.test"': {"mailboxes": '"maildir:/nowhere/{user}"', "users": f'"file:{filed}"'},
+        'domain "lite.test"': {"mailboxes": '"maildir:/nowhere/{user}"', "users": '"sqlite:lite"'},
+        'sqlite "lite"': {"file": f'"{lite}"', "users": '"SELECT name FROM users WHERE name = {user}"'}})
     s = a.server
-    write(os.path.join(s.dir, "filed"), "zoe\n")
-    a.sections['domain "filed.test"']["users"] = f'"file:{s.dir}/filed"'
-    s.reconfigure(sections=a.sections)
-    assert s.tool("reload").returncode == 0
-    until_code(s, "zoe@filed.test", 250)
     a.source.freeze()
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(s.client()) for _ in range(20)]
@@ -280,8 +284,9 @@ def test_many_clients_wait_for_a_frozen_server_and_the_others_do_not(asked):
             c.cmd("MAIL FROM:<a@b.test>").is_(250)
             c.send(b"RCPT TO:<alice@example.org>\r\n")
         begin = time.monotonic()
-        assert rcpt_code(s, "zoe@filed.test") == 250
-        assert rcpt_code(s, "nobody@filed.test") == 550
+        for address, code in [("zoe@filed.test", 250), ("nobody@filed.test", 550), ("lilly@lite.test", 250),
+                              ("nobody@lite.test", 550)]:
+            assert rcpt_code(s, address) == code
         assert time.monotonic() - begin < HURRY
         for c in clients:
             c.reply().is_(451, "4.3.0")
@@ -315,6 +320,76 @@ def test_a_database_that_lies(asked):
                           ("bob@example.org", 250), ("nobody@example.org", 550)]:
         assert rcpt_code(s, address) == code, address
     assert s.status()["directories_down"] == []
+
+
+def test_rows_that_say_no_and_rows_too_many(asked):
+    """NULL, false and 0 are no; a second row about a user is not looked at; a column that is missing is no "unknown"."""
+    a = asked("pgsql", more={
+        "users": '"SELECT CASE name WHEN \'null\' THEN NULL WHEN \'zero\' THEN 0 ELSE 1 END, state FROM users '
+                 'WHERE name = {user} AND domain = {domain} ORDER BY state DESC NULLS LAST"'})
+    a.source.run("INSERT INTO users VALUES ('null', 'example.org', ''), ('zero', 'example.org', ''), "
+                 "('twice', 'example.org', ''), ('twice', 'example.org', 'disabled'), ('dozing', 'example.org', 'asleep'), "
+                 "('long', 'example.org', repeat('x', 100000)), ('bytes', 'example.org', E'a\\x01b')")
+    s = a.server
+    for address, code in [("null@example.org", 550), ("zero@example.org", 550), ("twice@example.org", 450),
+                          ("dozing@example.org", 451), ("long@example.org", 451), ("bytes@example.org", 451),
+                          ("bob@example.org", 250)]:
+        assert rcpt_code(s, address) == code, address
+    a.source.run("ALTER TABLE users RENAME COLUMN state TO condition")
+    assert [rcpt_code(s, f"{user}@example.org") for user in ("bob", "nobody")] == [451, 451]
+    a.source.run("ALTER TABLE users RENAME COLUMN condition TO state")
+    until_code(s, "bob@example.org", 250)
+    until_code(s, "nobody@example.org", 550)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_database_that_dies_in_the_middle_of_a_question(asked, whole):
+    """The server; or the one process of it that was about to answer, then another one is asked."""
+    a = asked("pgsql", more={"users": '"SELECT name, pg_sleep(0.4)::text FROM users WHERE name = {user} '
+                                      'AND domain = {domain}"'})
+    s, mark = a.server, token()
+    with s.client() as c:
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        c.send(b"RCPT TO:<alice@example.org>\r\n")
+        running = "FROM pg_stat_activity WHERE usename = 'waybill' AND state = 'active'"
+        until(lambda: a.source.run(f"SELECT pid {running}"), "the question is being answered")
+        if whole:
+            a.source.kill()
+            c.reply().is_(451, "4.3.0")
+            a.source.start()
+        else:
+            a.source.run(f"SELECT pg_terminate_backend(pid) {running}")
+            c.reply().is_(250)
+        until_code(s, "alice@example.org", 250)
+        c.cmd("RCPT TO:<alice@example.org>").is_(250)
+        c.data(message(mark)).is_(250)
+    s.mail("alice", mark)
+    s.settled()
+
+
+LIES = {"silence": {}, "end": {"hold": False}, "nonsense": {"words": bytes(range(256)) * 40},
+        "zeros": {"words": bytes(65536), "endless": True},
+        "pgsql-huge": {"words": b"R\x7f\xff\xff\xff" + b"x" * 1000},
+        "pgsql-endless": {"words": b"N\x00\x00\x00\x08Sx\x00\x00", "endless": True},
+        "ldap-huge": {"words": b"0\x84\x7f\xff\xff\xff" + b"x" * 1000},
+        "ldap-other": {"words": b"0\x0c\x02\x01\x63\x61\x07\x0a\x01\x00\x04\x00\x04\x00", "endless": True}}
+
+
+@pytest.mark.parametrize("kind", ["pgsql", "ldap"])
+@pytest.mark.parametrize("lie", LIES)
+def test_a_server_that_speaks_nonsense(server, kind, lie):
+    """It is down, for everybody who asks it; policy lives on, and others are answered."""
+    with Liar(**LIES[lie]) as liar:
+        where = {"pgsql": {"connection": f'"host=127.0.0.1 port={liar.port} sslmode=disable"', "users": QUERIES["users"]},
+                 "ldap": {"server": f'"ldap://127.0.0.1:{liar.port}"', "users": SEARCHES["users"]}}[kind]
+        s = server(sections={f'{kind} "mail"': where | {"timeout": f'"{int(TIMEOUT * 1000)}ms"'},
+                             'domain "asked.test"': {"mailboxes": '"maildir:/nowhere/{user}"', "users": f'"{kind}:mail"'}})
+        pid = s.roles("policy")
+        begin = time.monotonic()
+        assert rcpt_code(s, "alice@asked.test") == 451
+        assert time.monotonic() - begin < TIMEOUT * 2.5
+        assert rcpt_code(s, "alice@example.org") == 250
+        assert s.roles("policy") == pid
 
 
 def test_queries_that_are_wrong_are_said(asked):

@@ -2,6 +2,7 @@
 /* Questions that wait for threads, threads that ask, and those that are not waited for any more. */
 #include "lookups.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "clock.h"
@@ -73,7 +74,7 @@ struct channel_message lookup_message(const struct lookup *l)
 		.type = l->type, .request = l->request, .body = span_of(l->body, l->body_len), .fd = -1 };
 }
 
-static void run_next(struct policy_role *p);
+static void run_next(struct policy_role *p, struct turns *turns);
 
 /* Aliases with targets that are wrong: said now and then, not for each message to them. */
 static void say_problems(struct policy_role *p, const struct directory_answers *answers)
@@ -97,20 +98,37 @@ static void finish(struct lookup *l)
 	l->done(l);
 }
 
+/* Waits for its turn at the source whose answer was missed. */
+static void wait_turn(struct lookup *l)
+{
+	struct lookups *all = &l->role->lookups;
+	assert(l->asking.missed > 0);
+	l->turns = &all->turns[l->asking.missed - 1];
+	l->asking.but = l->asking.missed;
+	l->asking.missed = 0;
+	l->answers.missing = false;
+	list_append(&l->turns->waiting, &l->link);
+	run_next(l->role, l->turns);
+}
+
 static void on_looked(void *arg)
 {
 	struct lookup *l = arg;
 	struct policy_role *p = l->role;
+	struct turns *turns = l->turns;
 	p->lookups.running--;
+	turns->running--;
 	list_remove(&l->link);
 	sources_tell(p);
 	if (l->abandoned) {
 		lookup_free(l);
+	} else if (l->answers.missing && l->asking.missed > 0 && clock_mono_us() < l->deadline_us) {
+		wait_turn(l);
 	} else {
 		say_problems(p, &l->answers);
 		finish(l);
 	}
-	run_next(p);
+	run_next(p, turns);
 }
 
 static void on_thread(void *arg)
@@ -119,10 +137,10 @@ static void on_thread(void *arg)
 	l->look(l);
 }
 
-static void run_next(struct policy_role *p)
+static void run_next(struct policy_role *p, struct turns *turns)
 {
-	while (p->lookups.running < p->lookups.threads && !list_empty(&p->lookups.waiting)) {
-		struct lookup *l = LIST_ENTRY(p->lookups.waiting.next, struct lookup, link);
+	while (turns->running < turns->threads && !list_empty(&turns->waiting)) {
+		struct lookup *l = LIST_ENTRY(turns->waiting.next, struct lookup, link);
 		list_remove(&l->link);
 		if (work_submit(p->role.loop, on_thread, on_looked, l) < 0) {
 			finish(l);
@@ -130,23 +148,32 @@ static void run_next(struct policy_role *p)
 		}
 		list_append(&p->lookups.asking, &l->link);
 		p->lookups.running++;
+		turns->running++;
 	}
 }
 
-/* Those whose time is over: who waits for a thread needs none any more, who has one is answered without it. */
+/* Who waits for a thread needs none any more. Patience differs, so all are looked at. */
+static void sweep_waiting(struct turns *turns, uint64_t now_us, struct list *over)
+{
+	for (struct list *at = turns->waiting.next, *next; at != &turns->waiting; at = next) {
+		struct lookup *l = LIST_ENTRY(at, struct lookup, link);
+		next = at->next;
+		if (l->deadline_us <= now_us) {
+			list_remove(&l->link);
+			list_append(over, &l->link);
+		}
+	}
+}
+
+/* Those whose time is over: who has a thread is answered without it. */
 static void on_sweep(void *arg)
 {
 	struct policy_role *p = arg;
 	uint64_t now_us = clock_mono_us();
 	struct list over;
 	list_init(&over);
-	while (!list_empty(&p->lookups.waiting)) {
-		struct lookup *l = LIST_ENTRY(p->lookups.waiting.next, struct lookup, link);
-		if (l->deadline_us > now_us)
-			break;
-		list_remove(&l->link);
-		list_append(&over, &l->link);
-	}
+	for (size_t i = 0; i < p->lookups.set.count; i++)
+		sweep_waiting(&p->lookups.turns[i], now_us, &over);
 	for (struct list *at = p->lookups.asking.next; at != &p->lookups.asking; at = at->next) {
 		struct lookup *l = LIST_ENTRY(at, struct lookup, link);
 		bool late = !l->abandoned && l->deadline_us + LOOKUP_GRACE_MS * 1000ull <= now_us;
@@ -171,17 +198,15 @@ void lookup_go(struct lookup *l, uint32_t ms, lookup_fn *look, lookup_fn *done)
 	l->look = look;
 	l->done = done;
 	l->deadline_us = clock_mono_us() + ms * 1000ull;
-	l->asking.now = false;
 	l->asking.deadline_us = l->deadline_us;
-	l->answers.missing = false;
-	list_append(&p->lookups.waiting, &l->link);
 	timer_set(p->lookups.sweep, SWEEP_MS);
-	run_next(p);
+	wait_turn(l);
 }
 
 void lookups_init(struct policy_role *p)
 {
-	list_init(&p->lookups.waiting);
+	for (size_t i = 0; i < SOURCE_SET_MAX; i++)
+		list_init(&p->lookups.turns[i].waiting);
 	list_init(&p->lookups.asking);
 	p->lookups.sweep = timer_open(p->role.loop, on_sweep, p);
 	if (p->lookups.sweep == NULL)

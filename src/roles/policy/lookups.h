@@ -2,8 +2,10 @@
 /*
  * A question whose answer needs names that sources know. It is answered from memory at
  * once where that goes; else it waits while a thread asks, and is looked at again with
- * what was said. The loop never waits. What a thread does not find out in time is
- * answered "later", whatever the thread still waits for.
+ * what was said. A thread asks one source only: what another one has to say waits for a
+ * thread of that one, so that a source that hangs holds up no answer of the others. The
+ * loop never waits. What a thread does not find out in time is answered "later", whatever
+ * the thread still waits for.
  *
  * Without sources in the configuration nothing of this is used.
  */
@@ -32,9 +34,10 @@ struct lookup {
 	struct generation *generation; /* held */
 	struct directory_answers answers;
 	struct source_asking asking;
+	struct turns *turns;        /* of the source that is to be asked; on its thread only this one is */
 	struct directory_view view;
 	uint64_t deadline_us;
-	lookup_fn *look;            /* on a thread: whatever lookups the answer needs */
+	lookup_fn *look;            /* on threads: whatever lookups the answer needs */
 	lookup_fn *done;            /* in the loop; frees the lookup */
 	void *arg;                  /* of `done`, which may get another lookup than was begun */
 	bool abandoned;             /* was answered; a thread still has it */
@@ -50,7 +53,8 @@ void lookup_free(struct lookup *lookup);
 /* The context with what was said so far. */
 struct policy_context lookup_context(struct lookup *lookup);
 
-/* Has `look` run on a thread within `ms`, then `done` in the loop. */
+/* The lookup misses an answer: has `look` run on threads until none is missed or `ms` are over, then `done` in the
+ * loop. */
 void lookup_go(struct lookup *lookup, uint32_t ms, lookup_fn *look, lookup_fn *done);
 
 /* The question as it came; `from` is NULL when who asked has gone. */

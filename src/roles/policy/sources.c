@@ -86,11 +86,25 @@ static void rights_add(struct policy_role *p, struct sandbox *box, const struct 
 	box->make_connections = true;
 }
 
+/* Each source gets the threads for its connections, or its share. Returns how many they are together. */
+static unsigned threads_share(struct lookups *l, const unsigned connections[static SOURCE_SET_MAX])
+{
+	unsigned wanted = 0, given = 0;
+	for (size_t i = 0; i < l->set.count; i++)
+		wanted += connections[i];
+	for (size_t i = 0; i < l->set.count; i++) {
+		unsigned share = wanted <= LOOKUP_THREADS_MAX ? connections[i] : connections[i] * LOOKUP_THREADS_MAX / wanted;
+		l->turns[i].threads = share > 0 ? share : 1;
+		given += l->turns[i].threads;
+	}
+	return given;
+}
+
 void sources_make(struct policy_role *p, struct sandbox *box)
 {
 	struct lookups *l = &p->lookups;
 	char why[SOURCE_WHY_BYTES_MAX];
-	unsigned connections = 0;
+	unsigned connections[SOURCE_SET_MAX];
 	if (l->made)
 		return;
 	l->made = true;
@@ -101,14 +115,13 @@ void sources_make(struct policy_role *p, struct sandbox *box)
 		if (l->set.items[i] == NULL)
 			log_text(LOG_OPERATOR, "source-unusable", "%.*s: %s; recipients there get 451", SPAN_FMT(settings->name),
 				why);
-		connections += settings->connections_max;
+		connections[i] = settings->connections_max;
 		explicit_bzero((void *)(uintptr_t)settings->secret.ptr, settings->secret.len);
 		free(l->said[i]);
 	}
 	l->set.count = l->said_count;
-	l->threads = connections < LOOKUP_THREADS_MAX ? connections : LOOKUP_THREADS_MAX;
 	/* And one that builds directories, and one that writes what is to be kept. */
-	work_threads(l->threads + 2);
+	work_threads(threads_share(l, connections) + 2);
 }
 
 static void tell(struct policy_role *p, struct source *source, const struct source_health *health)
