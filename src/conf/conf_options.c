@@ -134,7 +134,8 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 	[CONF_SECTION_HARVEST] = { "harvest", NULL,
 		"The check against guessing who has a mailbox. A client's network (IPv4 /24, IPv6 /64) that names too many "
 		"recipients who do not exist is told to come back later, whoever it asks for, until its budget has "
-		"recovered; postmaster can be reached all the time." },
+		"recovered; postmaster can be reached all the time. All networks of an IPv6 /48 together have ten times that "
+		"budget, those of a /32 a hundred times." },
 	[CONF_SECTION_GREYLIST] = { "greylist", NULL,
 		"The check that a sender comes back (RFC 6647): one that was never seen is told to try again later, which "
 		"most programs that send junk do not. Its domain, where SPF says that the client may use it, or else its "

@@ -187,7 +187,10 @@ static bool deliver_locked(struct append *a)
 		return fail(a, error, "cannot open the journal beside it");
 	if (!settle(a))
 		return false;
-	if (mbox_journal_has(&a->journal, &copy)) {
+	int found = mbox_journal_find(&a->journal, &copy);
+	if (found < 0)
+		return fail(a, found, "cannot look for an earlier copy");
+	if (found > 0) {
 		a->result->outcome = MAILBOX_ALREADY_DELIVERED;
 		return true;
 	}

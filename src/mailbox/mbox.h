@@ -42,8 +42,8 @@ struct mbox_context {
  * Appends one copy, with Return-Path and Delivered-To in front as in a Maildir. Makes
  * the file (mode 0600) and missing folders below the base folder. Refuses what is no
  * regular file, has a second name or does not begin as an mbox does. A copy that this
- * id and recipient already have is found, whatever `may_exist` says, unless some
- * hundred others came after it. MAILBOX_LOCKED: another program held a lock.
+ * id and recipient already have is found, whatever `may_exist` says, unless
+ * thousands of others came after it. MAILBOX_LOCKED: another program held a lock.
  */
 void mbox_deliver(const struct mailbox_delivery *delivery, const struct mbox_context *context,
 	struct mailbox_result *result_out);

@@ -57,7 +57,7 @@ static bool names_file(const struct mbox_dotlock *d, const char *name, const str
 	return fstatat(d->folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && same_file(&st, file);
 }
 
-/* Our own file, in place of one that an earlier process left. */
+/* Our own file, in place of one that an earlier process left. -EAGAIN: another server of this host makes it too. */
 static int make_own(struct mbox_dotlock *d)
 {
 	struct utsname host;
@@ -66,7 +66,7 @@ static int make_own(struct mbox_dotlock *d)
 		return -errno;
 	d->fd = openat(d->folder, d->own, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
 	if (d->fd < 0)
-		return -errno;
+		return errno == EEXIST ? -EAGAIN : -errno;
 	int len = uname(&host) == 0 ? snprintf(text, sizeof(text), "%d:%s", (int)getpid(), host.nodename) : 0;
 	ssize_t written = write(d->fd, text, (size_t)len);
 	if (written == len)
@@ -177,7 +177,7 @@ static int take_away(struct mbox_dotlock *d, const struct holder *h)
 		memcpy(d->note, d->holder, sizeof(d->note));
 	else if (linkat(d->folder, d->aside, d->folder, d->lock, 0) != 0 && errno != EEXIST)
 		return -errno;
-	return unlinkat(d->folder, d->aside, 0) == 0 ? 0 : -errno;
+	return unlinkat(d->folder, d->aside, 0) == 0 || errno == ENOENT ? 0 : -errno;
 }
 
 /* Links our file to the lock's name: 0, -EAGAIN: the name is taken, or another negative errno. */

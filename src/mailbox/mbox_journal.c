@@ -12,13 +12,13 @@
 #include "crc32c.h"
 #include "wire.h"
 
-#define MAGIC SPAN("wbmbox1\n")
-#define SLOTS_BYTES ((size_t)MBOX_JOURNAL_SLOTS * MBOX_JOURNAL_SLOT_BYTES)
-#define FRONT_BYTES (MBOX_JOURNAL_HEADER_BYTES + SLOTS_BYTES)
+#define MAGIC SPAN("wbmbox2\n")
+#define SLOTS_AT_ONCE 512u /* that are read; MBOX_JOURNAL_SLOTS is a multiple */
 #define OPEN_FLAGS (O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
 #define CRC_BYTES 4
 
-_Static_assert(FRONT_BYTES <= MBOX_JOURNAL_PLAN_OFFSET, "the plan comes behind the slots");
+_Static_assert(MBOX_JOURNAL_HEADER_BYTES + MBOX_JOURNAL_SLOTS * MBOX_JOURNAL_SLOT_BYTES <= MBOX_JOURNAL_PLAN_OFFSET,
+	"the plan comes behind the slots");
 
 static bool is_ours(int fd)
 {
@@ -56,12 +56,13 @@ static void seal(struct buf *part, size_t bytes)
 	wire_put_u32(part, crc32c(0, buf_span(part)));
 }
 
-static struct mbox_plan read_header(struct span bytes)
+/* False: it says nothing. */
+static bool read_header(struct mbox_journal *j, struct span bytes)
 {
-	struct mbox_plan plan = { .bytes = 0 };
+	struct mbox_plan plan;
 	struct wire_reader r = { .rest = bytes };
 	if (!sealed(bytes) || !span_eq(wire_get_bytes(&r, MAGIC.len), MAGIC))
-		return plan;
+		return false;
 	plan.old_bytes = wire_get_u64(&r);
 	plan.bytes = wire_get_u64(&r);
 	plan.crc = wire_get_u32(&r);
@@ -69,25 +70,9 @@ static struct mbox_plan read_header(struct span bytes)
 	plan.copy.recipient_hash = wire_get_u64(&r);
 	if (plan.old_bytes > INT64_MAX || plan.bytes > INT64_MAX - plan.old_bytes)
 		plan.bytes = 0;
-	return plan;
-}
-
-/* The slots are a ring by their numbers, which may wrap around; a place that holds none of its own is empty. */
-static void read_slots(struct mbox_journal *j, struct span bytes)
-{
-	bool any = false;
-	for (size_t i = 0; i < MBOX_JOURNAL_SLOTS; i++) {
-		struct span slot = span_to(span_from(bytes, i * MBOX_JOURNAL_SLOT_BYTES), MBOX_JOURNAL_SLOT_BYTES);
-		if (!sealed(slot))
-			continue;
-		struct wire_reader r = { .rest = slot };
-		j->copies[i].id = wire_get_id(&r);
-		j->copies[i].recipient_hash = wire_get_u64(&r);
-		uint32_t after = wire_get_u32(&r) + 1;
-		if (!any || (int32_t)(after - j->next) > 0)
-			j->next = after;
-		any = true;
-	}
+	j->plan = plan;
+	j->next = wire_get_u32(&r);
+	return true;
 }
 
 static ssize_t read_at(int fd, uint8_t *into, size_t len, uint64_t offset)
@@ -116,23 +101,90 @@ static int write_at(int fd, struct span bytes, uint64_t offset)
 	return 0;
 }
 
+/* A pass over slots: is this copy among them, and which number is the next one? Numbers may wrap around. */
+struct search {
+	const struct maildir_copy *copy;
+	bool found;
+	bool any;
+	uint32_t next;
+};
+
+static void look_at_slot(struct search *s, struct span slot)
+{
+	struct maildir_copy copy;
+	struct wire_reader r = { .rest = slot };
+	if (s->copy != NULL && memcmp(slot.ptr, s->copy->id.bytes, sizeof(copy.id.bytes)) != 0)
+		return; /* quickly, there are thousands */
+	copy.id = wire_get_id(&r);
+	copy.recipient_hash = wire_get_u64(&r);
+	uint32_t after = wire_get_u32(&r) + 1;
+	if ((s->copy != NULL && memcmp(&copy, s->copy, sizeof(copy)) != 0) || !sealed(slot))
+		return;
+	s->found = true;
+	if (!s->any || (int32_t)(after - s->next) > 0)
+		s->next = after;
+	s->any = true;
+}
+
+/* The first `count` places of the ring; where the file ends there are none. */
+static int search_slots(const struct mbox_journal *j, uint32_t count, struct search *s)
+{
+	uint8_t bytes[SLOTS_AT_ONCE * MBOX_JOURNAL_SLOT_BYTES];
+	for (uint32_t at = 0; at < count; at += SLOTS_AT_ONCE) {
+		ssize_t got = read_at(j->fd, bytes, sizeof(bytes), MBOX_JOURNAL_HEADER_BYTES + at * MBOX_JOURNAL_SLOT_BYTES);
+		if (got < 0)
+			return (int)got;
+		struct span rest = span_of(bytes, (size_t)got);
+		for (; rest.len >= MBOX_JOURNAL_SLOT_BYTES; rest = span_from(rest, MBOX_JOURNAL_SLOT_BYTES))
+			look_at_slot(s, span_to(rest, MBOX_JOURNAL_SLOT_BYTES));
+		if ((size_t)got < sizeof(bytes))
+			break;
+	}
+	return 0;
+}
+
+static uint64_t slot_offset(uint32_t number)
+{
+	return MBOX_JOURNAL_HEADER_BYTES + (uint64_t)(number % MBOX_JOURNAL_SLOTS) * MBOX_JOURNAL_SLOT_BYTES;
+}
+
+/* A crash may lie between a slot and the header that counts it. */
+static int read_next_slot(struct mbox_journal *j)
+{
+	uint8_t bytes[MBOX_JOURNAL_SLOT_BYTES] = { 0 };
+	struct search s = { .copy = &j->plan.copy };
+	ssize_t got = read_at(j->fd, bytes, sizeof(bytes), slot_offset(j->next));
+	if (got < 0)
+		return (int)got;
+	look_at_slot(&s, span_of(bytes, sizeof(bytes)));
+	j->noted = s.found && s.next == j->next + 1;
+	j->next += j->noted;
+	return 0;
+}
+
+static int read_front(struct mbox_journal *j)
+{
+	uint8_t header[MBOX_JOURNAL_HEADER_BYTES] = { 0 };
+	struct search all = { .next = 0 };
+	ssize_t got = read_at(j->fd, header, sizeof(header), 0);
+	if (got < 0)
+		return (int)got;
+	j->fresh = got < MBOX_JOURNAL_HEADER_BYTES;
+	if (read_header(j, span_of(header, sizeof(header))))
+		return j->plan.bytes > 0 ? read_next_slot(j) : 0;
+	int error = search_slots(j, MBOX_JOURNAL_SLOTS, &all);
+	j->next = all.next;
+	return error;
+}
+
 int mbox_journal_open(struct mbox_journal *j, int folder, const char *name)
 {
 	char file[NAME_MAX + 1];
-	uint8_t front[FRONT_BYTES] = { 0 };
 	*j = (struct mbox_journal){ .fd = -1 };
 	if (snprintf(file, sizeof(file), ".%s.waybill", name) > NAME_MAX)
 		return -ENAMETOOLONG;
 	int error = open_or_make(j, folder, file);
-	if (error < 0)
-		return error;
-	ssize_t got = read_at(j->fd, front, sizeof(front), 0);
-	if (got < 0)
-		return (int)got;
-	j->fresh = got < MBOX_JOURNAL_HEADER_BYTES;
-	j->plan = read_header(span_of(front, MBOX_JOURNAL_HEADER_BYTES));
-	read_slots(j, span_from(span_of(front, sizeof(front)), MBOX_JOURNAL_HEADER_BYTES));
-	return 0;
+	return error == 0 ? read_front(j) : error;
 }
 
 void mbox_journal_close(struct mbox_journal *j)
@@ -142,12 +194,11 @@ void mbox_journal_close(struct mbox_journal *j)
 	j->fd = -1;
 }
 
-bool mbox_journal_has(const struct mbox_journal *j, const struct maildir_copy *copy)
+int mbox_journal_find(const struct mbox_journal *j, const struct maildir_copy *copy)
 {
-	for (size_t i = 0; i < MBOX_JOURNAL_SLOTS; i++)
-		if (memcmp(&j->copies[i], copy, sizeof(*copy)) == 0)
-			return true;
-	return false;
+	struct search s = { .copy = copy };
+	int error = search_slots(j, MBOX_JOURNAL_SLOTS, &s);
+	return error < 0 ? error : s.found;
 }
 
 static int write_header(struct mbox_journal *j, const struct mbox_plan *plan)
@@ -160,6 +211,7 @@ static int write_header(struct mbox_journal *j, const struct mbox_plan *plan)
 	wire_put_u32(&header, plan->crc);
 	wire_put_id(&header, &plan->copy.id);
 	wire_put_u64(&header, plan->copy.recipient_hash);
+	wire_put_u32(&header, j->next);
 	seal(&header, MBOX_JOURNAL_HEADER_BYTES);
 	int error = header.failed ? -ENOMEM : write_at(j->fd, buf_span(&header), 0);
 	buf_fini(&header);
@@ -171,19 +223,14 @@ static int write_header(struct mbox_journal *j, const struct mbox_plan *plan)
 static int write_slot(struct mbox_journal *j, const struct maildir_copy *copy)
 {
 	struct buf slot;
-	size_t place = j->next % MBOX_JOURNAL_SLOTS;
 	buf_init(&slot, MBOX_JOURNAL_SLOT_BYTES);
 	wire_put_id(&slot, &copy->id);
 	wire_put_u64(&slot, copy->recipient_hash);
 	wire_put_u32(&slot, j->next);
 	seal(&slot, MBOX_JOURNAL_SLOT_BYTES);
-	int error = slot.failed ? -ENOMEM
-		: write_at(j->fd, buf_span(&slot), MBOX_JOURNAL_HEADER_BYTES + place * MBOX_JOURNAL_SLOT_BYTES);
+	int error = slot.failed ? -ENOMEM : write_at(j->fd, buf_span(&slot), slot_offset(j->next));
 	buf_fini(&slot);
-	if (error == 0) {
-		j->copies[place] = *copy;
-		j->next++;
-	}
+	j->next += error == 0;
 	return error;
 }
 
@@ -248,7 +295,7 @@ static int take_complete(struct mbox_journal *j, int mbox)
 {
 	if (fsync(mbox) != 0)
 		return -errno;
-	return mbox_journal_has(j, &j->plan.copy) ? 0 : write_slot(j, &j->plan.copy);
+	return j->noted ? 0 : write_slot(j, &j->plan.copy);
 }
 
 int mbox_journal_settle(struct mbox_journal *j, int mbox, enum mbox_found *found_out)

@@ -7,10 +7,12 @@
  *
  *       0  header, 64 bytes: magic (8), size of the mbox before the append (8), bytes
  *          of the plan (8; 0: none), their CRC-32C (4), message id (16), hash of the
- *          recipient (8), zeros (8), CRC-32C of these 60 bytes (4)
- *      64  256 slots of 32 bytes, a ring of copies that were appended: message id (16),
- *          hash of the recipient (8), number (4, counts up), CRC-32C of these 28 (4)
- *   12288  the plan: every byte that is to be appended, as it will stand in the mbox
+ *          recipient (8), number of the next slot (4), zeros (4), CRC-32C of these 60
+ *          bytes (4)
+ *      64  8192 slots of 32 bytes, a ring of copies that were appended: message id (16),
+ *          hash of the recipient (8), number (4, counts up), CRC-32C of these 28 (4).
+ *          What was never written is a hole of the file
+ *  266240  the plan: every byte that is to be appended, as it will stand in the mbox
  *
  * An append is: write the plan, then the header, sync; append the plan to the mbox, sync
  * the mbox; fill a slot, clear the header, cut the plan off. So whatever a crash leaves,
@@ -22,19 +24,20 @@
  * synced, so nothing of it was appended.
  *
  * What a slot says keeps a retry from appending a second copy after a crash between
- * an append and its record in the queue. Slots are not synced for themselves: killing
- * processes loses none; a power failure may lose the last one where its header is
- * lost too.
+ * an append and its record in the queue. Its retry comes a second later, and behind what
+ * was due before it: some hundred deliveries a second into one mbox, so there are slots
+ * for many seconds. Slots are not synced for themselves: killing processes loses none; a
+ * power failure may lose the last one where its header is lost too.
  */
 #ifndef WAYBILL_MAILBOX_MBOX_JOURNAL_H
 #define WAYBILL_MAILBOX_MBOX_JOURNAL_H
 
 #include "mailbox_private.h"
 
-#define MBOX_JOURNAL_SLOTS 256
+#define MBOX_JOURNAL_SLOTS 8192u
 #define MBOX_JOURNAL_SLOT_BYTES 32
 #define MBOX_JOURNAL_HEADER_BYTES 64
-#define MBOX_JOURNAL_PLAN_OFFSET 12288
+#define MBOX_JOURNAL_PLAN_OFFSET 266240
 
 struct mbox_plan {
 	uint64_t old_bytes;  /* of the mbox */
@@ -48,11 +51,11 @@ struct mbox_journal {
 	bool fresh;          /* nothing stood in it: its name may not be durable */
 	struct mbox_plan plan;
 	uint32_t next;       /* number of the next slot */
-	struct maildir_copy copies[MBOX_JOURNAL_SLOTS]; /* all zero: none */
+	bool noted;          /* the plan's copy has its slot already */
 };
 
 /*
- * Opens the journal of the mbox `name`, makes it when missing, reads header and slots.
+ * Opens the journal of the mbox `name`, makes it when missing, reads its header.
  * One that is not ours (a link, another owner, writable by others) is replaced. 0 or a
  * negative errno; closed by mbox_journal_close in any case.
  */
@@ -72,7 +75,8 @@ enum mbox_found {
  */
 int mbox_journal_settle(struct mbox_journal *j, int mbox, enum mbox_found *found_out);
 
-bool mbox_journal_has(const struct mbox_journal *j, const struct maildir_copy *copy);
+/* Whether the copy has a slot: 1, 0 or a negative errno. */
+int mbox_journal_find(const struct mbox_journal *j, const struct maildir_copy *copy);
 
 /* The descriptor that a plan is to be written to, at its offset already; a negative errno. */
 int mbox_journal_begin(struct mbox_journal *j);

@@ -181,6 +181,21 @@ def test_kill_under_load_leaves_no_torn_message_and_no_second_copy(box_server, w
     arrived(s, mark)
 
 
+def test_mail_that_flows_on_after_a_kill_makes_no_retry_forget_its_copy(box_server):
+    """Hundreds of others are appended before what was in hand is tried again; it was appended already."""
+    s = box_server()
+    loads = []
+    for _ in range(3):
+        with Load(s, threads=4) as load:
+            until(lambda: load.count() >= 40, "load flows", 30)
+            s.kill_role("delivery")
+            target = load.count() + 600
+            until(lambda: load.count() >= target, "load flows again", 60)
+        loads.append(load)
+    for load in loads:
+        account(s, load)
+
+
 def test_kill_beside_a_program_that_rewrites_the_file(box_server):
     """What that program took or rewrote between the crash and the next delivery is never cut."""
     s = box_server()
@@ -312,8 +327,8 @@ def test_a_limit_on_the_size_of_files_is_a_full_disk(server, kind):
     s.reconfigure(sections={**FAST, "domain": {"mailboxes": f'"{kind}:{s.dir}/mail/{{user}}"'}})
     s.start()
     role = s.roles("delivery")
-    resource.prlimit(role[0], resource.RLIMIT_FSIZE, (50000, 50000))
-    s.deliver(message(token(), (b"y" * 76 + b"\r\n") * 1000)).is_(250)
+    resource.prlimit(role[0], resource.RLIMIT_FSIZE, (400000, 400000))
+    s.deliver(message(token(), (b"y" * 76 + b"\r\n") * 6000)).is_(250)
     s.wait_log(r"ev=deferred .*452 4\.3\.1 .*File too large.*key=mailbox-disk-full")
     mark = token()
     s.deliver(message(mark), ["bob@example.org"]).is_(250)
