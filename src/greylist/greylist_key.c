@@ -18,7 +18,8 @@ static struct span keep(struct buf *text, struct span bytes)
 static struct span keep_network(struct buf *text, const struct netblock *network)
 {
 	size_t from = text->len;
-	netblock_write(text, network);
+	netaddr_write(text, &network->addr);
+	buf_addf(text, "/%u", network->prefix_bits);
 	return span_of(text->ptr + from, text->len - from);
 }
 

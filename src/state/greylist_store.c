@@ -153,7 +153,8 @@ void greylist_store_add(void *batch, const struct greylist_row *row)
 	uint8_t text[GREYLIST_NETWORK_BYTES_MAX];
 	struct buf network;
 	buf_init_over(&network, text, sizeof(text));
-	netblock_write(&network, &row->entry.network);
+	netaddr_write(&network, &row->entry.network.addr);
+	buf_addf(&network, "/%u", row->entry.network.prefix_bits);
 	wire_put_span(out, row->entry.origin);
 	wire_put_span(out, row->entry.sender);
 	wire_put_span(out, row->entry.recipient);
