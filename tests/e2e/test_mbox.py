@@ -87,7 +87,7 @@ def test_s_nail_lists_what_is_there(box_server):
         done.stdout, done.stderr)
 
 
-def on_terminal(args, seconds=20):
+def on_terminal(args):
     """Runs a program that wants a terminal, until it ends; what it wrote there is shown when the test fails."""
     master, slave = pty.openpty()
     written = []
@@ -95,7 +95,7 @@ def on_terminal(args, seconds=20):
                           start_new_session=True) as program:
         os.close(slave)
         try:
-            until(lambda: drain(master, written) or program.poll() is not None, f"{args[0]} ends", seconds)
+            until(lambda: drain(master, written) or program.poll() is not None, f"{args[0]} ends", 20)
         finally:
             program.kill()
             os.close(master)
@@ -302,7 +302,7 @@ def test_a_full_disk_leaves_the_mbox_as_it_was(box_server, tmp_path):
                                            capture_output=True, check=False).returncode != 0:
         pytest.skip("needs the right to mount a small file system")
     try:
-        s = box_server(domain={"mailboxes": f'"mbox:{folder}/{{user}}"'}, mailbox={"disk-reserve": "0"})
+        s = box_server(domain={"mailboxes": f'"mbox:{folder}/{{user}}"'})
         path = str(folder / "alice")
         first, second = token(), token()
         s.deliver(message(first)).is_(250)
