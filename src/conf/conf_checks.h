@@ -61,7 +61,8 @@ struct conf_names {
 struct conf_listed {
 	struct conf_networks clients;
 	struct conf_names helos, senders, recipients;
-	uint32_t clients_line, helos_line, senders_line, recipients_line;
+	struct span file; /* with more, or empty */
+	uint32_t clients_line, helos_line, senders_line, recipients_line, file_line;
 };
 
 /* Whose rates are limited; the titles of the sections rate. */
