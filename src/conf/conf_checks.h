@@ -101,7 +101,10 @@ struct conf_checks {
 	} harvest;
 	struct {
 		bool defer_locked; /* else the queue waits for the lock */
-		uint32_t locked_line;
+		uint64_t full_max_ms;        /* longer full: 552; 0: always 452 */
+		uint64_t disk_reserve_bytes;
+		bool forward_moved;          /* else the sender is told the new address */
+		uint32_t locked_line, full_line, disk_line, moved_line;
 	} mailbox;
 };
 

@@ -32,12 +32,26 @@ struct policy_verdict check_mailbox(const struct policy_context *context, const 
 {
 	static const char *const words[POLICY_MAILBOX_COUNT] = { [POLICY_MAILBOX_NOT_KNOWN] = "was not looked at",
 		[POLICY_MAILBOX_READY] = "can take mail", [POLICY_MAILBOX_LOCKED] = "is held by another program",
-		[POLICY_MAILBOX_FULL] = "is full", [POLICY_MAILBOX_BROKEN] = "cannot be looked at" };
+		[POLICY_MAILBOX_FULL] = "is full", [POLICY_MAILBOX_FULL_LONG] = "has been full for a long time",
+		[POLICY_MAILBOX_TOO_SMALL] = "has a quota that is smaller than the message",
+		[POLICY_MAILBOX_DISK_FULL] = "lies on a disk without room", [POLICY_MAILBOX_BROKEN] = "cannot be looked at" };
 	(void)stage;
 	policy_because(context, "the mailbox %s", words[input->facts.mailbox]);
-	if (input->facts.mailbox == POLICY_MAILBOX_FULL)
+	switch (input->facts.mailbox) {
+	case POLICY_MAILBOX_FULL:
 		return policy_refuse(REPLY_MAILBOX_FULL, 0);
-	if (input->facts.mailbox == POLICY_MAILBOX_LOCKED && context->checks->mailbox.defer_locked)
-		return policy_refuse(REPLY_MAILBOX_LOCKED, context->checks->mailbox.locked_line);
+	case POLICY_MAILBOX_FULL_LONG:
+		return policy_refuse(REPLY_MAILBOX_FULL_LONG, context->checks->mailbox.full_line);
+	case POLICY_MAILBOX_TOO_SMALL:
+		return policy_refuse(REPLY_MAILBOX_TOO_SMALL, 0);
+	case POLICY_MAILBOX_DISK_FULL:
+		return policy_refuse(REPLY_MAILBOX_DISK_FULL, context->checks->mailbox.disk_line);
+	case POLICY_MAILBOX_LOCKED:
+		if (context->checks->mailbox.defer_locked)
+			return policy_refuse(REPLY_MAILBOX_LOCKED, context->checks->mailbox.locked_line);
+		break;
+	default:
+		break;
+	}
 	return policy_pass();
 }

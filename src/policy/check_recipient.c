@@ -22,6 +22,14 @@ static struct policy_verdict closed(const struct policy_context *context, const 
 	static const char *const words[] = { [DIRECTORY_OPEN] = "open", [DIRECTORY_DISABLED] = "switched off for now",
 		[DIRECTORY_GONE] = "switched off for good", [DIRECTORY_MOVED] = "somewhere else now" };
 	policy_because(context, " is a user whose mailbox is %s", words[match->state]);
+	if (match->state == DIRECTORY_MOVED && context->checks->mailbox.forward_moved) {
+		policy_because(context, ", and mail is passed on");
+		verdict = policy_pass();
+		verdict.key = REPLY_RCPT_MOVED_OK;
+		verdict.line = context->checks->mailbox.moved_line;
+	}
+	if (match->state == DIRECTORY_MOVED && !context->checks->mailbox.forward_moved)
+		verdict.line = context->checks->mailbox.moved_line;
 	verdict.moved_to = match->moved_to;
 	return verdict;
 }

@@ -87,7 +87,7 @@ def test_s_nail_lists_what_is_there(box_server):
         done.stdout, done.stderr)
 
 
-def on_terminal(args):
+def on_terminal(args, seconds=20):
     """Runs a program that wants a terminal, until it ends; what it wrote there is shown when the test fails."""
     master, slave = pty.openpty()
     written = []
@@ -95,7 +95,7 @@ def on_terminal(args):
                           start_new_session=True) as program:
         os.close(slave)
         try:
-            until(lambda: drain(master, written) or program.poll() is not None, f"{args[0]} ends", 20)
+            until(lambda: drain(master, written) or program.poll() is not None, f"{args[0]} ends", seconds)
         finally:
             program.kill()
             os.close(master)
