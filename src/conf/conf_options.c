@@ -136,9 +136,9 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"recipients who do not exist is told to come back later, whoever it asks for, until its budget has "
 		"recovered; postmaster can be reached all the time." },
 	[CONF_SECTION_MAILBOX] = { "mailbox", NULL,
-		"The check whether a mailbox here can take the message: one that is full (Maildir++ quota, `mbox { quota }`, the "
-		"system's quota, the disk), or would be with the declared size, is answered 452; a message that is larger than "
-		"the whole quota 552." },
+		"The check whether a mailbox here can take the message: one that is full (Maildir++ quota, `mbox { quota }`, "
+		"the system's quota, the disk), or would be with the declared size, is answered 452; a message that is larger "
+		"than the whole quota 552." },
 	[CONF_SECTION_QUEUE] = { "queue", NULL, "How mail is kept and when it is tried again." },
 	[CONF_SECTION_BOUNCE] = { "bounce", NULL, "What senders are told about mail that is late or fails." },
 	[CONF_SECTION_MBOX] = { "mbox", NULL,
@@ -454,9 +454,9 @@ const struct conf_option conf_options[] = {
 	  .reason = "Locks are held for moments, and the queue here comes back sooner than most senders." },
 	{ CHECK(MAILBOX, mailbox.full_max_ms), CHECK_LINE(mailbox.full_line), .name = "full-too-long",
 	  .type = CONF_TYPE_DURATION, .max = 3650 * DAY, .fallback = "\"30d\"",
-	  .text = "How long a mailbox may be full before its senders are told that waiting does not help (552 5.2.2 in place "
-	          "of 452 4.2.2), at RCPT and for mail that was accepted before; 0s: never. Full is one without room for 4 "
-	          "KiB, and the time counts from the empty file that is made then: `waybill-full` in a Maildir, "
+	  .text = "How long a mailbox may be full before its senders are told that waiting does not help (552 5.2.2 in "
+	          "place of 452 4.2.2), at RCPT and for mail that was accepted before; 0s: never. Full is one without room for "
+	          "4 KiB, and the time counts from the empty file that is made then: `waybill-full` in a Maildir, "
 	          "`.NAME.waybill-full` beside an mbox.",
 	  .reason = "Nobody reads a mailbox that was full for weeks." },
 	{ CHECK(MAILBOX, mailbox.disk_reserve_bytes), CHECK_LINE(mailbox.disk_line), .name = "disk-reserve",

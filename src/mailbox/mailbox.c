@@ -74,8 +74,9 @@ bool mailbox_fail(struct mailbox_result *result, const struct mailbox_place *pla
 bool mailbox_fail_full(struct mailbox_result *result, const struct mailbox_place *place, enum mailbox_room room,
 	const char *what)
 {
-	static const enum mailbox_outcome outcomes[] = { [MAILBOX_ROOM_YES] = MAILBOX_FULL, [MAILBOX_ROOM_NO] = MAILBOX_FULL,
-		[MAILBOX_ROOM_NO_LONG] = MAILBOX_FULL_LONG, [MAILBOX_ROOM_NEVER] = MAILBOX_TOO_SMALL };
+	static const enum mailbox_outcome outcomes[] = { [MAILBOX_ROOM_YES] = MAILBOX_FULL,
+		[MAILBOX_ROOM_NO] = MAILBOX_FULL, [MAILBOX_ROOM_NO_LONG] = MAILBOX_FULL_LONG,
+		[MAILBOX_ROOM_NEVER] = MAILBOX_TOO_SMALL };
 	static const char *const words[] = { [MAILBOX_ROOM_YES] = "full", [MAILBOX_ROOM_NO] = "full",
 		[MAILBOX_ROOM_NO_LONG] = "full for a long time",
 		[MAILBOX_ROOM_NEVER] = "the message is larger than its quota" };

@@ -19,7 +19,8 @@ const char *mailbox_state_name(enum mailbox_state state)
 {
 	static const char *const names[] = { [MAILBOX_STATE_OK] = "ok", [MAILBOX_STATE_LOCKED] = "locked",
 		[MAILBOX_STATE_FULL] = "full", [MAILBOX_STATE_FULL_LONG] = "full-long",
-		[MAILBOX_STATE_TOO_SMALL] = "too-small", [MAILBOX_STATE_DISK_FULL] = "disk-full", [MAILBOX_STATE_MISSING] = "missing", [MAILBOX_STATE_ERROR] = "error" };
+		[MAILBOX_STATE_TOO_SMALL] = "too-small", [MAILBOX_STATE_DISK_FULL] = "disk-full",
+		[MAILBOX_STATE_MISSING] = "missing", [MAILBOX_STATE_ERROR] = "error" };
 	return names[state];
 }
 

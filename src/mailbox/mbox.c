@@ -272,7 +272,8 @@ void mbox_deliver(const struct mailbox_delivery *delivery, const struct mbox_con
 {
 	char name[NAME_MAX + 1];
 	struct mailbox_place folder;
-	struct append a = { .delivery = delivery, .result = result_out, .lock = { .folder = -1, .fd = -1 }, .journal = { .fd = -1 } };
+	struct append a = { .delivery = delivery, .result = result_out, .lock = { .folder = -1, .fd = -1 },
+		.journal = { .fd = -1 } };
 	*result_out = (struct mailbox_result){ .outcome = MAILBOX_IO_ERROR };
 	int error = mailbox_place_split(&delivery->place, &folder, name);
 	if (error < 0) {
