@@ -302,7 +302,7 @@ def test_a_full_disk_leaves_the_mbox_as_it_was(box_server, tmp_path):
                                            capture_output=True, check=False).returncode != 0:
         pytest.skip("needs the right to mount a small file system")
     try:
-        s = box_server(domain={"mailboxes": f'"mbox:{folder}/{{user}}"'})
+        s = box_server(domain={"mailboxes": f'"mbox:{folder}/{{user}}"'}, mailbox={"disk-reserve": "0"})
         path = str(folder / "alice")
         first, second = token(), token()
         s.deliver(message(first)).is_(250)
