@@ -1,6 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Mail for domains that are not ours is carried for those whom we trust (RFC 5321 section 3.6.2). */
+/*
+ * Mail for domains that are not ours is carried for those whom we trust (RFC 5321 section
+ * 3.6.2). A domain of ours may be kept by another server, which trusts us as we do it: what
+ * a stranger sends to a%elsewhere@there, it might carry to elsewhere in our name, so such
+ * names are passed on only where a list of users has them.
+ */
 #include "policy_check.h"
+
+/* Whether a local part is one of the old ways to write a path: a%host, host!a, "a@host". */
+static bool names_a_host(struct span local)
+{
+	return span_find(local, '%') < local.len || span_find(local, '!') < local.len
+		|| span_find(local, '@') < local.len;
+}
+
+static struct policy_verdict ours(const struct policy_context *context, const struct policy_input *input)
+{
+	struct directory_address address = input->address;
+	struct span domain = address.domain.len > 0 ? address.domain : context->hostname;
+	const struct policy_route *kept = policy_relay_find(context, domain);
+	if (!input->trusted && kept != NULL && kept->open && names_a_host(address.local)) {
+		policy_because_quoted(context, address.local);
+		policy_because(context, " may mean another host to the server of %.*s, and the client is not trusted",
+			SPAN_FMT(domain));
+		return policy_refuse(REPLY_RELAY_DENIED, 0);
+	}
+	policy_because(context, "%.*s is a domain here", SPAN_FMT(domain));
+	return policy_pass();
+}
 
 struct policy_verdict check_relay(const struct policy_context *context, const struct policy_input *input,
 	enum smtp_stage stage)
@@ -22,10 +49,8 @@ struct policy_verdict check_relay(const struct policy_context *context, const st
 		policy_because_directory(context);
 		return policy_refuse(REPLY_DIRECTORY_UNAVAILABLE, 0);
 	}
-	if (kind == DIRECTORY_UNKNOWN) {
-		policy_because(context, "%.*s is a domain here", SPAN_FMT(domain.len > 0 ? domain : context->hostname));
-		return policy_pass();
-	}
+	if (kind == DIRECTORY_UNKNOWN)
+		return ours(context, input);
 	/* An address literal names no domain that a route could be for. */
 	bool literal = domain.ptr[0] == '[';
 	bool routed = !literal && policy_route_find(context, domain) != NULL;
