@@ -17,6 +17,7 @@ from harness.conf import write
 from harness.deadline import until
 from harness.lmtp import lmtp_client, lmtp_server
 from harness.server import message, sanitized, token
+from harness.small_disk import small_disk
 from test_mbox import on_terminal
 from test_relay_remotes import FROM, log_of, wait_for
 
@@ -263,12 +264,7 @@ def test_full_for_too_long(server, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_full_disk(server, tmp_path, kind):
     """452 4.3.1: at RCPT with less room than the message and the reserve need, at delivery when nothing is left."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=900k", "tmpfs", str(disk)],
-                                           capture_output=True, check=False).returncode != 0:
-        pytest.skip("needs the right to mount a small file system")
-    try:
+    with small_disk(tmp_path / "disk", "900k") as disk:
         s = lmtp_server(server, {"queue": {"retry": '{"1s"}'}, "mailbox": {"disk-reserve": "200KiB"},
                                  'reason "system-full"': {"retry": '{"1s"}'},
                                  "domain": {"mailboxes": f'"{kind}:{disk}/{{user}}"'}})
@@ -290,8 +286,6 @@ def test_a_full_disk(server, tmp_path, kind):
         assert s.tool("queue", "retry", "--all").returncode == 0
         wait_for(s, "delivered", identity)
         s.stop()
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=False)
 
 
 SHIM = r"""
