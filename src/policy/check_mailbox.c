@@ -16,6 +16,15 @@ bool policy_mailbox_of(const struct policy_context *context, const struct policy
 	    || policy_relay_find(context, address.domain) != NULL)
 		return false;
 	struct directory_match match = directory_lookup(context->directory, address);
+	/* An alias of one mailbox is as that is. */
+	if (match.kind == DIRECTORY_ALIAS && match.target_count == 1 && !match.fallback && !match.catch_all) {
+		address = match.targets[0];
+		if (address.domain.len == 0)
+			address.domain = match.domain;
+		if (policy_relay_find(context, address.domain) != NULL)
+			return false;
+		match = directory_lookup(context->directory, address);
+	}
 	*user_out = match.user;
 	*domain_out = match.domain;
 	return match.kind == DIRECTORY_USER && match.state == DIRECTORY_OPEN && !match.fallback;
