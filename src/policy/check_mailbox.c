@@ -6,6 +6,7 @@
  * postmaster's to mend and no reason to refuse; accepted mail waits for it.
  */
 #include "policy_check.h"
+#include "policy_srs.h"
 
 bool policy_mailbox_of(const struct policy_context *context, const struct policy_input *input, struct span *user_out,
 	struct span *domain_out)
@@ -13,7 +14,8 @@ bool policy_mailbox_of(const struct policy_context *context, const struct policy
 	struct directory_address address;
 	uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
 	if (context->directory == NULL || !policy_address(input->recipient, domain_text, &address)
-	    || policy_relay_find(context, address.domain) != NULL)
+	    || policy_relay_find(context, address.domain) != NULL
+	    || policy_return_find(context, address, NULL) != POLICY_RETURN_NONE)
 		return false;
 	struct directory_match match = directory_lookup(context->directory, address);
 	/* An alias of one mailbox is as that is. */
