@@ -124,7 +124,7 @@ def test_beyond_the_budget_whole_sessions_are_the_same_for_every_kind(guarded):
     until(lambda: s.log()[since:].count("ev=disconnected") >= len(sessions), "all have left")
     words = re.findall(r" verb=RCPT address=.* (code=.*)", s.log()[since:])
     assert len(set(words)) == 1 and "key=too-many-unknown" in words[0], set(words)
-    assert len(words) == 4 * len(sessions)
+    assert len(words) == 5 * len(sessions)
 
 
 def test_beyond_the_budget_nobody_is_cut_off_sooner(guarded):
