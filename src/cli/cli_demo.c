@@ -62,6 +62,7 @@ static const char conf_text[] =
 	"sender-domain { full-name = yes  only-for = {\"127.0.0.3\"} }\n"
 	"rate \"client\" { connections = 30  messages = 20  per = \"1m\"  only-for = {\"127.0.0.3\"} }\n"
 	"harvest       { unknown = 5  per = \"1m\"  only-for = {\"127.0.0.3\"} }\n"
+	"greylist      { delay = \"10s\"  only-for = {\"127.0.0.3\"} }\n"
 	"\n"
 	"# The demo's little internet. Any other domain is looked up in the DNS.\n";
 static const char users_text[] =
@@ -180,6 +181,7 @@ static void banner(const struct demo *d, const struct conf *conf)
 	buf_fini(&world);
 	printf("Try:\n");
 	printf("  swaks -s %.*s -t alice@example.org\n", SPAN_FMT(smtp));
+	printf("  swaks -s %.*s --local-interface 127.0.0.3 -t alice@example.org   (450 for 10 s)\n", SPAN_FMT(smtp));
 	printf("  printf 'VRFY alice\\r\\nQUIT\\r\\n' | nc %.*s %.*s\n", SPAN_FMT(span_to(smtp, colon)),
 		SPAN_FMT(span_from(smtp, colon + 1)));
 	printf("  build/waybill send --wait you@greylist.test -c %s/waybill.conf\n", d->dir);

@@ -24,6 +24,7 @@ enum conf_check {
 	CONF_CHECK_RELAY,
 	CONF_CHECK_HARVEST,
 	CONF_CHECK_RECIPIENT,
+	CONF_CHECK_GREYLIST,
 	CONF_CHECK_MAILBOX,
 	CONF_CHECK_COUNT
 };
@@ -99,6 +100,16 @@ struct conf_checks {
 		uint64_t per_ms;
 		uint32_t unknown_line;
 	} harvest;
+	struct {
+		uint64_t delay_ms; /* 0: there is no greylisting */
+		uint32_t delay_line;
+		uint64_t return_ms;
+		uint64_t keep_ms;
+		uint64_t known_after; /* 0: never */
+		uint64_t entries_max;
+		struct conf_names exempt;
+		uint32_t exempt_line;
+	} greylist;
 	struct {
 		bool defer_locked; /* else the queue waits for the lock */
 		uint32_t locked_line;

@@ -136,6 +136,12 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"recipients who do not exist is told to come back later, whoever it asks for, until its budget has "
 		"recovered; postmaster can be reached all the time. All networks of an IPv6 /48 together have ten times that "
 		"budget, those of a /32 a hundred times." },
+	[CONF_SECTION_GREYLIST] = { "greylist", NULL,
+		"The check that a sender comes back (RFC 6647): one that was never seen is told to try again later, which "
+		"most programs that send junk do not. Its domain, where SPF says that the client may use it, or else its "
+		"network (IPv4 /24, IPv6 /64) counts with its address and the recipient, so a pool of servers is one sender. "
+		"It is off unless `delay` is set, since it makes all first mail of strangers late: it is for those to decide "
+		"who wait for that mail." },
 	[CONF_SECTION_MAILBOX] = { "mailbox", NULL,
 		"The check whether a mailbox here can take the message: one that is full (Maildir++ quota), or would be with "
 		"the declared size, is answered 452." },
@@ -383,9 +389,9 @@ const struct conf_option conf_options[] = {
 	  .reason = "It ends loops that the check for repeated names cannot see." },
 
 	{ CHECK(CHECKS, order), .name = "order", .type = CONF_TYPE_CHOICES,
-	  .choices = "allow deny early-talk helo sender-domain rate relay harvest recipient mailbox",
+	  .choices = "allow deny early-talk helo sender-domain rate relay harvest recipient greylist mailbox",
 	  .fallback = "{\"allow\", \"deny\", \"early-talk\", \"helo\", \"sender-domain\", \"rate\", \"relay\", "
-	              "\"harvest\", \"recipient\", \"mailbox\"}",
+	              "\"harvest\", \"recipient\", \"greylist\", \"mailbox\"}",
 	  .text = "The checks in the order in which they are asked at each stage of a session (connect, HELO, MAIL, RCPT); "
 	          "one that is left out is not asked.",
 	  .reason = "relay (this server is no open relay) and recipient (somebody is there) hold for everybody and "
@@ -447,6 +453,34 @@ const struct conf_option conf_options[] = {
 	  .reason = "It recovers evenly, so a network that stopped guessing is soon answered again." },
 	{ ONLY_FOR(HARVEST) },
 
+	{ CHECK(GREYLIST, greylist.delay_ms), CHECK_LINE(greylist.delay_line), .name = "delay",
+	  .type = CONF_TYPE_DURATION, .max = 1 * DAY, .fallback = "0s", .example = "5m",
+	  .text = "How long a sender that was never seen has to wait; it is told the seconds. 0s: nobody waits.",
+	  .reason = "Most servers come back after 5 to 15 minutes, so a longer wait costs more than it seems." },
+	{ CHECK(GREYLIST, greylist.return_ms), .name = "return-within", .type = CONF_TYPE_DURATION, .min = 1 * SECOND,
+	  .max = 30 * DAY, .fallback = "2d",
+	  .text = "A sender that does not come back within this time after its first attempt is a new one again.",
+	  .reason = "Servers try for days, but seldom wait longer than hours between two attempts." },
+	{ CHECK(GREYLIST, greylist.keep_ms), .name = "remember", .type = CONF_TYPE_DURATION, .min = 1 * MINUTE,
+	  .max = 400 * DAY, .fallback = "35d",
+	  .text = "How long a sender that came back, or is known, is remembered after it was last seen.",
+	  .reason = "Mail that comes once a month should not be late each time." },
+	{ CHECK(GREYLIST, greylist.known_after), .name = "known-after", .type = CONF_TYPE_INTEGER, .max = 1000,
+	  .fallback = "5",
+	  .text = "A domain or network that came back so often, each time at least the delay after the last, is known: "
+	          "none of its mail waits any more. 0: none is ever known.",
+	  .reason = "Greylisting asks whether a server comes back; once that is answered, waiting is of no use." },
+	{ CHECK(GREYLIST, greylist.entries_max), .name = "entries", .type = CONF_TYPE_INTEGER, .min = 100,
+	  .max = 10000000, .fallback = "100000",
+	  .text = "How many senders are remembered, about 300 bytes of memory each. When they are too many, those that "
+	          "hardly come back any more are forgotten; if that is not enough, new ones are let through.",
+	  .reason = "A server of many users sees more senders; see `waybill greylist`." },
+	{ CHECK(GREYLIST, greylist.exempt), CHECK_LINE(greylist.exempt_line), .name = "exempt",
+	  .type = CONF_TYPE_MAILS, .may_be_empty = true, .items_max = CONF_LISTED_MAX, .fallback = "{}",
+	  .example = "{\"abuse@example.org\", \"example.net\"}",
+	  .text = "Recipients, and domains here, whose mail never waits; postmaster's never does.",
+	  .reason = "For who needs mail at once more than less of it." },
+	{ ONLY_FOR(GREYLIST) },
 	{ CHECK(MAILBOX, mailbox.defer_locked), CHECK_LINE(mailbox.locked_line), .name = "defer-locked",
 	  .type = CONF_TYPE_BOOL, .fallback = "no",
 	  .text = "Whether senders are told 450 while another program holds the mailbox; else their mail is accepted, and "

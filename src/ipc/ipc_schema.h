@@ -86,7 +86,8 @@
 	F(u32, command_timeout_ms) F(u32, data_timeout_ms) F(u32, data_rate_bytes_min)
 #define IPC_FIELDS_SETUP_POLICY(F) \
 	F(span, hostname) F(list, trust) F(u8, log_json) F(span, postmaster) \
-	F(u32, alias_members_max) F(u32, alias_depth_max) F(span, checks) /* conf_checks.h */
+	F(u32, alias_members_max) F(u32, alias_depth_max) F(span, checks) /* conf_checks.h */ \
+	F(span, state_folder) F(list, dns_servers) F(span, trust_anchor)
 #define IPC_FIELDS_SETUP_QUEUE(F) \
 	F(span, hostname) F(u8, log_json) F(span, folder) F(u8, paused) F(u64, segment_bytes) \
 	F(span, retry_ms) F(span, delay_after_ms) /* u64 each */ F(u8, failure_copies) F(u64, give_up_ms) \

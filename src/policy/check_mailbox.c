@@ -7,24 +7,18 @@
  */
 #include "policy_check.h"
 
-struct policy_wants policy_wants(const struct policy_context *context, const struct policy_input *input)
+bool policy_mailbox_of(const struct policy_context *context, const struct policy_input *input, struct span *user_out,
+	struct span *domain_out)
 {
-	struct policy_wants wants = { .mailbox = false };
 	struct directory_address address;
 	uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
-	bool asked = false;
-	if (context->checks == NULL || context->directory == NULL || input->at != SMTP_AT_RCPT)
-		return wants;
-	for (size_t i = 0; i < context->checks->order.count; i++)
-		asked |= context->checks->order.items[i] == CONF_CHECK_MAILBOX;
-	if (!asked || !policy_address(input->recipient, domain_text, &address)
+	if (context->directory == NULL || !policy_address(input->recipient, domain_text, &address)
 	    || policy_relay_find(context, address.domain) != NULL)
-		return wants;
+		return false;
 	struct directory_match match = directory_lookup(context->directory, address);
-	wants.mailbox = match.kind == DIRECTORY_USER && match.state == DIRECTORY_OPEN && !match.fallback;
-	wants.user = match.user;
-	wants.domain = match.domain;
-	return wants;
+	*user_out = match.user;
+	*domain_out = match.domain;
+	return match.kind == DIRECTORY_USER && match.state == DIRECTORY_OPEN && !match.fallback;
 }
 
 struct policy_verdict check_mailbox(const struct policy_context *context, const struct policy_input *input,
@@ -33,7 +27,11 @@ struct policy_verdict check_mailbox(const struct policy_context *context, const 
 	static const char *const words[POLICY_MAILBOX_COUNT] = { [POLICY_MAILBOX_NOT_KNOWN] = "was not looked at",
 		[POLICY_MAILBOX_READY] = "can take mail", [POLICY_MAILBOX_LOCKED] = "is held by another program",
 		[POLICY_MAILBOX_FULL] = "is full", [POLICY_MAILBOX_BROKEN] = "cannot be looked at" };
+	struct span user, domain;
 	(void)stage;
+	if ((input->facts.known & POLICY_FACT(POLICY_FACT_MAILBOX)) == 0
+	    && policy_mailbox_of(context, input, &user, &domain))
+		return policy_needs(POLICY_FACT_MAILBOX);
 	policy_because(context, "the mailbox %s", words[input->facts.mailbox]);
 	if (input->facts.mailbox == POLICY_MAILBOX_FULL)
 		return policy_refuse(REPLY_MAILBOX_FULL, 0);

@@ -149,6 +149,9 @@ static uint64_t cost(const struct limit *limit, const struct policy_input *input
 void settle_rate(struct policy_state *state, const struct policy_context *context,
 	const struct policy_input *input, const struct policy_step *step, const struct policy_verdict *verdict)
 {
+	/* Who is refused for coming too often does not come later still for trying. */
+	if (step->verdict.opinion == POLICY_REFUSE)
+		return;
 	for (unsigned i = 0; i < CONF_RATE_OF_COUNT * CONF_RATE_WHAT_COUNT; i++) {
 		struct limit limit = { .of = (enum conf_rate_of)(i / CONF_RATE_WHAT_COUNT),
 			.what = (enum conf_rate_what)(i % CONF_RATE_WHAT_COUNT) };

@@ -23,8 +23,10 @@ static const struct policy_check checks[CONF_CHECK_COUNT] = {
 		.settle = settle_harvest },
 	[CONF_CHECK_RECIPIENT] = { .name = "recipient", .stages = SMTP_STAGE(SMTP_AT_RCPT), .everybody = true,
 		.ask = check_recipient },
+	[CONF_CHECK_GREYLIST] = { .name = "greylist", .stages = SMTP_STAGE(SMTP_AT_RCPT), .active = active_greylist,
+		.facts = POLICY_FACT(POLICY_FACT_SPF), .ask = check_greylist, .settle = settle_greylist },
 	[CONF_CHECK_MAILBOX] = { .name = "mailbox", .stages = SMTP_STAGE(SMTP_AT_RCPT), .everybody = true,
-		.ask = check_mailbox },
+		.facts = POLICY_FACT(POLICY_FACT_MAILBOX), .ask = check_mailbox },
 };
 
 /* What a client is told at each stage when nothing is against it. */
@@ -94,6 +96,28 @@ uint8_t policy_stages_at_once(const struct policy_context *context)
 	return (uint8_t)(stages & ~SMTP_STAGE(SMTP_AT_RCPT));
 }
 
+bool policy_check_active(const struct conf_checks *settings, enum conf_check check)
+{
+	const struct policy_context context = { .checks = settings };
+	bool listed = false;
+	for (size_t i = 0; i < settings->order.count; i++)
+		listed |= settings->order.items[i] == check;
+	return listed && policy_check_stages(&context, check) != 0;
+}
+
+unsigned policy_facts_wanted(const struct conf_checks *settings)
+{
+	unsigned facts = 0;
+	for (unsigned check = 0; check < CONF_CHECK_COUNT; check++)
+		facts |= policy_check_active(settings, (enum conf_check)check) ? checks[check].facts : 0;
+	return facts;
+}
+
+bool policy_asks_dns(const struct conf_checks *settings)
+{
+	return (policy_facts_wanted(settings) & POLICY_FACT(POLICY_FACT_SPF)) != 0;
+}
+
 /* One question on its way through the checks. */
 struct asking {
 	const struct policy_context *context;
@@ -141,7 +165,7 @@ static bool concerns(struct asking *a, enum conf_check check, enum smtp_stage st
 	return false;
 }
 
-/* False when a check refuses; it is the trail's last step then. */
+/* False when a check refuses, or cannot say yet; it is the trail's last step then. */
 static bool stage_passes(struct asking *a, enum smtp_stage stage)
 {
 	const struct conf_order *order = &a->context->checks->order;
@@ -153,7 +177,7 @@ static bool stage_passes(struct asking *a, enum smtp_stage stage)
 		struct policy_step *step = step_begin(a, check, stage);
 		struct policy_verdict verdict = checks[check].ask(a->context, a->input, stage);
 		step_end(a, step, &verdict);
-		if (verdict.opinion == POLICY_REFUSE)
+		if (verdict.opinion == POLICY_REFUSE || verdict.opinion == POLICY_NEEDS)
 			return false;
 		a->excused |= verdict.opinion == POLICY_ACCEPT;
 	}
@@ -200,7 +224,7 @@ void policy_settle(struct policy_state *state, const struct policy_context *cont
 		if (step->verdict.opinion == POLICY_SKIP)
 			continue;
 		count(&state->counts[step->check], &step->verdict);
-		if (checks[step->check].settle != NULL && step->verdict.opinion != POLICY_REFUSE)
+		if (checks[step->check].settle != NULL)
 			checks[step->check].settle(state, context, input, step, &verdict);
 	}
 }
