@@ -237,8 +237,8 @@ const struct conf_option conf_options[] = {
 	  .reason = "So domains come and go without a change of this file." },
 	{ DOMAIN(catch_all), .name = "catch-all", .type = CONF_TYPE_ADDRESS, .fallback = "\"\"",
 	  .example = "\"alice@example.org\"",
-	  .text = "The address that gets the mail of all who are neither a user nor an alias; empty: it is refused. With it, "
-	          "strangers are not told at RCPT that a mailbox is full: the time to look would tell who has one.",
+	  .text = "The address that gets the mail of all who are neither a user nor an alias; empty: it is refused. "
+	          "With it, strangers are not told at RCPT that a mailbox is full: the time to look would tell who has one.",
 	  .reason = "It gets all the spam that is sent to guessed names as well." },
 	{ DOMAIN(subaddress), .name = "subaddress", .type = CONF_TYPE_SEPARATOR, .fallback = "\"+\"",
 	  .text = "The character behind which a user may add a word of their own: "

@@ -63,6 +63,7 @@ def use_up(server, source="127.0.0.1", count=BUDGET):
         c.cmd("MAIL FROM:<a@b.test>").is_(250)
         for i in range(count):
             c.cmd(f"RCPT TO:<guess{i}@example.org>").is_(550, "5.1.1")
+    server.wait_log(f"address=guess{count - 1}@example.org code=550")
 
 
 @pytest.mark.parametrize("verb", ["VRFY", "EXPN"])
