@@ -5,9 +5,11 @@ Wherever the reply is the same for everybody, names that exist and names that do
 and the times from send to reply are compared (secret_stats.py). The client is secret_client.c. Beside that stand
 controls: comparisons that must find nothing, and others that must find something.
 """
+import contextlib
 import os
 import random
 import re
+import sqlite3
 import string
 import subprocess
 import sys
@@ -39,16 +41,32 @@ domain "example.org" {{
 domain "caught.test" {{
     mailboxes = "maildir:{dir}/mail/{{domain}}/{{user}}"
     users     = "file:{dir}/caught-users"
-    catch-all = "{catcher}@example.org"
+    catch-all = "{catcher}"
 }}
 domain "inner.test" {{
     via       = {{"smtp://127.0.0.1:9"}}
     aliases   = "file:{dir}/aliases"
 }}
+domain "*" {{
+    mailboxes = "maildir:{dir}/mail/{{domain}}/{{user}}"
+    users     = "sqlite:names"
+    domains   = "sqlite:names"
+    catch-all = "{catcher}"
+}}
+sqlite "names" {{
+    file    = "{dir}/names.db"
+    users   = "SELECT name FROM users WHERE name = {{user}} AND domain = {{domain}}"
+    domains = "SELECT name FROM domains WHERE name = {{domain}}"
+    cache   = "0s"
+}}
 harvest {{ unknown = {unknown}  per = "1d" }}
 queue {{ paused = yes }}
 trust = {{"127.0.0.2"}}
 {more}"""
+GREYLIST_FIRST = """\
+greylist { delay = "1d" }
+checks { order = {"relay", "harvest", "greylist", "recipient", "mailbox"} }
+"""
 
 # Who is compared: each a kind of name and the domain, or ""; `before` is said before each command that is timed.
 Case = namedtuple("Case", "title server ways line domain kinds before expect", defaults=((), ""))
@@ -64,12 +82,18 @@ GUARDED = [
          ("alias", "unknown"), (), "450"),
     Case("RCPT beyond the budget, switched off", "guarded", (ONE,), "RCPT TO:<{name}>", "example.org",
          ("disabled", "unknown"), (), "450"),
+    Case("RCPT beyond the budget, in a database", "guarded", (ONE,), "RCPT TO:<{name}>", "asked.test",
+         ("user", "unknown"), (), "450"),
     Case("NOOP behind such a RCPT", "guarded", (ONE,), "NOOP", "", ("user", "unknown"),
          ("RCPT TO:<{name}@example.org>",), "250"),
     Case("DATA behind such a RCPT", "guarded", (ONE,), "DATA", "", ("user", "unknown"),
          ("RCPT TO:<{name}@example.org>",), "5"),
     Case("RCPT where a catch-all takes everybody", "open", (ONE, MANY_WAYS), "RCPT TO:<{name}>", "caught.test",
          ("user", "unknown"), (), "250"),
+    Case("RCPT where a catch-all takes everybody, users in a database", "open", (ONE,), "RCPT TO:<{name}>", "asked.test",
+         ("user", "unknown"), (), "250"),
+    Case("RCPT that is greylisted before it is looked up", "greylist", (ONE,), "RCPT TO:<{name}>", "example.org",
+         ("user", "unknown"), (), "450"),
     Case("RCPT of a domain that is passed on", "open", (ONE,), "RCPT TO:<{name}>", "inner.test",
          ("alias", "unknown"), (), "250"),
 ]
@@ -89,7 +113,7 @@ CONTROLS = [
 class Server(Waybill):
     """One with names of every kind, all drawn from the same random words."""
 
-    def __init__(self, build, folder, unknown, chance, more=""):
+    def __init__(self, build, folder, chance, unknown=1000000, more=""):
         super().__init__(build, folder)
         kinds = ("user", "unknown", "alias", "disabled")
         words = set()
@@ -101,8 +125,14 @@ class Server(Waybill):
         self.put("users", [name for name in self.names["user"]] + [name + ": disabled" for name in self.names["disabled"]])
         self.put("caught-users", self.names["user"])
         self.put("aliases", [f"{name}: {', '.join(self.names['user'][:5])}" for name in self.names["alias"]])
+        with contextlib.closing(sqlite3.connect(os.path.join(self.dir, "names.db"))) as db, db:
+            db.execute("CREATE TABLE domains (name text PRIMARY KEY)")
+            db.execute("INSERT INTO domains VALUES ('asked.test')")
+            db.execute("CREATE TABLE users (name text, domain text, PRIMARY KEY (name, domain))")
+            db.executemany("INSERT INTO users VALUES (?, 'asked.test')", [(name,) for name in self.names["user"]])
+        catcher = self.names["user"][0] + "@example.org"
         with open(self.conf, "w") as f:
-            f.write(CONF.format(dir=self.dir, port=self.port, unknown=unknown, catcher=self.names["user"][0], more=more))
+            f.write(CONF.format(dir=self.dir, port=self.port, unknown=unknown, catcher=catcher, more=more))
 
     def put(self, name, lines):
         with open(os.path.join(self.dir, name), "w") as f:
@@ -199,9 +229,9 @@ def comparisons():
 
 
 def servers(opts, folder, chance):
-    made = {"guarded": Server(opts.build, os.path.join(folder, "guarded"), 1, chance),
-            "open": Server(opts.build, os.path.join(folder, "open"), 1000000, chance)}
-    return made
+    def make(name, **settings):
+        return Server(opts.build, os.path.join(folder, name), chance, **settings)
+    return {"guarded": make("guarded", unknown=1), "open": make("open"), "greylist": make("greylist", more=GREYLIST_FIRST)}
 
 
 def p_text(p):
