@@ -32,6 +32,9 @@ LATE_NS = 3000           # what the self-check adds
 CONF = """\
 hostname = "mx.example.org"
 data     = "{dir}/data"
+trust    = {{"127.0.0.2"}}
+harvest {{ unknown = {unknown}  per = "1d" }}
+queue {{ paused = yes }}
 listen "smtp" {{ address = {{"127.0.0.1:{port}"}} }}
 domain "example.org" {{
     mailboxes = "maildir:{dir}/mail/{{domain}}/{{user}}"
@@ -59,9 +62,6 @@ sqlite "names" {{
     domains = "SELECT name FROM domains WHERE name = {{domain}}"
     cache   = "0s"
 }}
-harvest {{ unknown = {unknown}  per = "1d" }}
-queue {{ paused = yes }}
-trust = {{"127.0.0.2"}}
 {more}"""
 GREYLIST_FIRST = """\
 greylist { delay = "1d" }
