@@ -181,7 +181,8 @@ static void banner(const struct demo *d, const struct conf *conf)
 	buf_fini(&world);
 	printf("Try:\n");
 	printf("  swaks -s %.*s -t alice@example.org\n", SPAN_FMT(smtp));
-	printf("  swaks -s %.*s --local-interface 127.0.0.3 -t alice@example.org   (450 for 10 s)\n", SPAN_FMT(smtp));
+	printf("  swaks -s %.*s --local-interface 127.0.0.3 --helo there.test -f you@there.test -t alice@example.org"
+		"   (450 for 10 s)\n", SPAN_FMT(smtp));
 	printf("  printf 'VRFY alice\\r\\nQUIT\\r\\n' | nc %.*s %.*s\n", SPAN_FMT(span_to(smtp, colon)),
 		SPAN_FMT(span_from(smtp, colon + 1)));
 	printf("  build/waybill send --wait you@greylist.test -c %s/waybill.conf\n", d->dir);

@@ -17,6 +17,7 @@
 #include "file.h"
 #include "mailbox_state.h"
 #include "reply.h"
+#include "users_file.h"
 
 struct asked {
 	const struct conf *conf;
@@ -30,6 +31,7 @@ static int usage(void)
 {
 	fprintf(stderr, "usage: waybill mailbox show ADDRESS\n"
 		"       waybill mailbox disable ADDRESS [--for-good | --moved ADDRESS]\n"
+		"       waybill mailbox forward ADDRESS --to ADDRESSES [--keep]\n"
 		"       waybill mailbox enable ADDRESS   [-c FILE]\n");
 	return CLI_USAGE;
 }
@@ -109,7 +111,7 @@ static int look(const struct asked *a, const struct directory_match *match)
 
 static int say_alias(const struct asked *a, const struct directory_match *match)
 {
-	printf("%s is an alias for", a->text);
+	printf(match->forwards ? "Mail for %s goes to" : "%s is an alias for", a->text);
 	for (size_t i = 0; i < match->target_count; i++) {
 		struct buf text;
 		buf_init(&text, 1024);
@@ -197,6 +199,11 @@ static int show(const struct asked *a)
 
 static int change(const struct asked *a, enum directory_state state, const char *moved_to)
 {
+	const char *problem = users_state_problem(state, span_str(moved_to));
+	if (problem != NULL) {
+		fprintf(stderr, "waybill: %s\n", problem);
+		return CLI_USAGE;
+	}
 	if (!cli_users_filed(a->domain))
 		return CLI_NO;
 	struct cli_users users = cli_users_of(a->conf, a->domain);
@@ -221,11 +228,17 @@ static bool find(struct asked *a, const char *text)
 	return true;
 }
 
-/* disable ADDRESS [--for-good | --moved ADDRESS], as a state; false when the words are wrong. */
+/* disable ADDRESS [--for-good | --moved ADDRESS], forward ADDRESS --to ADDRESSES [--keep], as a state; false when the
+ * words are wrong. */
 static bool state_of(int argc, char **argv, enum directory_state *state_out, const char **moved_to_out)
 {
 	*moved_to_out = "";
 	*state_out = strcmp(argv[1], "enable") == 0 ? DIRECTORY_OPEN : DIRECTORY_DISABLED;
+	if (strcmp(argv[1], "forward") == 0) {
+		*state_out = argc == 6 ? DIRECTORY_COPIED : DIRECTORY_FORWARDED;
+		*moved_to_out = argc > 4 ? argv[4] : "";
+		return argc >= 5 && argc <= 6 && strcmp(argv[3], "--to") == 0 && (argc == 5 || strcmp(argv[5], "--keep") == 0);
+	}
 	if (argc == 3)
 		return true;
 	if (*state_out == DIRECTORY_OPEN)
@@ -244,8 +257,8 @@ int cli_mailbox(int argc, char **argv, const struct cli_options *options)
 	enum directory_state state = DIRECTORY_OPEN;
 	const char *moved_to = "";
 	bool is_show = argc == 3 && strcmp(argv[1], "show") == 0;
-	bool is_change = argc >= 3 && (strcmp(argv[1], "disable") == 0 || strcmp(argv[1], "enable") == 0)
-		&& state_of(argc, argv, &state, &moved_to);
+	bool is_change = argc >= 3 && (strcmp(argv[1], "disable") == 0 || strcmp(argv[1], "enable") == 0
+		|| strcmp(argv[1], "forward") == 0) && state_of(argc, argv, &state, &moved_to);
 	if (!is_show && !is_change)
 		return usage();
 	struct asked a = { .conf = cli_conf_load(options->conf_path) };

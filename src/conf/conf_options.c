@@ -221,9 +221,10 @@ const struct conf_option conf_options[] = {
 	{ DOMAIN(users), .line_offset = offsetof(struct conf_domain, users_line), .name = "users",
 	  .type = CONF_TYPE_TABLE, .along = "mailboxes", .example = "\"file:/etc/waybill/users\"",
 	  .text = "Who has a mailbox. A file lists the names and is read again when it changes; behind a name and a colon "
-	          "may stand `disabled`, `gone` or `moved=ADDRESS` (`waybill mailbox` writes it). `sqlite:`, `pgsql:` and "
-	          "`ldap:` name a section of that kind. `system:` means the accounts of this system, root and those from "
-	          "uid 1000 on. A domain that is passed on may do without, and then takes mail for everybody.",
+	          "may stand `disabled`, `gone`, `moved=ADDRESS`, `forward=ADDRESSES` (mail goes there and is not kept) or "
+	          "`copy-to=ADDRESSES` (it is kept as well); `waybill mailbox` writes it. `sqlite:`, `pgsql:` and `ldap:` "
+	          "name a section of that kind. `system:` means the accounts of this system, root and those from uid "
+	          "1000 on. A domain that is passed on may do without, and then takes mail for everybody.",
 	  .reason = "With it, mail to anybody else is refused at RCPT, so that no bounce is needed later." },
 	{ DOMAIN(aliases), .line_offset = offsetof(struct conf_domain, aliases_line), .name = "aliases",
 	  .type = CONF_TYPE_TABLE, .fallback = "\"\"", .example = "\"file:/etc/waybill/aliases\"",
@@ -294,7 +295,7 @@ const struct conf_option conf_options[] = {
 	  .reason = "The server's account must be able to read it, and to look into its folder." },
 	{ DOMAINS_QUERY(SQLITE, SQL, "\"SELECT name FROM domains WHERE name = {domain}\"") },
 	{ USERS_QUERY(SQLITE, SQL, "\"SELECT name FROM users WHERE name = {user} AND domain = {domain}\"",
-		" A second column may say how the mailbox is, as in a users file: disabled, gone or moved=ADDRESS.") },
+		" A second column may say how the mailbox is, or where its mail goes, as in a users file.") },
 	{ ALIASES_QUERY(SQLITE, SQL, "\"SELECT target FROM aliases WHERE address = {address}\"", "row") },
 	{ TIMEOUT(SQLITE) },
 	{ CACHE(SQLITE) },
@@ -307,7 +308,7 @@ const struct conf_option conf_options[] = {
 	{ PASSWORD_FILE(PGSQL) },
 	{ DOMAINS_QUERY(PGSQL, SQL, "\"SELECT name FROM domains WHERE name = {domain}\"") },
 	{ USERS_QUERY(PGSQL, SQL, "\"SELECT name FROM users WHERE name = {user} AND domain = {domain}\"",
-		" A second column may say how the mailbox is, as in a users file: disabled, gone or moved=ADDRESS.") },
+		" A second column may say how the mailbox is, or where its mail goes, as in a users file.") },
 	{ ALIASES_QUERY(PGSQL, SQL, "\"SELECT target FROM aliases WHERE address = {address}\"", "row") },
 	{ CONNECTIONS(PGSQL) },
 	{ TIMEOUT(PGSQL) },
@@ -328,7 +329,7 @@ const struct conf_option conf_options[] = {
 	{ DOMAINS_QUERY(LDAP, SEARCH, "\"ou=domains,dc=example,dc=org??sub?(associatedDomain={domain})\"") },
 	{ USERS_QUERY(LDAP, SEARCH, "\"ou=people,dc=example,dc=org??sub?(mail={address})\"",
 		" It is written as BASE?ATTRIBUTE?SCOPE?FILTER (scope: sub unless written); the attribute may say how the "
-		"mailbox is, as in a users file: disabled, gone or moved=ADDRESS.") },
+		"mailbox is, or where its mail goes, as in a users file.") },
 	{ ALIASES_QUERY(LDAP, SEARCH, "\"ou=people,dc=example,dc=org?mailForward?sub?(mail={address})\"",
 		"value of the attribute") },
 	{ CONNECTIONS(LDAP) },

@@ -11,7 +11,8 @@ enum reply_key policy_closed_key(enum directory_state state)
 {
 	static const enum reply_key keys[] = { [DIRECTORY_OPEN] = REPLY_RCPT_OK,
 		[DIRECTORY_DISABLED] = REPLY_MAILBOX_DISABLED, [DIRECTORY_GONE] = REPLY_MAILBOX_DISABLED_FOR_GOOD,
-		[DIRECTORY_MOVED] = REPLY_MAILBOX_MOVED };
+		[DIRECTORY_MOVED] = REPLY_MAILBOX_MOVED, [DIRECTORY_FORWARDED] = REPLY_RCPT_OK,
+		[DIRECTORY_COPIED] = REPLY_RCPT_OK };
 	return keys[state];
 }
 
@@ -20,7 +21,8 @@ static struct policy_verdict closed(const struct policy_context *context, const 
 {
 	struct policy_verdict verdict = policy_refuse(policy_closed_key(match->state), 0);
 	static const char *const words[] = { [DIRECTORY_OPEN] = "open", [DIRECTORY_DISABLED] = "switched off for now",
-		[DIRECTORY_GONE] = "switched off for good", [DIRECTORY_MOVED] = "somewhere else now" };
+		[DIRECTORY_GONE] = "switched off for good", [DIRECTORY_MOVED] = "somewhere else now",
+		[DIRECTORY_FORWARDED] = "not used", [DIRECTORY_COPIED] = "open" };
 	policy_because(context, " is a user whose mailbox is %s", words[match->state]);
 	verdict.moved_to = match->moved_to;
 	return verdict;
@@ -36,7 +38,8 @@ struct policy_verdict check_recipient(const struct policy_context *context, cons
 	if (match.kind == DIRECTORY_USER && match.state != DIRECTORY_OPEN)
 		return closed(context, &match);
 	if (match.kind == DIRECTORY_USER || match.kind == DIRECTORY_ALIAS) {
-		policy_because(context, " is %s", match.kind == DIRECTORY_USER ? "a user" : "an alias");
+		policy_because(context, " is %s", match.kind == DIRECTORY_USER ? "a user"
+			: match.forwards ? "a user whose mail is forwarded" : "an alias");
 		return policy_pass();
 	}
 	if (policy_is_postmaster(input)) {
