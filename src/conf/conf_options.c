@@ -391,7 +391,7 @@ const struct conf_option conf_options[] = {
 	  .reason = "It ends loops that the check for repeated names cannot see." },
 
 	{ CHECK(CHECKS, order), .name = "order", .type = CONF_TYPE_CHOICES,
-	  .choices = "allow deny early-talk helo sender-domain relay harvest rate recipient greylist mailbox",
+	  .choices = "allow deny early-talk helo sender-domain rate relay harvest recipient greylist mailbox",
 	  .fallback = "{\"allow\", \"deny\", \"early-talk\", \"helo\", \"sender-domain\", \"relay\", \"harvest\", "
 	              "\"rate\", \"recipient\", \"greylist\", \"mailbox\"}",
 	  .text = "The checks in the order in which they are asked at each stage of a session (connect, HELO, MAIL, RCPT); "
