@@ -36,7 +36,7 @@ static const char conf_text[] =
 	"postmaster = \"alice@example.org\"\n"
 	"\n"
 	"# Clients from here are trusted: they may ask VRFY and EXPN. All others are strangers.\n"
-	"trust = {\"127.0.0.2\"}\n"
+	"trust = {\"127.0.0.2\", \"127.0.0.5\"}\n"
 	"\n"
 	"listen \"smtp\" {\n"
 	"    address = {\"127.0.0.1:%2$u\"}\n"
@@ -63,6 +63,9 @@ static const char conf_text[] =
 	"rate \"client\" { connections = 30  messages = 20  per = \"1m\"  only-for = {\"127.0.0.3\"} }\n"
 	"harvest       { unknown = 5  per = \"1m\"  only-for = {\"127.0.0.3\"} }\n"
 	"greylist      { delay = \"10s\"  only-for = {\"127.0.0.3\"} }\n"
+	"\n"
+	"# Three recipients within an hour are many for the trusted 127.0.0.5.\n"
+	"brake { recipients = 3  times = 2  learn = \"0s\"  except = {\"127.0.0.2\"} }\n"
 	"\n"
 	"# The demo's little internet. Any other domain is looked up in the DNS.\n";
 static const char users_text[] =
@@ -171,7 +174,7 @@ static void banner(const struct demo *d, const struct conf *conf)
 	printf("waybill " WAYBILL_VERSION " demo in %s  (everything it keeps is below that folder)\n", d->dir);
 	printf("  SMTP          %.*s    strangers; from 127.0.0.2: trusted\n", SPAN_FMT(smtp));
 	printf("                from 127.0.0.3: strangers that have to pass every check, with small limits;\n"
-		"                from 127.0.0.4: denied\n");
+		"                from 127.0.0.4: denied; from 127.0.0.5: trusted, with a brake that is soon reached\n");
 	printf("  mailboxes     alice@example.org, bob@example.org, team@example.org (both)\n");
 	printf("                they are Maildirs below %s/mail/example.org\n", d->dir);
 	printf("                disabled@, full@, gone@, moved@example.org take no mail, each for its reason\n");

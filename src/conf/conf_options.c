@@ -131,6 +131,11 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"IPv4 address or an IPv6 /64), `network` (IPv4 /24, IPv6 /56), `sender` (an address) or `recipient` (a mailbox "
 		"here). Each may use all that a setting allows at once; it is there again after the time of `per`, evenly. Who "
 		"uses more is put off until there is enough. Without these sections nothing of the kind is limited." },
+	[CONF_SECTION_BRAKE] = { "brake", NULL,
+		"The brake for those whom you trust: a host of a network in `trust`, or an account, that suddenly sends to "
+		"many more recipients than ever is told to come back later (450 4.7.1), what it sent and is still queued is "
+		"held, and the postmaster gets a message that says who, how much, since when, and what to do. What is usual "
+		"is learned: the busiest hour of the days before. Hosts are IPv4 addresses and IPv6 /64 networks." },
 	[CONF_SECTION_HARVEST] = { "harvest", NULL,
 		"The check against guessing who has a mailbox. A client's network (IPv4 /24, IPv6 /64) that names too many "
 		"recipients who do not exist is told to come back later, whoever it asks for, until its budget has "
@@ -391,9 +396,9 @@ const struct conf_option conf_options[] = {
 	  .reason = "It ends loops that the check for repeated names cannot see." },
 
 	{ CHECK(CHECKS, order), .name = "order", .type = CONF_TYPE_CHOICES,
-	  .choices = "allow deny early-talk helo sender-domain rate relay harvest recipient greylist mailbox",
-	  .fallback = "{\"allow\", \"deny\", \"early-talk\", \"helo\", \"sender-domain\", \"relay\", \"harvest\", "
-	              "\"rate\", \"recipient\", \"greylist\", \"mailbox\"}",
+	  .choices = "allow deny early-talk helo sender-domain rate relay brake harvest recipient greylist mailbox",
+	  .fallback = "{\"allow\", \"deny\", \"early-talk\", \"helo\", \"sender-domain\", \"relay\", \"brake\", "
+	              "\"harvest\", \"rate\", \"recipient\", \"greylist\", \"mailbox\"}",
 	  .text = "The checks in the order in which they are asked at each stage of a session (connect, HELO, MAIL, RCPT); "
 	          "one that is left out is not asked.",
 	  .reason = "relay (this server is no open relay) and recipient (somebody is there) hold for everybody and "
@@ -444,6 +449,26 @@ const struct conf_option conf_options[] = {
 	  .reason = "A short one evens out, a long one allows bursts." },
 	{ .section = CONF_SECTION_RATE, .offset = offsetof(struct conf_rate, only_for), .name = "only-for",
 	  ONLY_FOR_REST },
+
+	{ CHECK(BRAKE, brake.active), CHECK_LINE(brake.active_line), .name = "active", .type = CONF_TYPE_BOOL,
+	  .fallback = "yes", .text = "no switches it off.",
+	  .reason = "A stolen password or a broken program sends thousands before anybody looks." },
+	{ CHECK(BRAKE, brake.recipients), CHECK_LINE(brake.recipients_line), .name = "recipients",
+	  .type = CONF_TYPE_INTEGER, .min = 1, .max = 10000000, .fallback = "500",
+	  .text = "How many recipients within an hour are never too many, whatever is usual.",
+	  .reason = "Who writes to a few people a day may write to a whole club." },
+	{ CHECK(BRAKE, brake.times), .name = "times", .type = CONF_TYPE_INTEGER, .min = 1, .max = 1000, .fallback = "5",
+	  .text = "How many times as many as in the busiest hour of the days before are allowed.",
+	  .reason = "Business grows, but not five times within an hour." },
+	{ CHECK(BRAKE, brake.hold_ms), .name = "hold", .type = CONF_TYPE_DURATION, .min = 1 * MINUTE, .max = 30 * DAY,
+	  .fallback = "1d", .text = "How long nothing more is taken, unless `waybill brake release` says otherwise before.",
+	  .reason = "Somebody reads the postmaster's mail within a day. Held mail stays held until somebody releases it." },
+	{ CHECK(BRAKE, brake.learn_ms), .name = "learn", .type = CONF_TYPE_DURATION, .max = 30 * DAY, .fallback = "1d",
+	  .text = "How long after the first start nobody is stopped, and what is usual is learned.",
+	  .reason = "A new server meets busy clients on its first day." },
+	{ CHECK(BRAKE, brake.except), .name = "except", .type = CONF_TYPE_NETWORKS, .may_be_empty = true, .fallback = "{}",
+	  .example = "{\"192.0.2.25\"}", .text = "Hosts that are never stopped.",
+	  .reason = "The server of a mailing list sends as much as its lists have members." },
 
 	{ CHECK(HARVEST, harvest.unknown_max), CHECK_LINE(harvest.unknown_line), .name = "unknown",
 	  .type = CONF_TYPE_INTEGER, .min = 1, .max = 1000000, .fallback = "100",

@@ -48,7 +48,8 @@ struct policy_input {
 	struct netaddr client; /* family 0: a program of this host, by a UNIX socket */
 	struct netaddr server; /* the address that it connected to; family 0: not known */
 	bool trusted;
-	bool lmtp;             /* a server of ours that hands over: it has met the stranger, not we */
+	struct span account;   /* that it has authenticated as, or empty */
+	bool encrypted, lmtp;  /* LMTP: a server of ours that hands over: it has met the stranger, not we */
 	bool talked_first;     /* before it was greeted */
 	struct span helo;
 	struct span sender;    /* empty for <> */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two of the questions that policy answers: who is this name, and where does its mail go? */
+#include "brake_tell.h"
 #include "lookups.h"
 
 static void say_verified(const struct policy_context *context, const struct channel_message *message,
@@ -83,6 +84,10 @@ bool answers_console(void *arg, const struct channel_message *message)
 		return checks_answer(peer, message);
 	case IPC_CHECKS_ASK:
 		return checks_counts(peer->owner, message);
+	case IPC_BRAKES_ASK:
+		return brake_list(peer->owner, message);
+	case IPC_BRAKE_RELEASE_ASK:
+		return brake_release(peer->owner, message);
 	default:
 		return false;
 	}
