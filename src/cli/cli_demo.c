@@ -23,6 +23,7 @@ struct demo {
 	const char *dir;           /* as the user wrote it */
 	char path[PATH_MAX];       /* absolute */
 	char conf_path[PATH_MAX + 16];
+	char locked_path[PATH_MAX + 72];
 	unsigned port;
 	bool port_given;
 };
@@ -47,6 +48,13 @@ static const char conf_text[] =
 	"    users     = \"file:%1$s/users\"\n"
 	"    aliases   = \"file:%1$s/aliases\"\n"
 	"}\n"
+	"\n"
+	"# A domain whose mailboxes are one file each. The demo holds a lock of locked's, as a mail program would.\n"
+	"domain \"mbox.example.org\" {\n"
+	"    mailboxes = \"mbox:%1$s/mail/mbox.example.org/{user}\"\n"
+	"    users     = \"file:%1$s/users-mbox\"\n"
+	"}\n"
+	"mailbox { defer-locked = yes }\n"
 	"\n"
 	"# Times are short here, so that a retry and a bounce can be watched.\n"
 	"queue {\n"
@@ -78,9 +86,14 @@ static const char users_text[] =
 	"moved: moved=moved@example.com\n"
 	"# Its quota is used up: the first line of mail/example.org/full/maildirsize.\n"
 	"full\n";
+static const char mbox_users_text[] =
+	"# Users of mbox.example.org\n"
+	"locked\n"
+	"free\n";
 static const char aliases_text[] =
 	"# name: targets\n"
 	"team: alice, bob\n"
+	"locked: locked@mbox.example.org\n"
 	"postmaster: alice\n";
 
 static int usage(FILE *out, int code)
@@ -122,6 +135,18 @@ static int write_full_mailbox(const struct demo *d)
 	return error < 0 ? error : write_new(path, SPAN("1000S\n1000 1\n"));
 }
 
+/* An mbox to be locked, and the users beside it. */
+static int write_mboxes(struct demo *d)
+{
+	char path[PATH_MAX + 64];
+	snprintf(path, sizeof(path), "%s/mail/mbox.example.org", d->path);
+	int error = file_make_folders(path, 0700);
+	snprintf(d->locked_path, sizeof(d->locked_path), "%s/locked", path);
+	error = error < 0 ? error : write_new(d->locked_path, SPAN(""));
+	snprintf(path, sizeof(path), "%s/users-mbox", d->path);
+	return error < 0 ? error : write_new(path, span_str(mbox_users_text));
+}
+
 static int write_files(struct demo *d)
 {
 	char path[PATH_MAX + 16];
@@ -142,6 +167,7 @@ static int write_files(struct demo *d)
 	snprintf(path, sizeof(path), "%s/aliases", d->path);
 	error = error < 0 ? error : write_new(path, span_str(aliases_text));
 	error = error < 0 ? error : write_full_mailbox(d);
+	error = error < 0 ? error : write_mboxes(d);
 	return error < 0 ? complain(d->path, error) : CLI_DONE;
 }
 
@@ -177,7 +203,7 @@ static void banner(const struct demo *d, const struct conf *conf)
 		"                from 127.0.0.4: denied; from 127.0.0.5: trusted, with a brake that is soon reached\n");
 	printf("  mailboxes     alice@example.org, bob@example.org, team@example.org (both)\n");
 	printf("                they are Maildirs below %s/mail/example.org\n", d->dir);
-	printf("                disabled@, full@, gone@, moved@example.org take no mail, each for its reason\n");
+	printf("                disabled@, full@, locked@, gone@, moved@example.org take no mail, each for its reason\n");
 	printf("  the world     from a trusted client:\n");
 	demo_world_describe(&world);
 	fwrite(world.ptr, 1, world.len, stdout);
@@ -224,9 +250,9 @@ static int become_server(const struct demo *d)
 }
 
 /* The routes in the file say where the world is; it lies above the first listener's port. */
-static void start_world(const struct conf *conf)
+static void start_world(const struct demo *d, const struct conf *conf)
 {
-	int error = demo_world_start(conf->listens[0].addresses.items[0].port);
+	int error = demo_world_start(conf->listens[0].addresses.items[0].port, d->locked_path);
 	if (error < 0)
 		printf("Note: the demo's little internet cannot start: %s\n", strerror(-error));
 	fflush(stdout);
@@ -277,7 +303,7 @@ int cli_demo(int argc, char **argv)
 	if (code == CLI_DONE)
 		banner(&d, conf);
 	if (code == CLI_DONE)
-		start_world(conf);
+		start_world(&d, conf);
 	conf_free(conf);
 	return code == CLI_DONE ? become_server(&d) : code;
 }

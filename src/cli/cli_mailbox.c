@@ -61,7 +61,8 @@ static int say_closed(const struct asked *a, const struct directory_match *match
 static struct mbox_rules rules_of(const struct conf *conf)
 {
 	struct mbox_rules rules = { .lock_count = conf->mbox.locks.count, .timeout_ms = conf->mbox.lock_timeout_ms,
-		.stale_ms = conf->mbox.stale_lock_ms, .pids = conf->mbox.lock_pids };
+		.stale_ms = conf->mbox.stale_lock_ms, .pids = conf->mbox.lock_pids,
+		.quota_bytes = conf->mbox.quota_bytes };
 	for (size_t i = 0; i < rules.lock_count && i < MBOX_LOCK_KIND_COUNT; i++)
 		rules.locks[i] = (enum mbox_lock_kind)conf->mbox.locks.items[i];
 	return rules;
@@ -74,6 +75,9 @@ static int say_state(const struct asked *a, enum mailbox_state state, struct spa
 		[MAILBOX_STATE_MISSING] = "can take mail now; the first message makes its mailbox",
 		[MAILBOX_STATE_LOCKED] = "cannot take mail right now: another program has locked the mailbox",
 		[MAILBOX_STATE_FULL] = "cannot take mail now: the mailbox is full",
+		[MAILBOX_STATE_FULL_LONG] = "cannot take mail: the mailbox has been full for a long time",
+		[MAILBOX_STATE_TOO_SMALL] = "cannot take this message",
+		[MAILBOX_STATE_DISK_FULL] = "cannot take mail now: the disk that its mailbox lies on is full",
 		[MAILBOX_STATE_ERROR] = "cannot take mail: the mailbox cannot be looked at, or is not what it should be",
 	};
 	enum reply_key key;
@@ -82,8 +86,10 @@ static int say_state(const struct asked *a, enum mailbox_state state, struct spa
 	if (name == NULL || !reply_find(span_str(name), &key))
 		return CLI_DONE;
 	print_reply(key);
-	if (state == MAILBOX_STATE_FULL)
-		printf("The owner has to delete mail, or you raise the quota in its file maildirsize.\n");
+	if (state == MAILBOX_STATE_FULL || state == MAILBOX_STATE_FULL_LONG)
+		printf("The owner has to delete mail, or you raise the quota: %s.\n",
+			mailbox_template_kind(a->domain->mailboxes) == MAILBOX_MBOX ? "mbox { quota } in the configuration"
+			: "the first line of its file maildirsize");
 	if (state == MAILBOX_STATE_ERROR)
 		printf("Look at its owner and rights, and run this as the account of the server.\n");
 	return CLI_NO;
@@ -96,7 +102,8 @@ static int look(const struct asked *a, const struct directory_match *match)
 	struct buf path;
 	buf_init(&path, MAILBOX_PATH_BYTES_MAX);
 	struct mailbox_question q = { .kind = mailbox_template_kind(a->domain->mailboxes), .place = { .base_fd = -1 },
-		.now_ms = clock_unix_ms(), .mbox = &mbox };
+		.now_ms = clock_unix_ms(), .full_max_ms = a->conf->checks.mailbox.full_max_ms,
+		.disk_reserve_bytes = a->conf->checks.mailbox.disk_reserve_bytes, .only_look = true, .mbox = &mbox };
 	struct mailbox_owner owner = { match->user, match->domain };
 	int code = CLI_NO;
 	if (mailbox_template_expand(a->domain->mailboxes, owner, &path, &q.place.base_len) == MAILBOX_TEMPLATE_OK) {

@@ -129,8 +129,9 @@ struct conf_checks {
 		uint32_t exempt_line;
 	} greylist;
 	struct {
-		bool defer_locked; /* else the queue waits for the lock */
-		uint32_t locked_line;
+		bool defer_locked, forward_moved; /* else the queue waits for the lock; the sender is told the address */
+		uint64_t full_max_ms, disk_reserve_bytes; /* longer full: 552; 0: always 452 */
+		uint32_t locked_line, full_line, disk_line, moved_line;
 	} mailbox;
 };
 

@@ -148,8 +148,9 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"It is off unless `delay` is set, since it makes all first mail of strangers late: it is for those to decide "
 		"who wait for that mail." },
 	[CONF_SECTION_MAILBOX] = { "mailbox", NULL,
-		"The check whether a mailbox here can take the message: one that is full (Maildir++ quota), or would be with "
-		"the declared size, is answered 452." },
+		"The check whether a mailbox here can take the message: one that is full (Maildir++ quota, `mbox { quota }`, "
+		"the system's quota, the disk), or would be with the declared size, is answered 452; a message that is larger "
+		"than the whole quota 552." },
 	[CONF_SECTION_QUEUE] = { "queue", NULL, "How mail is kept and when it is tried again." },
 	[CONF_SECTION_BOUNCE] = { "bounce", NULL, "What senders are told about mail that is late or fails." },
 	[CONF_SECTION_MBOX] = { "mbox", NULL,
@@ -513,6 +514,22 @@ const struct conf_option conf_options[] = {
 	  .text = "Whether senders are told 450 while another program holds the mailbox; else their mail is accepted, and "
 	          "waits here.",
 	  .reason = "Locks are held for moments, and the queue here comes back sooner than most senders." },
+	{ CHECK(MAILBOX, mailbox.full_max_ms), CHECK_LINE(mailbox.full_line), .name = "full-too-long",
+	  .type = CONF_TYPE_DURATION, .max = 3650 * DAY, .fallback = "\"30d\"",
+	  .text = "How long a mailbox may be full before its senders are told that waiting does not help (552 5.2.2 in "
+	          "place of 452 4.2.2), at RCPT and for mail that was accepted before; 0s: never. Full is one without room "
+	          "for 4 KiB, and the time counts from the empty file that is made then: `waybill-full` in a Maildir, "
+	          "`.NAME.waybill-full` beside an mbox.",
+	  .reason = "Nobody reads a mailbox that was full for weeks." },
+	{ CHECK(MAILBOX, mailbox.disk_reserve_bytes), CHECK_LINE(mailbox.disk_line), .name = "disk-reserve",
+	  .type = CONF_TYPE_SIZE, .max = 1024 * GIB, .fallback = "16MiB",
+	  .text = "How much room a message leaves on the disk of a mailbox; with less, senders are told 452 4.3.1.",
+	  .reason = "What was accepted already, and other programs, need some as well." },
+	{ CHECK(MAILBOX, mailbox.forward_moved), CHECK_LINE(mailbox.moved_line), .name = "forward-moved",
+	  .type = CONF_TYPE_BOOL, .fallback = "no",
+	  .text = "Whether mail for a user who has another address now (`moved=ADDRESS`) is passed on to it (251 at RCPT); "
+	          "else senders are told the address (551), and mail that was accepted before is returned with it.",
+	  .reason = "Told, senders correct their address books; passed on, nothing is late." },
 
 	{ QUEUE(retry), .name = "retry", .type = CONF_TYPE_DURATIONS, .min = 1 * SECOND, .max = 7 * DAY,
 	  .fallback = "{\"1m\", \"5m\", \"15m\", \"30m\", \"1h\", \"2h\", \"4h\"}",
@@ -570,6 +587,10 @@ const struct conf_option conf_options[] = {
 	  .text = "Whether a NAME.lock is taken away at once when the process that it names has ended: PID:HOST of this "
 	          "host, or a number alone on a file system of this host alone.",
 	  .reason = "Say no where containers lock the same mailboxes: their process numbers mean nothing here." },
+
+	{ MBOX(quota_bytes), .name = "quota", .type = CONF_TYPE_SIZE, .max = 1024 * GIB, .fallback = "0",
+	  .text = "The most bytes of one mailbox file; 0: no limit. Maildirs have a limit each, in their file maildirsize.",
+	  .reason = "One mailbox cannot fill the disk for all." },
 
 	{ DNS(servers), .name = "servers", .type = CONF_TYPE_SERVERS, .may_be_empty = true,
 	  .items_max = CONF_SERVERS_MAX, .fallback = "{}", .example = "{\"192.0.2.1\", \"[2001:db8::1]:5353\"}",

@@ -102,7 +102,8 @@
 #define IPC_FIELDS_RETRY_PLAN(F) F(u16, reason) F(span, retry_ms) F(u64, give_up_ms)
 /* mbox_locks: one byte each, in their order: 0 dot-lock, 1 fcntl, 2 flock */
 #define IPC_FIELDS_SETUP_DELIVERY(F) F(span, hostname) F(u8, log_json) F(u32, deliveries_max) \
-	F(span, mbox_locks) F(u32, mbox_lock_timeout_ms) F(u32, mbox_stale_lock_ms) F(u8, mbox_lock_pids)
+	F(span, mbox_locks) F(u32, mbox_lock_timeout_ms) F(u32, mbox_stale_lock_ms) F(u8, mbox_lock_pids) \
+	F(u64, mbox_quota_bytes) F(u64, full_max_ms) F(u64, disk_reserve_bytes)
 #define IPC_FIELDS_SETUP_RELAY(F) \
 	F(span, hostname) F(u8, log_json) F(list, dns_servers) F(span, trust_anchor) F(list, own_addresses) /* "IP:PORT" */
 #define IPC_FIELDS_SETUP_CONSOLE(F) F(u8, log_json) F(span, version)

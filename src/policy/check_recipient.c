@@ -24,6 +24,14 @@ static struct policy_verdict closed(const struct policy_context *context, const 
 		[DIRECTORY_GONE] = "switched off for good", [DIRECTORY_MOVED] = "somewhere else now",
 		[DIRECTORY_FORWARDED] = "not used", [DIRECTORY_COPIED] = "open" };
 	policy_because(context, " is a user whose mailbox is %s", words[match->state]);
+	if (match->state == DIRECTORY_MOVED && context->checks->mailbox.forward_moved) {
+		policy_because(context, ", and mail is passed on");
+		verdict = policy_pass();
+		verdict.key = REPLY_RCPT_MOVED_OK;
+		verdict.line = context->checks->mailbox.moved_line;
+	}
+	if (match->state == DIRECTORY_MOVED && !context->checks->mailbox.forward_moved)
+		verdict.line = context->checks->mailbox.moved_line;
 	verdict.moved_to = match->moved_to;
 	return verdict;
 }

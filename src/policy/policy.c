@@ -200,8 +200,16 @@ struct policy_verdict policy_ask(const struct policy_context *context, struct po
 	for (enum smtp_stage stage = SMTP_AT_CONNECT; stage < SMTP_STAGE_COUNT; stage++)
 		if ((input->stages & SMTP_STAGE(stage)) != 0 && !stage_passes(&a, stage))
 			return trail->steps[trail->count - 1].verdict;
-	return (struct policy_verdict){ .opinion = POLICY_ACCEPT, .key = welcome[input->at], .stage = input->at,
+	struct policy_verdict verdict = { .opinion = POLICY_ACCEPT, .key = welcome[input->at], .stage = input->at,
 		.check = "" };
+	for (size_t i = 0; i < trail->count; i++) {
+		const struct policy_verdict *each = &trail->steps[i].verdict;
+		if (input->at != SMTP_AT_RCPT || each->opinion != POLICY_CONTINUE || each->moved_to.len == 0)
+			continue;
+		verdict.key = each->key; /* a welcome that names another address */
+		verdict.moved_to = each->moved_to;
+	}
+	return verdict;
 }
 
 static void count(struct policy_counts *counts, const struct policy_verdict *verdict)

@@ -51,7 +51,7 @@ def test_each_line_that_it_prints_shows_what_was_promised(fresh_demo):
 
 @pytest.mark.parametrize("name, words", [
     ("full", "452 4.2.2 Mailbox is full"), ("disabled", "450 4.2.1 Mailbox is switched off for now"),
-    ("gone", "550 5.2.1 Mailbox is switched off"), ("moved", "551 5.1.6 Not here any more; use <moved@example.com>")])
+    ("locked", "450 4.2.0 Mailbox is in use; try again later"), ("gone", "550 5.2.1 Mailbox is switched off"), ("moved", "551 5.1.6 Not here any more; use <moved@example.com>")])
 def test_mailboxes_in_each_state_can_be_tried(demo, name, words):
     assert name + "@" in demo.output()
     with demo.client() as c:

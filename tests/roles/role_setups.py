@@ -154,7 +154,8 @@ class Delivery(Made):
     def setup(self):
         control = self.role.control
         control.send("SETUP_DELIVERY", hostname="mx.example.org", deliveries_max=4, mbox_locks=b"\0\1",
-                     mbox_lock_timeout_ms=1000, mbox_stale_lock_ms=600000, mbox_lock_pids=1)
+                     mbox_lock_timeout_ms=1000, mbox_stale_lock_ms=600000, mbox_lock_pids=1,
+                     mbox_quota_bytes=0, full_max_ms=0, disk_reserve_bytes=0)
         os.makedirs(self.path("mail"))
         control.send("DOMAIN", name="example.org", mailboxes=f"maildir:{self.path('mail')}/{{domain}}/{{user}}")
         control.send("DOMAIN", name="mbox.test", mailboxes=f"mbox:{self.path('mail')}/{{user}}")
