@@ -90,7 +90,7 @@ def test_what_a_mailbox_is_shows_at_rcpt_as_long_as_it_may(guarded):
     """So that the tests below compare kinds that do differ."""
     s = guarded()
     with s.client() as c:
-        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        c.cmd("MAIL FROM:<a@b.test> SIZE=5000").is_(250)
         codes = {kind: c.cmd(f"RCPT TO:<{KINDS[kind]}>").code for kind in (
             "user", "alias", "large list", "disabled", "gone", "moved", "full", "unknown", "quoted", "passed on")}
     assert codes == {"user": 250, "alias": 250, "large list": 250, "disabled": 450, "gone": 550, "moved": 551, "full": 452,
@@ -159,11 +159,11 @@ def test_a_domain_that_is_passed_on_for_everybody_tells_nothing(guarded):
 
 
 def fill(server, user, domain="example.org"):
-    """Makes the mailbox exist, and be full for every message."""
+    """Makes the mailbox exist, and have room for 1000 bytes more."""
     with server.client("127.0.0.2") as c:
         c.begin("a@b.test", f"{user}@{domain}").data(message(token())).is_(250)
     server.settled()
-    write(server.maildir(user, domain) + "/maildirsize", "10S\n1000 1\n")
+    write(server.maildir(user, domain) + "/maildirsize", "100000S\n99000 1\n")
 
 
 def test_where_a_catch_all_takes_everybody_a_mailbox_is_not_even_looked_at(server):
