@@ -27,7 +27,7 @@ struct world {
 	struct directory_answers answers;
 	struct directory_table *table;
 	struct directory_view view;
-	struct policy_list *allow, *deny;
+	struct policy_list *allow, *deny, *exempt;
 	struct policy_route *relays, *routes;
 	struct policy_context context;
 };
@@ -99,11 +99,14 @@ static bool world_open(struct world *w, const char *conf_path)
 	list_routes(w);
 	w->allow = policy_list_new(no_secret);
 	w->deny = policy_list_new(no_secret);
-	if (w->allow == NULL || w->deny == NULL || !policy_list_add(w->allow, &w->conf->checks.allow)
+	w->exempt = policy_list_of_recipients(&w->conf->checks.greylist.exempt, w->conf->checks.greylist.exempt_line,
+		no_secret);
+	if (w->allow == NULL || w->deny == NULL || w->exempt == NULL || !policy_list_add(w->allow, &w->conf->checks.allow)
 	    || !policy_list_add(w->deny, &w->conf->checks.deny))
 		return false;
 	w->context.allow = w->allow;
 	w->context.deny = w->deny;
+	w->context.exempt = w->exempt;
 	w->context.hostname = w->conf->hostname;
 	w->context.checks = &w->conf->checks;
 	w->context.directory = &w->view;
@@ -119,6 +122,7 @@ static void world_close(struct world *w)
 	aliases_includes_fini(&w->includes);
 	policy_list_free(w->allow);
 	policy_list_free(w->deny);
+	policy_list_free(w->exempt);
 	for (size_t i = 0; w->texts != NULL && w->conf != NULL && i < 2 * w->conf->domain_count; i++)
 		buf_fini(&w->texts[i]);
 	free(w->domains);
@@ -153,10 +157,12 @@ json_t *cli_check_offline(const struct cli_check_words *words, const struct cli_
 	unsigned stages = SMTP_STAGE(SMTP_AT_CONNECT) | SMTP_STAGE(SMTP_AT_HELO) | SMTP_STAGE(SMTP_AT_MAIL)
 		| SMTP_STAGE(SMTP_AT_RCPT);
 	struct policy_input input = { .at = SMTP_AT_RCPT, .stages = (uint8_t)stages, .helo = span_str(words->helo),
-		.sender = span_str(words->from), .recipient = span_str(words->rcpt), .size = words->size };
+		.sender = span_str(words->from), .recipient = span_str(words->rcpt), .size = words->size,
+		.account = span_str(words->account), .encrypted = words->tls };
+	input.facts.known = POLICY_FACTS_ALL; /* nobody is asked for them here: none was found */
 	netaddr_parse(span_str(words->client), &input.client);
 	if (world_open(&w, options->conf_path)) {
-		input.trusted = conf_trusts(w.conf, &input.client);
+		input.trusted = conf_trusts(w.conf, &input.client) || input.account.len > 0;
 		answer = ask(&w, &input);
 	}
 	world_close(&w);

@@ -14,7 +14,7 @@
 
 #define ARGS_MAX 256
 
-static const char *const names[] = { "check", "demo", "explain", "mailbox", "queue", "reload", "send", "spool",
+static const char *const names[] = { "brake", "check", "demo", "explain", "mailbox", "queue", "reload", "send", "spool",
 	"status", "trace", "user" };
 
 static int usage(FILE *out, int code)
@@ -27,6 +27,7 @@ static int usage(FILE *out, int code)
 		"  trace ID|ADDRESS|SESSION  what became of it, and why\n"
 		"  user add|remove|list    who has a mailbox\n"
 		"  mailbox show ADDRESS    can it take mail now? also disable and enable\n"
+		"  brake                   who suddenly sends very much and is held back; brake release\n"
 		"  check config            is the configuration right?\n"
 		"  check rcpt ADDRESS ...  what a client would be told, and which check says so\n"
 		"  check list              the checks of clients, and how often each decided what\n"
@@ -122,6 +123,8 @@ static int run(int argc, char **argv, struct cli_options *options)
 		options->conf_path = CLI_CONF_PATH_DEFAULT;
 	if (strcmp(word, "check") == 0)
 		return check(argc, argv, options);
+	if (strcmp(word, "brake") == 0)
+		return cli_brake(argc, argv, options);
 	if (strcmp(word, "queue") == 0)
 		return cli_queue(argc, argv, options);
 	if (strcmp(word, "send") == 0)

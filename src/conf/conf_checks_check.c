@@ -67,6 +67,28 @@ static void idle_check(struct checking *c)
 	}
 }
 
+/* The first line in which a setting of the section stands; 0: none does. */
+static uint32_t section_line(const struct conf *conf, enum conf_section_id section)
+{
+	uint32_t line = 0;
+	for (size_t i = 0; i < conf_option_count; i++)
+		if (conf_options[i].section == section && conf->lines[i] != 0 && (line == 0 || conf->lines[i] < line))
+			line = conf->lines[i];
+	return line;
+}
+
+static void greylist_check(struct checking *c)
+{
+	const struct conf *conf = c->conf;
+	uint64_t delay_ms = conf->checks.greylist.delay_ms;
+	uint32_t line = section_line(conf, CONF_SECTION_GREYLIST);
+	if (delay_ms >= conf->checks.greylist.return_ms)
+		conf_report_add(c->report, CONF_ERROR, line,
+			"greylist: return-within must be longer than delay, or nobody can come back in time");
+	else if (delay_ms == 0 && line != 0 && conf->checks.greylist.delay_line == 0)
+		conf_report_add(c->report, CONF_WARNING, line, "greylist: without delay, this section has no effect");
+}
+
 /* Who has no number of what. */
 static void rates_check(struct checking *c)
 {
@@ -94,5 +116,6 @@ void conf_check_checks(const struct conf *conf, struct conf_report *report)
 		.order_line = conf_line_of(conf, &conf->checks.order) };
 	order_check(&c);
 	idle_check(&c);
+	greylist_check(&c);
 	rates_check(&c);
 }

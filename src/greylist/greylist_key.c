@@ -18,8 +18,7 @@ static struct span keep(struct buf *text, struct span bytes)
 static struct span keep_network(struct buf *text, const struct netblock *network)
 {
 	size_t from = text->len;
-	netaddr_write(text, &network->addr);
-	buf_addf(text, "/%u", network->prefix_bits);
+	netblock_write(text, network);
 	return span_of(text->ptr + from, text->len - from);
 }
 

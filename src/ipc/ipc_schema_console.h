@@ -19,6 +19,11 @@
 	M(CHECKS_ASK, checks_ask) \
 	M(CHECKS, checks) \
 	M(CHECK_COUNTS, check_counts)     /* never sent alone: an item of CHECKS's list */ \
+	M(BRAKES_ASK, brakes_ask) \
+	M(BRAKES, brakes) \
+	M(BRAKE_ONE, brake_one)           /* never sent alone: an item of BRAKES's list */ \
+	M(BRAKE_RELEASE_ASK, brake_release_ask) \
+	M(BRAKE_RELEASED, brake_released) \
 	/* console to queue */ \
 	M(QUEUE_STATUS_ASK, queue_status_ask) \
 	M(QUEUE_STATUS, queue_status) \
@@ -54,6 +59,13 @@
 #define IPC_FIELDS_CHECKS(F) F(list, counts)
 #define IPC_FIELDS_CHECK_COUNTS(F) F(span, name) F(u8, place) F(u8, stages) F(u8, everybody) \
 	F(u64, asked) F(u64, accepted) F(u64, deferred) F(u64, refused)
+
+/* learns_until_ms: nobody is held before; 0: it has learned */
+#define IPC_FIELDS_BRAKES_ASK(F) F(u8, reserved)
+#define IPC_FIELDS_BRAKES(F) F(u8, active) F(u64, learns_until_ms) F(u64, watched) F(list, held)
+#define IPC_FIELDS_BRAKE_ONE(F) F(span, who) F(u64, since_ms) F(u64, until_ms) F(u32, sent) F(u32, usual)
+#define IPC_FIELDS_BRAKE_RELEASE_ASK(F) F(span, who)
+#define IPC_FIELDS_BRAKE_RELEASED(F) F(u8, found)
 
 #define IPC_FIELDS_QUEUE_STATUS_ASK(F) F(u8, reserved)
 /* oldest: none or one encoded ipc_queue_one, of which one recipient that waits is shown; down: the worst of

@@ -19,12 +19,16 @@ static const struct policy_check checks[CONF_CHECK_COUNT] = {
 		.at_once = SMTP_STAGE(SMTP_AT_CONNECT), .ask = check_rate, .settle = settle_rate },
 	[CONF_CHECK_RELAY] = { .name = "relay", .stages = SMTP_STAGE(SMTP_AT_RCPT), .everybody = true,
 		.ask = check_relay },
+	[CONF_CHECK_BRAKE] = { .name = "brake", .stages = SMTP_STAGE(SMTP_AT_RCPT), .trusted = true,
+		.active = active_brake, .ask = check_brake, .settle = settle_brake },
 	[CONF_CHECK_HARVEST] = { .name = "harvest", .stages = SMTP_STAGE(SMTP_AT_RCPT), .ask = check_harvest,
 		.settle = settle_harvest },
 	[CONF_CHECK_RECIPIENT] = { .name = "recipient", .stages = SMTP_STAGE(SMTP_AT_RCPT), .everybody = true,
 		.ask = check_recipient },
+	[CONF_CHECK_GREYLIST] = { .name = "greylist", .stages = SMTP_STAGE(SMTP_AT_RCPT), .active = active_greylist,
+		.facts = POLICY_FACT(POLICY_FACT_SPF), .ask = check_greylist, .settle = settle_greylist },
 	[CONF_CHECK_MAILBOX] = { .name = "mailbox", .stages = SMTP_STAGE(SMTP_AT_RCPT), .everybody = true,
-		.ask = check_mailbox },
+		.facts = POLICY_FACT(POLICY_FACT_MAILBOX), .ask = check_mailbox },
 };
 
 /* What a client is told at each stage when nothing is against it. */
@@ -94,6 +98,28 @@ uint8_t policy_stages_at_once(const struct policy_context *context)
 	return (uint8_t)(stages & ~SMTP_STAGE(SMTP_AT_RCPT));
 }
 
+bool policy_check_active(const struct conf_checks *settings, enum conf_check check)
+{
+	const struct policy_context context = { .checks = settings };
+	bool listed = false;
+	for (size_t i = 0; i < settings->order.count; i++)
+		listed |= settings->order.items[i] == check;
+	return listed && policy_check_stages(&context, check) != 0;
+}
+
+unsigned policy_facts_wanted(const struct conf_checks *settings)
+{
+	unsigned facts = 0;
+	for (unsigned check = 0; check < CONF_CHECK_COUNT; check++)
+		facts |= policy_check_active(settings, (enum conf_check)check) ? checks[check].facts : 0;
+	return facts;
+}
+
+bool policy_asks_dns(const struct conf_checks *settings)
+{
+	return (policy_facts_wanted(settings) & POLICY_FACT(POLICY_FACT_SPF)) != 0;
+}
+
 /* One question on its way through the checks. */
 struct asking {
 	const struct policy_context *context;
@@ -125,14 +151,14 @@ static void step_end(struct asking *a, struct policy_step *step, const struct po
 static bool concerns(struct asking *a, enum conf_check check, enum smtp_stage stage)
 {
 	const struct conf_networks *only_for = &a->context->checks->only_for[check];
-	bool meant = only_for->count == 0;
-	for (size_t i = 0; i < only_for->count && !meant; i++)
-		meant = netblock_contains(&only_for->blocks[i], &a->input->client);
-	if (checks[check].everybody || (meant && !a->excused))
+	bool meant = only_for->count == 0 || conf_networks_contain(only_for, &a->input->client);
+	if (checks[check].trusted ? a->input->trusted : checks[check].everybody || (meant && !a->excused))
 		return true;
 	if (a->context->why != NULL) {
 		struct policy_step *step = step_begin(a, check, stage);
-		policy_because(a->context, "%s", !a->excused ? "it is only for other networks"
+		policy_because(a->context, "%s", checks[check].trusted ? "it watches those who are trusted"
+			: !a->excused ? "it is only for other networks"
+			: a->input->account.len > 0 ? "the client is known by its account"
 			: a->input->trusted ? "the client is trusted"
 			: a->input->client.family == 0 ? "the client is a program of this host"
 			: a->input->lmtp ? "the client hands over by LMTP" : "it was excused above");
@@ -141,7 +167,7 @@ static bool concerns(struct asking *a, enum conf_check check, enum smtp_stage st
 	return false;
 }
 
-/* False when a check refuses; it is the trail's last step then. */
+/* False when a check refuses, or cannot say yet; it is the trail's last step then. */
 static bool stage_passes(struct asking *a, enum smtp_stage stage)
 {
 	const struct conf_order *order = &a->context->checks->order;
@@ -153,7 +179,7 @@ static bool stage_passes(struct asking *a, enum smtp_stage stage)
 		struct policy_step *step = step_begin(a, check, stage);
 		struct policy_verdict verdict = checks[check].ask(a->context, a->input, stage);
 		step_end(a, step, &verdict);
-		if (verdict.opinion == POLICY_REFUSE)
+		if (verdict.opinion == POLICY_REFUSE || verdict.opinion == POLICY_NEEDS)
 			return false;
 		a->excused |= verdict.opinion == POLICY_ACCEPT;
 	}
@@ -164,7 +190,7 @@ struct policy_verdict policy_ask(const struct policy_context *context, struct po
 	struct policy_trail *trail)
 {
 	struct asking a = { .context = context, .input = input, .trail = trail,
-		.excused = input->trusted || input->lmtp || input->client.family == 0 };
+		.excused = input->trusted || input->lmtp || input->client.family == 0 || input->account.len > 0 };
 	input->address_ok = policy_address(input->recipient, input->domain_text, &input->address);
 	trail->count = 0;
 	while (a.first < SMTP_AT_END && (input->stages & SMTP_STAGE(a.first)) == 0)
@@ -174,8 +200,16 @@ struct policy_verdict policy_ask(const struct policy_context *context, struct po
 	for (enum smtp_stage stage = SMTP_AT_CONNECT; stage < SMTP_STAGE_COUNT; stage++)
 		if ((input->stages & SMTP_STAGE(stage)) != 0 && !stage_passes(&a, stage))
 			return trail->steps[trail->count - 1].verdict;
-	return (struct policy_verdict){ .opinion = POLICY_ACCEPT, .key = welcome[input->at], .stage = input->at,
+	struct policy_verdict verdict = { .opinion = POLICY_ACCEPT, .key = welcome[input->at], .stage = input->at,
 		.check = "" };
+	for (size_t i = 0; i < trail->count; i++) {
+		const struct policy_verdict *each = &trail->steps[i].verdict;
+		if (input->at != SMTP_AT_RCPT || each->opinion != POLICY_CONTINUE || each->moved_to.len == 0)
+			continue;
+		verdict.key = each->key; /* a welcome that names another address */
+		verdict.moved_to = each->moved_to;
+	}
+	return verdict;
 }
 
 static void count(struct policy_counts *counts, const struct policy_verdict *verdict)
@@ -200,7 +234,7 @@ void policy_settle(struct policy_state *state, const struct policy_context *cont
 		if (step->verdict.opinion == POLICY_SKIP)
 			continue;
 		count(&state->counts[step->check], &step->verdict);
-		if (checks[step->check].settle != NULL && step->verdict.opinion != POLICY_REFUSE)
+		if (checks[step->check].settle != NULL)
 			checks[step->check].settle(state, context, input, step, &verdict);
 	}
 }

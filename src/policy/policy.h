@@ -34,8 +34,10 @@ struct policy_context {
 	size_t unavailable_count;
 	struct directory_limits expansion;
 	const struct policy_list *allow, *deny;  /* NULL: empty */
+	const struct policy_list *exempt;        /* recipients that are not greylisted; the same */
 	const struct policy_state *state;        /* NULL: nothing is remembered, as after a start */
 	uint64_t now_us;                         /* of any clock that never goes back */
+	uint64_t now_ms;                         /* since 1970; should not go back */
 	struct buf *why;                         /* what each check looked at, in words; NULL: not wanted */
 };
 
@@ -46,14 +48,15 @@ struct policy_input {
 	struct netaddr client; /* family 0: a program of this host, by a UNIX socket */
 	struct netaddr server; /* the address that it connected to; family 0: not known */
 	bool trusted;
-	bool lmtp;             /* a server of ours that hands over: it has met the stranger, not we */
+	struct span account;   /* that it has authenticated as, or empty */
+	bool encrypted, lmtp;  /* LMTP: a server of ours that hands over: it has met the stranger, not we */
 	bool talked_first;     /* before it was greeted */
 	struct span helo;
 	struct span sender;    /* empty for <> */
 	struct span recipient; /* as the client wrote it */
 	uint64_t size;         /* declared bytes, 0: not declared */
 	uint64_t bytes;        /* at END: of the content */
-	struct policy_facts facts;
+	struct policy_facts facts; /* as far as they were looked for */
 	/* Filled by policy_ask before the checks run; spans into `domain_text`. */
 	struct directory_address address;
 	uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
@@ -64,14 +67,16 @@ enum policy_opinion {
 	POLICY_CONTINUE,
 	POLICY_ACCEPT, /* as if it were trusted: only what holds for everybody is asked from here on */
 	POLICY_REFUSE,
+	POLICY_NEEDS,  /* cannot say without a fact; find it, or find that it cannot be found, and ask again */
 	POLICY_SKIP    /* was not asked; only in a trail with words */
 };
 
 struct policy_verdict {
 	enum policy_opinion opinion;
-	enum reply_key key;    /* of REFUSE and, as a whole, of ACCEPT */
+	enum reply_key key;    /* of REFUSE and, as a whole, of ACCEPT; with moved_to of CONTINUE */
+	enum policy_fact fact; /* of NEEDS: one that is not in input->facts.known */
 	uint32_t seconds;
-	struct span moved_to;  /* of REPLY_MAILBOX_MOVED; belongs to the directory */
+	struct span moved_to;  /* of REPLY_MAILBOX_MOVED and REPLY_RCPT_MOVED_OK; belongs to the directory */
 	uint32_t line;         /* of the setting behind it; 0: a default */
 	enum smtp_stage stage; /* at which it was given; all before were passed */
 	const char *check;     /* which check decided; "" when none did */
@@ -93,13 +98,14 @@ struct policy_trail {
 
 /*
  * Asks the checks of every stage in input->stages; the first refusal decides, what none
- * refuses is accepted. The trail lists who was asked, the one that decided last.
+ * refuses is accepted. The trail lists who was asked, the one that decided last. With
+ * POLICY_NEEDS nothing is decided yet.
  */
 struct policy_verdict policy_ask(const struct policy_context *context, struct policy_input *input,
 	struct policy_trail *trail);
 
-/* The facts that are to be gathered before the checks are asked. */
-struct policy_wants policy_wants(const struct policy_context *context, const struct policy_input *input);
+/* Whether a check is in the order and has something to say as configured. */
+bool policy_check_active(const struct conf_checks *checks, enum conf_check check);
 
 /* Records what follows from an answer that was given to a client. */
 void policy_settle(struct policy_state *state, const struct policy_context *context,

@@ -13,8 +13,8 @@
 typedef struct policy_verdict policy_check_fn(const struct policy_context *context,
 	const struct policy_input *input, enum smtp_stage stage);
 
-/* Records what follows from `step`, in which this check was asked and did not refuse. `verdict` is
- * the answer that the client got in the end. */
+/* Records what follows from `step`, in which this check was asked. `verdict` is the answer that the client
+ * got in the end. */
 typedef void policy_settle_fn(struct policy_state *state, const struct policy_context *context,
 	const struct policy_input *input, const struct policy_step *step, const struct policy_verdict *verdict);
 
@@ -25,6 +25,8 @@ struct policy_check {
 	uint8_t (*active)(const struct policy_context *context); /* ... and has, as configured; NULL: at all of them */
 	uint8_t at_once;          /* at which it cannot wait for the first recipient */
 	bool everybody;           /* asks trusted and excused clients too */
+	bool trusted;             /* asks trusted clients, and nobody else */
+	uint8_t facts;            /* what it may need to know, of POLICY_FACT */
 	policy_check_fn *ask;
 	policy_settle_fn *settle; /* or NULL */
 };
@@ -38,6 +40,11 @@ static inline struct policy_verdict policy_pass(void)
 static inline struct policy_verdict policy_refuse(enum reply_key key, uint32_t line)
 {
 	return (struct policy_verdict){ .opinion = POLICY_REFUSE, .key = key, .line = line };
+}
+
+static inline struct policy_verdict policy_needs(enum policy_fact fact)
+{
+	return (struct policy_verdict){ .opinion = POLICY_NEEDS, .fact = fact };
 }
 
 /* The same until `wait_us` have passed. */
@@ -78,9 +85,15 @@ policy_check_fn check_rate;          /* not too much in a short time: 450 4.7.1 
 policy_settle_fn settle_rate;
 uint8_t active_rate(const struct policy_context *context);
 policy_check_fn check_relay;         /* only our domains: 550 5.7.1 */
+policy_check_fn check_brake;         /* no sudden burst of those whom we trust: 450 4.7.1 */
+policy_settle_fn settle_brake;
+uint8_t active_brake(const struct policy_context *context);
 policy_check_fn check_harvest;       /* not too many unknown recipients: 450 4.7.1 */
 policy_settle_fn settle_harvest;
 policy_check_fn check_recipient;     /* somebody is there: 550 5.1.1 */
+policy_check_fn check_greylist;      /* comes back: 450 4.7.1 */
+policy_settle_fn settle_greylist;
+uint8_t active_greylist(const struct policy_context *context);
 policy_check_fn check_mailbox;       /* it can take the message: 452 4.2.2 */
 
 #endif

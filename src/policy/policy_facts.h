@@ -1,33 +1,61 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What checks look at and somebody else has to be asked for: the policy role gathers it
- * before it asks them, so that they stay functions of what they are given. A fact that
- * could not be had is the one that hinders nobody.
+ * What a check would like to know and this process does not: the DNS has to be asked, or
+ * another role, and that takes time. A check that needs such a fact says so (POLICY_NEEDS)
+ * instead of deciding; the caller finds it and asks again, so that checks stay functions
+ * of what they are given, and nobody is asked about a client that is refused anyway. What
+ * cannot be found in time is known as not found, and that hinders nobody.
  */
 #ifndef WAYBILL_POLICY_POLICY_FACTS_H
 #define WAYBILL_POLICY_POLICY_FACTS_H
 
-#include "span.h"
+#include "spf.h"
 
-/* How a recipient's mailbox is; 0: not asked, or no answer. */
+struct conf_checks;
+struct policy_context;
+struct policy_input;
+
+enum policy_fact {
+	POLICY_FACT_SPF,     /* may this client use the sender's domain, or the HELO name of a bounce? */
+	POLICY_FACT_MAILBOX, /* can the recipient's mailbox take a message of the declared size? */
+	POLICY_FACT_COUNT
+};
+
+/* Sets of facts are bits. */
+#define POLICY_FACT(fact) (1u << (fact))
+#define POLICY_FACTS_ALL (POLICY_FACT(POLICY_FACT_COUNT) - 1)
+
+/* Where nothing was found, SPF_TEMPERROR with a reason. */
+struct policy_spf {
+	enum spf_result result;
+	struct span domain, mechanism, reason; /* as in struct spf_verdict */
+};
+
 enum policy_mailbox {
-	POLICY_MAILBOX_NOT_KNOWN,
+	POLICY_MAILBOX_NOT_KNOWN, /* not asked, or no answer */
 	POLICY_MAILBOX_READY,
-	POLICY_MAILBOX_LOCKED, /* another program holds it */
-	POLICY_MAILBOX_FULL,   /* or would be with a message of the declared size */
-	POLICY_MAILBOX_BROKEN, /* the postmaster has to look */
+	POLICY_MAILBOX_LOCKED,    /* another program holds it */
+	POLICY_MAILBOX_FULL,      /* or would be with a message of the declared size */
+	POLICY_MAILBOX_FULL_LONG, /* and it has been so for a long time */
+	POLICY_MAILBOX_TOO_SMALL, /* for the message, whatever is deleted */
+	POLICY_MAILBOX_DISK_FULL, /* not the mailbox, but where it lies */
+	POLICY_MAILBOX_BROKEN,    /* the postmaster has to look */
 	POLICY_MAILBOX_COUNT
 };
 
 struct policy_facts {
+	uint8_t known; /* those that were looked for */
+	struct policy_spf spf;
 	enum policy_mailbox mailbox;
 };
 
-/* Which of them the checks would look at. */
-struct policy_wants {
-	bool mailbox;        /* of ... */
-	struct span user;    /* ... this user; belongs to the directory */
-	struct span domain;
-};
+/* The facts that checks as configured can need: a set of POLICY_FACT; and whether the DNS is asked for one. */
+unsigned policy_facts_wanted(const struct conf_checks *checks);
+bool policy_asks_dns(const struct conf_checks *checks);
+
+/* Whether the recipient has a mailbox of its own here that could take mail, and whose it is; the spans belong to
+ * the directory. */
+bool policy_mailbox_of(const struct policy_context *context, const struct policy_input *input, struct span *user_out,
+	struct span *domain_out);
 
 #endif

@@ -163,6 +163,17 @@ bool policy_list_add(struct policy_list *list, const struct conf_listed *listed)
 		&& add_names(list, POLICY_LISTED_RECIPIENT, &listed->recipients, listed->recipients_line);
 }
 
+struct policy_list *policy_list_of_recipients(const struct conf_names *names, uint32_t line,
+	const uint64_t hash_key[2])
+{
+	struct policy_list *list = policy_list_new(hash_key);
+	const struct conf_listed listed = { .recipients = *names, .recipients_line = line };
+	if (list != NULL && policy_list_add(list, &listed))
+		return list;
+	policy_list_free(list);
+	return NULL;
+}
+
 static const struct {
 	struct span word;
 	bool (*parse)(struct span text, struct buf *out, const char **why_out); /* NULL: a network */

@@ -40,6 +40,10 @@ struct policy_entry {
 struct policy_list *policy_list_new(const uint64_t hash_key[2]);
 void policy_list_free(struct policy_list *list);
 
+/* A list of these recipients alone; `line` is where they stand. NULL: no memory. */
+struct policy_list *policy_list_of_recipients(const struct conf_names *names, uint32_t line,
+	const uint64_t hash_key[2]);
+
 /* Adds what the configuration says. False: no memory, or too many entries. */
 bool policy_list_add(struct policy_list *list, const struct conf_listed *listed);
 

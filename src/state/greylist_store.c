@@ -153,8 +153,7 @@ void greylist_store_add(void *batch, const struct greylist_row *row)
 	uint8_t text[GREYLIST_NETWORK_BYTES_MAX];
 	struct buf network;
 	buf_init_over(&network, text, sizeof(text));
-	netaddr_write(&network, &row->entry.network.addr);
-	buf_addf(&network, "/%u", row->entry.network.prefix_bits);
+	netblock_write(&network, &row->entry.network);
 	wire_put_span(out, row->entry.origin);
 	wire_put_span(out, row->entry.sender);
 	wire_put_span(out, row->entry.recipient);

@@ -125,6 +125,10 @@ static int begin_form(struct state_db *s)
 static enum state_result look(struct state_db *s, bool thorough, struct buf *why)
 {
 	int error;
+	if (sqlite3_db_readonly(s->db, "main") != 0) {
+		buf_addf(why, "%s: it cannot be written", s->path);
+		return fail(s, false, why);
+	}
 	int64_t tables = ask(s, "SELECT count(*) FROM sqlite_master", &error);
 	if (error == SQLITE_OK && tables == 0)
 		error = begin_form(s);

@@ -28,7 +28,9 @@ void checks_rcpt(struct client *c)
 		| SMTP_STAGE(SMTP_AT_RCPT);
 	struct ipc_check_ask say = { .at = SMTP_AT_RCPT, .stages = (uint8_t)stages, .helo = text_of(c->request, "helo"),
 		.sender = text_of(c->request, "from"), .recipient = text_of(c->request, "rcpt"),
-		.size = size > 0 ? (uint64_t)size : 0, .dry = 1 };
+		.account = text_of(c->request, "account"),
+		.encrypted = json_is_true(json_object_get(c->request, "tls")), .size = size > 0 ? (uint64_t)size : 0,
+		.dry = 1 };
 	if (!netaddr_parse(text_of(c->request, "client"), &say.client)) {
 		client_error(c, "the client's address is not understood");
 		return;

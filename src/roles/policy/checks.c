@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* May this client go on? The list of checks is asked, and what follows from the answer is kept. */
+#include "brake_tell.h"
 #include "checked.h"
-#include "clock.h"
-#include "lookups.h"
+#include "policy_role.h"
 
 #define WHY_BYTES_MAX 4096
 
@@ -17,15 +17,6 @@ static struct span reason_of(const struct policy_context *context, struct policy
 	if (trail.count == 0 || why->failed)
 		return (struct span){ NULL, 0 };
 	return span_from(span_to(buf_span(why), last->why_to), last->why_from);
-}
-
-static void say(struct channel *to, uint32_t request, const struct ipc_checked *answer)
-{
-	struct buf *out = channel_answer_begin(to, IPC_CHECKED, request, -1);
-	if (out == NULL)
-		return;
-	ipc_put_checked(out, answer);
-	channel_end(to);
 }
 
 void checks_say_stages(struct policy_role *p, struct channel *to)
@@ -54,6 +45,15 @@ void checks_say_stages(struct policy_role *p, struct channel *to)
 	buf_fini(&text);
 }
 
+static struct policy_input input_of(const struct policy_role *p, const struct ipc_check_ask *ask)
+{
+	bool trusted = (ask->dry != 0 ? generation_trusts(p, &ask->client) : ask->trusted != 0) || ask->account.len > 0;
+	return (struct policy_input){ .at = (enum smtp_stage)ask->at, .stages = ask->stages, .client = ask->client,
+		.server = ask->server, .trusted = trusted, .lmtp = ask->lmtp != 0,
+		.talked_first = ask->talked_first != 0, .helo = ask->helo, .sender = ask->sender, .recipient = ask->recipient,
+		.size = ask->size, .bytes = ask->bytes, .account = ask->account, .encrypted = ask->encrypted != 0 };
+}
+
 static struct ipc_checked answer_of(const struct policy_verdict *verdict)
 {
 	return (struct ipc_checked){ .key = (uint16_t)verdict->key, .seconds = verdict->seconds,
@@ -61,54 +61,55 @@ static struct ipc_checked answer_of(const struct policy_verdict *verdict)
 		.moved_to = verdict->moved_to };
 }
 
-static struct policy_input input_of(const struct policy_role *p, const struct ipc_check_ask *ask)
+static void say(const struct inquirer *to, const struct ipc_checked *answer)
 {
-	bool trusted = ask->dry != 0 ? generation_trusts(p, &ask->client) : ask->trusted != 0;
-	return (struct policy_input){ .at = (enum smtp_stage)ask->at, .stages = ask->stages, .client = ask->client,
-		.server = ask->server, .trusted = trusted, .lmtp = ask->lmtp != 0,
-		.talked_first = ask->talked_first != 0, .helo = ask->helo, .sender = ask->sender, .recipient = ask->recipient,
-		.size = ask->size, .bytes = ask->bytes };
+	struct buf *out = channel_answer_begin(to->peer->channel, IPC_CHECKED, to->request, -1);
+	if (out == NULL)
+		return;
+	ipc_put_checked(out, answer);
+	channel_end(to->peer->channel);
 }
 
-/* What happens when it is asked, with the verdict of each check in words; nothing else does. */
-static void decide_dry(const struct policy_context *context, struct policy_input *input, struct channel *to,
-	uint32_t request)
+/* Whether who asked is still there. */
+static bool is_there(const struct inquirer *from)
 {
-	struct policy_context talkative = *context;
+	return from->peer->channel != NULL && from->peer->incarnation == from->incarnation;
+}
+
+/* Decided: what follows is kept, and the client is told. Without the client, nothing happened. */
+static void decided(const struct inquirer *from, const struct inquiry_answer *a)
+{
+	struct ipc_checked answer = answer_of(a->verdict);
+	struct buf why;
+	if (!is_there(from))
+		return;
+	buf_init(&why, WHY_BYTES_MAX);
+	if (a->verdict->opinion == POLICY_REFUSE)
+		answer.why = reason_of(a->context, a->input, &why);
+	policy_settle(&from->peer->owner->state, a->context, a->input, a->trail);
+	brake_tell(from->peer->owner);
+	say(from, &answer);
+	buf_fini(&why);
+}
+
+/* What would happen, with the verdict of each check in words; nothing else does. */
+static void decided_dry(const struct inquirer *from, const struct inquiry_answer *a)
+{
+	struct policy_context talkative = *a->context;
 	struct policy_trail trail;
 	struct buf why, steps;
+	if (!is_there(from))
+		return;
 	buf_init(&why, WHY_BYTES_MAX);
 	buf_init(&steps, CHANNEL_BODY_BYTES_MAX / 2);
 	talkative.why = &why;
-	struct policy_verdict verdict = policy_ask(&talkative, input, &trail);
+	struct policy_verdict verdict = policy_ask(&talkative, a->input, &trail);
 	struct ipc_checked answer = answer_of(&verdict);
 	checked_steps_put(&steps, &trail, &why);
 	answer.steps = buf_span(&steps);
-	say(to, request, &answer);
+	say(from, &answer);
 	buf_fini(&why);
 	buf_fini(&steps);
-}
-
-void checks_decide(struct policy_role *p, struct channel *to, uint32_t request, const struct ipc_check_ask *ask,
-	const struct policy_facts *facts, struct lookup *lookup)
-{
-	struct policy_trail trail;
-	struct buf why;
-	struct policy_context context = lookup != NULL ? lookup_context(lookup) : generation_context(p);
-	struct policy_input input = input_of(p, ask);
-	input.facts = *facts;
-	if (ask->dry != 0) {
-		decide_dry(&context, &input, to, request);
-		return;
-	}
-	struct policy_verdict verdict = policy_ask(&context, &input, &trail);
-	struct ipc_checked answer = answer_of(&verdict);
-	buf_init(&why, WHY_BYTES_MAX);
-	if (verdict.opinion == POLICY_REFUSE)
-		answer.why = reason_of(&context, &input, &why);
-	policy_settle(&p->state, &context, &input, &trail);
-	say(to, request, &answer);
-	buf_fini(&why);
 }
 
 static struct ipc_check_counts counts_of(const struct policy_role *p, const struct policy_context *context,
@@ -148,58 +149,6 @@ bool checks_counts(struct policy_role *p, const struct channel_message *message)
 	return true;
 }
 
-/* Nobody else is asked about a client that is refused anyway: that would cost time, and show in it. */
-static bool passes(const struct policy_context *context, struct policy_input *input)
-{
-	struct policy_trail trail;
-	return policy_ask(context, input, &trail).opinion != POLICY_REFUSE;
-}
-
-/* All names are known, or will not be: facts are next. Takes the lookup. */
-static void proceed(struct peer *peer, const struct channel_message *message, const struct ipc_check_ask *ask,
-	struct lookup *lookup)
-{
-	static const struct policy_facts none;
-	struct policy_role *p = peer->owner;
-	struct policy_context context = lookup != NULL ? lookup_context(lookup) : generation_context(p);
-	struct policy_input input = input_of(p, ask);
-	struct policy_wants wants = policy_wants(&context, &input);
-	if (wants.mailbox && passes(&context, &input) && facts_wait(peer, message, ask, &wants, lookup))
-		return;
-	checks_decide(p, message->from, message->request, ask, &none, lookup);
-	lookup_free(lookup);
-}
-
-/* On a thread: the one name that the checks look up. */
-static void look(struct lookup *l)
-{
-	struct ipc_check_ask ask;
-	struct directory_address address;
-	uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
-	if (ipc_get_check_ask(span_of(l->body, l->body_len), &ask)
-	    && policy_address(ask.recipient, domain_text, &address))
-		directory_lookup(&l->view, address);
-}
-
-static void looked(struct lookup *l)
-{
-	struct ipc_check_ask ask;
-	struct channel_message message = lookup_message(l);
-	if (message.from != NULL && ipc_get_check_ask(message.body, &ask))
-		proceed(l->peer, &message, &ask, l);
-	else
-		lookup_free(l);
-}
-
-/* Whether the answer depends on a name that is not known yet; a client that is refused anyway asks for none. */
-static bool misses_a_name(struct lookup *l, const struct ipc_check_ask *ask)
-{
-	struct policy_context context = lookup_context(l);
-	struct policy_input input = input_of(l->role, ask);
-	passes(&context, &input);
-	return l->answers.missing;
-}
-
 bool checks_answer(struct peer *peer, const struct channel_message *message)
 {
 	const struct policy_role *p = peer->owner;
@@ -207,10 +156,8 @@ bool checks_answer(struct peer *peer, const struct channel_message *message)
 	if (!ipc_get_check_ask(message->body, &ask) || ask.at >= SMTP_STAGE_COUNT
 	    || ask.stages >= SMTP_STAGE(SMTP_STAGE_COUNT) || (ask.dry == 0 && peer == &p->peers[POLICY_CONSOLE_SLOT]))
 		return false;
-	struct lookup *lookup = ask.at == SMTP_AT_RCPT ? lookup_begin(peer, message) : NULL;
-	if (lookup != NULL && misses_a_name(lookup, &ask))
-		lookup_go(lookup, LOOKUP_MS_MAX, look, looked);
-	else
-		proceed(peer, message, &ask, lookup);
+	struct policy_input input = input_of(p, &ask);
+	struct inquirer from = { peer, peer->incarnation, message->request };
+	inquiry_begin(message, &input, ask.dry != 0 ? decided_dry : decided, &from);
 	return true;
 }

@@ -1,64 +1,280 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * A question about a client waits here for what the checks need to know and others
- * have to be asked for: so far delivery, how a mailbox is. Nobody is waited for longer
- * than a moment, and what is not known then hinders nobody. The checks are asked when
- * all is there, with the directory of that time.
- */
+/* Who looks for what, for whom, until when. */
+#include "facts.h"
+
 #include <stdlib.h>
 
-#include "lookups.h"
+#include "clock.h"
+#include "policy_role.h"
 
-#define MAILBOX_PATIENCE_MS 2000
+#define SWEEP_MS 250
+#define SAY_LATE_MS 60000
 
-struct wait {
-	struct policy_role *role;
-	struct peer *peer;      /* who asked ... */
-	uint32_t incarnation;   /* ... at the other end of this channel */
-	uint32_t request;
-	struct ipc_check_ask ask;
-	struct lookup *lookup;  /* or NULL */
-	uint8_t body[];         /* that its spans point into */
-};
-
-static void on_mailbox(void *arg, const struct channel_message *message)
+static void key_of_sender(const struct policy_input *input, struct buf *key)
 {
-	struct wait *w = arg;
-	struct policy_role *p = w->role;
-	struct ipc_mailbox_state state = { .state = POLICY_MAILBOX_NOT_KNOWN };
-	if (message != NULL && (!ipc_get_mailbox_state(message->body, &state) || state.state >= POLICY_MAILBOX_COUNT))
-		state.state = POLICY_MAILBOX_NOT_KNOWN;
-	p->waiting_questions--;
-	if (w->peer->channel != NULL && w->peer->incarnation == w->incarnation) {
-		struct policy_facts facts = { .mailbox = (enum policy_mailbox)state.state };
-		checks_decide(p, w->peer->channel, w->request, &w->ask, &facts, w->lookup);
-	}
-	lookup_free(w->lookup);
-	free(w);
+	buf_add_byte(key, input->client.family);
+	buf_add(key, span_of(input->client.bytes, sizeof(input->client.bytes)));
+	buf_add(key, input->helo);
+	buf_add_byte(key, 0);
+	buf_add(key, input->sender);
 }
 
-bool facts_wait(struct peer *peer, const struct channel_message *message, const struct ipc_check_ask *ask,
-	const struct policy_wants *wants, struct lookup *lookup)
+static void key_of_recipient(const struct policy_input *input, struct buf *key)
 {
-	struct policy_role *p = peer->owner;
-	if (!wants->mailbox || p->delivery == NULL || p->waiting_questions >= POLICY_WAITING_MAX)
-		return false;
-	struct wait *w = malloc(sizeof(*w) + message->body.len);
-	if (w == NULL)
-		return false;
-	*w = (struct wait){ .role = p, .peer = peer, .incarnation = peer->incarnation, .request = message->request,
-		.lookup = lookup };
-	memcpy(w->body, message->body.ptr, message->body.len);
-	struct ipc_mailbox_ask say = { .domain = wants->domain, .user = wants->user, .bytes = ask->size };
-	struct channel_question question = { IPC_MAILBOX_ASK, -1, MAILBOX_PATIENCE_MS, on_mailbox, w };
-	struct buf *out = ipc_get_check_ask(span_of(w->body, message->body.len), &w->ask)
-		? channel_ask(p->delivery, &question) : NULL;
-	if (out == NULL) {
-		free(w);
+	buf_add_u64(key, input->size);
+	buf_add_byte(key, 0);
+	buf_add(key, input->recipient);
+}
+
+static const struct fact_form {
+	const char *who;                 /* did not answer in time */
+	void (*key)(const struct policy_input *input, struct buf *key); /* what the fact depends on */
+	void (*begin)(struct fact *fact, const struct policy_context *context);
+	void (*drop)(struct fact *fact); /* or NULL */
+	uint64_t patience_ms, kept_ms;
+	size_t asking_max;               /* looked for at once; beyond, nothing is found */
+	struct policy_facts not_found;
+} forms[POLICY_FACT_COUNT] = {
+	[POLICY_FACT_SPF] = { .who = "the DNS", .key = key_of_sender, .begin = fact_spf_begin, .drop = fact_spf_drop,
+		.patience_ms = FACTS_SPF_PATIENCE_MS, .kept_ms = 30000, .asking_max = 500 /* of 64 KiB each */,
+		.not_found = { .spf = { .result = SPF_TEMPERROR, .reason = SPAN("the DNS did not answer in time") } } },
+	[POLICY_FACT_MAILBOX] = { .who = "delivery", .key = key_of_recipient, .begin = fact_mailbox_begin,
+		.patience_ms = FACTS_MAILBOX_PATIENCE_MS, .asking_max = 10000,
+		.not_found = { .mailbox = POLICY_MAILBOX_NOT_KNOWN } },
+};
+
+static void on_sweep(void *arg);
+
+void facts_init(struct facts *facts, struct policy_role *owner, struct dns *dns)
+{
+	struct id_source chance = clock_id_source();
+	*facts = (struct facts){ .owner = owner, .dns = dns };
+	facts->hash_key[0] = id_source_u64(&chance);
+	facts->hash_key[1] = id_source_u64(&chance);
+	map_init(&facts->map);
+	for (int which = 0; which < POLICY_FACT_COUNT; which++) {
+		list_init(&facts->of[which].asking);
+		list_init(&facts->of[which].kept);
+	}
+	facts->timer = timer_open(owner->role.loop, on_sweep, facts);
+	if (facts->timer == NULL)
+		role_fail(&owner->role, "out of memory");
+}
+
+static uint64_t now_of(const struct facts *facts)
+{
+	return loop_now_ms(facts->owner->role.loop);
+}
+
+/* --- one fact --- */
+
+/* Without an arena it is one that needs no copy. */
+static struct span copied(struct arena *text, struct span from)
+{
+	struct span copy;
+	if (text == NULL)
+		return from;
+	return arena_copy(text, from, &copy) ? copy : (struct span){ NULL, 0 };
+}
+
+/* One fact of `from` into `to`. */
+static void known_copy(enum policy_fact which, const struct policy_facts *from, struct policy_facts *to,
+	struct arena *text)
+{
+	to->known |= (uint8_t)POLICY_FACT(which);
+	switch (which) {
+	case POLICY_FACT_SPF:
+		to->spf = (struct policy_spf){ .result = from->spf.result, .domain = copied(text, from->spf.domain),
+			.mechanism = copied(text, from->spf.mechanism), .reason = copied(text, from->spf.reason) };
+		break;
+	case POLICY_FACT_MAILBOX:
+		to->mailbox = from->mailbox;
+		break;
+	case POLICY_FACT_COUNT:
+		break;
+	}
+}
+
+
+void facts_not_found(enum policy_fact which, struct policy_facts *into)
+{
+	known_copy(which, &forms[which].not_found, into, NULL);
+}
+
+static struct fact *first_of(struct list *order)
+{
+	return list_empty(order) ? NULL : LIST_ENTRY(order->next, struct fact, order);
+}
+
+static void fact_free(struct fact *fact)
+{
+	struct facts_of *of = &fact->facts->of[fact->which];
+	if (fact->filed) {
+		map_remove(&fact->facts->map, &fact->link);
+		list_remove(&fact->order);
+		if (fact->answered)
+			of->kept_count--;
+		else
+			of->asking_count--;
+		fact->filed = false;
+	}
+	if (fact->working)
+		return; /* fact_idle does it */
+	arena_reset(&fact->text);
+	free(fact);
+}
+
+static void tell(struct fact *fact)
+{
+	while (!list_empty(&fact->waits)) {
+		struct facts_wait *wait = LIST_ENTRY(fact->waits.next, struct facts_wait, link);
+		list_remove(&wait->link);
+		known_copy(fact->which, &fact->known, wait->into, wait->text);
+		wait->fn(wait->arg);
+	}
+}
+
+void fact_answer(struct fact *fact, const struct policy_facts *known)
+{
+	struct facts_of *of = &fact->facts->of[fact->which];
+	if (fact->answered)
+		return; /* too late */
+	known_copy(fact->which, known, &fact->known, &fact->text);
+	list_remove(&fact->order);
+	of->asking_count--;
+	if (of->kept_count >= FACTS_KEPT_MAX)
+		fact_free(first_of(&of->kept));
+	of->kept_count++;
+	fact->answered = true;
+	fact->until_ms = now_of(fact->facts) + forms[fact->which].kept_ms;
+	list_append(&of->kept, &fact->order);
+	tell(fact);
+}
+
+void fact_idle(struct fact *fact)
+{
+	fact->working = false;
+	if (!fact->filed)
+		fact_free(fact);
+}
+
+/* --- all of them --- */
+
+static void say_late(struct facts *facts, uint64_t now_ms)
+{
+	if (facts->said_late_ms != 0 && now_ms - facts->said_late_ms < SAY_LATE_MS)
+		return;
+	for (int which = 0; which < POLICY_FACT_COUNT; which++) {
+		struct facts_of *of = &facts->of[which];
+		if (of->late == 0)
+			continue;
+		log_text(LOG_TRANSIENT, "facts-late", "%llu times %s did not answer within %llu ms; nobody is refused for it",
+			(unsigned long long)of->late, forms[which].who, (unsigned long long)forms[which].patience_ms);
+		of->late = 0;
+		facts->said_late_ms = now_ms;
+	}
+}
+
+static bool sweep(struct facts *facts, enum policy_fact which, uint64_t now_ms)
+{
+	struct facts_of *of = &facts->of[which];
+	struct fact *fact;
+	while ((fact = first_of(&of->asking)) != NULL && fact->until_ms <= now_ms) {
+		of->late++;
+		fact_answer(fact, &forms[which].not_found);
+		if (forms[which].drop != NULL)
+			forms[which].drop(fact);
+	}
+	while ((fact = first_of(&of->kept)) != NULL && fact->until_ms <= now_ms)
+		fact_free(fact);
+	return of->asking_count + of->kept_count > 0;
+}
+
+static void on_sweep(void *arg)
+{
+	struct facts *facts = arg;
+	uint64_t now_ms = now_of(facts);
+	facts->sweeping = false;
+	for (int which = 0; which < POLICY_FACT_COUNT; which++)
+		facts->sweeping |= sweep(facts, (enum policy_fact)which, now_ms);
+	say_late(facts, now_ms);
+	if (facts->sweeping)
+		timer_set(facts->timer, SWEEP_MS);
+}
+
+/* The fact of that key, if it is looked for or still good. */
+static struct fact *find(const struct facts *facts, struct span key, uint64_t hash)
+{
+	struct map_link *link = map_first(&facts->map, hash);
+	for (; link != NULL; link = map_next(link)) {
+		struct fact *fact = MAP_ENTRY(link, struct fact, link);
+		if (!span_eq(span_of(fact->key, fact->key_bytes), key))
+			continue;
+		if (!fact->answered || fact->until_ms > now_of(facts))
+			return fact;
+		fact_free(fact);
+		return NULL;
+	}
+	return NULL;
+}
+
+static void begin_file(struct fact *fact, const struct policy_input *input)
+{
+	struct facts *facts = fact->facts;
+	struct facts_of *of = &facts->of[fact->which];
+	fact->filed = true;
+	fact->until_ms = now_of(facts) + forms[fact->which].patience_ms;
+	list_init(&fact->waits);
+	arena_init(&fact->text, FACTS_TEXT_BYTES_MAX);
+	fact->input = (struct policy_input){ .client = input->client, .size = input->size,
+		.helo = copied(&fact->text, input->helo), .sender = copied(&fact->text, input->sender),
+		.recipient = copied(&fact->text, input->recipient) };
+	list_append(&of->asking, &fact->order);
+	of->asking_count++;
+	if (!facts->sweeping)
+		timer_set(facts->timer, SWEEP_MS);
+	facts->sweeping = true;
+}
+
+static struct fact *begin(struct facts *facts, enum policy_fact which, const struct policy_context *context,
+	const struct policy_input *input, struct span key)
+{
+	bool room = facts->of[which].asking_count < forms[which].asking_max;
+	struct fact *fact = room ? calloc(1, sizeof(*fact) + key.len) : NULL;
+	if (fact == NULL)
+		return NULL;
+	*fact = (struct fact){ .facts = facts, .which = which, .key_bytes = key.len };
+	memcpy(fact->key, key.ptr, key.len);
+	if (!map_insert(&facts->map, &fact->link, map_hash(facts->hash_key, key))) {
+		free(fact);
+		return NULL;
+	}
+	begin_file(fact, input);
+	forms[which].begin(fact, context);
+	return fact;
+}
+
+bool facts_find(struct facts *facts, enum policy_fact which, const struct policy_context *context,
+	const struct policy_input *input, struct facts_wait *wait)
+{
+	struct buf key;
+	uint8_t memory[FACTS_KEY_BYTES_MAX];
+	struct fact *fact = NULL;
+	buf_init_over(&key, memory, sizeof(memory));
+	buf_add_byte(&key, (uint8_t)which);
+	forms[which].key(input, &key);
+	if (!key.failed) {
+		fact = find(facts, buf_span(&key), map_hash(facts->hash_key, buf_span(&key)));
+		if (fact == NULL)
+			fact = begin(facts, which, context, input, buf_span(&key));
+	}
+	if (fact != NULL && !fact->answered) {
+		list_append(&fact->waits, &wait->link);
 		return false;
 	}
-	p->waiting_questions++;
-	ipc_put_mailbox_ask(out, &say);
-	channel_end(p->delivery);
+	if (fact != NULL)
+		known_copy(which, &fact->known, wait->into, wait->text);
+	else
+		facts_not_found(which, wait->into);
 	return true;
 }

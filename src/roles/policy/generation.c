@@ -79,6 +79,7 @@ static void generation_free(struct generation *g)
 	directory_table_free(g->table);
 	policy_list_free(g->allow);
 	policy_list_free(g->deny);
+	policy_list_free(g->exempt);
 	arena_reset(&g->arena);
 	buf_fini(&g->problems);
 	free(g->unavailable);
@@ -110,7 +111,8 @@ static bool lists_make(struct policy_role *p, struct generation *g)
 {
 	g->allow = policy_list_new(g->hash_key);
 	g->deny = policy_list_new(g->hash_key);
-	if (g->allow == NULL || g->deny == NULL || !policy_list_add(g->allow, &g->checks.allow)
+	g->exempt = policy_list_of_recipients(&g->checks.greylist.exempt, g->checks.greylist.exempt_line, g->hash_key);
+	if (g->allow == NULL || g->deny == NULL || g->exempt == NULL || !policy_list_add(g->allow, &g->checks.allow)
 	    || !policy_list_add(g->deny, &g->checks.deny))
 		role_fail(&p->role, "out of memory");
 	return true;
@@ -134,6 +136,7 @@ bool generation_setup(struct policy_role *p, struct span body)
 	g->log_json = say.log_json != 0;
 	buf_init(&g->problems, 65536);
 	arena_init(&g->arena, POLICY_CHECKS_BYTES_MAX);
+	needs_take(p, &say);
 	if (!trust_take(g, say.trust))
 		return false;
 	return conf_checks_read(say.checks, &g->arena, &g->checks) && lists_make(p, g);
@@ -236,6 +239,7 @@ static void built(void *arg)
 		log_text(LOG_INFO, "directory", "%zu users, %zu aliases", counts.users, counts.aliases);
 		generation_release(p->used);
 		p->used = generation_hold(g);
+		needs_tune(p, &g->checks);
 	} else {
 		log_text(LOG_OPERATOR, "directory-failed", "not enough memory for the directory; the old one stays");
 	}
@@ -253,12 +257,10 @@ static void built(void *arg)
 
 void generation_start(struct policy_role *p, uint32_t number)
 {
-	struct sandbox box = { 0 };
 	struct generation *g = p->said;
 	if (g == NULL)
 		role_fail(&p->role, "no settings were said");
-	sources_make(p, &box);
-	role_confine(&p->role, &box);
+	needs_begin(p, &g->checks);
 	p->said = NULL;
 	g->number = number;
 	/* One at a time: what is being built looks at what is in use. */
@@ -301,5 +303,6 @@ struct policy_context generation_context_of(const struct policy_role *p, const s
 		.relays = { g->relays, g->relay_count },
 		.routes = { g->routes, g->route_count }, .unavailable_domains = g->unavailable,
 		.unavailable_count = g->unavailable_count, .expansion = g->limits,
-		.allow = g->allow, .deny = g->deny, .state = &p->state, .now_us = clock_mono_us() };
+		.allow = g->allow, .deny = g->deny, .exempt = g->exempt, .state = &p->state, .now_us = clock_mono_us(),
+		.now_ms = clock_forward_ms() };
 }

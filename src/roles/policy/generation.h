@@ -48,7 +48,7 @@ struct generation {
 	size_t route_count, relay_count;
 	struct arena arena;          /* holds what the checks' settings point to */
 	struct conf_checks checks;
-	struct policy_list *allow, *deny;
+	struct policy_list *allow, *deny, *exempt;
 	struct netblock *trust;
 	size_t trust_count;
 	struct buf problems;

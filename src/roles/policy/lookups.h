@@ -39,6 +39,7 @@ struct lookup {
 	uint64_t deadline_us;
 	lookup_fn *look;            /* on threads: whatever lookups the answer needs */
 	lookup_fn *done;            /* in the loop; frees the lookup */
+	void *arg;                  /* of `done`, which may get another lookup than was begun */
 	bool abandoned;             /* was answered; a thread still has it */
 	size_t body_len;
 	uint8_t body[];             /* of the question */

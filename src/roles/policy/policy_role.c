@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "brake_tell.h"
 #include "clock.h"
 #include "roles.h"
 
@@ -55,14 +56,6 @@ static void on_delivery_closed(void *arg, const char *reason)
 	role_peer_lost(&p->role, IPC_DELIVERY, 0, reason);
 }
 
-/* Delivery only answers. */
-static bool no_questions(void *arg, const struct channel_message *message)
-{
-	(void)arg;
-	(void)message;
-	return false;
-}
-
 /* Where this neighbour has its place, or POLICY_PEERS_MAX. */
 static size_t slot_of(enum ipc_role who, unsigned index)
 {
@@ -78,7 +71,8 @@ static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 	static const struct channel_handlers smtpd = { IPC_POLICY, IPC_SMTPD, answers_smtpd, on_closed };
 	static const struct channel_handlers queue = { IPC_POLICY, IPC_QUEUE, answers_queue, on_closed };
 	static const struct channel_handlers console = { IPC_POLICY, IPC_CONSOLE, answers_console, on_closed };
-	static const struct channel_handlers delivery = { IPC_POLICY, IPC_DELIVERY, no_questions, on_delivery_closed };
+	static const struct channel_handlers delivery = { IPC_POLICY, IPC_DELIVERY, role_message_refuse,
+		on_delivery_closed };
 	struct policy_role *p = state;
 	size_t slot = slot_of(who, index);
 	if (who == IPC_DELIVERY) {
@@ -97,29 +91,39 @@ static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 	peer->channel = channel_open(p->role.loop, fd, who == IPC_QUEUE ? &queue : who == IPC_CONSOLE ? &console : &smtpd,
 		peer);
 	/* Until the directory is there, questions wait: "unknown" and "later" would both be untrue. */
-	if (peer->channel != NULL && !p->built)
+	if (peer->channel != NULL && !p->open)
 		channel_pause(peer->channel, true);
 	if (who == IPC_SMTPD)
 		checks_say_stages(p, peer->channel);
+	else if (who == IPC_QUEUE)
+		brake_tell_queue_came(p);
 }
 
 void policy_built(struct policy_role *p)
 {
 	for (size_t i = 0; i < POLICY_CONSOLE_SLOT; i++)
 		checks_say_stages(p, p->peers[i].channel);
-	if (p->built)
-		return;
 	p->built = true;
+	policy_open(p);
+}
+
+void policy_open(struct policy_role *p)
+{
+	bool ready = p->built && (p->greylist_keep == NULL || p->greylist_read) && (p->brake_keep == NULL || p->brake_read);
+	if (p->open || !ready)
+		return;
+	p->open = true;
 	for (size_t i = 0; i < POLICY_PEERS_MAX; i++)
 		if (p->peers[i].channel != NULL)
 			channel_pause(p->peers[i].channel, false);
+	brake_tell_queue_came(p);
 }
 
 static void on_stop(void *state, uint32_t grace_ms)
 {
 	struct policy_role *p = state;
 	(void)grace_ms;
-	role_end(&p->role);
+	brake_keep_end(p);
 }
 
 static void on_begin(void *state)
@@ -128,6 +132,7 @@ static void on_begin(void *state)
 	struct id_source chance = clock_id_source();
 	const uint64_t hash_key[2] = { id_source_u64(&chance), id_source_u64(&chance) };
 	policy_state_init(&p->state, hash_key);
+	brake_tell_init(p);
 	lookups_init(p);
 }
 

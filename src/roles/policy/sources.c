@@ -120,8 +120,8 @@ void sources_make(struct policy_role *p, struct sandbox *box)
 		free(l->said[i]);
 	}
 	l->set.count = l->said_count;
-	/* And one that builds directories. */
-	work_threads(threads_share(l, connections) + 1);
+	/* And one that builds directories, and one that writes what is to be kept. */
+	work_threads(threads_share(l, connections) + 2);
 }
 
 static void tell(struct policy_role *p, struct source *source, const struct source_health *health)

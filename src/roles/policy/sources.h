@@ -9,6 +9,7 @@
 
 #define LOOKUP_THREADS_MAX 32 /* more only where each source needs one */
 #define LOOKUP_PATHS_MAX (SOURCE_SET_MAX + 4)
+#define NEEDS_PATHS_MAX 3 /* of needs.c, beside them */
 
 struct said_source;
 
@@ -22,7 +23,7 @@ struct lookups {
 		unsigned running, threads;   /* that ask, that may ask at one time */
 	} turns[SOURCE_SET_MAX];         /* of each source: one that hangs has the threads of no other */
 	uint64_t told[SOURCE_SET_MAX];   /* of each source: which change of its health was told last */
-	struct sandbox_path paths[LOOKUP_PATHS_MAX];
+	struct sandbox_path paths[LOOKUP_PATHS_MAX + NEEDS_PATHS_MAX];
 	struct list asking;              /* struct lookup: on a thread */
 	unsigned running;                /* on all threads */
 	size_t count;                    /* of all lookups */

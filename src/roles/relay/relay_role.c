@@ -4,31 +4,10 @@
 #include <unistd.h>
 
 #include "relay.h"
+#include "resolver.h"
 #include "roles.h"
 
 #define SWEEP_MS 500
-#define DNS_SERVERS_MAX 16
-#define RESOLV_CONF "/etc/resolv.conf"
-
-static void open_dns(struct relay *r, const struct ipc_setup_relay *say)
-{
-	char *servers[DNS_SERVERS_MAX];
-	struct dns_options options = { .servers = (const char *const *)servers, .resolv_conf = RESOLV_CONF };
-	ipc_list rest = say->dns_servers;
-	struct span item;
-	while (options.server_count < DNS_SERVERS_MAX && ipc_list_next(&rest, &item))
-		servers[options.server_count++] = role_strdup(item);
-	char *anchor = say->trust_anchor.len > 0 ? role_strdup(say->trust_anchor) : NULL;
-	options.trust_anchor = anchor != NULL && access(anchor, R_OK) == 0 ? anchor : NULL;
-	if (anchor != NULL && options.trust_anchor == NULL)
-		log_text(LOG_OPERATOR, "trust-anchor", "%s cannot be read; DNS answers are not validated", anchor);
-	r->dns = dns_open(r->role.loop, &options);
-	if (r->dns == NULL)
-		role_fail(&r->role, "the resolver cannot be set up; are the DNS servers right?");
-	for (size_t i = 0; i < options.server_count; i++)
-		free(servers[i]);
-	free(anchor);
-}
 
 /* "192.0.2.1:25": what we listen on ourselves. */
 static void own_take(struct relay *r, ipc_list list)
@@ -65,20 +44,16 @@ static bool setup(struct relay *r, struct span body)
 	}
 	own_take(r, say.own_addresses);
 	if (r->dns == NULL)
-		open_dns(r, &say);
+		r->dns = resolver_open(&r->role, say.dns_servers, say.trust_anchor);
 	log_set_json(say.log_json != 0);
 	return r->hostname != NULL;
 }
 
 static void start(struct relay *r, uint32_t generation)
 {
-	struct sandbox_path paths[] = {
-		{ "/etc", SANDBOX_READ }, /* resolv.conf and hosts, which may be links inside */
-		{ "/usr/share/dns", SANDBOX_READ },
-	};
+	struct sandbox_path paths[RESOLVER_PATHS];
 	struct sandbox box = { .open_files = true, .make_connections = true, .paths = paths };
-	while (box.path_count < sizeof(paths) / sizeof(paths[0]) && access(paths[box.path_count].path, R_OK) == 0)
-		box.path_count++;
+	box.path_count = resolver_paths(paths);
 	if (r->hostname == NULL)
 		role_fail(&r->role, "no settings were said");
 	role_confine(&r->role, &box);

@@ -123,17 +123,38 @@ static void say_domains(struct child_process *c)
 	buf_fini(&hops);
 }
 
+static void server_list(const struct conf *conf, struct buf *list)
+{
+	struct buf text;
+	buf_init(&text, 256);
+	for (size_t i = 0; i < conf->dns.servers.count; i++) {
+		const struct conf_address *server = &conf->dns.servers.items[i];
+		buf_clear(&text);
+		netaddr_write(&text, &server->addr);
+		buf_addf(&text, "@%u", server->port);
+		ipc_list_add(list, buf_span(&text));
+	}
+	buf_fini(&text);
+}
+
 static void say_policy(struct child_process *c, struct span trust)
 {
 	const struct conf *conf = c->supervisor->conf;
-	struct buf checks;
+	struct buf checks, servers, folder;
 	buf_init(&checks, CHANNEL_BODY_BYTES_MAX / 2);
+	buf_init(&servers, 65536);
+	buf_init(&folder, 4096);
 	conf_checks_write(conf, &checks);
+	server_list(conf, &servers);
+	buf_addf(&folder, "%.*s/" SUPERVISOR_STATE_FOLDER, SPAN_FMT(conf->data));
 	struct ipc_setup_policy say = { .hostname = conf->hostname, .trust = trust, .log_json = log_json(conf),
 		.postmaster = conf->postmaster, .alias_members_max = (uint32_t)conf->limits.alias_members_max,
-		.alias_depth_max = (uint32_t)conf->limits.alias_depth_max, .checks = buf_span(&checks) };
+		.alias_depth_max = (uint32_t)conf->limits.alias_depth_max, .checks = buf_span(&checks),
+		.state_folder = buf_span(&folder), .dns_servers = buf_span(&servers), .trust_anchor = conf->dns.trust_anchor };
 	SAY(c, SETUP_POLICY, setup_policy, &say, -1);
 	buf_fini(&checks);
+	buf_fini(&servers);
+	buf_fini(&folder);
 	tables_watch_clear(c->supervisor);
 	sources_say(c);
 	say_domains(c);
@@ -213,7 +234,9 @@ static void say_delivery(struct child_process *c)
 	struct ipc_setup_delivery say = { .hostname = conf->hostname, .log_json = log_json(conf),
 		.deliveries_max = (uint32_t)conf->deliveries, .mbox_locks = span_of(locks, conf->mbox.locks.count),
 		.mbox_lock_timeout_ms = (uint32_t)conf->mbox.lock_timeout_ms,
-		.mbox_stale_lock_ms = (uint32_t)conf->mbox.stale_lock_ms, .mbox_lock_pids = conf->mbox.lock_pids };
+		.mbox_stale_lock_ms = (uint32_t)conf->mbox.stale_lock_ms, .mbox_lock_pids = conf->mbox.lock_pids,
+		.mbox_quota_bytes = conf->mbox.quota_bytes, .full_max_ms = conf->checks.mailbox.full_max_ms,
+		.disk_reserve_bytes = conf->checks.mailbox.disk_reserve_bytes };
 	SAY(c, SETUP_DELIVERY, setup_delivery, &say, -1);
 	say_domains(c);
 }
@@ -225,13 +248,7 @@ static void say_relay(struct child_process *c)
 	buf_init(&servers, 65536);
 	buf_init(&own, 65536);
 	buf_init(&text, 256);
-	for (size_t i = 0; i < s->conf->dns.servers.count; i++) {
-		const struct conf_address *server = &s->conf->dns.servers.items[i];
-		buf_clear(&text);
-		netaddr_write(&text, &server->addr);
-		buf_addf(&text, "@%u", server->port);
-		ipc_list_add(&servers, buf_span(&text));
-	}
+	server_list(s->conf, &servers);
 	for (size_t i = 0; i < s->conf->listen_count; i++)
 		for (size_t a = 0; a < s->conf->listens[i].addresses.count; a++) {
 			const struct conf_address *address = &s->conf->listens[i].addresses.items[a];

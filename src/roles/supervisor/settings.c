@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "policy.h"
 #include "sock.h"
 #include "supervisor.h"
 
@@ -132,17 +133,42 @@ static bool mail_folders_differ(const struct conf *now, const struct conf *next)
 	return false;
 }
 
-/* What relay's resolver and its connections were made with. */
-static bool names_differ(const struct conf *now, const struct conf *next)
+/* What a resolver was made with. */
+static bool dns_differs(const struct conf *now, const struct conf *next)
 {
 	const struct conf_addresses *a = &now->dns.servers, *b = &next->dns.servers;
-	if (!span_eq(now->hostname, next->hostname) || !span_eq(now->dns.trust_anchor, next->dns.trust_anchor)
-	    || a->count != b->count)
+	if (!span_eq(now->dns.trust_anchor, next->dns.trust_anchor) || a->count != b->count)
 		return true;
 	for (size_t i = 0; i < a->count; i++)
 		if (!span_eq(a->items[i].text, b->items[i].text))
 			return true;
 	return false;
+}
+
+/* What policy was made for. */
+static bool policy_needs_differ(const struct conf *now, const struct conf *next)
+{
+	bool asks = policy_asks_dns(&next->checks);
+	return policy_asks_dns(&now->checks) != asks || (asks && dns_differs(now, next))
+		|| policy_check_active(&now->checks, CONF_CHECK_GREYLIST)
+			!= policy_check_active(&next->checks, CONF_CHECK_GREYLIST)
+		|| policy_check_active(&now->checks, CONF_CHECK_BRAKE)
+			!= policy_check_active(&next->checks, CONF_CHECK_BRAKE);
+}
+
+/* A sandbox cannot be widened, and a resolver cannot be told anew. */
+static bool needs_new_process(enum ipc_role role, const struct conf *now, const struct conf *next)
+{
+	switch (role) {
+	case IPC_DELIVERY:
+		return mail_folders_differ(now, next);
+	case IPC_RELAY: /* its connections know the host name as well */
+		return dns_differs(now, next) || !span_eq(now->hostname, next->hostname);
+	case IPC_POLICY:
+		return policy_needs_differ(now, next);
+	default:
+		return false;
+	}
 }
 
 bool settings_reload(struct supervisor *s, struct buf *text_out)
@@ -155,18 +181,14 @@ bool settings_reload(struct supervisor *s, struct buf *text_out)
 	}
 	struct conf *before = s->conf;
 	note_unchanged(before, next, text_out);
-	bool other_folders = mail_folders_differ(before, next);
-	bool other_names = names_differ(before, next);
 	s->conf = next;
 	s->generation++;
 	bool other_sources = sources_differ(s);
 	log_set_json(next->log_format == CONF_LOG_JSON);
 	for (size_t i = 0; i < s->child_count; i++) {
 		struct child_process *c = &s->children[i];
-		/* A sandbox cannot be widened, and a resolver cannot be told anew: these get a new process,
-		 * which starts when the old one has ended. */
-		if ((c->role == IPC_DELIVERY && other_folders) || (c->role == IPC_RELAY && other_names)
-		    || (c->role == IPC_POLICY && other_sources))
+		/* The new process starts when the old one has ended. */
+		if (needs_new_process(c->role, before, next) || (c->role == IPC_POLICY && other_sources))
 			child_stop(c, SUPERVISOR_STOP_OTHERS_MS);
 		else if (c->channel != NULL)
 			say_settings(c);

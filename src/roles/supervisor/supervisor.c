@@ -68,10 +68,13 @@ static int take_data(struct supervisor *s)
 		error = prepare_drop(s, data);
 	if (error < 0)
 		return error;
-	snprintf(path, sizeof(path), "%s/spool", data);
-	error = prepare_folder(s, path);
-	if (error < 0)
-		return error;
+	static const char *const folders[] = { "spool", SUPERVISOR_STATE_FOLDER };
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", data, folders[i]);
+		error = prepare_folder(s, path);
+		if (error < 0)
+			return error;
+	}
 	snprintf(path, sizeof(path), "%s/waybilld.lock", data);
 	s->lock_fd = file_lock(path, &holder);
 	if (s->lock_fd == -EWOULDBLOCK)

@@ -27,8 +27,9 @@ def peer_environment(name):
     return f"{root}/usr/sbin/{name}", dict(os.environ, LD_LIBRARY_PATH=":".join(libs))
 
 
-def whole_postfix(folder):
-    """The Postfix of bench/postfix.py, not started, that delivers into a Maildir; skips the test where none can run."""
+def whole_postfix(folder, mode="maildir", sink=0):
+    """The Postfix of bench/postfix.py, not started, that delivers into a Maildir, or passes all on to the port `sink`;
+    skips the test where none can run."""
     sys.path.insert(0, os.path.join(TOP, "bench"))
     from postfix import Postfix
     if not Postfix.possible():
@@ -37,7 +38,7 @@ def whole_postfix(folder):
     for above in folder.parents:
         if not os.stat(above).st_mode & 1:
             os.chmod(above, os.stat(above).st_mode | 1)
-    return Postfix(peers_folder(), str(folder), "maildir", port=port_block())
+    return Postfix(peers_folder(), str(folder), mode, sink=sink, port=port_block())
 
 
 def smtp_source(port, *args, source=None, timeout=60):

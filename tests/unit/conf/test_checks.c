@@ -18,9 +18,10 @@ static const char *const texts[] = {
 	"checks { order = {\"relay\", \"recipient\"} }",
 	"harvest {\n unknown = 7\n per = 90s\n only-for = {\"192.0.2.0/24\", \"[2001:db8::]/32\"}\n}\n"
 	"helo { full-name = yes only-for = {\"127.0.0.3\"} }\n"
-	"checks { order = {\"relay\", \"harvest\", \"recipient\", \"helo\"} }\n"
+	"checks { order = {\"relay\", \"harvest\", \"recipient\", \"helo\", \"greylist\"} }\n"
 	"deny { client = {\"192.0.2.0/24\"} helo = {\"*.X.test\", \"y.test\"} sender = {\"A@b.test\"} }\n"
-	"rate \"network\" {\n messages = 3\n bytes = 5MiB only-for = {\"127.0.0.3\"} }\nrate \"sender\" { recipients = 9 }",
+	"rate \"network\" {\n messages = 3\n bytes = 5MiB only-for = {\"127.0.0.3\"} }\nrate \"sender\" { recipients = 9 }\n"
+	"greylist { delay = 5m return-within = 12h entries = 5000 exempt = {\"B\xc3\xbcro@b\xc3\xbc" "cher.example\", \"example.net\"} }",
 };
 
 static struct conf *parse(const char *sections)
@@ -69,6 +70,16 @@ static void test_what_is_written_comes_back(void **state)
 		assert_int_equal(got.harvest.unknown_max, want->harvest.unknown_max);
 		assert_int_equal(got.harvest.unknown_line, i == 2 ? 4 : 0);
 		assert_int_equal(got.harvest.per_ms, want->harvest.per_ms);
+		assert_int_equal(got.greylist.delay_ms, i == 2 ? 300000 : 0);
+		assert_int_equal(got.greylist.return_ms, want->greylist.return_ms);
+		assert_int_equal(got.greylist.keep_ms, want->greylist.keep_ms);
+		assert_int_equal(got.greylist.known_after, want->greylist.known_after);
+		assert_int_equal(got.greylist.entries_max, want->greylist.entries_max);
+		assert_int_equal(got.greylist.exempt.count, i == 2 ? 2 : 0);
+		if (i == 2) {
+			assert_true(span_eq(got.greylist.exempt.items[0], SPAN("B\xc3\xbcro@xn--bcher-kva.example")));
+			assert_true(span_eq(got.greylist.exempt.items[1], SPAN("example.net")));
+		}
 		for (unsigned of = 0; of < CONF_RATE_OF_COUNT; of++) {
 			assert_memory_equal(got.rates[of].most, want->rates[of].most, sizeof(got.rates[of].most));
 			assert_memory_equal(got.rates[of].most_line, want->rates[of].most_line, sizeof(got.rates[of].most_line));

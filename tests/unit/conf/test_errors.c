@@ -31,7 +31,8 @@ static const struct error_case cases[] = {
 	{ BASE "hostnam = \"x\"", "c:3: unknown setting \"hostnam\" here; did you mean \"hostname\"?\n" },
 	{ BASE "limits { recipient = 100 }", "c:3: unknown setting \"recipient\" here; did you mean \"recipients\"?\n" },
 	{ BASE "recipients = 100",
-	  "c:3: unknown setting \"recipients\" here; it belongs into a section \"limits\" or \"rate\"\n" },
+	  "c:3: unknown setting \"recipients\" here; it belongs into a section \"limits\" or \"rate\" or "
+	  "\"brake\"\n" },
 	{ BASE "connections = 100",
 	  "c:3: unknown setting \"connections\" here; it belongs into a section \"route\" or \"pgsql\" or \"ldap\" or \"limits\" or "
 	  "\"rate\"\n" },
@@ -120,7 +121,7 @@ static const struct error_case cases[] = {
 	{ BASE "checks { order = {\"recipient\", \"relay\", \"harvets\", helo, x} }",
 	  "c:3: order: \"harvets\" is not known; did you mean \"harvest\"?\n"
 	  "c:3: order: \"x\" is not known; write allow or deny or early-talk or helo or sender-domain or rate or "
-	  "relay or harvest or recipient or mailbox\n" },
+	  "relay or brake or harvest or recipient or greylist or mailbox\n" },
 	{ BASE "checks {\norder = {\"helo\", \"relay\", \"helo\", \"recipient\"} }",
 	  "c:4: order: \"helo\" is in this list already\n" },
 	{ BASE "checks { order = {\"relay\", \"harvest\"} }", "c:3: order: relay and recipient cannot be left out\n" },
@@ -131,6 +132,15 @@ static const struct error_case cases[] = {
 	{ BASE "harvest { unknown = 0 per = 500ms }",
 	  "c:3: unknown: \"0\" is too small; the least is 1\n"
 	  "c:3: per: \"500ms\" is too small; the least is 1s\n" },
+	{ BASE "brake {\nrecipients = 0\ntimes = 0\nhold = 10s\nlearn = 31d\nactive = off\nexcept = {\"10.0.0.1/8\"} }",
+	  "c:4: recipients: \"0\" is too small; the least is 1\n"
+	  "c:5: times: \"0\" is too small; the least is 1\n"
+	  "c:6: hold: \"10s\" is too small; the least is 1m\n"
+	  "c:7: learn: \"31d\" is too large; the most is 30d\n"
+	  "c:8: active: \"off\" is neither yes nor no\n"
+	  "c:9: except: \"10.0.0.1/8\" is not a network: bits after the prefix are set, or the prefix is too long\n" },
+	{ BASE "brakes { }", "c:3: unknown section \"brakes\"; did you mean \"brake\"?\n" },
+	{ BASE "brake { recipient = 5 }", "c:3: unknown setting \"recipient\" here; did you mean \"recipients\"?\n" },
 	{ BASE "deny {\nclient = {\"192.0.2.1/24\"}\nhelo = {\"*\", \"a b\", \"\"}\nsender = {\"*\", \"@x.test\", \"a@*.x.test\"}\n"
 	       "recipients = {} }",
 	  "c:4: client: \"192.0.2.1/24\" is not a network: bits after the prefix are set, or the prefix is too long\n"
@@ -157,6 +167,18 @@ static const struct error_case cases[] = {
 	  "c:3: bytes: \"65GiB\" is too large; the most is 64GiB\n"
 	  "c:3: per: \"0s\" is too small; the least is 1s\n" },
 	{ BASE "helo { fullname = yes }", "c:3: unknown setting \"fullname\" here; did you mean \"full-name\"?\n" },
+	{ BASE "greylist { delay = 2d }",
+	  "c:3: delay: \"2d\" is too large; the most is 1d\n" },
+	{ BASE "greylist {\n return-within = 5m\n delay = 5m }",
+	  "c:4: greylist: return-within must be longer than delay, or nobody can come back in time\n" },
+	{ BASE "greylist { delay = 5m exempt = {\"abuse@\", \"\", \"a..b\", x@[192.0.2.1]} }",
+	  "c:3: exempt: \"abuse@\" is not an address; write one like alice@example.org\n"
+	  "c:3: exempt: \"\" is neither an address nor a domain; write spam@example.net, example.net or *.example.net\n"
+	  "c:3: exempt: \"a..b\" is neither an address nor a domain; write spam@example.net, example.net or *.example.net\n"
+	  "c:3: exempt: \"x@[192.0.2.1]\" must stand in double quotes\n" },
+	{ BASE "greylist { delay = 5m entries = 99 known-after = 1001 }",
+	  "c:3: entries: \"99\" is too small; the least is 100\n"
+	  "c:3: known-after: \"1001\" is too large; the most is 1000\n" },
 	{ BASE "harvets { }", "c:3: unknown section \"harvets\"; did you mean \"harvest\"?\n" },
 	{ BASE "helo { only-for = {\"192.0.2.1/24\"} }",
 	  "c:3: only-for: \"192.0.2.1/24\" is not a network: bits after the prefix are set, or the prefix is too long\n" },

@@ -8,42 +8,16 @@ static const struct directory_domain domains[] = {
 	{ .name = SPAN("example.org"), .users = { SPAN("users"), SPAN("alice\nbob\n") } },
 };
 
-struct world {
-	struct conf *conf;
-	struct directory_table *table;
-	struct policy_list *allow, *deny;
-	struct directory_view view;
-	struct policy_state state;
-	struct policy_context context;
-	struct policy_trail trail;
-};
-
 static struct world *world_open(const char *sections)
 {
 	static struct world w;
-	struct directory_source source = { .domains = domains, .domain_count = COUNT(domains) };
-	struct buf problems;
-	buf_init(&problems, 65536);
-	w.conf = test_conf(sections);
-	w.table = directory_table_new(&source, &problems);
-	w.view.table = w.table;
-	buf_fini(&problems);
-	policy_state_init(&w.state, test_secret);
-	w.allow = policy_list_new(test_secret);
-	w.deny = policy_list_new(test_secret);
-	assert_true(policy_list_add(w.allow, &w.conf->checks.allow) && policy_list_add(w.deny, &w.conf->checks.deny));
-	w.context = (struct policy_context){ .hostname = w.conf->hostname, .checks = &w.conf->checks,
-		.directory = &w.view, .allow = w.allow, .deny = w.deny, .state = &w.state, .now_us = 1000 * SECOND };
+	test_world_open(&w, sections, domains, COUNT(domains));
 	return &w;
 }
 
 static void world_close(struct world *w)
 {
-	policy_state_fini(&w->state);
-	policy_list_free(w->allow);
-	policy_list_free(w->deny);
-	directory_table_free(w->table);
-	conf_free(w->conf);
+	test_world_close(w);
 }
 
 /* Asks, and lets what follows from it happen. */
@@ -576,6 +550,7 @@ static void test_a_dry_run_has_words_and_no_effect(void **state)
 	assert_int_equal(buckets_left(&w->state.unknown, SPAN("x"), &(struct bucket_rate){ 2, SECOND }, 0), 2);
 	static const char *const words[] = {
 		"\"client.test\" is a name that a client can have", "\"y.test\" is a name that a domain can have", "example.org is a domain here",
+		"it watches those who are trusted",
 		"192.0.2.0/24 may name 1 more unknown recipients; 2 in 1 hour", "\"nobody\" is neither a user nor an alias of example.org",
 	};
 	assert_int_equal(w->trail.count, COUNT(words));
@@ -593,7 +568,7 @@ static void test_a_dry_run_has_words_and_no_effect(void **state)
 	for (size_t i = 0; i < w->trail.count; i++)
 		skipped += w->trail.steps[i].verdict.opinion == POLICY_SKIP;
 	assert_int_equal(w->trail.count, COUNT(words) + 1);
-	assert_int_equal(skipped, COUNT(words) - 2); /* relay, recipient and mailbox are for everybody */
+	assert_int_equal(skipped, COUNT(words) - 3); /* relay, recipient and mailbox are for everybody, brake for this one */
 	buf_fini(&why);
 	world_close(w);
 	(void)state;
@@ -634,11 +609,15 @@ static void test_only_users_here_are_asked_about(void **state)
 		{ "x@elsewhere.test", false } };
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct policy_input input = test_input("192.0.2.7", cases[i].address);
-		struct policy_wants wants = policy_wants(&w->context, &input);
-		assert_int_equal(wants.mailbox, cases[i].wanted);
-		assert_true(!wants.mailbox || span_eq(wants.user, SPAN("alice")));
-		input.at = SMTP_AT_MAIL;
-		assert_false(policy_wants(&w->context, &input).mailbox);
+		struct span user, domain;
+		input.facts.known = 0;
+		struct policy_verdict verdict = policy_ask(&w->context, &input, &w->trail);
+		assert_int_equal(verdict.opinion == POLICY_NEEDS, cases[i].wanted);
+		assert_true(!cases[i].wanted || verdict.fact == POLICY_FACT_MAILBOX);
+		assert_int_equal(policy_mailbox_of(&w->context, &input, &user, &domain), cases[i].wanted);
+		assert_true(!cases[i].wanted || (span_eq(user, SPAN("alice")) && span_eq(domain, SPAN("example.org"))));
+		input.stages = SMTP_STAGE(SMTP_AT_CONNECT) | SMTP_STAGE(SMTP_AT_MAIL);
+		assert_int_not_equal(policy_ask(&w->context, &input, &w->trail).opinion, POLICY_NEEDS);
 	}
 	world_close(w);
 	(void)state;

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who was never seen is asked to come back (RFC 6647); src/greylist has the rules. A
+ * promise that could not be remembered is not made: while its state cannot be kept, all
+ * pass. SPF is only asked about where it could help the client.
+ */
+#include "greylist.h"
+#include "policy_check.h"
+
+#define V4_BITS_MIN 8  /* an SPF term for more addresses than that says nothing about the client */
+#define V6_BITS_MIN 16
+
+uint8_t active_greylist(const struct policy_context *context)
+{
+	return context->checks->greylist.delay_ms > 0 ? SMTP_STAGE(SMTP_AT_RCPT) : 0;
+}
+
+/* The number behind `sign` in "mx/24//64"; `otherwise` where there is none. */
+static uint64_t prefix_behind(struct span term, const char *sign, uint64_t otherwise)
+{
+	size_t len = strlen(sign);
+	uint64_t bits;
+	for (size_t i = 0; i + len < term.len; i++) {
+		struct span digits = span_from(term, i + len);
+		if (span_eq(span_to(span_from(term, i), len), span_str(sign)) && digits.ptr[0] != '/')
+			return span_to_u64(span_to(digits, span_find(digits, '/')), 128, &bits) ? bits : otherwise;
+	}
+	return otherwise;
+}
+
+/* "+all" and the like let everybody use the name. */
+static bool says_something(struct span term, uint8_t family)
+{
+	if (term.len > 0 && term.ptr[0] == '+')
+		term = span_from(term, 1);
+	bool wide = span_eq_nocase(term, SPAN("all"));
+	bool v6_alone = span_starts_nocase(term, SPAN("ip6:"));
+	if (family == 4)
+		wide |= prefix_behind(term, "/", 32) < V4_BITS_MIN;
+	else
+		wide |= prefix_behind(term, v6_alone ? "/" : "//", 128) < V6_BITS_MIN;
+	return !wide;
+}
+
+static bool authenticates(const struct policy_input *input)
+{
+	const struct policy_spf *spf = &input->facts.spf;
+	return (input->facts.known & POLICY_FACT(POLICY_FACT_SPF)) != 0 && spf->result == SPF_PASS
+		&& says_something(spf->mechanism, input->client.family);
+}
+
+static void make_question(const struct policy_input *input, struct greylist_question *q)
+{
+	struct greylist_attempt attempt = { .client = input->client, .helo = input->helo, .sender = input->sender,
+		.recipient = input->recipient };
+	greylist_question_make(q, &attempt);
+	q->authenticated = authenticates(input) && span_eq(q->domain, input->facts.spf.domain);
+}
+
+/* Whether the recipient's mail never waits. */
+static bool is_exempt(const struct policy_context *context, const struct policy_input *input,
+	struct policy_entry *entry_out)
+{
+	return input->address_ok && policy_list_address(context->exempt, POLICY_LISTED_RECIPIENT, input->address.local,
+		input->address.domain, entry_out);
+}
+
+/* Why nobody is asked to come back; NULL: strangers are. */
+static const char *why_not(const struct policy_context *context, const struct policy_input *input)
+{
+	struct policy_entry entry;
+	if (policy_is_postmaster(input))
+		return "postmaster can always be reached";
+	if (is_exempt(context, input, &entry))
+		return "the recipient is exempt";
+	if (context->state == NULL)
+		return "who was seen before is known to the running server alone";
+	if ( context->state->greylist == NULL || !context->state->greylist_kept)
+		return "what was seen cannot be remembered now, so nobody has to wait";
+	return NULL;
+}
+
+static void because_spf(const struct policy_context *context, const struct policy_input *input,
+	const struct greylist_question *q)
+{
+	const struct policy_spf *spf = &input->facts.spf;
+	if ((input->facts.known & POLICY_FACT(POLICY_FACT_SPF)) == 0)
+		return;
+	policy_because(context, " (SPF %s", spf_result_name(spf->result));
+	if (spf->mechanism.len > 0) {
+		policy_because(context, " by ");
+		policy_because_quoted(context, spf->mechanism);
+	} else if (spf->reason.len > 0) {
+		bool sentence = spf->reason.ptr[spf->reason.len - 1] == '.';
+		policy_because(context, ": %.*s", SPAN_FMT(span_to(spf->reason, spf->reason.len - sentence)));
+	}
+	policy_because(context, "%s)", spf->result == SPF_PASS && !q->authenticated ? ", which is for everybody" : "");
+}
+
+static void because_known(const struct policy_context *context, const struct greylist_origin_facts *known)
+{
+	policy_because(context, "%.*s ", SPAN_FMT(known->name));
+	if (known->allowed)
+		policy_because(context, "was allowed by an operator");
+	else
+		policy_because(context, "is known: it came back %u times", known->returns);
+}
+
+static void because(const struct policy_context *context, const struct policy_input *input,
+	const struct greylist_question *q, const struct greylist_verdict *v)
+{
+	if (context->why == NULL)
+		return;
+	if (v->outcome == GREYLIST_KNOWN) {
+		because_known(context, &v->known);
+		return;
+	}
+	policy_because_quoted(context, q->sender);
+	policy_because(context, " of %.*s", SPAN_FMT(v->origin));
+	because_spf(context, input, q);
+	policy_because(context, " for ");
+	policy_because_quoted(context, q->recipient);
+	switch (v->outcome) {
+	case GREYLIST_FIRST:
+		policy_because(context, " was never seen, and passes after ");
+		policy_because_time(context, v->wait_ms * 1000);
+		break;
+	case GREYLIST_EARLY:
+		policy_because(context, " comes back too early: ");
+		policy_because_time(context, (v->wait_ms + 999) / 1000 * 1000000);
+		policy_because(context, " of ");
+		policy_because_time(context, context->checks->greylist.delay_ms * 1000);
+		policy_because(context, " are left");
+		break;
+	case GREYLIST_FULL:
+		policy_because(context, " was never seen, but there is no room to remember it");
+		break;
+	default:
+		policy_because(context, v->outcome == GREYLIST_PASSED ? " came back before" : " comes back in time");
+		break;
+	}
+}
+
+struct policy_verdict check_greylist(const struct policy_context *context, const struct policy_input *input,
+	enum smtp_stage stage)
+{
+	const char *not = why_not(context, input);
+	struct greylist_question q;
+	(void)stage;
+	if (not != NULL) {
+		policy_because(context, "%s", not);
+		return policy_pass();
+	}
+	make_question(input, &q);
+	struct greylist_verdict v = greylist_look(context->state->greylist, &q, context->now_ms);
+	if ((input->facts.known & POLICY_FACT(POLICY_FACT_SPF)) == 0 && greylist_wants_domain(&q, &v))
+		return policy_needs(POLICY_FACT_SPF);
+	because(context, input, &q, &v);
+	return v.wait_ms > 0 ? policy_defer(REPLY_GREYLISTED, context->checks->greylist.delay_line, v.wait_ms * 1000)
+		: policy_pass();
+}
+
+void settle_greylist(struct policy_state *state, const struct policy_context *context,
+	const struct policy_input *input, const struct policy_step *step, const struct policy_verdict *verdict)
+{
+	struct greylist_question q;
+	/* Coming back is worth nothing when another check refuses for something else. */
+	bool refused_later = verdict->opinion == POLICY_REFUSE && step->verdict.opinion != POLICY_REFUSE;
+	if (refused_later || why_not(context, input) != NULL)
+		return;
+	make_question(input, &q);
+	greylist_settle(state->greylist, &q, context->now_ms);
+}

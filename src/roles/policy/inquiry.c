@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A question about a client on its way: the checks are asked; what they need to know is
+ * found; they are asked again, until they decide. Most need nothing and are answered at
+ * once, without a copy of anything.
+ */
+#include <stdlib.h>
+
+#include "lookups.h"
+
+struct inquiry {
+	struct policy_role *owner;
+	struct policy_input input;
+	struct facts_wait wait;
+	struct arena text;        /* what input points to */
+	struct lookup *lookup;    /* has what sources said; or NULL */
+	bool looked;              /* they were asked */
+	inquiry_fn *fn;
+	struct inquirer from;
+};
+
+static void go_on(struct inquiry *q);
+
+static void on_found(void *arg)
+{
+	go_on(arg);
+}
+
+static struct inquiry *inquiry_new(struct policy_role *p, const struct policy_input *input)
+{
+	struct inquiry *q = p->inquiry_count < POLICY_INQUIRIES_MAX ? calloc(1, sizeof(*q)) : NULL;
+	if (q == NULL)
+		return NULL;
+	arena_init(&q->text, INQUIRY_TEXT_BYTES_MAX);
+	q->owner = p;
+	q->input = *input;
+	q->wait = (struct facts_wait){ .fn = on_found, .arg = q, .into = &q->input.facts, .text = &q->text };
+	list_init(&q->wait.link);
+	if (!arena_copy(&q->text, input->helo, &q->input.helo) || !arena_copy(&q->text, input->sender, &q->input.sender)
+	    || !arena_copy(&q->text, input->recipient, &q->input.recipient)) {
+		arena_reset(&q->text);
+		free(q);
+		return NULL;
+	}
+	p->inquiry_count++;
+	return q;
+}
+
+static void inquiry_free(struct inquiry *q)
+{
+	q->owner->inquiry_count--;
+	lookup_free(q->lookup);
+	arena_reset(&q->text);
+	free(q);
+}
+
+/* On a thread: the one name that the checks look up. The inquiry may be over before that thread is. */
+static void look(struct lookup *l)
+{
+	struct ipc_check_ask ask;
+	struct directory_address address;
+	uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
+	if (ipc_get_check_ask(span_of(l->body, l->body_len), &ask)
+	    && policy_address(ask.recipient, domain_text, &address))
+		directory_lookup(&l->view, address);
+}
+
+static void looked(struct lookup *l)
+{
+	struct inquiry *q = l->arg;
+	q->lookup = l;
+	go_on(q);
+}
+
+static struct policy_context context_with(const struct policy_role *p, struct lookup *lookup)
+{
+	return lookup != NULL ? lookup_context(lookup) : generation_context(p);
+}
+
+/* Each round finds names or one fact more, so there are few. A client that is refused anyway asks for no names. */
+static void go_on(struct inquiry *q)
+{
+	struct policy_role *p = q->owner;
+	struct policy_trail trail;
+	struct policy_verdict verdict;
+	struct policy_context context = context_with(p, q->lookup);
+	while (true) {
+		verdict = policy_ask(&context, &q->input, &trail);
+		if (q->lookup != NULL && q->lookup->answers.missing && !q->looked) {
+			q->looked = true;
+			q->lookup->arg = q;
+			lookup_go(q->lookup, LOOKUP_MS_MAX, look, looked);
+			return;
+		}
+		if (verdict.opinion != POLICY_NEEDS)
+			break;
+		if (!facts_find(&p->facts, verdict.fact, &context, &q->input, &q->wait))
+			return;
+	}
+	q->fn(&q->from, &(struct inquiry_answer){ &context, &q->input, &trail, &verdict });
+	inquiry_free(q);
+}
+
+void inquiry_begin(const struct channel_message *question, struct policy_input *input, inquiry_fn *fn,
+	const struct inquirer *from)
+{
+	struct policy_trail trail;
+	struct policy_role *p = from->peer->owner;
+	struct lookup *lookup = input->at == SMTP_AT_RCPT ? lookup_begin(from->peer, question) : NULL;
+	struct policy_context context = context_with(p, lookup);
+	struct policy_verdict verdict = policy_ask(&context, input, &trail);
+	bool open = verdict.opinion == POLICY_NEEDS || (lookup != NULL && lookup->answers.missing);
+	struct inquiry *q = open ? inquiry_new(p, input) : NULL;
+	if (q != NULL) {
+		q->fn = fn;
+		q->from = *from;
+		q->lookup = lookup;
+		go_on(q);
+		return;
+	}
+	/* Too many wait already: this one goes without what it cannot wait for. */
+	while (verdict.opinion == POLICY_NEEDS) {
+		facts_not_found(verdict.fact, &input->facts);
+		verdict = policy_ask(&context, input, &trail);
+	}
+	fn(from, &(struct inquiry_answer){ &context, input, &trail, &verdict });
+	lookup_free(lookup);
+}
