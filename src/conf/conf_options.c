@@ -250,7 +250,8 @@ const struct conf_option conf_options[] = {
 	  .reason = "So domains come and go without a change of this file." },
 	{ DOMAIN(catch_all), .name = "catch-all", .type = CONF_TYPE_ADDRESS, .fallback = "\"\"",
 	  .example = "\"alice@example.org\"",
-	  .text = "The address that gets the mail of all who are neither a user nor an alias; empty: it is refused.",
+	  .text = "The address that gets the mail of all who are neither a user nor an alias; empty: it is refused. "
+	          "With it, strangers are not told at RCPT that a mailbox is full: the time to look tells who has one.",
 	  .reason = "It gets all the spam that is sent to guessed names as well." },
 	{ DOMAIN(subaddress), .name = "subaddress", .type = CONF_TYPE_SEPARATOR, .fallback = "\"+\"",
 	  .text = "The character behind which a user may add a word of their own: "
@@ -403,13 +404,13 @@ const struct conf_option conf_options[] = {
 
 	{ CHECK(CHECKS, order), .name = "order", .type = CONF_TYPE_CHOICES,
 	  .choices = "allow deny early-talk helo sender-domain rate relay brake harvest recipient greylist mailbox",
-	  .fallback = "{\"allow\", \"deny\", \"early-talk\", \"helo\", \"sender-domain\", \"rate\", \"relay\", "
-	              "\"brake\", \"harvest\", \"recipient\", \"greylist\", \"mailbox\"}",
+	  .fallback = "{\"allow\", \"deny\", \"early-talk\", \"helo\", \"sender-domain\", \"relay\", \"brake\", "
+	              "\"harvest\", \"rate\", \"recipient\", \"greylist\", \"mailbox\"}",
 	  .text = "The checks in the order in which they are asked at each stage of a session (connect, HELO, MAIL, RCPT); "
 	          "one that is left out is not asked.",
 	  .reason = "relay (this server is no open relay) and recipient (somebody is there) hold for everybody and "
 	            "cannot be left out, mailbox (it is not full) holds for everybody too; harvest must stand before "
-	            "recipient." },
+	            "recipient, and should before rate: that somebody got much mail tells that they exist." },
 	{ CHECK(CHECKS, early_refusals), .name = "early-refusals", .type = CONF_TYPE_BOOL, .fallback = "no",
 	  .text = "Whether a client whose address, name or sender is not wanted is told so at once, not only at its "
 	          "first recipient.",
