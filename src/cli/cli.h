@@ -35,6 +35,7 @@ bool cli_control_path(const char *conf_path, struct buf *path_out);
 /* The subcommands; argv[0] is the subcommand's name. Each gives the exit code. */
 int cli_demo(int argc, char **argv);
 int cli_status(const struct cli_options *options);
+int cli_brake(int argc, char **argv, const struct cli_options *options);
 int cli_queue(int argc, char **argv, const struct cli_options *options);
 int cli_greylist(int argc, char **argv, const struct cli_options *options);
 int cli_send(int argc, char **argv, const struct cli_options *options);

@@ -14,7 +14,8 @@
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: waybill check rcpt ADDRESS --from ADDRESS --client IP [--helo NAME] [--size BYTES]\n"
+	fprintf(stderr, "usage: waybill check rcpt ADDRESS --from ADDRESS --client IP [--helo NAME] [--tls]\n"
+		"                          [--auth ACCOUNT] [--size BYTES]\n"
 		"Says what a client would be told that sends to ADDRESS, and why; nothing is changed by it.\n"
 		"--from '' is a bounce. Without --helo the client gives its address in brackets.\n");
 	return CLI_USAGE;
@@ -26,6 +27,8 @@ static bool words_read(int argc, char **argv, struct cli_check_words *words)
 		{ "from", required_argument, NULL, 'f' },
 		{ "client", required_argument, NULL, 'c' },
 		{ "helo", required_argument, NULL, 'h' },
+		{ "auth", required_argument, NULL, 'a' },
+		{ "tls", no_argument, NULL, 't' },
 		{ "size", required_argument, NULL, 's' },
 		{ 0 },
 	};
@@ -39,6 +42,10 @@ static bool words_read(int argc, char **argv, struct cli_check_words *words)
 			words->client = optarg;
 		else if (option == 'h')
 			words->helo = optarg;
+		else if (option == 'a')
+			words->account = optarg;
+		else if (option == 't')
+			words->tls = true;
 		else if (option != 's' || !span_to_u64(span_str(optarg), SIZE_MAX_BYTES, &words->size))
 			return false;
 	}
@@ -94,7 +101,7 @@ int cli_check_rcpt(int argc, char **argv, const struct cli_options *options)
 {
 	char literal[64];
 	int code;
-	struct cli_check_words words = { .rcpt = "" };
+	struct cli_check_words words = { .rcpt = "", .account = "" };
 	if (!words_read(argc, argv, &words))
 		return usage();
 	if (words.helo == NULL) {
@@ -102,8 +109,9 @@ int cli_check_rcpt(int argc, char **argv, const struct cli_options *options)
 		words.helo = literal;
 	}
 	bool running = cli_server_runs(options);
-	json_t *answer = running ? cli_ask(options, json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "do", "check-rcpt",
-			"rcpt", words.rcpt, "from", words.from, "client", words.client, "helo", words.helo,
+	json_t *answer = running ? cli_ask(options, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:I}",
+			"do", "check-rcpt", "rcpt", words.rcpt, "from", words.from, "client", words.client, "helo", words.helo,
+			"account", words.account, "tls", words.tls,
 			"size", (json_int_t)words.size), &code)
 		: cli_check_offline(&words, options);
 	if (answer == NULL)

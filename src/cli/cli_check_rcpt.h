@@ -10,6 +10,8 @@
 /* What is asked for; what is not given is empty. */
 struct cli_check_words {
 	const char *rcpt, *from, *client, *helo;
+	const char *account; /* that it has authenticated as; "": none */
+	bool tls;
 	uint64_t size;
 };
 

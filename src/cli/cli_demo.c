@@ -23,6 +23,7 @@ struct demo {
 	const char *dir;           /* as the user wrote it */
 	char path[PATH_MAX];       /* absolute */
 	char conf_path[PATH_MAX + 16];
+	char locked_path[PATH_MAX + 72];
 	unsigned port;
 	bool port_given;
 };
@@ -36,7 +37,7 @@ static const char conf_text[] =
 	"postmaster = \"alice@example.org\"\n"
 	"\n"
 	"# Clients from here are trusted: they may ask VRFY and EXPN. All others are strangers.\n"
-	"trust = {\"127.0.0.2\"}\n"
+	"trust = {\"127.0.0.2\", \"127.0.0.5\"}\n"
 	"\n"
 	"listen \"smtp\" {\n"
 	"    address = {\"127.0.0.1:%2$u\"}\n"
@@ -47,6 +48,13 @@ static const char conf_text[] =
 	"    users     = \"file:%1$s/users\"\n"
 	"    aliases   = \"file:%1$s/aliases\"\n"
 	"}\n"
+	"\n"
+	"# A domain whose mailboxes are one file each. The demo holds a lock of locked's, as a mail program would.\n"
+	"domain \"mbox.example.org\" {\n"
+	"    mailboxes = \"mbox:%1$s/mail/mbox.example.org/{user}\"\n"
+	"    users     = \"file:%1$s/users-mbox\"\n"
+	"}\n"
+	"mailbox { defer-locked = yes }\n"
 	"\n"
 	"# Times are short here, so that a retry and a bounce can be watched.\n"
 	"queue {\n"
@@ -64,6 +72,9 @@ static const char conf_text[] =
 	"harvest       { unknown = 5  per = \"1m\"  only-for = {\"127.0.0.3\"} }\n"
 	"greylist      { delay = \"10s\"  only-for = {\"127.0.0.3\"} }\n"
 	"\n"
+	"# Three recipients within an hour are many for the trusted 127.0.0.5.\n"
+	"brake { recipients = 3  times = 2  learn = \"0s\"  except = {\"127.0.0.2\"} }\n"
+	"\n"
 	"# The demo's little internet. Any other domain is looked up in the DNS.\n";
 static const char users_text[] =
 	"# One user a line. Add one with: waybill user add carol@example.org -c %1$s/waybill.conf\n"
@@ -75,9 +86,14 @@ static const char users_text[] =
 	"moved: moved=moved@example.com\n"
 	"# Its quota is used up: the first line of mail/example.org/full/maildirsize.\n"
 	"full\n";
+static const char mbox_users_text[] =
+	"# Users of mbox.example.org\n"
+	"locked\n"
+	"free\n";
 static const char aliases_text[] =
 	"# name: targets\n"
 	"team: alice, bob\n"
+	"locked: locked@mbox.example.org\n"
 	"postmaster: alice\n";
 
 static int usage(FILE *out, int code)
@@ -119,6 +135,18 @@ static int write_full_mailbox(const struct demo *d)
 	return error < 0 ? error : write_new(path, SPAN("1000S\n1000 1\n"));
 }
 
+/* An mbox to be locked, and the users beside it. */
+static int write_mboxes(struct demo *d)
+{
+	char path[PATH_MAX + 64];
+	snprintf(path, sizeof(path), "%s/mail/mbox.example.org", d->path);
+	int error = file_make_folders(path, 0700);
+	snprintf(d->locked_path, sizeof(d->locked_path), "%s/locked", path);
+	error = error < 0 ? error : write_new(d->locked_path, SPAN(""));
+	snprintf(path, sizeof(path), "%s/users-mbox", d->path);
+	return error < 0 ? error : write_new(path, span_str(mbox_users_text));
+}
+
 static int write_files(struct demo *d)
 {
 	char path[PATH_MAX + 16];
@@ -139,6 +167,7 @@ static int write_files(struct demo *d)
 	snprintf(path, sizeof(path), "%s/aliases", d->path);
 	error = error < 0 ? error : write_new(path, span_str(aliases_text));
 	error = error < 0 ? error : write_full_mailbox(d);
+	error = error < 0 ? error : write_mboxes(d);
 	return error < 0 ? complain(d->path, error) : CLI_DONE;
 }
 
@@ -171,17 +200,18 @@ static void banner(const struct demo *d, const struct conf *conf)
 	printf("waybill " WAYBILL_VERSION " demo in %s  (everything it keeps is below that folder)\n", d->dir);
 	printf("  SMTP          %.*s    strangers; from 127.0.0.2: trusted\n", SPAN_FMT(smtp));
 	printf("                from 127.0.0.3: strangers that have to pass every check, with small limits;\n"
-		"                from 127.0.0.4: denied\n");
+		"                from 127.0.0.4: denied; from 127.0.0.5: trusted, with a brake that is soon reached\n");
 	printf("  mailboxes     alice@example.org, bob@example.org, team@example.org (both)\n");
 	printf("                they are Maildirs below %s/mail/example.org\n", d->dir);
-	printf("                disabled@, full@, gone@, moved@example.org take no mail, each for its reason\n");
+	printf("                disabled@, full@, locked@, gone@, moved@example.org take no mail, each for its reason\n");
 	printf("  the world     from a trusted client:\n");
 	demo_world_describe(&world);
 	fwrite(world.ptr, 1, world.len, stdout);
 	buf_fini(&world);
 	printf("Try:\n");
 	printf("  swaks -s %.*s -t alice@example.org\n", SPAN_FMT(smtp));
-	printf("  swaks -s %.*s --local-interface 127.0.0.3 -t alice@example.org   (450 for 10 s)\n", SPAN_FMT(smtp));
+	printf("  swaks -s %.*s --local-interface 127.0.0.3 --helo there.test -f you@there.test -t alice@example.org"
+		"   (450 for 10 s)\n", SPAN_FMT(smtp));
 	printf("  printf 'VRFY alice\\r\\nQUIT\\r\\n' | nc %.*s %.*s\n", SPAN_FMT(span_to(smtp, colon)),
 		SPAN_FMT(span_from(smtp, colon + 1)));
 	printf("  build/waybill send --wait you@greylist.test -c %s/waybill.conf\n", d->dir);
@@ -220,9 +250,9 @@ static int become_server(const struct demo *d)
 }
 
 /* The routes in the file say where the world is; it lies above the first listener's port. */
-static void start_world(const struct conf *conf)
+static void start_world(const struct demo *d, const struct conf *conf)
 {
-	int error = demo_world_start(conf->listens[0].addresses.items[0].port);
+	int error = demo_world_start(conf->listens[0].addresses.items[0].port, d->locked_path);
 	if (error < 0)
 		printf("Note: the demo's little internet cannot start: %s\n", strerror(-error));
 	fflush(stdout);
@@ -273,7 +303,7 @@ int cli_demo(int argc, char **argv)
 	if (code == CLI_DONE)
 		banner(&d, conf);
 	if (code == CLI_DONE)
-		start_world(conf);
+		start_world(&d, conf);
 	conf_free(conf);
 	return code == CLI_DONE ? become_server(&d) : code;
 }

@@ -17,6 +17,7 @@
 #include "file.h"
 #include "mailbox_state.h"
 #include "reply.h"
+#include "users_file.h"
 
 struct asked {
 	const struct conf *conf;
@@ -30,6 +31,7 @@ static int usage(void)
 {
 	fprintf(stderr, "usage: waybill mailbox show ADDRESS\n"
 		"       waybill mailbox disable ADDRESS [--for-good | --moved ADDRESS]\n"
+		"       waybill mailbox forward ADDRESS --to ADDRESSES [--keep]\n"
 		"       waybill mailbox enable ADDRESS   [-c FILE]\n");
 	return CLI_USAGE;
 }
@@ -59,7 +61,8 @@ static int say_closed(const struct asked *a, const struct directory_match *match
 static struct mbox_rules rules_of(const struct conf *conf)
 {
 	struct mbox_rules rules = { .lock_count = conf->mbox.locks.count, .timeout_ms = conf->mbox.lock_timeout_ms,
-		.stale_ms = conf->mbox.stale_lock_ms, .pids = conf->mbox.lock_pids };
+		.stale_ms = conf->mbox.stale_lock_ms, .pids = conf->mbox.lock_pids,
+		.quota_bytes = conf->mbox.quota_bytes };
 	for (size_t i = 0; i < rules.lock_count && i < MBOX_LOCK_KIND_COUNT; i++)
 		rules.locks[i] = (enum mbox_lock_kind)conf->mbox.locks.items[i];
 	return rules;
@@ -72,6 +75,9 @@ static int say_state(const struct asked *a, enum mailbox_state state, struct spa
 		[MAILBOX_STATE_MISSING] = "can take mail now; the first message makes its mailbox",
 		[MAILBOX_STATE_LOCKED] = "cannot take mail right now: another program has locked the mailbox",
 		[MAILBOX_STATE_FULL] = "cannot take mail now: the mailbox is full",
+		[MAILBOX_STATE_FULL_LONG] = "cannot take mail: the mailbox has been full for a long time",
+		[MAILBOX_STATE_TOO_SMALL] = "cannot take this message",
+		[MAILBOX_STATE_DISK_FULL] = "cannot take mail now: the disk that its mailbox lies on is full",
 		[MAILBOX_STATE_ERROR] = "cannot take mail: the mailbox cannot be looked at, or is not what it should be",
 	};
 	enum reply_key key;
@@ -80,8 +86,10 @@ static int say_state(const struct asked *a, enum mailbox_state state, struct spa
 	if (name == NULL || !reply_find(span_str(name), &key))
 		return CLI_DONE;
 	print_reply(key);
-	if (state == MAILBOX_STATE_FULL)
-		printf("The owner has to delete mail, or you raise the quota in its file maildirsize.\n");
+	if (state == MAILBOX_STATE_FULL || state == MAILBOX_STATE_FULL_LONG)
+		printf("The owner has to delete mail, or you raise the quota: %s.\n",
+			mailbox_template_kind(a->domain->mailboxes) == MAILBOX_MBOX ? "mbox { quota } in the configuration"
+			: "the first line of its file maildirsize");
 	if (state == MAILBOX_STATE_ERROR)
 		printf("Look at its owner and rights, and run this as the account of the server.\n");
 	return CLI_NO;
@@ -94,7 +102,8 @@ static int look(const struct asked *a, const struct directory_match *match)
 	struct buf path;
 	buf_init(&path, MAILBOX_PATH_BYTES_MAX);
 	struct mailbox_question q = { .kind = mailbox_template_kind(a->domain->mailboxes), .place = { .base_fd = -1 },
-		.now_ms = clock_unix_ms(), .mbox = &mbox };
+		.now_ms = clock_unix_ms(), .full_max_ms = a->conf->checks.mailbox.full_max_ms,
+		.disk_reserve_bytes = a->conf->checks.mailbox.disk_reserve_bytes, .only_look = true, .mbox = &mbox };
 	struct mailbox_owner owner = { match->user, match->domain };
 	int code = CLI_NO;
 	if (mailbox_template_expand(a->domain->mailboxes, owner, &path, &q.place.base_len) == MAILBOX_TEMPLATE_OK) {
@@ -109,7 +118,7 @@ static int look(const struct asked *a, const struct directory_match *match)
 
 static int say_alias(const struct asked *a, const struct directory_match *match)
 {
-	printf("%s is an alias for", a->text);
+	printf(match->forwards ? "Mail for %s goes to" : "%s is an alias for", a->text);
 	for (size_t i = 0; i < match->target_count; i++) {
 		struct buf text;
 		buf_init(&text, 1024);
@@ -197,6 +206,11 @@ static int show(const struct asked *a)
 
 static int change(const struct asked *a, enum directory_state state, const char *moved_to)
 {
+	const char *problem = users_state_problem(state, span_str(moved_to));
+	if (problem != NULL) {
+		fprintf(stderr, "waybill: %s\n", problem);
+		return CLI_USAGE;
+	}
 	if (!cli_users_filed(a->domain))
 		return CLI_NO;
 	struct cli_users users = cli_users_of(a->conf, a->domain);
@@ -221,11 +235,17 @@ static bool find(struct asked *a, const char *text)
 	return true;
 }
 
-/* disable ADDRESS [--for-good | --moved ADDRESS], as a state; false when the words are wrong. */
+/* disable ADDRESS [--for-good | --moved ADDRESS], forward ADDRESS --to ADDRESSES [--keep], as a state; false when the
+ * words are wrong. */
 static bool state_of(int argc, char **argv, enum directory_state *state_out, const char **moved_to_out)
 {
 	*moved_to_out = "";
 	*state_out = strcmp(argv[1], "enable") == 0 ? DIRECTORY_OPEN : DIRECTORY_DISABLED;
+	if (strcmp(argv[1], "forward") == 0) {
+		*state_out = argc == 6 ? DIRECTORY_COPIED : DIRECTORY_FORWARDED;
+		*moved_to_out = argc > 4 ? argv[4] : "";
+		return argc >= 5 && argc <= 6 && strcmp(argv[3], "--to") == 0 && (argc == 5 || strcmp(argv[5], "--keep") == 0);
+	}
 	if (argc == 3)
 		return true;
 	if (*state_out == DIRECTORY_OPEN)
@@ -244,8 +264,8 @@ int cli_mailbox(int argc, char **argv, const struct cli_options *options)
 	enum directory_state state = DIRECTORY_OPEN;
 	const char *moved_to = "";
 	bool is_show = argc == 3 && strcmp(argv[1], "show") == 0;
-	bool is_change = argc >= 3 && (strcmp(argv[1], "disable") == 0 || strcmp(argv[1], "enable") == 0)
-		&& state_of(argc, argv, &state, &moved_to);
+	bool is_change = argc >= 3 && (strcmp(argv[1], "disable") == 0 || strcmp(argv[1], "enable") == 0
+		|| strcmp(argv[1], "forward") == 0) && state_of(argc, argv, &state, &moved_to);
 	if (!is_show && !is_change)
 		return usage();
 	struct asked a = { .conf = cli_conf_load(options->conf_path) };

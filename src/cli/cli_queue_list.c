@@ -134,6 +134,10 @@ static void print_group(const json_t *g, bool paused, double now)
 	buf_init(&name, TEXT_BYTES_MAX);
 	buf_init(&state, TEXT_BYTES_MAX);
 	add_text(&name, group_name(g));
+	if (strcmp(cli_text(g, "kind"), "held") == 0 && cli_text(g, "name")[0] != 0) {
+		buf_add_str(&name, " by the brake: ");
+		add_text(&name, cli_text(g, "name"));
+	}
 	if (paused && strcmp(cli_text(g, "kind"), "held") != 0 && cli_number(g, "under_way") == 0)
 		buf_add_str(&state, "paused");
 	else

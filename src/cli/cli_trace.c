@@ -169,7 +169,11 @@ static void tell_changed(struct story *s, const json_t *e)
 		"removed, with a bounce, by" };
 	long long what = cli_number(e, "number");
 	add_moment(s, e);
-	buf_addf(&s->out, "%s an operator\n", what >= 0 && what < 5 ? changes[what] : "changed by");
+	if (cli_text(e, "text")[0] != 0)
+		add_text(&s->out, cli_text(e, "text"));
+	else
+		buf_addf(&s->out, "%s an operator", what >= 0 && what < 5 ? changes[what] : "changed by");
+	buf_add_byte(&s->out, '\n');
 }
 
 static void tell_unreachable(struct story *s, const json_t *e)

@@ -163,6 +163,10 @@ static const char *deed(const struct cli_user_wish *wish)
 		return "switched on ";
 	case DIRECTORY_DISABLED:
 		return "switched off for now ";
+	case DIRECTORY_FORWARDED:
+		return "from now on forwarded, and not kept, is mail for ";
+	case DIRECTORY_COPIED:
+		return "from now on kept, and copied elsewhere, is mail for ";
 	case DIRECTORY_GONE:
 	case DIRECTORY_MOVED:
 		break;

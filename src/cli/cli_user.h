@@ -30,7 +30,7 @@ struct cli_user_wish {
 	enum cli_user_verb verb;
 	struct span local;          /* a local part as in an address */
 	enum directory_state state; /* of CLOSE */
-	struct span moved_to;       /* of DIRECTORY_MOVED */
+	struct span moved_to;       /* of MOVED, FORWARDED and COPIED */
 };
 
 /*

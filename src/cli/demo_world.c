@@ -6,6 +6,7 @@
 #include "demo_world.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -289,13 +290,23 @@ static int listen_all(int fds[static DEMO_WORLD_SERVERS], unsigned smtp_port)
 	return 0;
 }
 
-static _Noreturn void run(int fds[static DEMO_WORLD_SERVERS], pid_t parent)
+/* As a mail program does that forgot to end. The descriptor stays open, and the lock with it. */
+static void hold_lock(const char *path)
+{
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0)
+		fcntl(fd, F_SETLK, &whole);
+}
+
+static _Noreturn void run(int fds[static DEMO_WORLD_SERVERS], pid_t parent, const char *locked)
 {
 	static struct world w;
 	static struct server list[DEMO_WORLD_SERVERS];
 	char missing[200];
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGPIPE, SIG_IGN);
+	hold_lock(locked);
 	w.loop = loop_new();
 	w.ids = clock_id_source();
 	w.hash_key[0] = id_source_u64(&w.ids);
@@ -315,7 +326,7 @@ static _Noreturn void run(int fds[static DEMO_WORLD_SERVERS], pid_t parent)
 	_exit(EXIT_SUCCESS);
 }
 
-int demo_world_start(unsigned smtp_port)
+int demo_world_start(unsigned smtp_port, const char *locked)
 {
 	int fds[DEMO_WORLD_SERVERS];
 	int error = listen_all(fds, smtp_port);
@@ -324,7 +335,7 @@ int demo_world_start(unsigned smtp_port)
 	pid_t parent = getpid();
 	pid_t child = fork();
 	if (child == 0)
-		run(fds, parent);
+		run(fds, parent, locked);
 	for (unsigned i = 0; i < DEMO_WORLD_SERVERS; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);

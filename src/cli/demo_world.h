@@ -21,9 +21,9 @@ void demo_world_routes(struct buf *out, unsigned smtp_port);
 void demo_world_describe(struct buf *out);
 
 /*
- * Starts the world as a process that ends with the calling one. 0, or a negative
- * errno: a port is taken.
+ * Starts the world as a process that ends with the calling one, and that holds a lock of
+ * the mbox `locked` as long as it lives. 0, or a negative errno: a port is taken.
  */
-int demo_world_start(unsigned smtp_port);
+int demo_world_start(unsigned smtp_port, const char *locked);
 
 #endif

@@ -22,6 +22,7 @@ enum conf_check {
 	CONF_CHECK_SENDER_DOMAIN,
 	CONF_CHECK_RATE,
 	CONF_CHECK_RELAY,
+	CONF_CHECK_BRAKE,
 	CONF_CHECK_HARVEST,
 	CONF_CHECK_RECIPIENT,
 	CONF_CHECK_GREYLIST,
@@ -33,6 +34,14 @@ struct conf_networks {
 	const struct netblock *blocks;
 	size_t count;
 };
+
+static inline bool conf_networks_contain(const struct conf_networks *list, const struct netaddr *addr)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (netblock_contains(&list->blocks[i], addr))
+			return true;
+	return false;
+}
 
 struct conf_order {
 	const enum conf_check *items; /* each at most once; relay and recipient are among them */
@@ -96,6 +105,15 @@ struct conf_checks {
 	} sender_domain;
 	struct conf_rate rates[CONF_RATE_OF_COUNT];
 	struct {
+		bool active;
+		uint32_t active_line;
+		uint64_t recipients; /* within an hour, that are never too many */
+		uint32_t recipients_line;
+		uint64_t times;      /* so many times what is usual */
+		uint64_t hold_ms, learn_ms;
+		struct conf_networks except;
+	} brake;
+	struct {
 		uint64_t unknown_max; /* within ... */
 		uint64_t per_ms;
 		uint32_t unknown_line;
@@ -111,8 +129,9 @@ struct conf_checks {
 		uint32_t exempt_line;
 	} greylist;
 	struct {
-		bool defer_locked; /* else the queue waits for the lock */
-		uint32_t locked_line;
+		bool defer_locked, forward_moved; /* else the queue waits for the lock; the sender is told the address */
+		uint64_t full_max_ms, disk_reserve_bytes; /* longer full: 552; 0: always 452 */
+		uint32_t locked_line, full_line, disk_line, moved_line;
 	} mailbox;
 };
 

@@ -35,6 +35,7 @@ struct conf_mbox {
 	uint64_t lock_timeout_ms;
 	uint64_t stale_lock_ms; /* a dot-lock that is older is taken away */
 	bool lock_pids;         /* as is one of a process that has ended */
+	uint64_t quota_bytes;   /* of one file; 0: no limit */
 };
 
 #endif

@@ -131,6 +131,11 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"IPv4 address or an IPv6 /64), `network` (IPv4 /24, IPv6 /56), `sender` (an address) or `recipient` (a mailbox "
 		"here). Each may use all that a setting allows at once; it is there again after the time of `per`, evenly. Who "
 		"uses more is put off until there is enough. Without these sections nothing of the kind is limited." },
+	[CONF_SECTION_BRAKE] = { "brake", NULL,
+		"The brake for those whom you trust: a host of a network in `trust`, or an account, that suddenly sends to "
+		"many more recipients than ever is told to come back later (450 4.7.1), what it sent and is still queued is "
+		"held, and the postmaster gets a message that says who, how much, since when, and what to do. What is usual "
+		"is learned: the busiest hour of the days before. Hosts are IPv4 addresses and IPv6 /64 networks." },
 	[CONF_SECTION_HARVEST] = { "harvest", NULL,
 		"The check against guessing who has a mailbox. A client's network (IPv4 /24, IPv6 /64) that names too many "
 		"recipients who do not exist is told to come back later, whoever it asks for, until its budget has "
@@ -143,8 +148,9 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"It is off unless `delay` is set, since it makes all first mail of strangers late: it is for those to decide "
 		"who wait for that mail." },
 	[CONF_SECTION_MAILBOX] = { "mailbox", NULL,
-		"The check whether a mailbox here can take the message: one that is full (Maildir++ quota), or would be with "
-		"the declared size, is answered 452." },
+		"The check whether a mailbox here can take the message: one that is full (Maildir++ quota, `mbox { quota }`, "
+		"the system's quota, the disk), or would be with the declared size, is answered 452; a message that is larger "
+		"than the whole quota 552." },
 	[CONF_SECTION_QUEUE] = { "queue", NULL, "How mail is kept and when it is tried again." },
 	[CONF_SECTION_BOUNCE] = { "bounce", NULL, "What senders are told about mail that is late or fails." },
 	[CONF_SECTION_MBOX] = { "mbox", NULL,
@@ -221,9 +227,10 @@ const struct conf_option conf_options[] = {
 	{ DOMAIN(users), .line_offset = offsetof(struct conf_domain, users_line), .name = "users",
 	  .type = CONF_TYPE_TABLE, .along = "mailboxes", .example = "\"file:/etc/waybill/users\"",
 	  .text = "Who has a mailbox. A file lists the names and is read again when it changes; behind a name and a colon "
-	          "may stand `disabled`, `gone` or `moved=ADDRESS` (`waybill mailbox` writes it). `sqlite:`, `pgsql:` and "
-	          "`ldap:` name a section of that kind. `system:` means the accounts of this system, root and those from "
-	          "uid 1000 on. A domain that is passed on may do without, and then takes mail for everybody.",
+	          "may stand `disabled`, `gone`, `moved=ADDRESS`, `forward=ADDRESSES` (mail goes there and is not kept) or "
+	          "`copy-to=ADDRESSES` (it is kept as well); `waybill mailbox` writes it. `sqlite:`, `pgsql:` and `ldap:` "
+	          "name a section of that kind. `system:` means the accounts of this system, root and those from uid "
+	          "1000 on. A domain that is passed on may do without, and then takes mail for everybody.",
 	  .reason = "With it, mail to anybody else is refused at RCPT, so that no bounce is needed later." },
 	{ DOMAIN(aliases), .line_offset = offsetof(struct conf_domain, aliases_line), .name = "aliases",
 	  .type = CONF_TYPE_TABLE, .fallback = "\"\"", .example = "\"file:/etc/waybill/aliases\"",
@@ -293,7 +300,7 @@ const struct conf_option conf_options[] = {
 	  .reason = "The server's account must be able to read it, and to look into its folder." },
 	{ DOMAINS_QUERY(SQLITE, SQL, "\"SELECT name FROM domains WHERE name = {domain}\"") },
 	{ USERS_QUERY(SQLITE, SQL, "\"SELECT name FROM users WHERE name = {user} AND domain = {domain}\"",
-		" A second column may say how the mailbox is, as in a users file: disabled, gone or moved=ADDRESS.") },
+		" A second column may say how the mailbox is, or where its mail goes, as in a users file.") },
 	{ ALIASES_QUERY(SQLITE, SQL, "\"SELECT target FROM aliases WHERE address = {address}\"", "row") },
 	{ TIMEOUT(SQLITE) },
 	{ CACHE(SQLITE) },
@@ -306,7 +313,7 @@ const struct conf_option conf_options[] = {
 	{ PASSWORD_FILE(PGSQL) },
 	{ DOMAINS_QUERY(PGSQL, SQL, "\"SELECT name FROM domains WHERE name = {domain}\"") },
 	{ USERS_QUERY(PGSQL, SQL, "\"SELECT name FROM users WHERE name = {user} AND domain = {domain}\"",
-		" A second column may say how the mailbox is, as in a users file: disabled, gone or moved=ADDRESS.") },
+		" A second column may say how the mailbox is, or where its mail goes, as in a users file.") },
 	{ ALIASES_QUERY(PGSQL, SQL, "\"SELECT target FROM aliases WHERE address = {address}\"", "row") },
 	{ CONNECTIONS(PGSQL) },
 	{ TIMEOUT(PGSQL) },
@@ -327,7 +334,7 @@ const struct conf_option conf_options[] = {
 	{ DOMAINS_QUERY(LDAP, SEARCH, "\"ou=domains,dc=example,dc=org??sub?(associatedDomain={domain})\"") },
 	{ USERS_QUERY(LDAP, SEARCH, "\"ou=people,dc=example,dc=org??sub?(mail={address})\"",
 		" It is written as BASE?ATTRIBUTE?SCOPE?FILTER (scope: sub unless written); the attribute may say how the "
-		"mailbox is, as in a users file: disabled, gone or moved=ADDRESS.") },
+		"mailbox is, or where its mail goes, as in a users file.") },
 	{ ALIASES_QUERY(LDAP, SEARCH, "\"ou=people,dc=example,dc=org?mailForward?sub?(mail={address})\"",
 		"value of the attribute") },
 	{ CONNECTIONS(LDAP) },
@@ -389,9 +396,9 @@ const struct conf_option conf_options[] = {
 	  .reason = "It ends loops that the check for repeated names cannot see." },
 
 	{ CHECK(CHECKS, order), .name = "order", .type = CONF_TYPE_CHOICES,
-	  .choices = "allow deny early-talk helo sender-domain rate relay harvest recipient greylist mailbox",
+	  .choices = "allow deny early-talk helo sender-domain rate relay brake harvest recipient greylist mailbox",
 	  .fallback = "{\"allow\", \"deny\", \"early-talk\", \"helo\", \"sender-domain\", \"rate\", \"relay\", "
-	              "\"harvest\", \"recipient\", \"greylist\", \"mailbox\"}",
+	              "\"brake\", \"harvest\", \"recipient\", \"greylist\", \"mailbox\"}",
 	  .text = "The checks in the order in which they are asked at each stage of a session (connect, HELO, MAIL, RCPT); "
 	          "one that is left out is not asked.",
 	  .reason = "relay (this server is no open relay) and recipient (somebody is there) hold for everybody and "
@@ -443,6 +450,26 @@ const struct conf_option conf_options[] = {
 	{ .section = CONF_SECTION_RATE, .offset = offsetof(struct conf_rate, only_for), .name = "only-for",
 	  ONLY_FOR_REST },
 
+	{ CHECK(BRAKE, brake.active), CHECK_LINE(brake.active_line), .name = "active", .type = CONF_TYPE_BOOL,
+	  .fallback = "yes", .text = "no switches it off.",
+	  .reason = "A stolen password or a broken program sends thousands before anybody looks." },
+	{ CHECK(BRAKE, brake.recipients), CHECK_LINE(brake.recipients_line), .name = "recipients",
+	  .type = CONF_TYPE_INTEGER, .min = 1, .max = 10000000, .fallback = "500",
+	  .text = "How many recipients within an hour are never too many, whatever is usual.",
+	  .reason = "Who writes to a few people a day may write to a whole club." },
+	{ CHECK(BRAKE, brake.times), .name = "times", .type = CONF_TYPE_INTEGER, .min = 1, .max = 1000, .fallback = "5",
+	  .text = "How many times as many as in the busiest hour of the days before are allowed.",
+	  .reason = "Business grows, but not five times within an hour." },
+	{ CHECK(BRAKE, brake.hold_ms), .name = "hold", .type = CONF_TYPE_DURATION, .min = 1 * MINUTE, .max = 30 * DAY,
+	  .fallback = "1d", .text = "How long nothing more is taken, unless `waybill brake release` says otherwise before.",
+	  .reason = "Somebody reads the postmaster's mail within a day. Held mail stays held until somebody releases it." },
+	{ CHECK(BRAKE, brake.learn_ms), .name = "learn", .type = CONF_TYPE_DURATION, .max = 30 * DAY, .fallback = "1d",
+	  .text = "How long after the first start nobody is stopped, and what is usual is learned.",
+	  .reason = "A new server meets busy clients on its first day." },
+	{ CHECK(BRAKE, brake.except), .name = "except", .type = CONF_TYPE_NETWORKS, .may_be_empty = true, .fallback = "{}",
+	  .example = "{\"192.0.2.25\"}", .text = "Hosts that are never stopped.",
+	  .reason = "The server of a mailing list sends as much as its lists have members." },
+
 	{ CHECK(HARVEST, harvest.unknown_max), CHECK_LINE(harvest.unknown_line), .name = "unknown",
 	  .type = CONF_TYPE_INTEGER, .min = 1, .max = 1000000, .fallback = "100",
 	  .text = "How many unknown recipients a network may name within the time that per says.",
@@ -486,6 +513,22 @@ const struct conf_option conf_options[] = {
 	  .text = "Whether senders are told 450 while another program holds the mailbox; else their mail is accepted, and "
 	          "waits here.",
 	  .reason = "Locks are held for moments, and the queue here comes back sooner than most senders." },
+	{ CHECK(MAILBOX, mailbox.full_max_ms), CHECK_LINE(mailbox.full_line), .name = "full-too-long",
+	  .type = CONF_TYPE_DURATION, .max = 3650 * DAY, .fallback = "\"30d\"",
+	  .text = "How long a mailbox may be full before its senders are told that waiting does not help (552 5.2.2 in "
+	          "place of 452 4.2.2), at RCPT and for mail that was accepted before; 0s: never. Full is one without room "
+	          "for 4 KiB, and the time counts from the empty file that is made then: `waybill-full` in a Maildir, "
+	          "`.NAME.waybill-full` beside an mbox.",
+	  .reason = "Nobody reads a mailbox that was full for weeks." },
+	{ CHECK(MAILBOX, mailbox.disk_reserve_bytes), CHECK_LINE(mailbox.disk_line), .name = "disk-reserve",
+	  .type = CONF_TYPE_SIZE, .max = 1024 * GIB, .fallback = "16MiB",
+	  .text = "How much room a message leaves on the disk of a mailbox; with less, senders are told 452 4.3.1.",
+	  .reason = "What was accepted already, and other programs, need some as well." },
+	{ CHECK(MAILBOX, mailbox.forward_moved), CHECK_LINE(mailbox.moved_line), .name = "forward-moved",
+	  .type = CONF_TYPE_BOOL, .fallback = "no",
+	  .text = "Whether mail for a user who has another address now (`moved=ADDRESS`) is passed on to it (251 at RCPT); "
+	          "else senders are told the address (551), and mail that was accepted before is returned with it.",
+	  .reason = "Told, senders correct their address books; passed on, nothing is late." },
 
 	{ QUEUE(retry), .name = "retry", .type = CONF_TYPE_DURATIONS, .min = 1 * SECOND, .max = 7 * DAY,
 	  .fallback = "{\"1m\", \"5m\", \"15m\", \"30m\", \"1h\", \"2h\", \"4h\"}",
@@ -543,6 +586,10 @@ const struct conf_option conf_options[] = {
 	  .text = "Whether a NAME.lock is taken away at once when the process that it names has ended: PID:HOST of this "
 	          "host, or a number alone on a file system of this host alone.",
 	  .reason = "Say no where containers lock the same mailboxes: their process numbers mean nothing here." },
+
+	{ MBOX(quota_bytes), .name = "quota", .type = CONF_TYPE_SIZE, .max = 1024 * GIB, .fallback = "0",
+	  .text = "The most bytes of one mailbox file; 0: no limit. Maildirs have a limit each, in their file maildirsize.",
+	  .reason = "One mailbox cannot fill the disk for all." },
 
 	{ DNS(servers), .name = "servers", .type = CONF_TYPE_SERVERS, .may_be_empty = true,
 	  .items_max = CONF_SERVERS_MAX, .fallback = "{}", .example = "{\"192.0.2.1\", \"[2001:db8::1]:5353\"}",

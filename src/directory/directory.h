@@ -87,12 +87,14 @@ enum directory_kind {
 	DIRECTORY_UNAVAILABLE, /* what the name is cannot be said now, or not even whether the domain is ours */
 };
 
-/* Whether a user's mailbox takes mail, as the users file says it. */
+/* What becomes of a user's mail, as the users file says it. */
 enum directory_state {
 	DIRECTORY_OPEN,
 	DIRECTORY_DISABLED, /* for a time: mail waits with its senders */
 	DIRECTORY_GONE,     /* for good */
 	DIRECTORY_MOVED,    /* the user has another address now */
+	DIRECTORY_FORWARDED, /* to other addresses, and none is kept */
+	DIRECTORY_COPIED,   /* kept, and to other addresses as well */
 };
 
 /* What a name is. The spans belong to the table, or to the answers. */
@@ -102,16 +104,17 @@ struct directory_match {
 	struct span domain; /* of ours, unless FOREIGN */
 	const struct directory_address *targets; /* ALIAS */
 	size_t target_count;
+	bool forwards;      /* ALIAS: a user of this name has mail forwarded; itself among the targets keeps it as well */
 	bool subaddressed;  /* found only after its subaddress was taken off */
 	bool fallback;      /* postmaster's mail goes where the configuration says */
 	bool catch_all;     /* nobody has the name; its mail goes where the configuration says */
-	enum directory_state state; /* of a USER */
+	enum directory_state state; /* of a USER: OPEN, DISABLED, GONE, MOVED */
 	struct span moved_to;       /* MOVED: the new address */
 };
 
 /*
- * Looks in this order: the name as an alias, as a user, both again without the
- * subaddress, postmaster (in any letter case, RFC 5321 section 4.5.1) at its fallback,
+ * Looks in this order: the name as an alias, as a user (one who has mail forwarded is an
+ * alias), both again without the subaddress, postmaster (in any letter case, RFC 5321 section 4.5.1) at its fallback,
  * and the domain's catch-all. For EXPN the targets are the answer: one level down,
  * each written by directory_address_write.
  */

@@ -46,25 +46,32 @@ static const struct directory_address *targets_copy(struct directory_build *b, c
 	return copy;
 }
 
-static void alias_add(struct directory_build *b, const struct pending *p, struct directory_entry *entry,
-	struct span zone_name)
+/* NULL without memory. */
+static struct directory_alias *alias_new(struct directory_build *b, const struct pending *p,
+	const struct directory_entry *entry, struct span zone_name)
 {
 	struct directory_table *t = b->table;
 	struct directory_alias *alias = arena_alloc(&t->arena, sizeof(*alias));
 	const struct directory_address *targets = targets_copy(b, p, zone_name);
 	if (alias == NULL || targets == NULL || !arena_copy(&t->arena, p->file, &alias->file)) {
 		b->no_memory = true;
-		return;
+		return NULL;
 	}
 	alias->entry = entry;
 	alias->targets = targets;
 	alias->target_count = p->count;
 	alias->line = p->line;
 	alias->unavailable = p->unavailable;
-	entry->alias = alias;
 	*t->aliases_tail = alias;
 	t->aliases_tail = &alias->next;
-	t->counts.aliases++;
+	return alias;
+}
+
+static void alias_add(struct directory_build *b, const struct pending *p, struct directory_entry *entry,
+	struct span zone_name)
+{
+	entry->alias = alias_new(b, p, entry, zone_name);
+	b->table->counts.aliases += entry->alias != NULL;
 }
 
 /* The alias is complete: enters it for each zone that it speaks of. */
@@ -188,4 +195,28 @@ void directory_build_aliases(struct directory_build *b, uint32_t index)
 	if (p.first != NULL && !b->no_memory)
 		pending_finish(b, &p);
 	free(p.targets);
+}
+
+const struct directory_alias *directory_build_forward(struct directory_build *b, const struct users_item *item,
+	const struct directory_entry *entry, struct span file)
+{
+	struct span zone_name = b->table->zones[entry->domain].name;
+	struct pending p = { .file = file, .line = item->line };
+	struct directory_alias *forward = NULL;
+	struct aliases_reader reader;
+	struct aliases_item target;
+	struct buf own;
+	buf_init(&own, DIRECTORY_NAME_BYTES_MAX * 3);
+	aliases_reader_init_list(&reader, item->moved_to);
+	while (!b->no_memory && aliases_reader_next(&reader, &target) == ALIASES_TARGET)
+		pending_target(b, &p, target.address);
+	if (item->state == DIRECTORY_COPIED) {
+		directory_name_write(&own, directory_name_span(&item->name));
+		pending_target(b, &p, (struct directory_address){ .local = buf_span(&own) });
+	}
+	if (!b->no_memory && !own.failed)
+		forward = alias_new(b, &p, entry, zone_name);
+	buf_fini(&own);
+	free(p.targets);
+	return forward;
 }

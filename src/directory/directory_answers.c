@@ -117,12 +117,32 @@ static void alias_read(struct directory_answers *answers, struct directory_asked
 	}
 }
 
+/* Where the mail goes of a user who has it forwarded, the own mailbox included where a copy is kept. */
+static bool forward_read(struct directory_answers *answers, struct directory_asked *asked)
+{
+	struct directory_address own;
+	struct buf text;
+	if (!targets_read(answers, asked, asked->moved_to))
+		return false;
+	if (asked->state == DIRECTORY_FORWARDED)
+		return true;
+	buf_init(&text, DIRECTORY_NAME_BYTES_MAX * 3);
+	directory_name_write(&text, asked->user);
+	own.domain = asked->domain;
+	bool good = !text.failed && arena_copy(&answers->arena, buf_span(&text), &own.local)
+		&& target_add(answers, asked, own);
+	buf_fini(&text);
+	return good;
+}
+
 static void user_read(struct directory_answers *answers, struct directory_asked *asked,
 	const struct directory_saying *saying)
 {
 	const char *problem = NULL;
 	if (saying->value_count > 0)
 		problem = users_state_read(saying->values[0], &asked->state, &asked->moved_to);
+	if (problem == NULL && directory_state_forwards(asked->state) && !forward_read(answers, asked))
+		problem = "out of memory";
 	if (problem == NULL)
 		return;
 	passed_over(answers, asked, saying->values[0], problem);

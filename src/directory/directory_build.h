@@ -4,6 +4,7 @@
 #define WAYBILL_DIRECTORY_DIRECTORY_BUILD_H
 
 #include "directory_table.h"
+#include "users_file.h"
 
 struct directory_build {
 	struct directory_table *table;
@@ -36,5 +37,9 @@ struct directory_zone *directory_build_zones_of_line(struct directory_build *b, 
 
 /* Reads the aliases of zone `index`'s file, unless that was done. */
 void directory_build_aliases(struct directory_build *b, uint32_t index);
+
+/* Where the mail of a user goes who has it forwarded, as `item` says. NULL without memory. */
+const struct directory_alias *directory_build_forward(struct directory_build *b, const struct users_item *item,
+	const struct directory_entry *entry, struct span file);
 
 #endif

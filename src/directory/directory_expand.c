@@ -111,8 +111,14 @@ static enum directory_outcome skip(struct expansion *x, struct directory_member 
 	return members_add(x, &x->skipped, member) ? DIRECTORY_EXPANDED : DIRECTORY_NO_MEMORY;
 }
 
-/* An alias inside itself: the user of the same name where there is one, else a loop. */
-static enum directory_outcome add_self(struct expansion *x, struct directory_member member)
+static enum directory_outcome visit(struct expansion *x, struct directory_address address, uint32_t depth);
+static enum directory_outcome visit_alias(struct expansion *x, const struct directory_match *match,
+	struct directory_member member, uint32_t depth);
+
+/* An alias inside itself: the user of the same name where there is one, else a loop. Who has mail forwarded and is met
+ * again keeps it: a copy that is wanted, or the end of a loop. */
+static enum directory_outcome add_self(struct expansion *x, struct directory_member member, bool forwards,
+	uint32_t depth)
 {
 	struct directory_match match = { 0 };
 	const struct directory_zone *zone;
@@ -123,18 +129,21 @@ static enum directory_outcome add_self(struct expansion *x, struct directory_mem
 		return DIRECTORY_NOT_NOW;
 	if (kind != DIRECTORY_USER)
 		return skip(x, member);
+	match.kind = kind;
+	match.domain = zone->name;
+	directory_match_forward(&match);
+	if (match.forwards && !forwards)
+		return visit_alias(x, &match, member, depth);
 	member.kind = DIRECTORY_USER;
 	return add_member(x, member);
 }
-
-static enum directory_outcome visit(struct expansion *x, struct directory_address address, uint32_t depth);
 
 static enum directory_outcome visit_alias(struct expansion *x, const struct directory_match *match,
 	struct directory_member member, uint32_t depth)
 {
 	bool new;
 	buf_clear(&x->key);
-	buf_add_byte(&x->key, 'a');
+	buf_add_byte(&x->key, match->forwards ? 'f' : 'a');
 	buf_add(&x->key, match->user);
 	buf_add_byte(&x->key, '@');
 	buf_add(&x->key, match->domain);
@@ -142,7 +151,7 @@ static enum directory_outcome visit_alias(struct expansion *x, const struct dire
 	if (seen == NULL)
 		return DIRECTORY_NO_MEMORY;
 	if (!new)
-		return seen->open ? add_self(x, member) : DIRECTORY_EXPANDED;
+		return seen->open ? add_self(x, member, match->forwards, depth) : DIRECTORY_EXPANDED;
 	if (depth >= x->limits->depth_max || depth >= DIRECTORY_DEPTH_LIMIT)
 		return DIRECTORY_TOO_DEEP;
 	seen->open = true;

@@ -144,6 +144,10 @@ enum directory_kind directory_user_find(const struct directory_view *view, const
 		match->user = directory_entry_name(entry);
 		match->state = entry->closed != NULL ? entry->closed->state : DIRECTORY_OPEN;
 		match->moved_to = entry->closed != NULL ? entry->closed->moved_to : (struct span){ NULL, 0 };
+		if (directory_state_forwards(match->state)) {
+			match->targets = entry->closed->forward->targets;
+			match->target_count = entry->closed->forward->target_count;
+		}
 		return DIRECTORY_USER;
 	}
 	if (zone->users_source == 0 || users_name_problem(name) != NULL)
@@ -154,7 +158,18 @@ enum directory_kind directory_user_find(const struct directory_view *view, const
 	match->user = asked->user;
 	match->state = asked->state;
 	match->moved_to = asked->moved_to;
+	match->targets = asked->targets;
+	match->target_count = asked->target_count;
 	return DIRECTORY_USER;
+}
+
+void directory_match_forward(struct directory_match *match)
+{
+	if (match->kind != DIRECTORY_USER || !directory_state_forwards(match->state))
+		return;
+	match->kind = DIRECTORY_ALIAS;
+	match->state = DIRECTORY_OPEN;
+	match->forwards = true;
 }
 
 /* The name as an alias, then as a user. True when that is decided, if only that it cannot be said now. */
@@ -166,6 +181,7 @@ static bool name_find(const struct directory_view *view, const struct directory_
 	match->kind = alias_find(view, zone, name, match);
 	if (match->kind == DIRECTORY_UNKNOWN)
 		match->kind = directory_user_find(view, zone, name, match);
+	directory_match_forward(match);
 	return match->kind != DIRECTORY_UNKNOWN;
 }
 

@@ -7,8 +7,6 @@
 
 #include <stdlib.h>
 
-#include "users_file.h"
-
 void directory_build_report(struct directory_build *b, struct directory_place place, const char *problem)
 {
 	if (b->table->counts.problems++ >= DIRECTORY_PROBLEMS_MAX)
@@ -90,16 +88,21 @@ struct directory_zone *directory_build_zones_of_line(struct directory_build *b, 
 }
 
 /* NULL for a mailbox that is open. */
-static const struct directory_closed *closed_new(struct directory_build *b, const struct users_item *item)
+static const struct directory_closed *closed_new(struct directory_build *b, const struct users_item *item,
+	const struct directory_entry *entry, struct span file)
 {
 	if (item->state == DIRECTORY_OPEN)
 		return NULL;
 	struct directory_closed *closed = arena_alloc(&b->table->arena, sizeof(*closed));
-	if (closed == NULL || !arena_copy(&b->table->arena, item->moved_to, &closed->moved_to)) {
+	bool forwards = directory_state_forwards(item->state);
+	const struct directory_alias *forward = forwards ? directory_build_forward(b, item, entry, file) : NULL;
+	if (closed == NULL || forwards != (forward != NULL)
+	    || (!forwards && !arena_copy(&b->table->arena, item->moved_to, &closed->moved_to))) {
 		b->no_memory = true;
 		return NULL;
 	}
 	closed->state = item->state;
+	closed->forward = forward;
 	return closed;
 }
 
@@ -107,7 +110,6 @@ static void add_user(struct directory_build *b, struct directory_zone *first, co
 	struct directory_place place)
 {
 	struct directory_zone *zone = directory_build_zones_of_line(b, first, item->domain);
-	const struct directory_closed *closed = closed_new(b, item);
 	if (zone == NULL)
 		directory_build_report(b, place, "this file does not serve that domain");
 	for (; zone != NULL; zone = item->domain.len > 0 ? NULL : zone->next_shared) {
@@ -119,7 +121,7 @@ static void add_user(struct directory_build *b, struct directory_zone *first, co
 		else
 			b->table->counts.users++;
 		entry->user = true;
-		entry->closed = closed;
+		entry->closed = closed_new(b, item, entry, place.file);
 	}
 }
 
@@ -148,7 +150,7 @@ static void check_targets(struct directory_build *b)
 		for (size_t i = 0; i < a->target_count; i++) {
 			struct directory_place place = { a->file, a->line, a->targets[i].local };
 			if (directory_lookup(&view, a->targets[i]).kind == DIRECTORY_UNKNOWN)
-				directory_build_report(b, place, "the alias names this target, but there is no such user or alias");
+				directory_build_report(b, place, "mail is to go to this target, but there is no such user or alias");
 		}
 	}
 }

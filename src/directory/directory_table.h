@@ -19,10 +19,11 @@ struct directory_alias {
 	bool unavailable; /* not all of its targets are known */
 };
 
-/* Of a user whose mailbox takes no mail. */
+/* Of a user whose mailbox takes no mail, or whose mail goes elsewhere. */
 struct directory_closed {
 	enum directory_state state;
 	struct span moved_to;
+	const struct directory_alias *forward; /* of FORWARDED and COPIED */
 };
 
 /* A name: a user, an alias or both. Small, because there may be millions. */
@@ -67,6 +68,11 @@ static inline struct span directory_entry_name(const struct directory_entry *ent
 	return span_of(entry->name, entry->len);
 }
 
+static inline bool directory_state_forwards(enum directory_state state)
+{
+	return state == DIRECTORY_FORWARDED || state == DIRECTORY_COPIED;
+}
+
 /* The domain in any letter case; the first one for an empty span; NULL when it is not in the table. */
 const struct directory_zone *directory_zone_find(const struct directory_table *table, struct span domain);
 
@@ -74,9 +80,13 @@ const struct directory_zone *directory_zone_find(const struct directory_table *t
 enum directory_kind directory_zone_of(const struct directory_view *view, struct span domain,
 	const struct directory_zone **zone_out);
 
-/* Whether there is a user of this name, an alias or not: USER, UNKNOWN or UNAVAILABLE. */
+/* Whether there is a user of this name, an alias or not: USER, UNKNOWN or UNAVAILABLE. One who has mail forwarded has
+ * its state and targets in `match`. */
 enum directory_kind directory_user_find(const struct directory_view *view, const struct directory_zone *zone,
 	struct span name, struct directory_match *match);
+
+/* Of a user who has mail forwarded, it makes the ALIAS that is meant. */
+void directory_match_forward(struct directory_match *match);
 
 /* Folds the name where the domain wants it (postmaster everywhere) and finds it; NULL when absent. */
 struct directory_entry *directory_entry_find(const struct directory_table *table,

@@ -2,6 +2,8 @@
 /* Reads the users file line by line, and adds and removes single lines of it. */
 #include "users_file.h"
 
+#include "aliases_file.h"
+
 void users_reader_init(struct users_reader *reader, struct span text)
 {
 	*reader = (struct users_reader){ .lines = { .rest = text } };
@@ -26,22 +28,28 @@ static struct span field_next(struct span *rest)
 	return field;
 }
 
+/* What a field may say; with "=" an address or several follow. */
+static const struct { const char *word; enum directory_state state; } words[] = {
+	{ "disabled", DIRECTORY_DISABLED }, { "gone", DIRECTORY_GONE },
+	{ "moved=", DIRECTORY_MOVED }, { "forward=", DIRECTORY_FORWARDED },
+	{ "copy-to=", DIRECTORY_COPIED },
+};
+
+#define WORDS (sizeof(words) / sizeof(words[0]))
+
 /* Whether a field speaks of the mailbox's state; false for those of other uses. */
 static bool state_parse(struct span field, enum directory_state *state_out, struct span *moved_to_out)
 {
-	static const struct span moved = { (const uint8_t *)"moved=", 6 };
-	*moved_to_out = (struct span){ NULL, 0 };
-	if (span_eq_nocase(field, SPAN("disabled")))
-		*state_out = DIRECTORY_DISABLED;
-	else if (span_eq_nocase(field, SPAN("gone")))
-		*state_out = DIRECTORY_GONE;
-	else if (span_starts_nocase(field, moved))
-		*state_out = DIRECTORY_MOVED;
-	else
-		return false;
-	if (*state_out == DIRECTORY_MOVED)
-		*moved_to_out = span_from(field, moved.len);
-	return true;
+	for (size_t i = 0; i < WORDS; i++) {
+		struct span word = span_str(words[i].word);
+		bool more = word.ptr[word.len - 1] == '=';
+		if (more ? !span_starts_nocase(field, word) : !span_eq_nocase(field, word))
+			continue;
+		*state_out = words[i].state;
+		*moved_to_out = span_trim(span_from(field, word.len));
+		return true;
+	}
+	return false;
 }
 
 static bool address_good(struct span text)
@@ -51,6 +59,30 @@ static bool address_good(struct span text)
 	return directory_name_parse(address.local, &name) && directory_domain_valid(address.domain);
 }
 
+/* At least one, and nothing else. */
+static bool addresses_good(struct span text)
+{
+	struct aliases_reader reader;
+	struct aliases_item item;
+	enum aliases_item_kind kind;
+	size_t count = 0;
+	aliases_reader_init_list(&reader, text);
+	while ((kind = aliases_reader_next(&reader, &item)) == ALIASES_TARGET)
+		count++;
+	return count > 0 && kind == ALIASES_END;
+}
+
+const char *users_state_problem(enum directory_state state, struct span moved_to)
+{
+	if (state == DIRECTORY_MOVED && !address_good(moved_to))
+		return "moved= needs an address, like moved=carol@example.com";
+	if (state == DIRECTORY_FORWARDED && !addresses_good(moved_to))
+		return "forward= needs addresses, like forward=carol@example.com";
+	if (state == DIRECTORY_COPIED && !addresses_good(moved_to))
+		return "copy-to= needs addresses, like copy-to=carol@example.com";
+	return NULL;
+}
+
 const char *users_state_read(struct span text, enum directory_state *state_out, struct span *moved_to_out)
 {
 	*state_out = DIRECTORY_OPEN;
@@ -58,10 +90,8 @@ const char *users_state_read(struct span text, enum directory_state *state_out, 
 	if (text.len == 0 || span_eq_nocase(text, SPAN("open")))
 		return NULL;
 	if (!state_parse(text, state_out, moved_to_out))
-		return "this is neither open, disabled, gone nor moved= and an address";
-	if (*state_out == DIRECTORY_MOVED && !address_good(*moved_to_out))
-		return "moved= needs an address, like moved=carol@example.com";
-	return NULL;
+		return "this is neither open, disabled or gone, nor moved=, forward= or copy-to= and an address";
+	return users_state_problem(*state_out, *moved_to_out);
 }
 
 static const char *parse_fields(struct users_item *item)
@@ -73,9 +103,10 @@ static const char *parse_fields(struct users_item *item)
 		if (!state_parse(field_next(&rest), &state, &moved_to))
 			continue;
 		if (item->state != DIRECTORY_OPEN)
-			return "only one of disabled, gone and moved= may stand here";
-		if (state == DIRECTORY_MOVED && !address_good(moved_to))
-			return "moved= needs an address, like moved=carol@example.com";
+			return "only one of disabled, gone, moved=, forward= and copy-to= may stand here";
+		const char *problem = users_state_problem(state, moved_to);
+		if (problem != NULL)
+			return problem;
 		item->state = state;
 		item->moved_to = moved_to;
 	}
@@ -166,10 +197,12 @@ enum users_edit users_text_add(struct span text, const struct users_change *chan
 
 static void state_write(struct buf *out, enum directory_state state, struct span moved_to)
 {
-	if (state == DIRECTORY_OPEN)
-		return;
-	buf_add_str(out, state == DIRECTORY_DISABLED ? ": disabled" : state == DIRECTORY_GONE ? ": gone" : ": moved=");
-	buf_add(out, moved_to);
+	for (size_t i = 0; i < WORDS; i++)
+		if (words[i].state == state) {
+			buf_add_str(out, ": ");
+			buf_add_str(out, words[i].word);
+			buf_add(out, moved_to);
+		}
 }
 
 /* The line anew: its name as it was written, the fields of other uses, the state. */
@@ -203,7 +236,7 @@ enum users_edit users_text_close(struct span text, const struct users_change *ch
 	struct span rest = text;
 	size_t len_before = new_text->len;
 	bool found = false;
-	if (!change_name(change, &name) || (state == DIRECTORY_MOVED && !address_good(moved_to)))
+	if (!change_name(change, &name) || users_state_problem(state, moved_to) != NULL)
 		return USERS_EDIT_BAD;
 	users_reader_init(&reader, text);
 	while ((kind = users_reader_next(&reader, &item)) != USERS_END) {

@@ -2,7 +2,8 @@
 /*
  * The users file: one local part a line, or user@domain where one file serves
  * several domains. "#" begins a comment line. Of the fields after ":" one may say that
- * the mailbox takes no mail; others are kept for later uses and not read here. Results
+ * the mailbox takes no mail, that mail goes to other addresses (divided by commas), or
+ * that these get a copy; others are kept for later uses and not read here. Results
  * are spans into the text.
  *
  *     alice
@@ -10,6 +11,8 @@
  *     carol: disabled
  *     dave: gone
  *     erin: moved=erin@example.com
+ *     fred: forward=fred@example.com
+ *     gina: copy-to=gina@example.com, fred
  *     "with space":field:field
  */
 #ifndef WAYBILL_DIRECTORY_USERS_FILE_H
@@ -35,7 +38,7 @@ struct users_item {
 	struct span domain;  /* empty: every domain that the file serves */
 	struct span fields;  /* after the first ":" */
 	enum directory_state state;
-	struct span moved_to;
+	struct span moved_to; /* or forwarded to */
 	struct span text;    /* the whole line, its line end included */
 	const char *problem;
 };
@@ -43,9 +46,12 @@ struct users_item {
 void users_reader_init(struct users_reader *reader, struct span text);
 enum users_item_kind users_reader_next(struct users_reader *reader, struct users_item *item_out);
 
-/* The state that a text of one field names, "disabled", "gone" or "moved=ADDRESS"; open for an empty one and for
- * "open". NULL when it is understood, else why not. */
+/* The state that a text of one field names, "disabled", "gone", "moved=ADDRESS", "forward=ADDRESSES" or
+ * "copy-to=ADDRESSES"; open for an empty one and for "open". NULL when it is understood, else why not. */
 const char *users_state_read(struct span text, enum directory_state *state_out, struct span *moved_to_out);
+
+/* NULL, or what is wrong with the address or addresses of a state. */
+const char *users_state_problem(enum directory_state state, struct span moved_to);
 
 /* Whether a mailbox can have the name; NULL when it can, else why not. */
 const char *users_name_problem(struct span name);
@@ -70,7 +76,8 @@ struct users_change {
  * but DONE nothing is appended.
  */
 enum users_edit users_text_add(struct span text, const struct users_change *change, struct buf *new_text);
-/* The user's line says this state from now on; its other fields stay. `moved_to`: of DIRECTORY_MOVED. */
+/* The user's line says this state from now on; its other fields stay. `moved_to`: of MOVED,
+ * FORWARDED and COPIED. */
 enum users_edit users_text_close(struct span text, const struct users_change *change, enum directory_state state,
 	struct span moved_to, struct buf *new_text);
 enum users_edit users_text_remove(struct span text, const struct users_change *change, struct buf *new_text);

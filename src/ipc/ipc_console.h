@@ -19,6 +19,9 @@ enum ipc_blocker {
 };
 
 /* What an operator wants done with queued recipients. */
+/* How the reason of mail begins that the brake holds; who sent it follows, and a comma. */
+#define IPC_BRAKE_REASON "Held by the brake: "
+
 enum ipc_change {
 	IPC_CHANGE_RETRY,
 	IPC_CHANGE_HOLD,
@@ -49,7 +52,7 @@ enum ipc_event_kind {
 	IPC_EVENT_RESULT,       /* of an attempt, for one recipient; number: enum spool_state */
 	IPC_EVENT_UNREACHABLE,  /* the destination; the message waits without an attempt counted */
 	IPC_EVENT_BOUNCED,      /* the sender, or who stands in, was told; address: who, number: recipients */
-	IPC_EVENT_CHANGED,      /* by an operator; number: enum ipc_change */
+	IPC_EVENT_CHANGED,      /* by an operator, or for the reason in text; number: enum ipc_change */
 	IPC_EVENT_COUNT
 };
 

@@ -51,6 +51,10 @@
 	/* queue to policy */ \
 	M(EXPAND_ASK, expand_ask) \
 	M(EXPANDED, expanded) \
+	/* policy to queue */ \
+	M(HOLD_ASK, hold_ask)             /* what these clients sent does not leave; tell postmaster */ \
+	M(HELD, held) \
+	M(HOLD_END, hold_end)             /* what comes from now on is not held */ \
 	/* smtpd to queue */ \
 	M(SUBMIT_ASK, submit_ask) \
 	M(SUBMITTED, submitted) \
@@ -98,7 +102,8 @@
 #define IPC_FIELDS_RETRY_PLAN(F) F(u16, reason) F(span, retry_ms) F(u64, give_up_ms)
 /* mbox_locks: one byte each, in their order: 0 dot-lock, 1 fcntl, 2 flock */
 #define IPC_FIELDS_SETUP_DELIVERY(F) F(span, hostname) F(u8, log_json) F(u32, deliveries_max) \
-	F(span, mbox_locks) F(u32, mbox_lock_timeout_ms) F(u32, mbox_stale_lock_ms) F(u8, mbox_lock_pids)
+	F(span, mbox_locks) F(u32, mbox_lock_timeout_ms) F(u32, mbox_stale_lock_ms) F(u8, mbox_lock_pids) \
+	F(u64, mbox_quota_bytes) F(u64, full_max_ms) F(u64, disk_reserve_bytes)
 #define IPC_FIELDS_SETUP_RELAY(F) \
 	F(span, hostname) F(u8, log_json) F(list, dns_servers) F(span, trust_anchor) F(list, own_addresses) /* "IP:PORT" */
 #define IPC_FIELDS_SETUP_CONSOLE(F) F(u8, log_json) F(span, version)
@@ -128,7 +133,7 @@
 #define IPC_FIELDS_CHECK_ASK(F) \
 	F(u8, at) F(u8, stages) F(addr, client) F(addr, server) F(u8, trusted) F(u8, lmtp) F(u8, talked_first) \
 	F(span, helo) F(span, sender) F(span, recipient) F(u64, size) F(u64, bytes) /* of the content, at its end */ \
-	F(u8, dry) /* nothing follows from it; trusted is looked up */
+	F(span, account) F(u8, encrypted) F(u8, dry) /* nothing follows from it; trusted is looked up */
 #define IPC_FIELDS_CHECKED(F) \
 	F(u16, key) F(u32, seconds) F(u8, stage) F(span, check) F(span, why) F(u32, line) F(span, moved_to) \
 	F(list, steps) /* of a dry one: encoded CHECK_STEPs */
@@ -145,6 +150,13 @@
 #define IPC_FIELDS_EXPAND_ASK(F) F(span, recipient) F(u8, added) /* by an earlier expansion */
 #define IPC_FIELDS_EXPANDED(F) F(u8, outcome) F(span, domain) F(span, user) F(span, identity) F(list, targets) \
 	F(list, hops) F(span, helo) F(addr, source) F(u32, connections_max) F(span, retry_ms) F(u64, give_up_ms)
+
+/* client, bits: whose mail it is; family 0: nobody's that the queue can tell. reason: what held mail shows; notice:
+ * a message to postmaster with this id, or empty. again: only what comes is held, not what is there */
+#define IPC_FIELDS_HOLD_ASK(F) F(id, id) F(addr, client) F(u8, bits) F(span, reason) F(span, notice) F(u8, again)
+/* noticed: the message is on stable storage */
+#define IPC_FIELDS_HELD(F) F(u32, messages) F(u32, recipients) F(u8, noticed)
+#define IPC_FIELDS_HOLD_END(F) F(id, id)
 
 /* body: 0 7BIT, 1 8BITMIME, 2 BINARYMIME; notify, orcpts: of each recipient, or both empty; ret: enum dsn_ret */
 #define IPC_FIELDS_SUBMIT_ASK(F) \

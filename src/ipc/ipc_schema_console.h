@@ -24,6 +24,11 @@
 	M(GREYLIST_ONE, greylist_one)     /* never sent alone: an item of GREYLIST_LIST's list */ \
 	M(GREYLIST_CHANGE_ASK, greylist_change_ask) \
 	M(GREYLIST_CHANGED, greylist_changed) \
+	M(BRAKES_ASK, brakes_ask) \
+	M(BRAKES, brakes) \
+	M(BRAKE_ONE, brake_one)           /* never sent alone: an item of BRAKES's list */ \
+	M(BRAKE_RELEASE_ASK, brake_release_ask) \
+	M(BRAKE_RELEASED, brake_released) \
 	/* console to queue */ \
 	M(QUEUE_STATUS_ASK, queue_status_ask) \
 	M(QUEUE_STATUS, queue_status) \
@@ -71,6 +76,12 @@
 /* name: an origin, or to forget an address as well. count: what was changed; error: nothing was */
 #define IPC_FIELDS_GREYLIST_CHANGE_ASK(F) F(u8, allow) F(span, name)
 #define IPC_FIELDS_GREYLIST_CHANGED(F) F(span, name) F(u64, count) F(span, error)
+/* learns_until_ms: nobody is held before; 0: it has learned */
+#define IPC_FIELDS_BRAKES_ASK(F) F(u8, reserved)
+#define IPC_FIELDS_BRAKES(F) F(u8, active) F(u64, learns_until_ms) F(u64, watched) F(list, held)
+#define IPC_FIELDS_BRAKE_ONE(F) F(span, who) F(u64, since_ms) F(u64, until_ms) F(u32, sent) F(u32, usual)
+#define IPC_FIELDS_BRAKE_RELEASE_ASK(F) F(span, who)
+#define IPC_FIELDS_BRAKE_RELEASED(F) F(u8, found)
 
 #define IPC_FIELDS_QUEUE_STATUS_ASK(F) F(u8, reserved)
 /* oldest: none or one encoded ipc_queue_one, of which one recipient that waits is shown; down: the worst of

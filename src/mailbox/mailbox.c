@@ -22,6 +22,10 @@ const char *mailbox_outcome_key(enum mailbox_outcome outcome)
 		return "mailbox-disk-full";
 	case MAILBOX_FULL:
 		return "mailbox-full";
+	case MAILBOX_FULL_LONG:
+		return "mailbox-full-long";
+	case MAILBOX_TOO_SMALL:
+		return "mailbox-too-small";
 	case MAILBOX_MISCONFIGURED:
 		return "mailbox-misconfigured";
 	case MAILBOX_CONTENT_DAMAGED:
@@ -37,8 +41,9 @@ const char *mailbox_outcome_key(enum mailbox_outcome outcome)
 static enum mailbox_outcome outcome_of_errno(int error)
 {
 	switch (error) {
+	case EDQUOT: /* its owner's quota */
+		return MAILBOX_FULL;
 	case ENOSPC:
-	case EDQUOT:
 	case EFBIG: /* a limit on the size of files: full, for this message */
 		return MAILBOX_DISK_FULL;
 	case ENOENT:
@@ -63,6 +68,22 @@ bool mailbox_fail(struct mailbox_result *result, const struct mailbox_place *pla
 	result->error = -error;
 	snprintf(result->reason, sizeof(result->reason), "%.*s: %s: %s", SPAN_FMT(path), what,
 		text != NULL ? text : "unknown error");
+	return false;
+}
+
+bool mailbox_fail_full(struct mailbox_result *result, const struct mailbox_place *place, enum mailbox_room room,
+	const char *what)
+{
+	static const enum mailbox_outcome outcomes[] = { [MAILBOX_ROOM_YES] = MAILBOX_FULL,
+		[MAILBOX_ROOM_NO] = MAILBOX_FULL, [MAILBOX_ROOM_NO_LONG] = MAILBOX_FULL_LONG,
+		[MAILBOX_ROOM_NEVER] = MAILBOX_TOO_SMALL };
+	static const char *const words[] = { [MAILBOX_ROOM_YES] = "full", [MAILBOX_ROOM_NO] = "full",
+		[MAILBOX_ROOM_NO_LONG] = "full for a long time",
+		[MAILBOX_ROOM_NEVER] = "the message is larger than its quota" };
+	struct span path = span_to(place->path, MAILBOX_REASON_BYTES / 2);
+	result->outcome = outcomes[room];
+	result->error = EDQUOT;
+	snprintf(result->reason, sizeof(result->reason), "%.*s: %s: %.180s", SPAN_FMT(path), words[room], what);
 	return false;
 }
 

@@ -37,6 +37,7 @@ struct mailbox_delivery {
 	uint64_t content_bytes;
 	uint32_t content_crc;    /* crc32c of these bytes; others are not delivered */
 	bool may_exist;          /* an earlier attempt may have left a copy: look for it first */
+	uint64_t full_max_ms;    /* full for longer: MAILBOX_FULL_LONG; 0: never */
 	/* What is remembered of copies in Maildirs (maildir_known.h), with base_fd -1 only; NULL: look each time. */
 	struct maildir_known *known;
 };
@@ -47,7 +48,9 @@ enum mailbox_outcome {
 	MAILBOX_ALREADY_DELIVERED, /* "delivered": by an earlier attempt */
 	MAILBOX_IO_ERROR,          /* "mailbox-io-error" */
 	MAILBOX_DISK_FULL,         /* "mailbox-disk-full" */
-	MAILBOX_FULL,              /* "mailbox-full": the Maildir's own quota (maildir_quota.h) */
+	MAILBOX_FULL,              /* "mailbox-full": its own quota (maildir_quota.h), or the system's for its owner */
+	MAILBOX_FULL_LONG,         /* "mailbox-full-long": and it has been so for longer than full_max_ms */
+	MAILBOX_TOO_SMALL,         /* "mailbox-too-small": not even empty could it hold this message */
 	MAILBOX_MISCONFIGURED,     /* "mailbox-misconfigured" */
 	MAILBOX_CONTENT_DAMAGED,   /* "content-damaged": the descriptor held other bytes than were stored */
 	MAILBOX_LOCKED,            /* "mailbox-locked": another program has an mbox locked */

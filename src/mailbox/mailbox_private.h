@@ -6,13 +6,18 @@
 #include <limits.h>
 
 #include "mailbox.h"
-#include "maildir_copies.h"
+#include "mailbox_room.h"
 #include "mailbox_writer.h"
+#include "maildir_copies.h"
 
 #define MAILBOX_FILE_MODE 0600
 
 /* Records a failure of this delivery; `error` is a negative errno. Gives false, for the caller to return. */
 bool mailbox_fail(struct mailbox_result *result, const struct mailbox_place *place, int error, const char *what);
+
+/* The same where there is no room, other than MAILBOX_ROOM_YES; `what` says how much there is, for the log. */
+bool mailbox_fail_full(struct mailbox_result *result, const struct mailbox_place *place, enum mailbox_room room,
+	const char *what);
 
 /* By what a copy is known wherever it lies. */
 struct maildir_copy mailbox_copy_of(const struct mailbox_delivery *delivery);

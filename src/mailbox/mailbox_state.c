@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "mailbox_private.h"
 #include "maildir_quota.h"
+#include "mbox_journal.h"
 #include "mbox_lock.h"
 
 #define LOOK_FLAGS (O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
@@ -15,7 +18,9 @@
 const char *mailbox_state_name(enum mailbox_state state)
 {
 	static const char *const names[] = { [MAILBOX_STATE_OK] = "ok", [MAILBOX_STATE_LOCKED] = "locked",
-		[MAILBOX_STATE_FULL] = "full", [MAILBOX_STATE_MISSING] = "missing", [MAILBOX_STATE_ERROR] = "error" };
+		[MAILBOX_STATE_FULL] = "full", [MAILBOX_STATE_FULL_LONG] = "full-long",
+		[MAILBOX_STATE_TOO_SMALL] = "too-small", [MAILBOX_STATE_DISK_FULL] = "disk-full",
+		[MAILBOX_STATE_MISSING] = "missing", [MAILBOX_STATE_ERROR] = "error" };
 	return names[state];
 }
 
@@ -26,6 +31,12 @@ const char *mailbox_state_key(enum mailbox_state state)
 		return mailbox_outcome_key(MAILBOX_LOCKED);
 	case MAILBOX_STATE_FULL:
 		return mailbox_outcome_key(MAILBOX_FULL);
+	case MAILBOX_STATE_FULL_LONG:
+		return mailbox_outcome_key(MAILBOX_FULL_LONG);
+	case MAILBOX_STATE_TOO_SMALL:
+		return mailbox_outcome_key(MAILBOX_TOO_SMALL);
+	case MAILBOX_STATE_DISK_FULL:
+		return mailbox_outcome_key(MAILBOX_DISK_FULL);
 	case MAILBOX_STATE_ERROR:
 		return mailbox_outcome_key(MAILBOX_IO_ERROR);
 	case MAILBOX_STATE_OK:
@@ -35,17 +46,50 @@ const char *mailbox_state_key(enum mailbox_state state)
 	return NULL;
 }
 
+static bool disk_is_full(const struct mailbox_question *q, int folder)
+{
+	struct statvfs fs;
+	if (fstatvfs(folder, &fs) != 0 || fs.f_blocks == 0)
+		return false; /* some file systems cannot tell */
+	uint64_t block = fs.f_frsize, free_blocks = fs.f_bavail;
+	uint64_t room = block > 0 && free_blocks < UINT64_MAX / block ? free_blocks * block : UINT64_MAX;
+	uint64_t needed = q->message_bytes < UINT64_MAX - q->disk_reserve_bytes
+		? q->message_bytes + q->disk_reserve_bytes : UINT64_MAX;
+	return room < needed;
+}
+
+/* What is left to say of a mailbox whose quota is known. */
+static enum mailbox_state state_of_room(const struct mailbox_question *q, int folder, enum mailbox_room room)
+{
+	static const enum mailbox_state states[] = { [MAILBOX_ROOM_YES] = MAILBOX_STATE_OK,
+		[MAILBOX_ROOM_NO] = MAILBOX_STATE_FULL, [MAILBOX_ROOM_NO_LONG] = MAILBOX_STATE_FULL_LONG,
+		[MAILBOX_ROOM_NEVER] = MAILBOX_STATE_TOO_SMALL };
+	return room == MAILBOX_ROOM_YES && disk_is_full(q, folder) ? MAILBOX_STATE_DISK_FULL : states[room];
+}
+
+static struct mailbox_room_question room_question(const struct mailbox_question *q)
+{
+	return (struct mailbox_room_question){ .bytes = q->message_bytes, .full_max_ms = q->full_max_ms,
+		.only_look = q->only_look };
+}
+
 /* Where the base folder is not there, nothing can be made in it. */
-static enum mailbox_state state_without(const struct mailbox_place *place, int error)
+static enum mailbox_state state_without(const struct mailbox_question *q, const struct mailbox_place *place, int error)
 {
 	struct mailbox_place base = *place;
+	enum mailbox_state state = MAILBOX_STATE_MISSING;
 	if (error != -ENOENT)
 		return MAILBOX_STATE_ERROR;
 	base.path = span_to(place->path, place->base_fd >= 0 ? 0 : place->base_len);
 	int fd = mailbox_folder_open(&base, false);
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0 ? MAILBOX_STATE_MISSING : MAILBOX_STATE_ERROR;
+	if (fd < 0)
+		return MAILBOX_STATE_ERROR;
+	if (q->kind == MAILBOX_MBOX && q->mbox->rules->quota_bytes > 0 && q->message_bytes > q->mbox->rules->quota_bytes)
+		state = MAILBOX_STATE_TOO_SMALL;
+	else if (disk_is_full(q, fd))
+		state = MAILBOX_STATE_DISK_FULL;
+	close(fd);
+	return state;
 }
 
 static enum mailbox_state look_at_maildir(const struct mailbox_question *q)
@@ -54,25 +98,46 @@ static enum mailbox_state look_at_maildir(const struct mailbox_question *q)
 	struct maildir_quota quota;
 	int error = maildir_folder_open(&folder, &q->place, false);
 	if (error < 0)
-		return state_without(&q->place, error);
+		return state_without(q, &q->place, error);
+	enum mailbox_state state = MAILBOX_STATE_ERROR;
 	error = maildir_quota_open(&quota, &folder, q->message_bytes, true);
-	bool full = error == 0 && maildir_quota_is_full(&quota, q->message_bytes);
+	struct mailbox_room_question about = room_question(q);
+	if (error == 0)
+		state = state_of_room(q, folder.top, maildir_quota_room(&quota, &folder, &about));
 	maildir_quota_close(&quota);
 	maildir_folder_close(&folder);
-	return error < 0 ? MAILBOX_STATE_ERROR : full ? MAILBOX_STATE_FULL : MAILBOX_STATE_OK;
+	return state;
 }
 
-/* The locks of the file itself. */
+static enum mailbox_state look_at_room(const struct mailbox_question *q, int folder, const char *name, int fd)
+{
+	char mark[NAME_MAX + 1];
+	struct stat st;
+	uint64_t quota = q->mbox->rules->quota_bytes;
+	if (fstat(fd, &st) != 0 || mbox_full_mark(name, mark) < 0)
+		return MAILBOX_STATE_ERROR;
+	struct mailbox_room_question about = room_question(q);
+	about.folder = folder;
+	about.mark = mark;
+	about.limit_bytes = quota;
+	about.fits = mbox_quota_fits(quota, (uint64_t)st.st_size, q->message_bytes);
+	about.small_fits = mbox_quota_fits(quota, (uint64_t)st.st_size, MAILBOX_SMALL_BYTES);
+	return state_of_room(q, folder, mailbox_room_judge(&about));
+}
+
+/* The file itself: its locks, and how much more it may hold. */
 static enum mailbox_state look_at_file(const struct mailbox_question *q, int folder, const char *name)
 {
 	int fd = openat(folder, name, LOOK_FLAGS);
 	if (fd < 0)
-		return errno == ENOENT ? MAILBOX_STATE_MISSING : MAILBOX_STATE_ERROR;
-	int result = mbox_file_check(fd);
-	if (result == 0)
-		result = mbox_lock_look(fd, q->mbox->rules);
+		return errno == ENOENT ? state_without(q, &q->place, -ENOENT) : MAILBOX_STATE_ERROR;
+	int locked = mbox_file_check(fd);
+	if (locked == 0)
+		locked = mbox_lock_look(fd, q->mbox->rules);
+	/* A lock goes sooner than what fills it. */
+	enum mailbox_state state = locked < 0 ? MAILBOX_STATE_ERROR : look_at_room(q, folder, name, fd);
 	close(fd);
-	return result < 0 ? MAILBOX_STATE_ERROR : result > 0 ? MAILBOX_STATE_LOCKED : MAILBOX_STATE_OK;
+	return locked > 0 && state == MAILBOX_STATE_OK ? MAILBOX_STATE_LOCKED : state;
 }
 
 static int look_at_dot_lock(const struct mailbox_question *q, int folder, const char *name)
@@ -95,8 +160,9 @@ static enum mailbox_state look_in(const struct mailbox_question *q, int folder, 
 		return MAILBOX_STATE_ERROR;
 	uint64_t epoch = mbox_turn_epoch(&turn);
 	int dot = look_at_dot_lock(q, folder, name);
-	enum mailbox_state state = dot < 0 ? MAILBOX_STATE_ERROR
-		: dot > 0 ? MAILBOX_STATE_LOCKED : look_at_file(q, folder, name);
+	enum mailbox_state state = dot < 0 ? MAILBOX_STATE_ERROR : look_at_file(q, folder, name);
+	if (dot > 0 && (state == MAILBOX_STATE_OK || state == MAILBOX_STATE_MISSING))
+		state = MAILBOX_STATE_LOCKED;
 	/* What was seen may have been the lock of a delivery of this process. */
 	bool ours = epoch % 2 == 1 || mbox_turn_epoch(&turn) != epoch;
 	return state == MAILBOX_STATE_LOCKED && ours ? MAILBOX_STATE_OK : state;
@@ -110,7 +176,7 @@ static enum mailbox_state look_at_mbox(const struct mailbox_question *q)
 		return MAILBOX_STATE_ERROR;
 	int folder = mailbox_folder_open(&place, false);
 	if (folder < 0)
-		return state_without(&place, folder);
+		return state_without(q, &place, folder);
 	enum mailbox_state state = look_in(q, folder, name);
 	close(folder);
 	return state;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The state of a mailbox, looked at without delivering: for the answer to RCPT. Only
- * reads, takes no lock, waits for nobody; what it says may be otherwise a moment later,
- * so a delivery decides for itself.
+ * The state of a mailbox, looked at without delivering: for the answer to RCPT. Waits
+ * for nobody, and changes nothing but the mark of a full mailbox (mailbox_room.h); what
+ * it says may be otherwise a moment later, so a delivery decides for itself.
  */
 #ifndef WAYBILL_MAILBOX_MAILBOX_STATE_H
 #define WAYBILL_MAILBOX_MAILBOX_STATE_H
@@ -13,7 +13,10 @@
 enum mailbox_state {
 	MAILBOX_STATE_OK,
 	MAILBOX_STATE_LOCKED,  /* an mbox: by another program; our own deliveries do not count */
-	MAILBOX_STATE_FULL,    /* a Maildir: over its Maildir++ quota, or it would be with this message */
+	MAILBOX_STATE_FULL,    /* over its quota, or it would be with this message */
+	MAILBOX_STATE_FULL_LONG, /* and it has been so for longer than full_max_ms */
+	MAILBOX_STATE_TOO_SMALL, /* not even empty could it hold this message */
+	MAILBOX_STATE_DISK_FULL, /* its file system has less room than the message and the reserve need */
 	MAILBOX_STATE_MISSING, /* not there yet: the first delivery makes it */
 	MAILBOX_STATE_ERROR,   /* it cannot be looked at, or must not be delivered to as it is */
 };
@@ -23,12 +26,15 @@ struct mailbox_question {
 	struct mailbox_place place;
 	uint64_t message_bytes;         /* as declared with SIZE; 0: unknown */
 	uint64_t now_ms;                /* since 1970, for the age of locks */
+	uint64_t full_max_ms;           /* as for a delivery */
+	uint64_t disk_reserve_bytes;
+	bool only_look;                 /* leave the mark of a full mailbox as it is */
 	const struct mbox_context *mbox; /* the rules and turns of deliveries; for a Maildir not used */
 };
 
 enum mailbox_state mailbox_state(const struct mailbox_question *question);
 
-/* "ok", "locked", "full", "missing", "error". */
+/* "ok", "locked", "full", "full-long", "too-small", "disk-full", "missing", "error". */
 const char *mailbox_state_name(enum mailbox_state state);
 
 /* The catalogue's key for a state in which mail had better come later; NULL: it can come. */

@@ -50,7 +50,10 @@ static void write_host(struct span host, char out[HOST_BYTES_MAX + 1])
 
 static bool fail(struct attempt *a, int error, const char *what)
 {
-	return mailbox_fail(a->result, &a->delivery->place, error, what);
+	mailbox_fail(a->result, &a->delivery->place, error, what);
+	if (a->result->outcome == MAILBOX_FULL && a->folder.top >= 0)
+		mailbox_room_note_full(a->folder.top, MAILDIR_FULL_MARK);
+	return false;
 }
 
 static void write_name(struct attempt *a)
@@ -132,15 +135,13 @@ static void write_copy(struct attempt *a)
 	mailbox_writer_fini(&w);
 }
 
-static void fail_full(struct attempt *a)
+static void fail_full(struct attempt *a, enum mailbox_room room)
 {
-	struct span path = span_to(a->delivery->place.path, MAILBOX_REASON_BYTES / 2);
+	char what[MAILBOX_REASON_BYTES / 2];
 	const struct maildir_quota *q = &a->quota;
-	a->result->outcome = MAILBOX_FULL;
-	a->result->error = EDQUOT;
-	snprintf(a->result->reason, sizeof(a->result->reason),
-		"%.*s: full: %" PRId64 " bytes in %" PRId64 " messages; its limit is %" PRId64 " and %" PRId64 " (0: none)",
-		SPAN_FMT(path), q->used.bytes, q->used.messages, q->limit.bytes, q->limit.messages);
+	snprintf(what, sizeof(what), "%" PRId64 " bytes in %" PRId64 " messages; its limit is %" PRId64 " and %" PRId64
+		" (0: none)", q->used.bytes, q->used.messages, q->limit.bytes, q->limit.messages);
+	mailbox_fail_full(a->result, &a->delivery->place, room, what);
 }
 
 /* A quota that cannot be read keeps no mail out. */
@@ -151,8 +152,10 @@ static void write_within_quota(struct attempt *a)
 	if (error < 0)
 		snprintf(a->result->note, sizeof(a->result->note), "%.*s: " MAILDIR_QUOTA_FILE " is not heeded: %s",
 			SPAN_FMT(span_to(a->delivery->place.path, MAILBOX_REASON_BYTES / 2)), strerrordesc_np(-error));
-	if (error == 0 && maildir_quota_is_full(&a->quota, bytes))
-		fail_full(a);
+	struct mailbox_room_question about = { .bytes = bytes, .full_max_ms = a->delivery->full_max_ms };
+	enum mailbox_room room = error == 0 ? maildir_quota_room(&a->quota, &a->folder, &about) : MAILBOX_ROOM_YES;
+	if (room != MAILBOX_ROOM_YES)
+		fail_full(a, room);
 	else
 		write_copy(a);
 	maildir_quota_close(&a->quota);
@@ -174,7 +177,7 @@ static void deliver_once(struct attempt *a)
 
 void maildir_deliver(const struct mailbox_delivery *delivery, struct mailbox_result *result_out)
 {
-	struct attempt a = { .delivery = delivery, .result = result_out, .quota = { .fd = -1 } };
+	struct attempt a = { .delivery = delivery, .result = result_out, .folder = { .top = -1 }, .quota = { .fd = -1 } };
 	*result_out = (struct mailbox_result){ .outcome = MAILBOX_IO_ERROR };
 	write_name(&a);
 	int error = maildir_folder_open(&a.folder, &delivery->place, true);

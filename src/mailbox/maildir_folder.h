@@ -8,6 +8,8 @@
 
 #include "mailbox.h"
 
+#define MAILDIR_FULL_MARK "waybill-full" /* beside maildirsize: mailbox_room.h */
+
 struct maildir_folder {
 	int top; /* the Maildir itself; a path descriptor */
 	int tmp; /* a path descriptor */

@@ -306,6 +306,18 @@ bool maildir_quota_is_full(const struct maildir_quota *q, uint64_t more_bytes)
 		|| (q->limit.messages > 0 && q->used.messages + 1 > q->limit.messages);
 }
 
+enum mailbox_room maildir_quota_room(const struct maildir_quota *q, const struct maildir_folder *folder,
+	const struct mailbox_room_question *about)
+{
+	struct mailbox_room_question room = *about;
+	room.folder = folder->top;
+	room.mark = MAILDIR_FULL_MARK;
+	room.limit_bytes = (uint64_t)q->limit.bytes;
+	room.fits = !maildir_quota_is_full(q, about->bytes);
+	room.small_fits = !maildir_quota_is_full(q, MAILBOX_SMALL_BYTES);
+	return mailbox_room_judge(&room);
+}
+
 void maildir_quota_add(struct maildir_quota *q, uint64_t bytes)
 {
 	char line[LINE_BYTES];

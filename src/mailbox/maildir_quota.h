@@ -17,6 +17,7 @@
 #ifndef WAYBILL_MAILBOX_MAILDIR_QUOTA_H
 #define WAYBILL_MAILBOX_MAILDIR_QUOTA_H
 
+#include "mailbox_room.h"
 #include "maildir_folder.h"
 
 #define MAILDIR_QUOTA_FILE "maildirsize"
@@ -58,6 +59,10 @@ void maildir_quota_close(struct maildir_quota *q);
 
 /* Whether one more message of so many bytes (0: a very small one) is too much. */
 bool maildir_quota_is_full(const struct maildir_quota *q, uint64_t more_bytes);
+
+/* Of mailbox_room.h, for a message of so many bytes. */
+enum mailbox_room maildir_quota_room(const struct maildir_quota *q, const struct maildir_folder *folder,
+	const struct mailbox_room_question *about);
 
 /* One message of so many bytes was delivered. That this can fail, only the next count will show. */
 void maildir_quota_add(struct maildir_quota *q, uint64_t bytes);

@@ -33,7 +33,11 @@ struct append {
 
 static bool fail(struct append *a, int error, const char *what)
 {
-	return mailbox_fail(a->result, &a->delivery->place, error, what);
+	char mark[NAME_MAX + 1];
+	mailbox_fail(a->result, &a->delivery->place, error, what);
+	if (a->result->outcome == MAILBOX_FULL && a->lock.folder >= 0 && mbox_full_mark(a->lock.name, mark) == 0)
+		mailbox_room_note_full(a->lock.folder, mark);
+	return false;
 }
 
 static bool fail_locked(struct append *a)
@@ -179,6 +183,25 @@ static bool settle(struct append *a)
 	return true;
 }
 
+/* By its quota, and by the system's once that has said no. */
+static bool deliver_within_quota(struct append *a)
+{
+	char what[MAILBOX_REASON_BYTES / 2], mark[NAME_MAX + 1];
+	uint64_t bytes = mailbox_content_bytes(a->delivery), size = (uint64_t)a->before.st_size;
+	uint64_t quota = a->lock.rules->quota_bytes;
+	int error = mbox_full_mark(a->lock.name, mark);
+	if (error < 0)
+		return fail(a, error, "its name leaves no room for that of a mark");
+	struct mailbox_room_question q = { .folder = a->lock.folder, .mark = mark, .bytes = bytes, .limit_bytes = quota,
+		.fits = mbox_quota_fits(quota, size, bytes), .small_fits = mbox_quota_fits(quota, size, MAILBOX_SMALL_BYTES),
+		.full_max_ms = a->delivery->full_max_ms };
+	enum mailbox_room room = mailbox_room_judge(&q);
+	snprintf(what, sizeof(what), "%" PRIu64 " bytes; its limit is %" PRIu64 " (0: none)", size, quota);
+	if (room != MAILBOX_ROOM_YES)
+		return mailbox_fail_full(a->result, &a->delivery->place, room, what);
+	return append(a);
+}
+
 static bool deliver_locked(struct append *a)
 {
 	const struct maildir_copy copy = mailbox_copy_of(a->delivery);
@@ -198,7 +221,7 @@ static bool deliver_locked(struct append *a)
 		return fail(a, -errno, "cannot ask for its size");
 	if (!begins_like_an_mbox(a))
 		return fail(a, -EINVAL, "no mbox: it does not begin with \"From \"");
-	return append(a);
+	return deliver_within_quota(a);
 }
 
 /* Gives whether the locks could be had. */
@@ -249,7 +272,8 @@ void mbox_deliver(const struct mailbox_delivery *delivery, const struct mbox_con
 {
 	char name[NAME_MAX + 1];
 	struct mailbox_place folder;
-	struct append a = { .delivery = delivery, .result = result_out, .lock = { .fd = -1 }, .journal = { .fd = -1 } };
+	struct append a = { .delivery = delivery, .result = result_out, .lock = { .folder = -1, .fd = -1 },
+		.journal = { .fd = -1 } };
 	*result_out = (struct mailbox_result){ .outcome = MAILBOX_IO_ERROR };
 	int error = mailbox_place_split(&delivery->place, &folder, name);
 	if (error < 0) {

@@ -31,6 +31,7 @@ struct mbox_rules {
 	uint64_t timeout_ms; /* how long all of them are tried, this process's own turn included */
 	uint64_t stale_ms;   /* a dot-lock that nobody has touched for longer counts no more */
 	bool pids;           /* nor does one of a process that has ended */
+	uint64_t quota_bytes; /* the most that one mbox may have; 0: no limit */
 };
 
 struct mbox_context {

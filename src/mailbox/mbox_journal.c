@@ -187,6 +187,11 @@ int mbox_journal_open(struct mbox_journal *j, int folder, const char *name)
 	return error == 0 ? read_front(j) : error;
 }
 
+int mbox_full_mark(const char *name, char mark_out[NAME_MAX + 1])
+{
+	return snprintf(mark_out, NAME_MAX + 1, ".%s.waybill-full", name) > NAME_MAX ? -ENAMETOOLONG : 0;
+}
+
 void mbox_journal_close(struct mbox_journal *j)
 {
 	if (j->fd >= 0)

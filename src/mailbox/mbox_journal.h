@@ -46,6 +46,9 @@ struct mbox_plan {
 	struct maildir_copy copy;
 };
 
+/* The name of the mark of a full mbox beside it (mailbox_room.h); -ENAMETOOLONG. */
+int mbox_full_mark(const char *name, char mark_out[NAME_MAX + 1]);
+
 struct mbox_journal {
 	int fd;              /* or -1 */
 	bool fresh;          /* nothing stood in it: its name may not be durable */

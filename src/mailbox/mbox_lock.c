@@ -153,15 +153,32 @@ void mbox_lock_release(struct mbox_lock *l)
 	mbox_dotlock_fini(&l->dot);
 }
 
+bool mbox_quota_fits(uint64_t quota, uint64_t size, uint64_t bytes)
+{
+	uint64_t more = bytes > 0 ? bytes : 1;
+	return quota == 0 || (more <= quota && size <= quota - more);
+}
+
+static int look_at_fcntl(int fd)
+{
+	struct flock other = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	if (fcntl(fd, F_OFD_GETLK, &other) != 0)
+		return -errno;
+	return other.l_type != F_UNLCK;
+}
+
+static int look_at_flock(int fd)
+{
+	if (flock(fd, LOCK_SH | LOCK_NB) == 0)
+		return flock(fd, LOCK_UN) == 0 ? 0 : -errno;
+	return errno == EWOULDBLOCK ? 1 : -errno;
+}
+
 int mbox_lock_look(int fd, const struct mbox_rules *rules)
 {
-	for (size_t i = 0; i < rules->lock_count; i++) {
-		struct flock other = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-		if (rules->locks[i] != MBOX_LOCK_FCNTL)
-			continue;
-		if (fcntl(fd, F_OFD_GETLK, &other) != 0)
-			return -errno;
-		return other.l_type != F_UNLCK;
-	}
-	return 0;
+	int locked = 0;
+	for (size_t i = 0; i < rules->lock_count && locked == 0; i++)
+		if (rules->locks[i] != MBOX_LOCK_DOT)
+			locked = rules->locks[i] == MBOX_LOCK_FCNTL ? look_at_fcntl(fd) : look_at_flock(fd);
+	return locked;
 }

@@ -36,9 +36,12 @@ void mbox_lock_release(struct mbox_lock *l);
 
 /*
  * Whether another process has a lock of this file, which is only looked at: 1, 0 or a
- * negative errno. flock cannot be looked at without taking it, so it is not.
+ * negative errno. flock cannot be looked at: for a moment it is taken, shared.
  */
 int mbox_lock_look(int fd, const struct mbox_rules *rules);
+
+/* Whether an mbox of `size` bytes may grow by a message; quota 0: always. An empty message counts as one byte. */
+bool mbox_quota_fits(uint64_t quota, uint64_t size, uint64_t bytes);
 
 /* 0, or the negative errno of what must not be a mailbox. */
 int mbox_file_check(int fd);

@@ -16,6 +16,15 @@ bool policy_mailbox_of(const struct policy_context *context, const struct policy
 	    || policy_relay_find(context, address.domain) != NULL)
 		return false;
 	struct directory_match match = directory_lookup(context->directory, address);
+	/* An alias of one mailbox is as that is. */
+	if (match.kind == DIRECTORY_ALIAS && match.target_count == 1 && !match.fallback && !match.catch_all) {
+		address = match.targets[0];
+		if (address.domain.len == 0)
+			address.domain = match.domain;
+		if (policy_relay_find(context, address.domain) != NULL)
+			return false;
+		match = directory_lookup(context->directory, address);
+	}
 	*user_out = match.user;
 	*domain_out = match.domain;
 	return match.kind == DIRECTORY_USER && match.state == DIRECTORY_OPEN && !match.fallback;
@@ -26,16 +35,30 @@ struct policy_verdict check_mailbox(const struct policy_context *context, const 
 {
 	static const char *const words[POLICY_MAILBOX_COUNT] = { [POLICY_MAILBOX_NOT_KNOWN] = "was not looked at",
 		[POLICY_MAILBOX_READY] = "can take mail", [POLICY_MAILBOX_LOCKED] = "is held by another program",
-		[POLICY_MAILBOX_FULL] = "is full", [POLICY_MAILBOX_BROKEN] = "cannot be looked at" };
+		[POLICY_MAILBOX_FULL] = "is full", [POLICY_MAILBOX_FULL_LONG] = "has been full for a long time",
+		[POLICY_MAILBOX_TOO_SMALL] = "has a quota that is smaller than the message",
+		[POLICY_MAILBOX_DISK_FULL] = "lies on a disk without room", [POLICY_MAILBOX_BROKEN] = "cannot be looked at" };
 	struct span user, domain;
 	(void)stage;
 	if ((input->facts.known & POLICY_FACT(POLICY_FACT_MAILBOX)) == 0
 	    && policy_mailbox_of(context, input, &user, &domain))
 		return policy_needs(POLICY_FACT_MAILBOX);
 	policy_because(context, "the mailbox %s", words[input->facts.mailbox]);
-	if (input->facts.mailbox == POLICY_MAILBOX_FULL)
+	switch (input->facts.mailbox) {
+	case POLICY_MAILBOX_FULL:
 		return policy_refuse(REPLY_MAILBOX_FULL, 0);
-	if (input->facts.mailbox == POLICY_MAILBOX_LOCKED && context->checks->mailbox.defer_locked)
-		return policy_refuse(REPLY_MAILBOX_LOCKED, context->checks->mailbox.locked_line);
+	case POLICY_MAILBOX_FULL_LONG:
+		return policy_refuse(REPLY_MAILBOX_FULL_LONG, context->checks->mailbox.full_line);
+	case POLICY_MAILBOX_TOO_SMALL:
+		return policy_refuse(REPLY_MAILBOX_TOO_SMALL, 0);
+	case POLICY_MAILBOX_DISK_FULL:
+		return policy_refuse(REPLY_MAILBOX_DISK_FULL, context->checks->mailbox.disk_line);
+	case POLICY_MAILBOX_LOCKED:
+		if (context->checks->mailbox.defer_locked)
+			return policy_refuse(REPLY_MAILBOX_LOCKED, context->checks->mailbox.locked_line);
+		break;
+	default:
+		break;
+	}
 	return policy_pass();
 }

@@ -79,14 +79,6 @@ static bool key_make(struct limit *limit, const struct policy_input *input)
 	}
 }
 
-static bool meant(const struct conf_networks *only_for, const struct netaddr *client)
-{
-	for (size_t i = 0; i < only_for->count; i++)
-		if (netblock_contains(&only_for->blocks[i], client))
-			return true;
-	return only_for->count == 0;
-}
-
 /* Whether this is limited, for this client. */
 static bool limit_make(struct limit *limit, const struct policy_context *context, const struct policy_input *input)
 {
@@ -95,7 +87,8 @@ static bool limit_make(struct limit *limit, const struct policy_context *context
 	if (limit->what == CONF_RATE_BYTES)
 		most = (most + BYTES_UNIT - 1) / BYTES_UNIT;
 	limit->rate = (struct bucket_rate){ most, limit->conf->per_ms * 1000 };
-	return most > 0 && meant(&limit->conf->only_for, &input->client) && key_make(limit, input);
+	bool meant = limit->conf->only_for.count == 0 || conf_networks_contain(&limit->conf->only_for, &input->client);
+	return most > 0 && meant && key_make(limit, input);
 }
 
 static void say_left(const struct policy_context *context, const struct limit *limit, uint64_t left, bool first)

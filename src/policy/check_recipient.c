@@ -11,7 +11,8 @@ enum reply_key policy_closed_key(enum directory_state state)
 {
 	static const enum reply_key keys[] = { [DIRECTORY_OPEN] = REPLY_RCPT_OK,
 		[DIRECTORY_DISABLED] = REPLY_MAILBOX_DISABLED, [DIRECTORY_GONE] = REPLY_MAILBOX_DISABLED_FOR_GOOD,
-		[DIRECTORY_MOVED] = REPLY_MAILBOX_MOVED };
+		[DIRECTORY_MOVED] = REPLY_MAILBOX_MOVED, [DIRECTORY_FORWARDED] = REPLY_RCPT_OK,
+		[DIRECTORY_COPIED] = REPLY_RCPT_OK };
 	return keys[state];
 }
 
@@ -20,8 +21,17 @@ static struct policy_verdict closed(const struct policy_context *context, const 
 {
 	struct policy_verdict verdict = policy_refuse(policy_closed_key(match->state), 0);
 	static const char *const words[] = { [DIRECTORY_OPEN] = "open", [DIRECTORY_DISABLED] = "switched off for now",
-		[DIRECTORY_GONE] = "switched off for good", [DIRECTORY_MOVED] = "somewhere else now" };
+		[DIRECTORY_GONE] = "switched off for good", [DIRECTORY_MOVED] = "somewhere else now",
+		[DIRECTORY_FORWARDED] = "not used", [DIRECTORY_COPIED] = "open" };
 	policy_because(context, " is a user whose mailbox is %s", words[match->state]);
+	if (match->state == DIRECTORY_MOVED && context->checks->mailbox.forward_moved) {
+		policy_because(context, ", and mail is passed on");
+		verdict = policy_pass();
+		verdict.key = REPLY_RCPT_MOVED_OK;
+		verdict.line = context->checks->mailbox.moved_line;
+	}
+	if (match->state == DIRECTORY_MOVED && !context->checks->mailbox.forward_moved)
+		verdict.line = context->checks->mailbox.moved_line;
 	verdict.moved_to = match->moved_to;
 	return verdict;
 }
@@ -36,7 +46,8 @@ struct policy_verdict check_recipient(const struct policy_context *context, cons
 	if (match.kind == DIRECTORY_USER && match.state != DIRECTORY_OPEN)
 		return closed(context, &match);
 	if (match.kind == DIRECTORY_USER || match.kind == DIRECTORY_ALIAS) {
-		policy_because(context, " is %s", match.kind == DIRECTORY_USER ? "a user" : "an alias");
+		policy_because(context, " is %s", match.kind == DIRECTORY_USER ? "a user"
+			: match.forwards ? "a user whose mail is forwarded" : "an alias");
 		return policy_pass();
 	}
 	if (policy_is_postmaster(input)) {

@@ -19,6 +19,8 @@ static const struct policy_check checks[CONF_CHECK_COUNT] = {
 		.at_once = SMTP_STAGE(SMTP_AT_CONNECT), .ask = check_rate, .settle = settle_rate },
 	[CONF_CHECK_RELAY] = { .name = "relay", .stages = SMTP_STAGE(SMTP_AT_RCPT), .everybody = true,
 		.ask = check_relay },
+	[CONF_CHECK_BRAKE] = { .name = "brake", .stages = SMTP_STAGE(SMTP_AT_RCPT), .trusted = true,
+		.active = active_brake, .ask = check_brake, .settle = settle_brake },
 	[CONF_CHECK_HARVEST] = { .name = "harvest", .stages = SMTP_STAGE(SMTP_AT_RCPT), .ask = check_harvest,
 		.settle = settle_harvest },
 	[CONF_CHECK_RECIPIENT] = { .name = "recipient", .stages = SMTP_STAGE(SMTP_AT_RCPT), .everybody = true,
@@ -149,14 +151,14 @@ static void step_end(struct asking *a, struct policy_step *step, const struct po
 static bool concerns(struct asking *a, enum conf_check check, enum smtp_stage stage)
 {
 	const struct conf_networks *only_for = &a->context->checks->only_for[check];
-	bool meant = only_for->count == 0;
-	for (size_t i = 0; i < only_for->count && !meant; i++)
-		meant = netblock_contains(&only_for->blocks[i], &a->input->client);
-	if (checks[check].everybody || (meant && !a->excused))
+	bool meant = only_for->count == 0 || conf_networks_contain(only_for, &a->input->client);
+	if (checks[check].trusted ? a->input->trusted : checks[check].everybody || (meant && !a->excused))
 		return true;
 	if (a->context->why != NULL) {
 		struct policy_step *step = step_begin(a, check, stage);
-		policy_because(a->context, "%s", !a->excused ? "it is only for other networks"
+		policy_because(a->context, "%s", checks[check].trusted ? "it watches those who are trusted"
+			: !a->excused ? "it is only for other networks"
+			: a->input->account.len > 0 ? "the client is known by its account"
 			: a->input->trusted ? "the client is trusted"
 			: a->input->client.family == 0 ? "the client is a program of this host"
 			: a->input->lmtp ? "the client hands over by LMTP" : "it was excused above");
@@ -188,7 +190,7 @@ struct policy_verdict policy_ask(const struct policy_context *context, struct po
 	struct policy_trail *trail)
 {
 	struct asking a = { .context = context, .input = input, .trail = trail,
-		.excused = input->trusted || input->lmtp || input->client.family == 0 };
+		.excused = input->trusted || input->lmtp || input->client.family == 0 || input->account.len > 0 };
 	input->address_ok = policy_address(input->recipient, input->domain_text, &input->address);
 	trail->count = 0;
 	while (a.first < SMTP_AT_END && (input->stages & SMTP_STAGE(a.first)) == 0)
@@ -198,8 +200,16 @@ struct policy_verdict policy_ask(const struct policy_context *context, struct po
 	for (enum smtp_stage stage = SMTP_AT_CONNECT; stage < SMTP_STAGE_COUNT; stage++)
 		if ((input->stages & SMTP_STAGE(stage)) != 0 && !stage_passes(&a, stage))
 			return trail->steps[trail->count - 1].verdict;
-	return (struct policy_verdict){ .opinion = POLICY_ACCEPT, .key = welcome[input->at], .stage = input->at,
+	struct policy_verdict verdict = { .opinion = POLICY_ACCEPT, .key = welcome[input->at], .stage = input->at,
 		.check = "" };
+	for (size_t i = 0; i < trail->count; i++) {
+		const struct policy_verdict *each = &trail->steps[i].verdict;
+		if (input->at != SMTP_AT_RCPT || each->opinion != POLICY_CONTINUE || each->moved_to.len == 0)
+			continue;
+		verdict.key = each->key; /* a welcome that names another address */
+		verdict.moved_to = each->moved_to;
+	}
+	return verdict;
 }
 
 static void count(struct policy_counts *counts, const struct policy_verdict *verdict)

@@ -48,7 +48,8 @@ struct policy_input {
 	struct netaddr client; /* family 0: a program of this host, by a UNIX socket */
 	struct netaddr server; /* the address that it connected to; family 0: not known */
 	bool trusted;
-	bool lmtp;             /* a server of ours that hands over: it has met the stranger, not we */
+	struct span account;   /* that it has authenticated as, or empty */
+	bool encrypted, lmtp;  /* LMTP: a server of ours that hands over: it has met the stranger, not we */
 	bool talked_first;     /* before it was greeted */
 	struct span helo;
 	struct span sender;    /* empty for <> */
@@ -72,10 +73,10 @@ enum policy_opinion {
 
 struct policy_verdict {
 	enum policy_opinion opinion;
-	enum reply_key key;    /* of REFUSE and, as a whole, of ACCEPT */
+	enum reply_key key;    /* of REFUSE and, as a whole, of ACCEPT; with moved_to of CONTINUE */
 	enum policy_fact fact; /* of NEEDS: one that is not in input->facts.known */
 	uint32_t seconds;
-	struct span moved_to;  /* of REPLY_MAILBOX_MOVED; belongs to the directory */
+	struct span moved_to;  /* of REPLY_MAILBOX_MOVED and REPLY_RCPT_MOVED_OK; belongs to the directory */
 	uint32_t line;         /* of the setting behind it; 0: a default */
 	enum smtp_stage stage; /* at which it was given; all before were passed */
 	const char *check;     /* which check decided; "" when none did */

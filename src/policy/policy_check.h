@@ -25,6 +25,7 @@ struct policy_check {
 	uint8_t (*active)(const struct policy_context *context); /* ... and has, as configured; NULL: at all of them */
 	uint8_t at_once;          /* at which it cannot wait for the first recipient */
 	bool everybody;           /* asks trusted and excused clients too */
+	bool trusted;             /* asks trusted clients, and nobody else */
 	uint8_t facts;            /* what it may need to know, of POLICY_FACT */
 	policy_check_fn *ask;
 	policy_settle_fn *settle; /* or NULL */
@@ -84,6 +85,9 @@ policy_check_fn check_rate;          /* not too much in a short time: 450 4.7.1 
 policy_settle_fn settle_rate;
 uint8_t active_rate(const struct policy_context *context);
 policy_check_fn check_relay;         /* only our domains: 550 5.7.1 */
+policy_check_fn check_brake;         /* no sudden burst of those whom we trust: 450 4.7.1 */
+policy_settle_fn settle_brake;
+uint8_t active_brake(const struct policy_context *context);
 policy_check_fn check_harvest;       /* not too many unknown recipients: 450 4.7.1 */
 policy_settle_fn settle_harvest;
 policy_check_fn check_recipient;     /* somebody is there: 550 5.1.1 */

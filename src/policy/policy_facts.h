@@ -36,6 +36,9 @@ enum policy_mailbox {
 	POLICY_MAILBOX_READY,
 	POLICY_MAILBOX_LOCKED,    /* another program holds it */
 	POLICY_MAILBOX_FULL,      /* or would be with a message of the declared size */
+	POLICY_MAILBOX_FULL_LONG, /* and it has been so for a long time */
+	POLICY_MAILBOX_TOO_SMALL, /* for the message, whatever is deleted */
+	POLICY_MAILBOX_DISK_FULL, /* not the mailbox, but where it lies */
 	POLICY_MAILBOX_BROKEN,    /* the postmaster has to look */
 	POLICY_MAILBOX_COUNT
 };

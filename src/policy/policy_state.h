@@ -7,11 +7,13 @@
 #ifndef WAYBILL_POLICY_POLICY_STATE_H
 #define WAYBILL_POLICY_POLICY_STATE_H
 
+#include "brake.h"
 #include "buckets.h"
 #include "conf_checks.h"
 #include "greylist.h"
 
 #define POLICY_RATES_MAX 200000    /* clients, networks, senders and recipients that are being limited; the same */
+#define POLICY_BRAKES_MAX 50000    /* trusted hosts and accounts; 200 bytes each */
 #define POLICY_NETWORKS_MAX 100000 /* whose unknown recipients are counted; 100 bytes each */
 
 struct policy_counts {
@@ -27,6 +29,7 @@ struct policy_state {
 	struct greylist *greylist; /* not owned; NULL: there is none, or it was not read yet */
 	bool greylist_kept;        /* it can be written at present: what it promises will be remembered */
 	struct buckets rates;   /* by who is limited in what */
+	struct brakes brakes;   /* trusted hosts and accounts, and what they send usually */
 };
 
 /* `hash_key` is random. */

@@ -46,7 +46,8 @@ enum reply_key policy_verify(const struct policy_context *context, struct span a
 		add_mailbox(mailboxes, (struct directory_address){ address.local, match.domain });
 		return REPLY_VERIFIED;
 	}
-	if (match.kind != DIRECTORY_ALIAS)
+	/* Where users have their mail forwarded is nobody else's business. */
+	if (match.kind != DIRECTORY_ALIAS || match.forwards)
 		return REPLY_NOT_A_LIST;
 	for (size_t i = 0; i < match.target_count; i++) {
 		struct directory_address target = match.targets[i];

@@ -14,7 +14,7 @@ import unittest
 sys.dont_write_bytecode = True
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/ARCHITECTURE.md", "docs/operations.md",
-         "docs/conformance.md", "docs/bounces.md"]
+         "docs/conformance.md", "docs/bounces.md", "docs/directories.md"]
 TOUR = "docs/ARCHITECTURE.md"
 CONFORMANCE = "docs/conformance.md"
 FOLDERS = ("bench/", "catalogue/", "docs/", "packaging/", "src/", "tests/", "tools/")

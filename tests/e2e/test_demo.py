@@ -23,9 +23,35 @@ def test_it_says_where_it_listens_who_has_a_mailbox_and_what_to_try(demo):
     assert any(line.startswith("ready") for line in lines)
 
 
+PROMISED = {  # a part of a printed line: what running it shows
+    "-t alice@example.org": "250 2.0.0 Queued as",
+    "(450 for 10 s)": "450 4.7.1 Greylisted; try again in 10 seconds",
+    "nc ": "252 2.5.0 Cannot verify",
+    "waybill send": "next attempt at",
+    "--helo localhost": "550 5.7.1 HELO must give a full host name",
+    "waybill check rcpt": "A client would be told:  450 4.7.1",
+    "waybill trace": "greylisted: the other server asks you to prove that you come back",
+    "waybill explain": "Key differences",
+}
+
+
+def test_each_line_that_it_prints_shows_what_was_promised(fresh_demo):
+    """Typed as they stand."""
+    text = fresh_demo.output()
+    lines = [line.strip() for line in text[text.index("Try:"):].splitlines()[1:] if line.startswith("  ")]
+    promised = []
+    for line in lines:
+        command = line.partition("   (")[0].replace("build/waybill", program("waybill"))
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60)
+        part = next((part for part in reversed(PROMISED) if part in line), line)
+        promised.append(part)
+        assert PROMISED[part] in done.stdout, (line, done.stdout, done.stderr)
+    assert sorted(promised) == sorted(PROMISED)
+
+
 @pytest.mark.parametrize("name, words", [
     ("full", "452 4.2.2 Mailbox is full"), ("disabled", "450 4.2.1 Mailbox is switched off for now"),
-    ("gone", "550 5.2.1 Mailbox is switched off"), ("moved", "551 5.1.6 Not here any more; use <moved@example.com>")])
+    ("locked", "450 4.2.0 Mailbox is in use; try again later"), ("gone", "550 5.2.1 Mailbox is switched off"), ("moved", "551 5.1.6 Not here any more; use <moved@example.com>")])
 def test_mailboxes_in_each_state_can_be_tried(demo, name, words):
     assert name + "@" in demo.output()
     with demo.client() as c:

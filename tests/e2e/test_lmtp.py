@@ -148,7 +148,7 @@ def test_full_and_locked_mailboxes_are_told(server):
     s = lmtp_server(server, sections=with_mbox)
     for sub in ("tmp", "new", "cur"):
         os.makedirs(os.path.join(s.maildir("bob"), sub))
-    write(os.path.join(s.maildir("bob"), "maildirsize"), "100S\n60 1\n")
+    write(os.path.join(s.maildir("bob"), "maildirsize"), "10000S\n9990 1\n")
     lock = os.path.join(s.dir, "box", "alice.lock")
     write(lock, f"{os.getpid()}\n")
     with lmtp_client(s) as c:

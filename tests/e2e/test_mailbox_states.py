@@ -59,6 +59,7 @@ def test_mail_that_was_accepted_waits_while_the_mailbox_is_off(server):
     with open(os.path.join(s.dir, "users")) as f:
         assert f.read() == "alice\nbob: disabled\n"
     assert s.tool("reload").returncode == 0
+    until(lambda: rcpt(s, "bob@example.org").startswith("450 "), "the change is known")
     assert s.tool("queue", "resume").returncode == 0
     assert "450 4.2.1" in wait_for(s, "deferred", identity)[0]
     assert s.tool("mailbox", "enable", "bob@example.org").returncode == 0
@@ -72,6 +73,7 @@ def test_mail_for_a_mailbox_that_is_gone_bounces_with_the_new_address(server):
     s.deliver(message(mark), ["bob@example.org"], FROM, "127.0.0.2").is_(250)
     assert s.tool("mailbox", "disable", "bob@example.org", "--moved", "bob@example.com").returncode == 0
     assert s.tool("reload").returncode == 0
+    until(lambda: rcpt(s, "bob@example.org").startswith("551 "), "the change is known")
     assert s.tool("queue", "resume").returncode == 0
     found = until(lambda: maildir.holding(s.maildir("alice"), mark), "a bounce")
     assert b"bob@example.com" in found[0].raw and b"Status: 5.1.6" in found[0].raw

@@ -28,6 +28,7 @@ CREATE TABLE aliases (address text, target text);
 CREATE TABLE domains (name text);
 INSERT INTO users VALUES ('alice', 'example.org', NULL), ('bob', 'example.org', ''), ('carol', 'example.org', 'disabled'),
     ('dave', 'example.org', 'moved=dave@elsewhere.test'), ('fred', 'example.org', NULL),
+    ('gina', 'example.org', 'copy-to=alice@hosted.test'), ('hugo', 'example.org', 'forward=gina, bob'),
     ('alice', 'hosted.test', NULL), ('root', 'hosted.test', NULL);
 INSERT INTO aliases VALUES ('team@example.org', 'alice'), ('team@example.org', 'bob@example.org, alice@hosted.test'),
     ('fred@example.org', 'fred'), ('fred@example.org', 'bob'), ('none@example.org', NULL),
@@ -59,7 +60,9 @@ sn: {user}
 {more}
 """ for user, domain, more in [("alice", "example.org", ""), ("bob", "example.org", ""), ("fred", "example.org", ""),
                                 ("carol", "example.org", "employeeType: disabled\n"),
-                                ("dave", "example.org", "employeeType: moved=dave@elsewhere.test\n")]) + """\
+                                ("dave", "example.org", "employeeType: moved=dave@elsewhere.test\n"),
+                                ("gina", "example.org", "employeeType: copy-to=alice@hosted.test\n"),
+                                ("hugo", "example.org", "employeeType: forward=gina, bob\n")]) + """\
 dn: cn=hosted,dc=example,dc=org
 objectClass: inetOrgPerson
 objectClass: domainRelatedObject
@@ -178,9 +181,15 @@ def test_who_is_there_and_who_is_not(asked, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_mail_finds_its_way(asked, kind):
-    """To mailboxes of every domain, to an alias's members, and to a user who forwards and keeps a copy."""
+    """To mailboxes of every domain, to an alias's members, and on from users who have it forwarded."""
     s = asked(kind).server
-    mark = token()
+    mark, forwarded = token(), token()
+    s.deliver(message(forwarded), ["hugo@example.org"]).is_(250)
+    s.mail("alice", forwarded, domain="hosted.test")
+    s.mail("gina", forwarded)
+    s.mail("bob", forwarded)
+    s.settled()
+    assert not s.mails("hugo", forwarded)
     s.deliver(message(mark), ["team@example.org", "fred@example.org", "postmaster"]).is_(250)
     s.mail("alice", mark)
     s.mail("bob", mark)

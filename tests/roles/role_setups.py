@@ -52,12 +52,13 @@ def make(program, name):
 
 @setup_of("policy")
 class Policy(Made):
-    peers = {"smtpd": {"CHECK_ASK", "VERIFY_ASK"}, "queue": {"EXPAND_ASK"}, "console": {"CHECK_ASK", "CHECKS_ASK"}}
+    peers = {"smtpd": {"CHECK_ASK", "VERIFY_ASK"}, "queue": {"EXPAND_ASK"}, "console": {"CHECK_ASK", "CHECKS_ASK", "BRAKES_ASK", "BRAKE_RELEASE_ASK"}}
 
     def setup(self):
         control = self.role.control
+        os.mkdir(self.path("state"))
         control.send("SETUP_POLICY", hostname="mx.example.org", alias_members_max=100, alias_depth_max=10,
-                     checks=checks_bytes(self.program))
+                     checks=checks_bytes(self.program), state_folder=self.path("state"))
         control.send("DOMAIN", name="example.org", mailboxes="maildir:/nowhere/{domain}/{user}", subaddress=ord("+"), fold=1)
         for name, text, aliases in (("users", "alice\nbob\n", 0), ("aliases", "team: alice, bob\nloop: loop\n", 1)):
             with open(self.path(name), "w", encoding="utf-8") as file:
@@ -75,6 +76,8 @@ class Policy(Made):
         dry = console.ask("CHECK_ASK", **AT_RCPT, recipient="nobody@example.org", sender="x@y.test", dry=1)
         assert dry["key"] == self.keys["MAILBOX_UNKNOWN"] and len(items(dry["steps"])) >= 4, dry
         assert len(items(console.ask("CHECKS_ASK")["counts"])) >= 6
+        assert console.ask("BRAKES_ASK")["active"] == 1
+        assert console.ask("BRAKE_RELEASE_ASK", who="192.0.2.1")["found"] == 0
         console.close()
         where = queue.ask("EXPAND_ASK", recipient="team@example.org")
         assert items(where["targets"]) == [b"alice@example.org", b"bob@example.org"], where
@@ -87,7 +90,7 @@ class Queue(Made):
     peers = {"smtpd": {"SUBMIT_ASK", "SPILL_ASK", "SPILL_DISCARD"},
              "console": {"QUEUE_STATUS_ASK", "QUEUE_PAUSE_ASK", "QUEUE_LIST_ASK", "QUEUE_SUMMARY_ASK",
                          "QUEUE_CHANGE_ASK", "QUEUE_CONTENT_ASK"},
-             "policy": set(), "delivery": set()}
+             "policy": {"HOLD_ASK", "HOLD_END"}, "delivery": set()}
 
     def setup(self):
         os.mkdir(self.path("spool"))
@@ -110,8 +113,13 @@ class Queue(Made):
 
     def works(self):
         """A message comes in and goes out; others that are waiting are let go on the way."""
-        smtpd, policy, delivery = self.role.peer("smtpd"), self.role.peer("policy"), self.role.peer("delivery")
-        console = self.role.peer("console")
+        smtpd, policy = self.role.peer("smtpd"), self.role.peer("policy")
+        # Nothing is attempted without delivery, so nothing is asked meanwhile.
+        hold = self.fresh_id()
+        held = policy.ask("HOLD_ASK", id=hold, reason="Held by the brake: x, 1 recipients", notice="Subject: x\r\n\r\n")
+        assert held == {"messages": 0, "recipients": 0, "noticed": 1}, held
+        policy.send("HOLD_END", id=hold)
+        delivery, console = self.role.peer("delivery"), self.role.peer("console")
         console.ask("QUEUE_PAUSE_ASK", paused=0)
         mark = os.urandom(8).hex()
         answer = self.submit(smtpd, content=f"Subject: {mark}\r\n\r\nx\r\n")
@@ -146,7 +154,8 @@ class Delivery(Made):
     def setup(self):
         control = self.role.control
         control.send("SETUP_DELIVERY", hostname="mx.example.org", deliveries_max=4, mbox_locks=b"\0\1",
-                     mbox_lock_timeout_ms=1000, mbox_stale_lock_ms=600000, mbox_lock_pids=1)
+                     mbox_lock_timeout_ms=1000, mbox_stale_lock_ms=600000, mbox_lock_pids=1,
+                     mbox_quota_bytes=0, full_max_ms=0, disk_reserve_bytes=0)
         os.makedirs(self.path("mail"))
         control.send("DOMAIN", name="example.org", mailboxes=f"maildir:{self.path('mail')}/{{domain}}/{{user}}")
         control.send("DOMAIN", name="mbox.test", mailboxes=f"mbox:{self.path('mail')}/{{user}}")

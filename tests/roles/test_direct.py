@@ -103,7 +103,7 @@ def each_recipient_has_its_own_in_order(made):
 def what_policy_says_of_each(made):
     s = Scene(made)
     for outcome, told in ((UNKNOWN, "MAILBOX_UNKNOWN"), (DISABLED, "MAILBOX_DISABLED"), (GONE, "MAILBOX_DISABLED_FOR_GOOD"),
-                          (MOVED, "DIRECTORY_UNAVAILABLE"), (FOREIGN, "ROUTE_MISSING"), (LOOP, "ALIAS_LOOP"),
+                          (MOVED, "MAILBOX_MOVED_AWAY"), (FOREIGN, "ROUTE_MISSING"), (LOOP, "ALIAS_LOOP"),
                           (TOO_LARGE, "ALIAS_TOO_LARGE"), (UNAVAILABLE, "DIRECTORY_UNAVAILABLE"),
                           (255, "DIRECTORY_UNAVAILABLE")):
         s.offer("a@example.org")

@@ -22,7 +22,9 @@ void checks_rcpt(struct client *c)
 		| SMTP_STAGE(SMTP_AT_RCPT);
 	struct ipc_check_ask say = { .at = SMTP_AT_RCPT, .stages = (uint8_t)stages, .helo = client_text(c, "helo"),
 		.sender = client_text(c, "from"), .recipient = client_text(c, "rcpt"),
-		.size = size > 0 ? (uint64_t)size : 0, .dry = 1 };
+		.account = client_text(c, "account"),
+		.encrypted = json_is_true(json_object_get(c->request, "tls")), .size = size > 0 ? (uint64_t)size : 0,
+		.dry = 1 };
 	if (!netaddr_parse(client_text(c, "client"), &say.client)) {
 		client_error(c, "the client's address is not understood");
 		return;

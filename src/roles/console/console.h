@@ -4,8 +4,9 @@
  * a JSON object whose "do" says what it wants (or that word alone), and gets lines of
  * JSON; the last one has "ok". Private to this folder: console_role.c (configuration
  * and peers), client.c (a client's bytes), requests.c (who does what), server.c (status,
- * pause, reload), checks_ask.c and greylist_ask.c (about clients), queue_ask.c,
- * queue_change.c, queue_content.c (about the queue), queue_json.c (its answers as JSON), trace_store.c and trace_ask.c (events).
+ * pause, reload), checks_ask.c, greylist_ask.c and brake_ask.c (about clients), queue_ask.c,
+ * queue_change.c, queue_content.c (about the queue), queue_json.c (its answers as JSON),
+ * trace_store.c and trace_ask.c (events).
  */
 #ifndef WAYBILL_ROLES_CONSOLE_H
 #define WAYBILL_ROLES_CONSOLE_H
@@ -94,6 +95,9 @@ void checks_list(struct client *c);
 /* greylist_ask.c */
 void greylist_list(struct client *c);
 void greylist_change(struct client *c);
+/* brake_ask.c */
+void brake_ask_list(struct client *c);
+void brake_ask_release(struct client *c);
 
 /* queue_ask.c */
 void queue_list(struct client *c);

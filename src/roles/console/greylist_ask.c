@@ -8,10 +8,12 @@ static json_t *one_json(const struct ipc_greylist_one *one, bool origin)
 {
 	if (origin)
 		return json_pack("{s:s, s:o, s:o, s:I, s:b}", "state",
-			one->allowed != 0 ? "allowed" : one->known != 0 ? "known" : "learning", "origin", queue_json_text(one->origin), "seen", queue_json_time(one->seen_ms),
+			one->allowed != 0 ? "allowed" : one->known != 0 ? "known" : "learning",
+			"origin", queue_json_text(one->origin), "seen", queue_json_time(one->seen_ms),
 			"returns", (json_int_t)one->returns, "allowed", one->allowed != 0);
 	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "state",
-		one->passed_ms > 0 ? "passed" : "waiting", "origin", queue_json_text(one->origin), "sender", queue_json_text(one->sender),
+		one->passed_ms > 0 ? "passed" : "waiting",
+		"origin", queue_json_text(one->origin), "sender", queue_json_text(one->sender),
 		"recipient", queue_json_text(one->recipient), "first", queue_json_time(one->first_ms),
 		"seen", queue_json_time(one->seen_ms), "passed", queue_json_time(one->passed_ms),
 		"passes", queue_json_time(one->passes_ms), "attempts", (json_int_t)one->attempts);

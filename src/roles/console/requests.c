@@ -29,6 +29,8 @@ static const struct {
 	{ "check-list", checks_list },
 	{ "greylist-list", greylist_list },
 	{ "greylist-change", greylist_change },
+	{ "brake-list", brake_ask_list },
+	{ "brake-release", brake_ask_release },
 };
 
 void request_take(struct client *c, struct span line)

@@ -20,6 +20,7 @@ struct settings {
 	char *hostname;
 	uint32_t deliveries_max;
 	struct mbox_rules mbox;
+	uint64_t full_max_ms, disk_reserve_bytes;
 	struct domain *domains;
 	size_t domain_count;
 };

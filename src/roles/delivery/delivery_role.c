@@ -56,7 +56,8 @@ void delivery_settings_unref(struct settings *s)
 static bool mbox_rules(const struct ipc_setup_delivery *say, struct mbox_rules *rules_out)
 {
 	*rules_out = (struct mbox_rules){ .lock_count = say->mbox_locks.len, .timeout_ms = say->mbox_lock_timeout_ms,
-		.stale_ms = say->mbox_stale_lock_ms, .pids = say->mbox_lock_pids != 0 };
+		.stale_ms = say->mbox_stale_lock_ms, .pids = say->mbox_lock_pids != 0,
+		.quota_bytes = say->mbox_quota_bytes };
 	bool good = say->mbox_locks.len <= MBOX_LOCK_KIND_COUNT;
 	for (size_t i = 0; good && i < say->mbox_locks.len; i++) {
 		good = say->mbox_locks.ptr[i] < MBOX_LOCK_KIND_COUNT;
@@ -73,7 +74,8 @@ static bool setup(struct delivery_role *d, struct span body)
 		free(s);
 		return false;
 	}
-	*s = (struct settings){ .uses = 1, .hostname = role_strdup(say.hostname), .deliveries_max = say.deliveries_max };
+	*s = (struct settings){ .uses = 1, .hostname = role_strdup(say.hostname), .deliveries_max = say.deliveries_max,
+		.full_max_ms = say.full_max_ms, .disk_reserve_bytes = say.disk_reserve_bytes };
 	delivery_settings_unref(d->next);
 	d->next = s;
 	log_set_json(say.log_json != 0);
@@ -313,7 +315,7 @@ static bool on_queue(void *arg, const struct channel_message *message)
 		.id = job->ask.id, .recipient = job->ask.recipient, .sender = job->ask.sender,
 		.hostname = span_str(job->settings->hostname), .content = job->ask.content, .content_fd = message->fd,
 		.content_offset = job->ask.offset, .content_bytes = job->ask.bytes, .content_crc = job->ask.large_crc,
-		.may_exist = job->ask.attempt > 0, .known = d->known };
+		.may_exist = job->ask.attempt > 0, .full_max_ms = job->settings->full_max_ms, .known = d->known };
 	job_count(job, true);
 	if (work_submit(d->role.loop, run, done, job) < 0) {
 		job->refusal = "mailbox-io-error";

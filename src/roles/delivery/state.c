@@ -29,6 +29,12 @@ static enum policy_mailbox told(enum mailbox_state state)
 		return POLICY_MAILBOX_LOCKED;
 	case MAILBOX_STATE_FULL:
 		return POLICY_MAILBOX_FULL;
+	case MAILBOX_STATE_FULL_LONG:
+		return POLICY_MAILBOX_FULL_LONG;
+	case MAILBOX_STATE_TOO_SMALL:
+		return POLICY_MAILBOX_TOO_SMALL;
+	case MAILBOX_STATE_DISK_FULL:
+		return POLICY_MAILBOX_DISK_FULL;
 	case MAILBOX_STATE_ERROR:
 		break;
 	}
@@ -71,6 +77,8 @@ bool state_question(void *arg, const struct channel_message *message)
 	*look = (struct look){ .owner = d, .settings = d->settings, .incarnation = d->policy_incarnation,
 		.request = message->request, .question = { .place = { .base_fd = -1 }, .message_bytes = ask.bytes } };
 	look->settings->uses++;
+	look->question.full_max_ms = d->settings->full_max_ms;
+	look->question.disk_reserve_bytes = d->settings->disk_reserve_bytes;
 	look->mbox = (struct mbox_context){ &look->settings->mbox, d->turns };
 	look->question.mbox = &look->mbox;
 	look->state = MAILBOX_STATE_ERROR;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two of the questions that policy answers: who is this name, and where does its mail go? */
+#include "brake_tell.h"
 #include "lookups.h"
 
 static void say_verified(const struct policy_context *context, const struct channel_message *message,
@@ -87,12 +88,18 @@ bool answers_console(void *arg, const struct channel_message *message)
 		return greylist_asked_list(peer->owner, message);
 	case IPC_GREYLIST_CHANGE_ASK:
 		return greylist_asked_change(peer->owner, message);
+	case IPC_BRAKES_ASK:
+		return brake_list(peer->owner, message);
+	case IPC_BRAKE_RELEASE_ASK:
+		return brake_release(peer->owner, message);
 	default:
 		return false;
 	}
 }
 
 /* An expansion until its answer is written: the answer's spans point into it. */
+#define MOVES_MAX 10 /* of one user, from address to address */
+
 struct expansion_work {
 	struct ipc_expanded say;
 	struct buf targets;
@@ -230,8 +237,32 @@ static bool routed(const struct policy_context *context, struct directory_match 
 	return route != NULL;
 }
 
-static void say_closed(struct expansion_work *w, const struct directory_match *match)
+/* Who moved more than once is followed to the last address. */
+static void forward_moved(const struct policy_context *context, struct span to, struct expansion_work *w)
 {
+	for (unsigned i = 0; i < MOVES_MAX; i++) {
+		uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
+		struct directory_address address;
+		struct directory_match match = { .kind = DIRECTORY_FOREIGN };
+		if (policy_address(to, domain_text, &address))
+			match = directory_lookup(context->directory, address);
+		if (match.kind != DIRECTORY_USER || match.state != DIRECTORY_MOVED) {
+			ipc_list_add(&w->targets, to);
+			w->say.outcome = IPC_EXPANSION_LIST;
+			return;
+		}
+		to = match.moved_to;
+	}
+	w->say.outcome = IPC_EXPANSION_LOOP;
+}
+
+static void say_closed(const struct policy_context *context, const struct directory_match *match,
+	struct expansion_work *w)
+{
+	if (match->state == DIRECTORY_MOVED && context->checks != NULL && context->checks->mailbox.forward_moved) {
+		forward_moved(context, match->moved_to, w);
+		return;
+	}
 	w->say.outcome = match->state == DIRECTORY_DISABLED ? IPC_EXPANSION_DISABLED
 		: match->state == DIRECTORY_GONE ? IPC_EXPANSION_GONE : IPC_EXPANSION_MOVED;
 	w->say.user = match->moved_to;
@@ -252,7 +283,7 @@ static void expand(const struct policy_context *context, const struct ipc_expand
 	if (routed(context, match, address, w))
 		return;
 	if (match.kind == DIRECTORY_USER && match.state != DIRECTORY_OPEN) {
-		say_closed(w, &match);
+		say_closed(context, &match, w);
 		return;
 	}
 	if (match.kind == DIRECTORY_USER && !match.fallback) {

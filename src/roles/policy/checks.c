@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* May this client go on? The list of checks is asked, and what follows from the answer is kept. */
+#include "brake_tell.h"
 #include "checked.h"
 #include "policy_role.h"
 
@@ -46,11 +47,11 @@ void checks_say_stages(struct policy_role *p, struct channel *to)
 
 static struct policy_input input_of(const struct policy_role *p, const struct ipc_check_ask *ask)
 {
-	bool trusted = ask->dry != 0 ? generation_trusts(p, &ask->client) : ask->trusted != 0;
+	bool trusted = (ask->dry != 0 ? generation_trusts(p, &ask->client) : ask->trusted != 0) || ask->account.len > 0;
 	return (struct policy_input){ .at = (enum smtp_stage)ask->at, .stages = ask->stages, .client = ask->client,
 		.server = ask->server, .trusted = trusted, .lmtp = ask->lmtp != 0,
 		.talked_first = ask->talked_first != 0, .helo = ask->helo, .sender = ask->sender, .recipient = ask->recipient,
-		.size = ask->size, .bytes = ask->bytes };
+		.size = ask->size, .bytes = ask->bytes, .account = ask->account, .encrypted = ask->encrypted != 0 };
 }
 
 static struct ipc_checked answer_of(const struct policy_verdict *verdict)
@@ -86,6 +87,7 @@ static void decided(const struct inquirer *from, const struct inquiry_answer *a)
 	if (a->verdict->opinion == POLICY_REFUSE)
 		answer.why = reason_of(a->context, a->input, &why);
 	policy_settle(&from->peer->owner->state, a->context, a->input, a->trail);
+	brake_tell(from->peer->owner);
 	say(from, &answer);
 	buf_fini(&why);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What policy needs, and the rights for that: sources of its directory (sources.c), a
- * resolver when a check wants facts of the DNS, the state folder when the greylist is on.
+ * resolver when a check wants facts of the DNS, the state folder when the greylist or the brake is on.
  * Settled when the process starts; the supervisor replaces it when a new configuration
  * needs other things.
  */
 #include <stdlib.h>
 
-#include "policy_role.h"
+#include "brake_tell.h"
 #include "resolver.h"
 
 #define SERVERS_BYTES_MAX 4096
@@ -41,7 +41,8 @@ void needs_begin(struct policy_role *p, const struct conf_checks *checks)
 		box.unix_only = false;
 	}
 	bool greylist = policy_check_active(checks, CONF_CHECK_GREYLIST);
-	if (greylist) {
+	bool brake = policy_check_active(checks, CONF_CHECK_BRAKE);
+	if (greylist || brake) {
 		p->lookups.paths[box.path_count++] = (struct sandbox_path){ p->state_folder, SANDBOX_READ | SANDBOX_WRITE };
 		box.open_files = true;
 	}
@@ -50,6 +51,8 @@ void needs_begin(struct policy_role *p, const struct conf_checks *checks)
 	needs_tune(p, checks);
 	if (greylist)
 		greylist_keep_begin(p, p->state_folder);
+	if (brake)
+		brake_keep_begin(p, p->state_folder);
 }
 
 void needs_tune(struct policy_role *p, const struct conf_checks *checks)

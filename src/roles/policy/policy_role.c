@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "brake_tell.h"
 #include "clock.h"
 #include "roles.h"
 
@@ -94,6 +95,8 @@ static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 		channel_pause(peer->channel, true);
 	if (who == IPC_SMTPD)
 		checks_say_stages(p, peer->channel);
+	else if (who == IPC_QUEUE)
+		brake_tell_queue_came(p);
 }
 
 void policy_built(struct policy_role *p)
@@ -106,20 +109,21 @@ void policy_built(struct policy_role *p)
 
 void policy_open(struct policy_role *p)
 {
-	bool ready = p->built && (p->greylist_keep == NULL || p->greylist_read);
+	bool ready = p->built && (p->greylist_keep == NULL || p->greylist_read) && (p->brake_keep == NULL || p->brake_read);
 	if (p->open || !ready)
 		return;
 	p->open = true;
 	for (size_t i = 0; i < POLICY_PEERS_MAX; i++)
 		if (p->peers[i].channel != NULL)
 			channel_pause(p->peers[i].channel, false);
+	brake_tell_queue_came(p);
 }
 
 static void on_stop(void *state, uint32_t grace_ms)
 {
 	struct policy_role *p = state;
 	(void)grace_ms;
-	greylist_keep_end(p);
+	brake_keep_end(p);
 }
 
 static void on_begin(void *state)
@@ -128,6 +132,7 @@ static void on_begin(void *state)
 	struct id_source chance = clock_id_source();
 	const uint64_t hash_key[2] = { id_source_u64(&chance), id_source_u64(&chance) };
 	policy_state_init(&p->state, hash_key);
+	brake_tell_init(p);
 	lookups_init(p);
 }
 

@@ -6,7 +6,7 @@
  * directory as it is said, built and replaced), answers.c (the questions), checks.c
  * (those about clients), inquiry.c (one of these until it is decided), facts.h (what it
  * has to find for that), greylist_keep.c (the greylist and its file), greylist_asked.c
- * (operators' questions about it).
+ * (operators' questions about it), brake_tell.h (who is held back).
  */
 #ifndef WAYBILL_ROLES_POLICY_ROLE_H
 #define WAYBILL_ROLES_POLICY_ROLE_H
@@ -34,6 +34,10 @@ struct policy_role {
 	struct generation *used;
 	struct policy_state state;
 	struct lookups lookups;
+	struct brake_keep *brake_keep; /* NULL: the brake is off */
+	uint64_t brake_changes;   /* of the brakes, as they were looked at last */
+	struct timer *brake_timer;
+	struct id_source chance;
 	struct channel *delivery;
 	struct facts facts;
 	size_t inquiry_count;
@@ -41,6 +45,7 @@ struct policy_role {
 	struct greylist_options greylist_options;
 	bool built;               /* the first directory was built, or could not be */
 	bool greylist_read;       /* the same of the greylist's file */
+	bool brake_read;          /* the same of the brake's */
 	bool open;                /* questions are answered */
 	char *state_folder, *trust_anchor; /* as said before the process was confined */
 	struct buf dns_servers;

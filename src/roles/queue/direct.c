@@ -221,7 +221,9 @@ static enum reply_key refusal_of(enum ipc_expansion outcome)
 		return REPLY_ALIAS_LOOP;
 	case IPC_EXPANSION_TOO_LARGE:
 		return REPLY_ALIAS_TOO_LARGE;
-	default: /* also of one that has moved since RCPT: at the next RCPT its new address is told */
+	case IPC_EXPANSION_MOVED: /* since RCPT */
+		return REPLY_MAILBOX_MOVED_AWAY;
+	default:
 		return REPLY_DIRECTORY_UNAVAILABLE;
 	}
 }

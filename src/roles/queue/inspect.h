@@ -82,7 +82,19 @@ void inspect_oldest(struct queue_role *q, struct buf *list_out);
 bool inspect_summary(struct queue_role *q, const struct channel_message *message);
 void summary_free(struct summary *s);
 
-/* inspect_change.c */
+/* inspect_change.c: a change of many messages. Those that are being attempted are counted as busy and left alone. */
+struct change;
+struct change_wish {
+	enum ipc_change what;
+	const struct ipc_queue_filter *filter; /* until change_end */
+	struct span reason;                    /* of HOLD, and for the event; or empty */
+	/* When all is on stable storage, maybe before change_end returns. */
+	void (*ended)(struct queue_role *q, void *arg, const struct ipc_queue_changed *counts);
+	void *arg;
+};
+struct change *change_begin(struct queue_role *q, const struct change_wish *wish);
+void change_message(struct change *c, const struct id128 *id);
+void change_end(struct change *c);
 bool inspect_change(struct queue_role *q, const struct channel_message *message);
 
 #endif

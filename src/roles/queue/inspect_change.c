@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An operator's wishes: retry, hold, release, remove. Each becomes a result of the
- * recipients concerned, and the console is answered when all of them are on stable
- * storage. While that runs the message counts as being attempted, so that nothing else
+ * An operator's wishes, and the brake's: retry, hold, release, remove. Each becomes a
+ * result of the recipients concerned, and who wished it hears when all of them are on
+ * stable storage. While that runs the message counts as being attempted, so that nothing else
  * moves it. A message that is really being attempted at that moment is left alone and
  * counted as busy, because its result would overtake the wish.
  */
@@ -15,10 +15,8 @@
 
 struct change {
 	struct queue_role *q;
-	uint32_t incarnation; /* of the console that asked */
-	uint32_t request;
-	enum ipc_change what;
-	const struct ipc_queue_filter *filter; /* while it begins only */
+	struct change_wish wish; /* its filter while it begins only */
+	uint8_t reason[SPOOL_REASON_BYTES_MAX];
 	struct ipc_queue_changed counts;
 	unsigned open;
 };
@@ -37,17 +35,12 @@ struct change_one {
 	struct change_message *of;
 };
 
-static void change_end(struct change *c)
+static void part_end(struct change *c)
 {
 	struct queue_role *q = c->q;
 	if (--c->open > 0)
 		return;
-	struct channel *to = q->console.incarnation == c->incarnation ? q->console.channel : NULL;
-	struct buf *out = to != NULL ? channel_answer_begin(to, IPC_QUEUE_CHANGED, c->request, -1) : NULL;
-	if (out != NULL) {
-		ipc_put_queue_changed(out, &c->counts);
-		channel_end(to);
-	}
+	c->wish.ended(q, c->wish.arg, &c->counts);
 	free(c);
 	attempts_run(q);
 	units_run(q);
@@ -60,12 +53,12 @@ static void message_end(struct change_message *cm)
 		return;
 	c->counts.messages += cm->done > 0;
 	if (cm->done > 0)
-		event_changed(c->q, &cm->message->id, c->what, cm->done);
+		event_changed(c->q, &cm->message->id, c->wish.what, cm->done, c->wish.reason);
 	c->counts.recipients += cm->done;
 	cm->message->attempting = false;
 	message_settle(c->q, cm->message);
 	free(cm);
-	change_end(c);
+	part_end(c);
 }
 
 static void recorded(struct queue_role *q, struct queue_pending *pending, enum spool_outcome outcome)
@@ -82,19 +75,21 @@ static void recorded(struct queue_role *q, struct queue_pending *pending, enum s
 }
 
 /* What the recipient becomes; false: the wish does not concern it as it is. */
-static bool becomes(enum ipc_change what, const struct spool_recipient *r, struct spool_result *result)
+static bool becomes(const struct change_wish *wish, const struct spool_recipient *r, struct spool_result *result)
 {
 	bool tried = r->state == SPOOL_DEFERRED || r->state == SPOOL_IN_DOUBT;
 	result->attempts = r->attempts;
 	result->reason = r->reason;
 	result->retry_at_ms = SPOOL_NEVER;
-	switch (what) {
+	switch (wish->what) {
 	case IPC_CHANGE_RETRY:
 		result->state = r->state;
 		result->retry_at_ms = clock_unix_ms();
 		return tried;
 	case IPC_CHANGE_HOLD:
 		result->state = SPOOL_HELD;
+		if (wish->reason.len > 0)
+			result->reason = wish->reason;
 		return tried || r->state == SPOOL_PENDING;
 	case IPC_CHANGE_RELEASE:
 		result->state = r->attempts > 0 ? SPOOL_DEFERRED : SPOOL_PENDING;
@@ -120,16 +115,16 @@ static void settle(struct change_message *cm, const struct inspect_recipient *r,
 	struct change *c = cm->change;
 	struct spool_result result = { .id = cm->message->id, .recipient = index };
 	/* What waits for its turn is due already: it is enough that its destination is hurried. */
-	if (c->what == IPC_CHANGE_RETRY && r->unit != NULL) {
+	if (c->wish.what == IPC_CHANGE_RETRY && r->unit != NULL) {
 		scheduler_hurry_unit(c->q->scheduler, r->unit, clock_unix_ms());
 		cm->done++;
 		return;
 	}
-	if (c->what == IPC_CHANGE_RETRY && r->at->state == SPOOL_PENDING) {
+	if (c->wish.what == IPC_CHANGE_RETRY && r->at->state == SPOOL_PENDING) {
 		cm->done++;
 		return;
 	}
-	if (!becomes(c->what, r->at, &result))
+	if (!becomes(&c->wish, r->at, &result))
 		return;
 	struct change_one *one = calloc(1, sizeof(*one));
 	if (one == NULL) {
@@ -162,9 +157,9 @@ static void change_recipients(struct change_message *cm, const struct spool_reci
 	for (uint32_t i = 0; fits != NULL && i < count; i++) {
 		struct inspect_recipient r = { &recipients[i], units != NULL ? units[i] : NULL,
 			inspect_reason_host(recipients[i].reason) };
-		fits[i] = inspect_filter_recipient(c->filter, &r);
+		fits[i] = inspect_filter_recipient(c->wish.filter, &r);
 	}
-	if (c->what != IPC_CHANGE_RETRY) {
+	if (c->wish.what != IPC_CHANGE_RETRY) {
 		units_drop(c->q, m);
 		free(units);
 		units = NULL;
@@ -183,7 +178,7 @@ static void change_unreadable(struct change_message *cm, const struct spool_entr
 {
 	struct change *c = cm->change;
 	struct spool_recipient *list = calloc(entry->recipient_count, sizeof(*list));
-	if (list == NULL || inspect_filter_needs_envelope(c->filter)) {
+	if (list == NULL || inspect_filter_needs_envelope(c->wish.filter)) {
 		free(list);
 		c->counts.failed++;
 		return;
@@ -197,7 +192,7 @@ static void change_unreadable(struct change_message *cm, const struct spool_entr
 static void change_readable(struct change_message *cm, const struct spool_entry *entry)
 {
 	struct spool_view view;
-	const struct ipc_queue_filter *filter = cm->change->filter;
+	const struct ipc_queue_filter *filter = cm->change->wish.filter;
 	if (!inspect_filter_entry(filter, entry))
 		return;
 	if (spool_read(cm->change->q->spool, &entry->id, &view) < 0) {
@@ -209,7 +204,7 @@ static void change_readable(struct change_message *cm, const struct spool_entry 
 	spool_view_fini(&view);
 }
 
-static void change_message(struct change *c, const struct id128 *id)
+void change_message(struct change *c, const struct id128 *id)
 {
 	struct queue_role *q = c->q;
 	struct spool_entry entry;
@@ -228,6 +223,42 @@ static void change_message(struct change *c, const struct id128 *id)
 	}
 }
 
+struct change *change_begin(struct queue_role *q, const struct change_wish *wish)
+{
+	struct change *c = calloc(1, sizeof(*c));
+	if (c == NULL)
+		role_fail(&q->role, "out of memory");
+	*c = (struct change){ .q = q, .wish = *wish, .open = 1 };
+	c->wish.reason = span_to(wish->reason, sizeof(c->reason));
+	if (c->wish.reason.len > 0)
+		memcpy(c->reason, c->wish.reason.ptr, c->wish.reason.len);
+	c->wish.reason.ptr = c->reason;
+	return c;
+}
+
+void change_end(struct change *c)
+{
+	c->wish.filter = NULL;
+	part_end(c);
+}
+
+/* The console that asked. */
+struct asker {
+	uint32_t incarnation, request;
+};
+
+static void answer(struct queue_role *q, void *arg, const struct ipc_queue_changed *counts)
+{
+	struct asker *asker = arg;
+	struct channel *to = q->console.incarnation == asker->incarnation ? q->console.channel : NULL;
+	struct buf *out = to != NULL ? channel_answer_begin(to, IPC_QUEUE_CHANGED, asker->request, -1) : NULL;
+	if (out != NULL) {
+		ipc_put_queue_changed(out, counts);
+		channel_end(to);
+	}
+	free(asker);
+}
+
 bool inspect_change(struct queue_role *q, const struct channel_message *message)
 {
 	struct ipc_queue_change_ask ask;
@@ -236,11 +267,12 @@ bool inspect_change(struct queue_role *q, const struct channel_message *message)
 	if (!ipc_get_queue_change_ask(message->body, &ask) || !inspect_filter_read(ask.filter, &filter)
 	    || ask.what >= IPC_CHANGE_COUNT)
 		return false;
-	struct change *c = calloc(1, sizeof(*c));
-	if (c == NULL)
+	struct asker *asker = malloc(sizeof(*asker));
+	if (asker == NULL)
 		role_fail(&q->role, "out of memory");
-	*c = (struct change){ .q = q, .incarnation = q->console.incarnation, .request = message->request,
-		.what = (enum ipc_change)ask.what, .filter = &filter, .open = 1 };
+	*asker = (struct asker){ q->console.incarnation, message->request };
+	struct change *c = change_begin(q, &(struct change_wish){ .what = (enum ipc_change)ask.what, .filter = &filter,
+		.ended = answer, .arg = asker });
 	for (unsigned count = 0; count < IDS_MAX && ipc_list_next(&ask.ids, &item); count++) {
 		struct id128 id;
 		if (item.len != sizeof(id.bytes))
@@ -252,7 +284,6 @@ bool inspect_change(struct queue_role *q, const struct channel_message *message)
 	log_begin(&line, LOG_INFO, "changed-by-operator");
 	log_u64(&line, "what", ask.what);
 	log_end(&line);
-	c->filter = NULL;
 	change_end(c);
 	return true;
 }

@@ -64,8 +64,10 @@ void event_bounced(struct queue_role *q, const struct spool_view *view, struct s
 	send_event(q, &event);
 }
 
-void event_changed(struct queue_role *q, const struct id128 *id, enum ipc_change what, uint32_t recipients)
+void event_changed(struct queue_role *q, const struct id128 *id, enum ipc_change what, uint32_t recipients,
+	struct span reason)
 {
-	struct ipc_event event = { .kind = IPC_EVENT_CHANGED, .message = *id, .attempt = recipients, .number = what };
+	struct ipc_event event = { .kind = IPC_EVENT_CHANGED, .message = *id, .attempt = recipients, .number = what,
+		.text = reason };
 	send_event(q, &event);
 }

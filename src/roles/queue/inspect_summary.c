@@ -71,6 +71,16 @@ static struct group *group_get(struct summary *s, enum ipc_group kind, struct sp
 	return g;
 }
 
+/* Whom the brake holds back, from a reason as policy wrote it; empty for an operator's own wish. */
+static struct span held_for(struct span reason)
+{
+	struct span marker = SPAN(IPC_BRAKE_REASON);
+	if (!span_starts_nocase(reason, marker))
+		return (struct span){ NULL, 0 };
+	reason = span_from(reason, marker.len);
+	return span_to(reason, span_find(reason, ','));
+}
+
 static struct group *group_of(struct summary *s, const struct spool_recipient *r, const struct inspect_block *block,
 	bool attempting)
 {
@@ -79,7 +89,7 @@ static struct group *group_of(struct summary *s, const struct spool_recipient *r
 	if (block->view.key.len > 0)
 		return group_get(s, IPC_GROUP_DESTINATION, block->view.key);
 	if (r->state == SPOOL_HELD)
-		return group_get(s, IPC_GROUP_HELD, none);
+		return group_get(s, IPC_GROUP_HELD, held_for(r->reason));
 	if (r->state == SPOOL_BOUNCE_OWED)
 		return group_get(s, IPC_GROUP_BOUNCE, none);
 	if (host.len > 0)

@@ -58,6 +58,12 @@ void intake_release(struct submission *s)
 	free(s);
 }
 
+static bool held_now(struct queue_role *q, const struct submission *s)
+{
+	struct ipc_submit_ask ask;
+	return !list_empty(&q->holds) && ipc_get_submit_ask(span_of(s->body, s->bytes), &ask) && hold_new(q, &ask);
+}
+
 static void completed(struct queue_role *q, struct queue_pending *pending, enum spool_outcome outcome)
 {
 	struct submission *s = (struct submission *)pending;
@@ -67,7 +73,8 @@ static void completed(struct queue_role *q, struct queue_pending *pending, enum 
 	if (outcome == SPOOL_DURABLE) {
 		recent_completed(s->peer, &s->id);
 		q->accepted++;
-		message_schedule_new(q, &s->id, 0, true);
+		if (!held_now(q, s))
+			message_schedule_new(q, &s->id, 0, true);
 	}
 	intake_release(s);
 }

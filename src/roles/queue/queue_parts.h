@@ -157,6 +157,14 @@ int success_settle(struct queue_role *q, const struct result_form *form, const s
 /* bounce.c: tells the sender of every recipient that is owed a bounce. False: none is owed. */
 bool bounce_begin(struct queue_role *q, struct queue_message *m);
 
+/* hold.c: what clients sent whom the brake holds back. */
+bool hold_message(void *arg, const struct channel_message *message);
+/* Whether a message that has just become durable is held instead of being scheduled. */
+void holds_run(struct queue_role *q);
+/* Policy is away, or a new one: it says again whom it holds back. */
+void holds_end(struct queue_role *q);
+bool hold_new(struct queue_role *q, const struct ipc_submit_ask *ask);
+
 /* mx.c */
 typedef void mx_fn(void *arg, enum ipc_mx_status status, struct span key, struct span text);
 void mx_find(struct queue_role *q, struct span domain, mx_fn *fn, void *arg);
@@ -173,6 +181,8 @@ void event_result(struct queue_role *q, const struct result_form *form, const st
 void event_delivered(struct queue_role *q, const struct ipc_submit_ask *ask, struct span address);
 void event_unreachable(struct queue_role *q, const struct spool_view *view, const struct scheduler_unit *unit);
 void event_bounced(struct queue_role *q, const struct spool_view *view, struct span to, uint32_t recipients);
-void event_changed(struct queue_role *q, const struct id128 *id, enum ipc_change what, uint32_t recipients);
+/* By an operator, or for a reason. */
+void event_changed(struct queue_role *q, const struct id128 *id, enum ipc_change what, uint32_t recipients,
+	struct span reason);
 
 #endif

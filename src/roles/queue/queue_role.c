@@ -217,12 +217,14 @@ static void on_closed(void *arg, const char *reason)
 	peer->incarnation++;
 	say_lost(peer, reason);
 	intake_peer_gone(peer);
+	if (peer == &peer->owner->policy)
+		holds_end(peer->owner);
 	if (peer == &peer->owner->console)
 		inspect_peer_gone(peer->owner);
 }
 
 static const struct channel_handlers smtpd_handlers = { IPC_QUEUE, IPC_SMTPD, intake_message, on_closed };
-static const struct channel_handlers policy_handlers = { IPC_QUEUE, IPC_POLICY, role_message_refuse, on_closed };
+static const struct channel_handlers policy_handlers = { IPC_QUEUE, IPC_POLICY, hold_message, on_closed };
 static const struct channel_handlers relay_handlers = { IPC_QUEUE, IPC_RELAY, role_message_refuse, on_closed };
 static const struct channel_handlers delivery_handlers = { IPC_QUEUE, IPC_DELIVERY, role_message_refuse, on_closed };
 static const struct channel_handlers console_handlers = { IPC_QUEUE, IPC_CONSOLE, inspect_message, on_closed };
@@ -258,6 +260,8 @@ static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 	channel_close(before);
 	if (before != NULL)
 		intake_peer_gone(peer);
+	if (before != NULL && who == IPC_POLICY)
+		holds_end(q);
 	if (before != NULL && who == IPC_CONSOLE)
 		inspect_peer_gone(q);
 	peer->channel = channel_open(q->role.loop, fd, handlers, peer);
@@ -305,6 +309,11 @@ static void on_units_due(void *arg)
 	units_run(arg);
 }
 
+static void on_holds_due(void *arg)
+{
+	holds_run(arg);
+}
+
 static void on_begin(void *state)
 {
 	struct queue_role *q = state;
@@ -312,7 +321,8 @@ static void on_begin(void *state)
 	q->due_timer = timer_open(q->role.loop, on_due, q);
 	q->units_timer = timer_open(q->role.loop, on_units_due, q);
 	q->direct_timer = timer_open(q->role.loop, on_directs_due, q);
-	if (q->due_timer == NULL || q->units_timer == NULL || q->direct_timer == NULL)
+	q->hold_timer = timer_open(q->role.loop, on_holds_due, q);
+	if (q->hold_timer == NULL || q->due_timer == NULL || q->units_timer == NULL || q->direct_timer == NULL)
 		role_fail(&q->role, "out of memory");
 }
 
@@ -334,6 +344,7 @@ int queue_main(unsigned index)
 	q->sender_key[0] = id_source_u64(&q->chance);
 	q->sender_key[1] = id_source_u64(&q->chance);
 	list_init(&q->attempts);
+	list_init(&q->holds);
 	schedule_init(&q->schedule);
 	int code = role_run(&q->role, &ops, q, index);
 	if (q->spool != NULL && q->job == NULL)

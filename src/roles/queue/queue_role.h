@@ -6,8 +6,9 @@
  * (what it may hand over twice), drop.c and drop_file.c (what programs of this machine
  * drop), messages.c (what is being worked on, and when each is due), attempts.c,
  * tries.c and groups.c (where do a due message's recipients go?), units.c (on the way to
- * another server), plans.c (when to try again), results.c, bounce.c, mx.c, inspect.c (the console's questions). What
- * they offer each other is in queue_parts.h and attempt.h.
+ * another server), plans.c (when to try again), results.c, bounce.c, mx.c, hold.c (what the
+ * brake holds back), inspect.c (the console's questions). What they offer each other is in
+ * queue_parts.h and attempt.h.
  *
  * A message becomes durable in queue_role.c: queue_kick begins a batch, its job runs
  * on a thread, and job_done completes it, which is when smtpd is answered.
@@ -109,6 +110,9 @@ struct queue_role {
 	struct map mx_cache;       /* mx.c */
 	struct scheduler *scheduler;
 	uint64_t sender_key[2];
+	struct list holds;         /* hold.c */
+	size_t hold_count;
+	struct timer *hold_timer;
 	struct list attempts;      /* under way */
 	unsigned attempt_count;
 	unsigned deliveries;       /* asked and not answered */

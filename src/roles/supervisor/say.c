@@ -234,7 +234,9 @@ static void say_delivery(struct child_process *c)
 	struct ipc_setup_delivery say = { .hostname = conf->hostname, .log_json = log_json(conf),
 		.deliveries_max = (uint32_t)conf->deliveries, .mbox_locks = span_of(locks, conf->mbox.locks.count),
 		.mbox_lock_timeout_ms = (uint32_t)conf->mbox.lock_timeout_ms,
-		.mbox_stale_lock_ms = (uint32_t)conf->mbox.stale_lock_ms, .mbox_lock_pids = conf->mbox.lock_pids };
+		.mbox_stale_lock_ms = (uint32_t)conf->mbox.stale_lock_ms, .mbox_lock_pids = conf->mbox.lock_pids,
+		.mbox_quota_bytes = conf->mbox.quota_bytes, .full_max_ms = conf->checks.mailbox.full_max_ms,
+		.disk_reserve_bytes = conf->checks.mailbox.disk_reserve_bytes };
 	SAY(c, SETUP_DELIVERY, setup_delivery, &say, -1);
 	say_domains(c);
 }

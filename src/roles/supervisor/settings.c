@@ -151,7 +151,9 @@ static bool policy_needs_differ(const struct conf *now, const struct conf *next)
 	bool asks = policy_asks_dns(&next->checks);
 	return policy_asks_dns(&now->checks) != asks || (asks && dns_differs(now, next))
 		|| policy_check_active(&now->checks, CONF_CHECK_GREYLIST)
-			!= policy_check_active(&next->checks, CONF_CHECK_GREYLIST);
+			!= policy_check_active(&next->checks, CONF_CHECK_GREYLIST)
+		|| policy_check_active(&now->checks, CONF_CHECK_BRAKE)
+			!= policy_check_active(&next->checks, CONF_CHECK_BRAKE);
 }
 
 /* A sandbox cannot be widened, and a resolver cannot be told anew. */

@@ -31,7 +31,8 @@ static const struct error_case cases[] = {
 	{ BASE "hostnam = \"x\"", "c:3: unknown setting \"hostnam\" here; did you mean \"hostname\"?\n" },
 	{ BASE "limits { recipient = 100 }", "c:3: unknown setting \"recipient\" here; did you mean \"recipients\"?\n" },
 	{ BASE "recipients = 100",
-	  "c:3: unknown setting \"recipients\" here; it belongs into a section \"limits\" or \"rate\"\n" },
+	  "c:3: unknown setting \"recipients\" here; it belongs into a section \"limits\" or \"rate\" or "
+	  "\"brake\"\n" },
 	{ BASE "connections = 100",
 	  "c:3: unknown setting \"connections\" here; it belongs into a section \"route\" or \"pgsql\" or \"ldap\" or \"limits\" or "
 	  "\"rate\"\n" },
@@ -120,7 +121,7 @@ static const struct error_case cases[] = {
 	{ BASE "checks { order = {\"recipient\", \"relay\", \"harvets\", helo, x} }",
 	  "c:3: order: \"harvets\" is not known; did you mean \"harvest\"?\n"
 	  "c:3: order: \"x\" is not known; write allow or deny or early-talk or helo or sender-domain or rate or "
-	  "relay or harvest or recipient or greylist or mailbox\n" },
+	  "relay or brake or harvest or recipient or greylist or mailbox\n" },
 	{ BASE "checks {\norder = {\"helo\", \"relay\", \"helo\", \"recipient\"} }",
 	  "c:4: order: \"helo\" is in this list already\n" },
 	{ BASE "checks { order = {\"relay\", \"harvest\"} }", "c:3: order: relay and recipient cannot be left out\n" },
@@ -131,6 +132,15 @@ static const struct error_case cases[] = {
 	{ BASE "harvest { unknown = 0 per = 500ms }",
 	  "c:3: unknown: \"0\" is too small; the least is 1\n"
 	  "c:3: per: \"500ms\" is too small; the least is 1s\n" },
+	{ BASE "brake {\nrecipients = 0\ntimes = 0\nhold = 10s\nlearn = 31d\nactive = off\nexcept = {\"10.0.0.1/8\"} }",
+	  "c:4: recipients: \"0\" is too small; the least is 1\n"
+	  "c:5: times: \"0\" is too small; the least is 1\n"
+	  "c:6: hold: \"10s\" is too small; the least is 1m\n"
+	  "c:7: learn: \"31d\" is too large; the most is 30d\n"
+	  "c:8: active: \"off\" is neither yes nor no\n"
+	  "c:9: except: \"10.0.0.1/8\" is not a network: bits after the prefix are set, or the prefix is too long\n" },
+	{ BASE "brakes { }", "c:3: unknown section \"brakes\"; did you mean \"brake\"?\n" },
+	{ BASE "brake { recipient = 5 }", "c:3: unknown setting \"recipient\" here; did you mean \"recipients\"?\n" },
 	{ BASE "deny {\nclient = {\"192.0.2.1/24\"}\nhelo = {\"*\", \"a b\", \"\"}\nsender = {\"*\", \"@x.test\", \"a@*.x.test\"}\n"
 	       "recipients = {} }",
 	  "c:4: client: \"192.0.2.1/24\" is not a network: bits after the prefix are set, or the prefix is too long\n"

@@ -176,7 +176,7 @@ static void test_lookup(void **state)
 	}
 	assert_false(f->answers.missing);
 	assert_string_equal(buf_cstr(&f->answers.problems),
-		"erin@example.org: on holiday: this is neither open, disabled, gone nor moved= and an address\n"
+		"erin@example.org: on holiday: this is neither open, disabled or gone, nor moved=, forward= or copy-to= and an address\n"
 		"wrong@example.org: not an address: not a name or an address: something follows the name\n"
 		"wrong@example.org: \"|prog\": delivery to a command is not supported in this file; this target is skipped\n");
 }

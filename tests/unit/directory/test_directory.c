@@ -54,8 +54,8 @@ static int setup(void **state)
 	*state = build(domains, 3, &problems);
 	assert_string_equal(buf_cstr(&problems),
 		"users:7: bob: this user is listed already\n"
-		"aliases:8: nobody: the alias names this target, but there is no such user or alias\n"
-		"aliases:9: nobody: the alias names this target, but there is no such user or alias\n"
+		"aliases:8: nobody: mail is to go to this target, but there is no such user or alias\n"
+		"aliases:9: nobody: mail is to go to this target, but there is no such user or alias\n"
 		"bare.example: nobody gets postmaster's mail; name a user or an alias \"postmaster\"\n");
 	buf_fini(&problems);
 	return 0;

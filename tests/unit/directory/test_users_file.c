@@ -26,7 +26,7 @@ static void describe(struct span text, struct buf *out)
 		buf_add(out, directory_name_span(&item.name));
 		buf_addf(out, "%s%.*s", item.domain.len > 0 ? "@" : "", SPAN_FMT(item.domain));
 		buf_addf(out, "%s%.*s", item.fields.len > 0 ? ":" : "", SPAN_FMT(item.fields));
-		static const char *const states[] = { "", "!disabled", "!gone", "!moved " };
+		static const char *const states[] = { "", "!disabled", "!gone", "!moved ", "!forward ", "!copy " };
 		buf_addf(out, "%s%.*s;", states[item.state], SPAN_FMT(item.moved_to));
 	}
 }
@@ -41,6 +41,8 @@ static const struct file_case file_cases[] = {
 	{ "fields", "alice:x:y\nbob:\ncarol : z\n", "1 alice:x:y;2 bob;3 carol: z;" },
 	{ "states", "a:disabled\nb: GONE :x\nc:y: moved=c@example.net\nd:disabled-not\n",
 		"1 a:disabled!disabled;2 b: GONE :x!gone;3 c:y: moved=c@example.net!moved c@example.net;4 d:disabled-not;" },
+	{ "forwarding", "a:forward=b, c@d.example:x\nb: copy-to=a\nc:forward=\nd:forward=a:gone\ne:copy-to=|x\n",
+		"1 a:forward=b, c@d.example:x!forward b, c@d.example;2 b: copy-to=a!copy a;3 BAD;4 BAD;5 BAD;" },
 	{ "states that cannot be", "a:gone:disabled\nb:moved=\nc:moved=x\nd:moved=@x\nok\n", "1 BAD;2 BAD;3 BAD;4 BAD;5 ok;" },
 	{ "domains", "alice@example.net\nbob@example.net:x\n", "1 alice@example.net;2 bob@example.net:x;" },
 	{ "quoted", "\"a b\"\n\"c:d\":x\n\"e@f\"@example.net\n", "1 a b;2 c:d:x;3 e@f@example.net;" },
@@ -145,6 +147,9 @@ static void test_a_state_is_written_and_everything_else_stays(void **state)
 		{ "bob:pw: gone:z\n", "BOB", DIRECTORY_OPEN, "", "bob:pw:z\n" },
 		{ "bob: disabled\r\nx\r\n", "bob", DIRECTORY_MOVED, "b@example.net", "bob: moved=b@example.net\r\nx\r\n" },
 		{ "bob: moved=\n", "bob", DIRECTORY_OPEN, "", "bob\n" },
+		{ "bob: gone\n", "bob", DIRECTORY_COPIED, "a, b@c.example", "bob: copy-to=a, b@c.example\n" },
+		{ "bob:pw: copy-to=a:z\n", "bob", DIRECTORY_FORWARDED, "b@c.example", "bob:pw:z: forward=b@c.example\n" },
+		{ "bob: forward=a\n", "bob", DIRECTORY_OPEN, "", "bob\n" },
 		{ "bob", "bob", DIRECTORY_DISABLED, "", "bob: disabled\n" },
 		{ "bob\nbob@example.org\nbob@other.org\n", "bob", DIRECTORY_GONE, "", "bob: gone\nbob@example.org: gone\nbob@other.org\n" },
 		{ "\"a b\"\n", "\"a b\"", DIRECTORY_DISABLED, "", "\"a b\": disabled\n" },

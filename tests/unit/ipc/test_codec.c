@@ -321,6 +321,7 @@ static void test_every_question_is_followed_by_its_answer(void **state)
 		{ IPC_MX_ASK, IPC_MX }, { IPC_RELAY_ASK, IPC_RELAY_RESULT }, { IPC_QUEUE_LIST_ASK, IPC_QUEUE_LIST },
 		{ IPC_QUEUE_SUMMARY_ASK, IPC_QUEUE_SUMMARY }, { IPC_QUEUE_CHANGE_ASK, IPC_QUEUE_CHANGED },
 		{ IPC_QUEUE_CONTENT_ASK, IPC_QUEUE_CONTENT }, { IPC_CHECKS_ASK, IPC_CHECKS },
+		{ IPC_BRAKES_ASK, IPC_BRAKES }, { IPC_BRAKE_RELEASE_ASK, IPC_BRAKE_RELEASED }, { IPC_HOLD_ASK, IPC_HELD },
 	};
 	size_t questions = 0;
 	for (unsigned i = 0; i < IPC_TYPE_COUNT; i++)

@@ -10,9 +10,12 @@
 #include "clock.h"
 #include "mailbox_state.h"
 
+#define FULL_MAX_MS 3600000
+
 static enum mailbox_state ask(const struct mbox_scene *s, enum mailbox_kind kind, uint64_t bytes)
 {
-	struct mailbox_question q = { kind, s->delivery.place, bytes, clock_unix_ms(), &s->context };
+	struct mailbox_question q = { .kind = kind, .place = s->delivery.place, .message_bytes = bytes,
+		.now_ms = clock_unix_ms(), .full_max_ms = FULL_MAX_MS, .mbox = &s->context };
 	return mailbox_state(&q);
 }
 
@@ -37,6 +40,9 @@ static void test_keys(void **state)
 	assert_null(mailbox_state_key(MAILBOX_STATE_MISSING));
 	assert_string_equal(mailbox_state_key(MAILBOX_STATE_LOCKED), "mailbox-locked");
 	assert_string_equal(mailbox_state_key(MAILBOX_STATE_FULL), "mailbox-full");
+	assert_string_equal(mailbox_state_key(MAILBOX_STATE_FULL_LONG), "mailbox-full-long");
+	assert_string_equal(mailbox_state_key(MAILBOX_STATE_TOO_SMALL), "mailbox-too-small");
+	assert_string_equal(mailbox_state_key(MAILBOX_STATE_DISK_FULL), "mailbox-disk-full");
 	assert_string_equal(mailbox_state_key(MAILBOX_STATE_ERROR), "mailbox-io-error");
 }
 
@@ -53,7 +59,9 @@ static void test_a_maildir(void **state)
 	} cases[] = {
 		{ "1000S,10C\n500 2\n", 0, "ok" }, { "1000S,10C\n500 2\n", 500, "ok" }, { "1000S,10C\n500 2\n", 501, "full" },
 		{ "1000S,10C\n999 2\n", 0, "ok" }, { "1000S,10C\n1000 2\n", 0, "full" }, { "1000S,10C\n5 10\n", 0, "full" },
-		{ "1000S\n5 1\n", UINT64_MAX, "full" }, { "0S\n5 1\n", UINT64_MAX, "ok" }, { "nonsense\n", 9, "ok" },
+		{ "1000S\n5 1\n", UINT64_MAX, "too-small" },
+		{ "1000S\n5 1\n", 1000, "full" }, { "1000S\n5 1\n", 1001, "too-small" },
+		{ "0S\n5 1\n", UINT64_MAX, "disk-full" }, { "nonsense\n", 9, "ok" },
 		/* Not fresh: what is there decides, and the one message there has 900 bytes. */
 		{ "1000S\n2000 1\n1 1\n", 100, "ok" }, { "1000S\n2000 1\n1 1\n", 101, "full" }, { "1000S\nx\n", 101, "full" },
 	};
@@ -69,6 +77,49 @@ static void test_a_maildir(void **state)
 		buf_fini(&text);
 	}
 	assert_int_equal(file_count(beside(s, "alice/tmp"), NULL), 0);
+}
+
+static void age(const char *path, time_t seconds)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = time(NULL) - seconds } };
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+/* Of either kind: the mark begins the time, and room ends it. */
+static void test_full_for_long(void **state)
+{
+	static const struct { enum mailbox_kind kind; const char *mark; } cases[] = {
+		{ MAILBOX_MAILDIR, "home/box/waybill-full" }, { MAILBOX_MBOX, "home/.mbox.waybill-full" } };
+	struct mbox_scene *s = *state;
+	char path[256], sizes[256];
+	make_maildir(s, NULL);
+	assert_int_equal(mkdir(beside(s, "home"), 0700), 0);
+	assert_int_equal(rename(s->path, beside(s, "home/box")), 0);
+	write_whole(beside(s, "home/mbox"), SPAN("From x\n"));
+	snprintf(sizes, sizeof(sizes), "%s", beside(s, "home/box/maildirsize"));
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		enum mailbox_kind kind = cases[i].kind;
+		snprintf(path, sizeof(path), "%s", beside(s, kind == MAILBOX_MBOX ? "home/mbox" : "home/box"));
+		s->delivery.place.path = span_str(path);
+		s->rules.quota_bytes = 6000;
+		write_whole(sizes, SPAN("6000S\n7 1\n"));
+		expect_state(s, kind, 0, "ok");
+		expect_state(s, kind, 5994, "full"); /* a small one would fit */
+		assert_int_equal(access(beside(s, cases[i].mark), F_OK), -1);
+		s->rules.quota_bytes = 4000;
+		write_whole(sizes, SPAN("4000S\n7 1\n"));
+		expect_state(s, kind, 100, "ok");
+		expect_state(s, kind, 3994, "full");
+		age(beside(s, cases[i].mark), 3590);
+		expect_state(s, kind, 3994, "full");
+		age(beside(s, cases[i].mark), 3610);
+		expect_state(s, kind, 3994, "full-long");
+		expect_state(s, kind, 100, "ok");
+		s->rules.quota_bytes = 0;
+		write_whole(sizes, SPAN("60000S\n7 1\n"));
+		expect_state(s, kind, 3994, "ok");
+		assert_int_equal(access(beside(s, cases[i].mark), F_OK), -1);
+	}
 }
 
 static void test_what_cannot_be_a_mailbox_is_an_error(void **state)
@@ -201,6 +252,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_keys),
 		MBOX_TEST(test_a_maildir),
+		MBOX_TEST(test_full_for_long),
 		MBOX_TEST(test_what_cannot_be_a_mailbox_is_an_error),
 		MBOX_TEST(test_a_missing_base_is_an_error_and_missing_folders_are_not),
 		MBOX_TEST(test_locks_of_an_mbox),

@@ -193,7 +193,7 @@ static const struct due_case {
 	{ "200S\n180 1\n1 1\n", 0, MAILBOX_DELIVERED, "200S\n100 4\n" },
 	{ "200S\n180 1\n", 901, MAILBOX_DELIVERED, "200S\n100 4\n" },
 	{ "200S\n", 0, MAILBOX_DELIVERED, "200S\n" },
-	{ "20S\n", 0, MAILBOX_FULL, "20S\n100 4\n" },
+	{ "20S\n", 0, MAILBOX_TOO_SMALL, "20S\n100 4\n" },
 	{ "110S\n180 1\n1 1\n", 0, MAILBOX_FULL, "110S\n100 4\n" },
 	{ "125S\n180 1\n1 1\n", 0, MAILBOX_DELIVERED, "125S\n100 4\n" }, /* to the byte */
 	{ "124S\n180 1\n1 1\n", 0, MAILBOX_FULL, "124S\n100 4\n" },
