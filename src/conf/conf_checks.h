@@ -35,13 +35,7 @@ struct conf_networks {
 	size_t count;
 };
 
-static inline bool conf_networks_contain(const struct conf_networks *list, const struct netaddr *addr)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (netblock_contains(&list->blocks[i], addr))
-			return true;
-	return false;
-}
+bool conf_networks_contain(const struct conf_networks *list, const struct netaddr *addr);
 
 struct conf_order {
 	const enum conf_check *items; /* each at most once; relay and recipient are among them */
