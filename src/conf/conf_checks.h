@@ -93,11 +93,7 @@ struct conf_checks {
 	struct {
 		bool full_name;
 		uint32_t full_name_line;
-	} helo;
-	struct {
-		bool full_name;
-		uint32_t full_name_line;
-	} sender_domain;
+	} helo, sender_domain;
 	struct conf_rate rates[CONF_RATE_OF_COUNT];
 	struct {
 		bool active;

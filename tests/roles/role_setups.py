@@ -52,7 +52,8 @@ def make(program, name):
 
 @setup_of("policy")
 class Policy(Made):
-    peers = {"smtpd": {"CHECK_ASK", "VERIFY_ASK"}, "queue": {"EXPAND_ASK"}, "console": {"CHECK_ASK", "CHECKS_ASK", "BRAKES_ASK", "BRAKE_RELEASE_ASK"}}
+    peers = {"smtpd": {"CHECK_ASK", "VERIFY_ASK"}, "queue": {"EXPAND_ASK"}, "console": {"CHECK_ASK", "CHECKS_ASK", "BRAKES_ASK", "BRAKE_RELEASE_ASK",
+                                                                                "GREYLIST_LIST_ASK", "GREYLIST_CHANGE_ASK"}}
 
     def setup(self):
         control = self.role.control
@@ -79,6 +80,8 @@ class Policy(Made):
         assert dry["key"] == self.keys["MAILBOX_UNKNOWN"] and len(items(dry["steps"])) >= 4, dry
         assert len(items(console.ask("CHECKS_ASK")["counts"])) >= 6
         assert console.ask("BRAKES_ASK")["active"] == 1
+        assert b"off" in console.ask("GREYLIST_CHANGE_ASK", allow=1, name=b"x.test")["error"]
+        assert items(console.ask("GREYLIST_LIST_ASK", kind=0, after=0, about=b"")["items"]) == []
         assert console.ask("BRAKE_RELEASE_ASK", who="192.0.2.1")["found"] == 0
         console.close()
         where = queue.ask("EXPAND_ASK", recipient="team@example.org")

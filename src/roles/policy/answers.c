@@ -85,6 +85,10 @@ bool answers_console(void *arg, const struct channel_message *message)
 		return checks_answer(peer, message);
 	case IPC_CHECKS_ASK:
 		return checks_counts(peer->owner, message);
+	case IPC_GREYLIST_LIST_ASK:
+		return greylist_asked_list(peer->owner, message);
+	case IPC_GREYLIST_CHANGE_ASK:
+		return greylist_asked_change(peer->owner, message);
 	case IPC_BRAKES_ASK:
 		return brake_list(peer->owner, message);
 	case IPC_BRAKE_RELEASE_ASK:
