@@ -187,7 +187,7 @@ static void describe(const struct command_end *end, char *out, size_t size)
 	snprintf(out, size, "was lost: what became of it is not known");
 }
 
-struct mailbox_command_verdict mailbox_command_judge(const char *program, const struct command_end *end)
+struct mailbox_command_verdict mailbox_command_judge(const struct command_end *end)
 {
 	char how[80];
 	struct mailbox_command_verdict v = { .key = "command-failed" };
@@ -196,7 +196,12 @@ struct mailbox_command_verdict mailbox_command_judge(const char *program, const 
 		v.key = key_of_code(end->number);
 	else if (end->fate == COMMAND_NOT_STARTED)
 		v.key = "mailbox-misconfigured";
-	snprintf(v.reason, sizeof(v.reason), "%.100s %s%s%.200s", program, how,
+	/* Strangers read it in bounces: no path, and for a refusal no numbers. */
+	if (strcmp(v.key, "command-refused") == 0)
+		snprintf(how, sizeof(how), "refused the message");
+	else if (strcmp(v.key, "mailbox-unknown") == 0)
+		snprintf(how, sizeof(how), "knows no such user");
+	snprintf(v.reason, sizeof(v.reason), "The program that takes this mail %s%s%.200s", how,
 		end->line[0] != '\0' ? ": " : "", end->line);
 	return v;
 }

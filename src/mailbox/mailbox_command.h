@@ -46,6 +46,6 @@ struct mailbox_command_verdict {
 	const char *key;
 	char reason[MAILBOX_REASON_BYTES];
 };
-struct mailbox_command_verdict mailbox_command_judge(const char *program, const struct command_end *end);
+struct mailbox_command_verdict mailbox_command_judge(const struct command_end *end);
 
 #endif

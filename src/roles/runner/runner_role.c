@@ -141,11 +141,13 @@ static void run_free(struct run *run)
 static void log_end_of(const struct run *run, const struct command_end *end, const char *reason)
 {
 	struct log_line line;
-	bool told = end->fate == COMMAND_EXITED && !end->left_others;
 	log_begin(&line, end->fate == COMMAND_NOT_STARTED ? LOG_OPERATOR : LOG_INFO, "command");
 	log_id(&line, "m", &run->id);
+	log_str(&line, "program", run->program);
+	if (end->fate == COMMAND_EXITED)
+		log_u64(&line, "code", (uint64_t)end->number);
 	log_str(&line, "text", reason);
-	if (!told && end->left_others)
+	if (end->left_others)
 		log_str(&line, "note", "processes that it left behind were ended");
 	log_end(&line);
 }
@@ -158,7 +160,7 @@ static void on_end(void *arg, unsigned ready)
 	poller_close(run->poller);
 	run->poller = NULL;
 	struct command_end end = command_finish(run->keeper, run->end_fd);
-	struct mailbox_command_verdict verdict = mailbox_command_judge(run->program, &end);
+	struct mailbox_command_verdict verdict = mailbox_command_judge(&end);
 	log_end_of(run, &end, verdict.reason);
 	say(r, run->request, verdict.key, verdict.reason);
 	run_free(run);
