@@ -19,8 +19,8 @@
 #include "supervisor_main.h"
 
 #define SUPERVISOR_SMTPDS_MAX 64
-#define SUPERVISOR_CHILDREN_MAX (SUPERVISOR_SMTPDS_MAX + 5)
-#define SUPERVISOR_LINKS_MAX (SUPERVISOR_SMTPDS_MAX * 3 + 6)
+#define SUPERVISOR_CHILDREN_MAX (SUPERVISOR_SMTPDS_MAX + 6)
+#define SUPERVISOR_LINKS_MAX (SUPERVISOR_SMTPDS_MAX * 3 + 7)
 #define SUPERVISOR_LISTENERS_MAX CONF_LISTENS_MAX
 #define SUPERVISOR_STOP_SMTPD_MS 2500
 #define SUPERVISOR_STOP_OTHERS_MS 1500
@@ -103,7 +103,6 @@ struct supervisor {
 };
 
 /* supervisor.c */
-
 void supervisor_stop(struct supervisor *s, int exit_code);
 void supervisor_child_ready(struct supervisor *s);
 void supervisor_child_ended(struct supervisor *s);
@@ -121,8 +120,9 @@ void links_connect(struct child_process *c);
 /* The channel between `c` and the role that `lost` names broke while `c` lives. */
 void links_lost(struct child_process *c, const struct ipc_peer_lost *lost);
 
-/* say.c */
+/* say.c; whether commands stand in the place of mailboxes */
 void say_settings(struct child_process *c);
+bool say_has_commands(const struct conf *conf);
 
 /* settings.c */
 int settings_load(struct supervisor *s, struct conf **conf_out, struct buf *problems);
