@@ -2,7 +2,7 @@
 """Blocks of ports that are free and stay ours, also while other test runs look for theirs.
 
 They lie below the kernel's range for outgoing connections. A block is claimed by an abstract
-UNIX socket of its name, held until this process ends.
+UNIX socket of its name, held until it is given back or this process ends.
 """
 import os
 import random
@@ -39,3 +39,14 @@ def port_block():
             return port
         claim.close()
     raise RuntimeError("no free block of ports")
+
+
+def claims():
+    """How many blocks are ours."""
+    return len(_claims)
+
+
+def give_back(kept):
+    """All blocks but the first `kept`."""
+    while len(_claims) > kept:
+        _claims.pop().close()
