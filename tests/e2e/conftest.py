@@ -21,7 +21,6 @@ import pytest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from harness import ports  # noqa: E402
 from harness.conf import configured_server  # noqa: E402
 from harness.server import Server, demo_server  # noqa: E402
 
@@ -51,14 +50,6 @@ def module_folder(tmp_path_factory, request):
     if request.node.path not in failed_files:
         for folder in made:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(autouse=True)
-def ports_are_given_back():
-    """There are fewer blocks than tests. What lasts longer than a test has its ports before this."""
-    kept = ports.claims()
-    yield
-    ports.give_back(kept)
 
 
 @pytest.fixture(scope="module")
