@@ -23,6 +23,7 @@
 	.line_offset = offsetof(struct conf_rate, most_line[CONF_RATE_##what]), .fallback = "0"
 #define QUEUE(member) .section = CONF_SECTION_QUEUE, .offset = offsetof(struct conf, queue.member)
 #define BOUNCE(member) .section = CONF_SECTION_BOUNCE, .offset = offsetof(struct conf, bounce.member)
+#define SRS(member) .section = CONF_SECTION_SRS, .offset = offsetof(struct conf, srs.member)
 #define MBOX(member) .section = CONF_SECTION_MBOX, .offset = offsetof(struct conf, mbox.member)
 #define DNS(member) .section = CONF_SECTION_DNS, .offset = offsetof(struct conf, dns.member)
 #define LOG(member) .section = CONF_SECTION_LOG, .offset = offsetof(struct conf, member)
@@ -153,6 +154,8 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"than the whole quota 552." },
 	[CONF_SECTION_QUEUE] = { "queue", NULL, "How mail is kept and when it is tried again." },
 	[CONF_SECTION_BOUNCE] = { "bounce", NULL, "What senders are told about mail that is late or fails." },
+	[CONF_SECTION_SRS] = { "srs", NULL,
+		"Under which sender mail leaves that users or aliases forward to other hosts." },
 	[CONF_SECTION_MBOX] = { "mbox", NULL,
 		"How files are locked that hold all mail of a user (`mailboxes = \"mbox:...\"`), because other programs read "
 		"and rewrite them too." },
@@ -244,7 +247,8 @@ const struct conf_option conf_options[] = {
 	  .reason = "So domains come and go without a change of this file." },
 	{ DOMAIN(catch_all), .name = "catch-all", .type = CONF_TYPE_ADDRESS, .fallback = "\"\"",
 	  .example = "\"alice@example.org\"",
-	  .text = "The address that gets the mail of all who are neither a user nor an alias; empty: it is refused.",
+	  .text = "The address that gets the mail of all who are neither a user nor an alias; empty: it is refused. "
+	          "With it, strangers are not told at RCPT that a mailbox is full: the time to look tells who has one.",
 	  .reason = "It gets all the spam that is sent to guessed names as well." },
 	{ DOMAIN(subaddress), .name = "subaddress", .type = CONF_TYPE_SEPARATOR, .fallback = "\"+\"",
 	  .text = "The character behind which a user may add a word of their own: "
@@ -397,13 +401,13 @@ const struct conf_option conf_options[] = {
 
 	{ CHECK(CHECKS, order), .name = "order", .type = CONF_TYPE_CHOICES,
 	  .choices = "allow deny early-talk helo sender-domain rate relay brake harvest recipient greylist mailbox",
-	  .fallback = "{\"allow\", \"deny\", \"early-talk\", \"helo\", \"sender-domain\", \"rate\", \"relay\", "
-	              "\"brake\", \"harvest\", \"recipient\", \"greylist\", \"mailbox\"}",
+	  .fallback = "{\"allow\", \"deny\", \"early-talk\", \"helo\", \"sender-domain\", \"relay\", \"brake\", "
+	              "\"harvest\", \"rate\", \"recipient\", \"greylist\", \"mailbox\"}",
 	  .text = "The checks in the order in which they are asked at each stage of a session (connect, HELO, MAIL, RCPT); "
 	          "one that is left out is not asked.",
 	  .reason = "relay (this server is no open relay) and recipient (somebody is there) hold for everybody and "
 	            "cannot be left out, mailbox (it is not full) holds for everybody too; harvest must stand before "
-	            "recipient." },
+	            "recipient, and should before rate: that somebody got much mail tells that they exist." },
 	{ CHECK(CHECKS, early_refusals), .name = "early-refusals", .type = CONF_TYPE_BOOL, .fallback = "no",
 	  .text = "Whether a client whose address, name or sender is not wanted is told so at once, not only at its "
 	          "first recipient.",
@@ -567,6 +571,20 @@ const struct conf_option conf_options[] = {
 	  .fallback = "64KiB",
 	  .text = "A message up to this size comes back whole; of a larger one only the header does.",
 	  .reason = "Senders can ask for the header alone (RFC 3461 section 4.3); a large bounce is often refused." },
+
+	{ SRS(secret_file), .name = "secret-file", .type = CONF_TYPE_PATH, .fallback = "\"\"",
+	  .example = "\"/etc/waybill/srs-secrets\"",
+	  .text = "The file of secrets, one a line, of 16 characters at least; with it a foreign sender of forwarded mail "
+	          "becomes an address of ours (SRS). The first one signs, all are believed.",
+	  .reason = "Other servers check whether we may send in the sender's name (SPF), and bounces to such an address go "
+	            "home. To change it, put a new one first, and take the old one away after valid-for." },
+	{ SRS(domain), .name = "domain", .type = CONF_TYPE_HOST, .fallback = "\"\"", .example = "\"example.org\"",
+	  .text = "The domain of such senders; empty: the host name.",
+	  .reason = "Mail for it must come to this server, and its SPF record must name this server." },
+	{ SRS(valid_for_ms), .name = "valid-for", .type = CONF_TYPE_DURATION, .min = 1 * DAY, .max = 365 * DAY,
+	  .fallback = "21d",
+	  .text = "How long bounces to such a sender are believed, in whole days.",
+	  .reason = "Servers give up after some days, and some tell it later." },
 
 	{ MBOX(locks), .name = "locks", .type = CONF_TYPE_CHOICES, .choices = "dotlock fcntl flock",
 	  .items_max = CONF_LOCK_COUNT, .fallback = "{\"dotlock\", \"fcntl\"}",

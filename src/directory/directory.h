@@ -108,6 +108,7 @@ struct directory_match {
 	bool subaddressed;  /* found only after its subaddress was taken off */
 	bool fallback;      /* postmaster's mail goes where the configuration says */
 	bool catch_all;     /* nobody has the name; its mail goes where the configuration says */
+	bool takes_all;     /* there is such a place for every name of the domain */
 	enum directory_state state; /* of a USER: OPEN, DISABLED, GONE, MOVED */
 	struct span moved_to;       /* MOVED: the new address */
 };

@@ -196,6 +196,19 @@ static bool match_to(struct directory_match *match, const struct directory_addre
 	return true;
 }
 
+/*
+ * Where mail for every name is taken, the answer is no secret, and so its time shall be none: whatever an unknown name
+ * has sources asked, every name has them asked. What they say is found again below.
+ */
+static void ask_evenly(const struct directory_view *view, const struct directory_zone *zone, struct span name)
+{
+	struct directory_match unused;
+	if (zone->catch_all.local.len == 0 || name.len == 0)
+		return;
+	alias_find(view, zone, name, &unused);
+	directory_user_find(view, zone, name, &unused);
+}
+
 struct directory_match directory_lookup(const struct directory_view *view, struct directory_address address)
 {
 	struct directory_match match = { .kind = DIRECTORY_FOREIGN };
@@ -205,13 +218,17 @@ struct directory_match directory_lookup(const struct directory_view *view, struc
 	if (match.kind != DIRECTORY_UNKNOWN)
 		return match;
 	match.domain = zone->name;
+	match.takes_all = zone->catch_all.local.len > 0;
 	if (!directory_name_parse(address.local, &written))
 		return match;
 
 	struct span name = directory_name_span(&written);
+	size_t at = zone->subaddress != 0 ? span_find(name, zone->subaddress) : name.len;
+	ask_evenly(view, zone, name);
+	if (at < name.len)
+		ask_evenly(view, zone, span_to(name, at));
 	if (name_find(view, zone, name, &match))
 		return match;
-	size_t at = zone->subaddress != 0 ? span_find(name, zone->subaddress) : name.len;
 	match.subaddressed = at < name.len && name_find(view, zone, span_to(name, at), &match);
 	if (match.subaddressed)
 		return match;

@@ -30,6 +30,7 @@
 	M(DOMAIN, domain)                 /* policy, delivery: one for each of our domains, before START */ \
 	M(ROUTE, route)                   /* policy: where mail for foreign domains goes; before START */ \
 	M(TABLE, table)                   /* policy: a users or aliases file, as descriptor */ \
+	M(SRS, srs)                       /* policy: how to rewrite forwarded mail's senders, if at all */ \
 	M(SOURCE, source)                 /* policy: a directory that is asked; numbered from 1 in their order */ \
 	M(INCLUDE, include)               /* policy: a file that an aliases file includes, as descriptor; before START */ \
 	M(LISTENER, listener)             /* smtpd, console: a listening socket, as descriptor */ \
@@ -117,6 +118,7 @@
 /* kind: enum source_kind; domains, users, aliases: what to ask there, or empty */
 #define IPC_FIELDS_SOURCE(F) F(u8, kind) F(span, name) F(span, server) F(span, login) F(span, secret) F(u8, start_tls) \
 	F(span, domains) F(span, users) F(span, aliases) F(u32, connections_max) F(u32, timeout_ms) F(u32, cache_ms)
+#define IPC_FIELDS_SRS(F) F(span, domain) F(span, keys) F(u32, valid_days) /* keys: 16 bytes each */
 #define IPC_FIELDS_INCLUDE(F) F(span, path)
 #define IPC_FIELDS_LISTENER(F) F(span, name) F(u8, repair_newlines) F(u8, lmtp)
 #define IPC_FIELDS_PEER(F) F(u8, role) F(u8, index) F(u32, serial) /* of the pair; comes back in PEER_LOST */
@@ -147,9 +149,11 @@
 
 /* outcome: enum ipc_expansion; identity: the same for every spelling that means the same mailbox or
  * address, of MAILBOX and ROUTE; targets: list of mailboxes or addresses */
-#define IPC_FIELDS_EXPAND_ASK(F) F(span, recipient) F(u8, added) /* by an earlier expansion */
+#define IPC_FIELDS_EXPAND_ASK(F) F(span, recipient) F(u8, added) F(span, sender)
+/* sender: of ROUTE, what stands in the place of the message's; empty: nothing does */
 #define IPC_FIELDS_EXPANDED(F) F(u8, outcome) F(span, domain) F(span, user) F(span, identity) F(list, targets) \
-	F(list, hops) F(span, helo) F(addr, source) F(u32, connections_max) F(span, retry_ms) F(u64, give_up_ms)
+	F(span, sender) F(list, hops) F(span, helo) F(addr, source) F(u32, connections_max) F(span, retry_ms) \
+	F(u64, give_up_ms)
 
 /* client, bits: whose mail it is; family 0: nobody's that the queue can tell. reason: what held mail shows; notice:
  * a message to postmaster with this id, or empty. again: only what comes is held, not what is there */

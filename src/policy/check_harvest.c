@@ -86,7 +86,8 @@ void settle_harvest(struct policy_state *state, const struct policy_context *con
 	const struct policy_input *input, const struct policy_step *step, const struct policy_verdict *verdict)
 {
 	(void)step;
-	if (verdict->key != REPLY_MAILBOX_UNKNOWN)
+	/* Whoever guesses return addresses learns as little. */
+	if (verdict->key != REPLY_MAILBOX_UNKNOWN && verdict->key != REPLY_RETURN_ADDRESS_INVALID)
 		return;
 	for (size_t i = 0; i < reach_count(input); i++) {
 		struct netblock network = network_of(input, &reaches[i]);

@@ -4,8 +4,17 @@
  * One that another program holds is not: the queue comes back in a minute, so the
  * sender need not, unless mailbox { defer-locked = yes } says so. What is broken is the
  * postmaster's to mend and no reason to refuse; accepted mail waits for it.
+ *
+ * Looking takes time. Where a catch-all takes every name, it would tell strangers which of
+ * them have a mailbox, so for them none is looked at there.
  */
 #include "policy_check.h"
+#include "policy_srs.h"
+
+static bool is_stranger(const struct policy_input *input)
+{
+	return !input->trusted && !input->lmtp && input->client.family != 0;
+}
 
 bool policy_mailbox_of(const struct policy_context *context, const struct policy_input *input, struct span *user_out,
 	struct span *domain_out)
@@ -13,9 +22,12 @@ bool policy_mailbox_of(const struct policy_context *context, const struct policy
 	struct directory_address address;
 	uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
 	if (context->directory == NULL || !policy_address(input->recipient, domain_text, &address)
-	    || policy_relay_find(context, address.domain) != NULL)
+	    || policy_relay_find(context, address.domain) != NULL
+	    || policy_return_find(context, address, NULL) != POLICY_RETURN_NONE)
 		return false;
 	struct directory_match match = directory_lookup(context->directory, address);
+	if (match.takes_all && is_stranger(input))
+		return false;
 	/* An alias of one mailbox is as that is. */
 	if (match.kind == DIRECTORY_ALIAS && match.target_count == 1 && !match.fallback && !match.catch_all) {
 		address = match.targets[0];

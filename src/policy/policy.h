@@ -33,11 +33,11 @@ struct policy_context {
 	const struct span *unavailable_domains;
 	size_t unavailable_count;
 	struct directory_limits expansion;
+	const struct srs_rules *srs;             /* of forwarded mail's senders; NULL: they stay as they are */
 	const struct policy_list *allow, *deny;  /* NULL: empty */
 	const struct policy_list *exempt;        /* recipients that are not greylisted; the same */
 	const struct policy_state *state;        /* NULL: nothing is remembered, as after a start */
-	uint64_t now_us;                         /* of any clock that never goes back */
-	uint64_t now_ms;                         /* since 1970; should not go back */
+	uint64_t now_us, now_ms;                 /* of any clock that never goes back; since 1970, and should not */
 	struct buf *why;                         /* what each check looked at, in words; NULL: not wanted */
 };
 

@@ -60,7 +60,9 @@ class Policy(Made):
         os.mkdir(self.path("state"))
         control.send("SETUP_POLICY", hostname="mx.example.org", alias_members_max=100, alias_depth_max=10,
                      checks=checks_bytes(self.program), state_folder=self.path("state"))
+        control.send("SRS", domain="example.org", keys=b"0123456789abcdef", valid_days=21)
         control.send("DOMAIN", name="example.org", mailboxes="maildir:/nowhere/{domain}/{user}", subaddress=ord("+"), fold=1)
+        control.send("ROUTE", pattern="*", hops=[b"mx"])
         for name, text, aliases in (("users", "alice\nbob\n", 0), ("aliases", "team: alice, bob\nloop: loop\n", 1)):
             with open(self.path(name), "w", encoding="utf-8") as file:
                 file.write(text)
@@ -84,6 +86,8 @@ class Policy(Made):
         console.close()
         where = queue.ask("EXPAND_ASK", recipient="team@example.org")
         assert items(where["targets"]) == [b"alice@example.org", b"bob@example.org"], where
+        where = queue.ask("EXPAND_ASK", recipient="x@elsewhere.test", added=1, sender="bob@far.test")
+        assert where["sender"].startswith(b"SRS0=") and where["sender"].endswith(b"=far.test=bob@example.org"), where
         smtpd.close()
         queue.close()
 

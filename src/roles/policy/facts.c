@@ -226,7 +226,8 @@ static void begin_file(struct fact *fact, const struct policy_input *input)
 	fact->until_ms = now_of(facts) + forms[fact->which].patience_ms;
 	list_init(&fact->waits);
 	arena_init(&fact->text, FACTS_TEXT_BYTES_MAX);
-	fact->input = (struct policy_input){ .client = input->client, .size = input->size,
+	fact->input = (struct policy_input){ .client = input->client, .trusted = input->trusted, .lmtp = input->lmtp,
+		.size = input->size,
 		.helo = copied(&fact->text, input->helo), .sender = copied(&fact->text, input->sender),
 		.recipient = copied(&fact->text, input->recipient) };
 	list_append(&of->asking, &fact->order);

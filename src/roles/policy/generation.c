@@ -84,6 +84,8 @@ static void generation_free(struct generation *g)
 	buf_fini(&g->problems);
 	free(g->unavailable);
 	free(g->domains);
+	free((void *)(uintptr_t)g->srs.domain.ptr);
+	explicit_bzero(g->srs.keys, sizeof(g->srs.keys));
 	free(g->postmaster);
 	free(g->hostname);
 	free(g);
@@ -213,6 +215,21 @@ bool generation_include(struct policy_role *p, const struct channel_message *mes
 	return true;
 }
 
+bool generation_srs(struct policy_role *p, struct span body)
+{
+	struct ipc_srs say;
+	struct generation *g = p->said;
+	if (g == NULL || g->srs.domain.len > 0 || !ipc_get_srs(body, &say) || say.domain.len == 0
+	    || say.valid_days > SRS_VALID_DAYS_MAX || say.keys.len > sizeof(g->srs.keys)
+	    || say.keys.len % sizeof(g->srs.keys[0]) != 0 || !keep(say.domain, &g->srs.domain))
+		return false;
+	g->srs.valid_days = say.valid_days;
+	g->srs.key_count = say.keys.len / sizeof(g->srs.keys[0]);
+	if (say.keys.len > 0)
+		memcpy(g->srs.keys, say.keys.ptr, say.keys.len);
+	return true;
+}
+
 static void say_problems(const struct generation *g)
 {
 	struct span rest = buf_span(&g->problems);
@@ -303,6 +320,7 @@ struct policy_context generation_context_of(const struct policy_role *p, const s
 		.relays = { g->relays, g->relay_count },
 		.routes = { g->routes, g->route_count }, .unavailable_domains = g->unavailable,
 		.unavailable_count = g->unavailable_count, .expansion = g->limits,
+		.srs = g->srs.domain.len > 0 ? &g->srs : NULL,
 		.allow = g->allow, .deny = g->deny, .exempt = g->exempt, .state = &p->state, .now_us = clock_mono_us(),
 		.now_ms = clock_forward_ms() };
 }

@@ -14,7 +14,7 @@ struct inquiry {
 	struct facts_wait wait;
 	struct arena text;        /* what input points to */
 	struct lookup *lookup;    /* has what sources said; or NULL */
-	bool looked;              /* they were asked */
+	unsigned looks;           /* how often they were asked: for the domain, if need be, and for the name */
 	inquiry_fn *fn;
 	struct inquirer from;
 };
@@ -54,15 +54,51 @@ static void inquiry_free(struct inquiry *q)
 	free(q);
 }
 
-/* On a thread: the one name that the checks look up. The inquiry may be over before that thread is. */
-static void look(struct lookup *l)
+#define LOOKS_MAX 2
+
+/* The recipient; the inquiry may be over before the thread is that looks it up. */
+static bool recipient_of(struct lookup *l, uint8_t domain_text[static ADDRESS_DOMAIN_BYTES_MAX],
+	struct directory_address *address)
 {
 	struct ipc_check_ask ask;
+	return ipc_get_check_ask(span_of(l->body, l->body_len), &ask)
+		&& policy_address(ask.recipient, domain_text, address);
+}
+
+/* On a thread: the one name that the checks look up. */
+static void look(struct lookup *l)
+{
 	struct directory_address address;
 	uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
-	if (ipc_get_check_ask(span_of(l->body, l->body_len), &ask)
-	    && policy_address(ask.recipient, domain_text, &address))
+	if (recipient_of(l, domain_text, &address))
 		directory_lookup(&l->view, address);
+}
+
+/* On a thread: the domain alone. Whether the name is looked up after it, the checks say. */
+static void look_domain(struct lookup *l)
+{
+	struct directory_address address;
+	uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
+	if (recipient_of(l, domain_text, &address))
+		directory_domain_kind(&l->view, address.domain);
+}
+
+/* Whether an answer is missed that can be asked for. */
+static bool misses(const struct lookup *l)
+{
+	return l != NULL && l->answers.missing && l->answers.ask != NULL;
+}
+
+static bool misses_domain(const struct inquiry *q)
+{
+	struct lookup *l = q->lookup;
+	struct span domain = q->input.address.domain;
+	l->answers.missing = false;
+	if (domain.len > 0)
+		directory_domain_kind(&l->view, domain);
+	bool missing = l->answers.missing;
+	l->answers.missing = true;
+	return missing;
 }
 
 static void looked(struct lookup *l)
@@ -77,7 +113,8 @@ static struct policy_context context_with(const struct policy_role *p, struct lo
 	return lookup != NULL ? lookup_context(lookup) : generation_context(p);
 }
 
-/* Each round finds names or one fact more, so there are few. A client that is refused anyway asks for no names. */
+/* Each round finds names or one fact more, so there are few. A client that is refused anyway asks for no names: that
+ * would cost time, and show in it. */
 static void go_on(struct inquiry *q)
 {
 	struct policy_role *p = q->owner;
@@ -86,10 +123,11 @@ static void go_on(struct inquiry *q)
 	struct policy_context context = context_with(p, q->lookup);
 	while (true) {
 		verdict = policy_ask(&context, &q->input, &trail);
-		if (q->lookup != NULL && q->lookup->answers.missing && !q->looked) {
-			q->looked = true;
+		if (misses(q->lookup) && q->looks < LOOKS_MAX) {
+			bool domain = q->looks == 0 && misses_domain(q);
+			q->looks = domain ? 1 : LOOKS_MAX;
 			q->lookup->arg = q;
-			lookup_go(q->lookup, LOOKUP_MS_MAX, look, looked);
+			lookup_go(q->lookup, LOOKUP_MS_MAX, domain ? look_domain : look, looked);
 			return;
 		}
 		if (verdict.opinion != POLICY_NEEDS)

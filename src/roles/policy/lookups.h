@@ -54,7 +54,7 @@ void lookup_free(struct lookup *lookup);
 struct policy_context lookup_context(struct lookup *lookup);
 
 /* The lookup misses an answer: has `look` run on threads until none is missed or `ms` are over, then `done` in the
- * loop. */
+ * loop, which may go again for what is missed then, unless answers.ask is NULL: its time was over. */
 void lookup_go(struct lookup *lookup, uint32_t ms, lookup_fn *look, lookup_fn *done);
 
 /* The question as it came; `from` is NULL when who asked has gone. */

@@ -82,6 +82,7 @@ bool generation_route(struct policy_role *p, struct span body);
 bool generation_domain(struct policy_role *p, struct span body);
 bool generation_table(struct policy_role *p, const struct channel_message *message);
 bool generation_include(struct policy_role *p, const struct channel_message *message);
+bool generation_srs(struct policy_role *p, struct span body);
 /* All was said: builds on a thread, then replaces the one in use and says ready. */
 void generation_start(struct policy_role *p, uint32_t number);
 /* What checks may look at now; a context without directory before the first one is built. */

@@ -4,8 +4,10 @@
 
 #include <stdio.h>
 
-static const struct directory_domain domain = { .name = SPAN("example.org"),
-	.users = { SPAN("users"), SPAN("alice\nbob\n") } };
+static const struct directory_domain domains[] = {
+	{ .name = SPAN("example.org"), .users = { SPAN("users"), SPAN("alice\nbob\n") } },
+	{ .name = SPAN("caught.test"), .users = { SPAN("users"), SPAN("alice\n") }, .catch_all = SPAN("bob@example.org") },
+};
 
 /* Guesses come from many clients; everything else about them is the same. */
 struct guarded {
@@ -19,7 +21,7 @@ struct guarded {
 static struct guarded *guarded_open(const char *sections)
 {
 	static struct guarded g;
-	struct directory_source source = { .domains = &domain, .domain_count = 1 };
+	struct directory_source source = { .domains = domains, .domain_count = COUNT(domains) };
 	struct buf problems;
 	buf_init(&problems, 4096);
 	g.conf = test_conf(sections);
@@ -130,6 +132,31 @@ static void test_a_local_part_that_names_a_host_is_not_passed_on(void **state)
 	(void)state;
 }
 
+/* Where every name is taken, looking at the mailbox of those who have one would tell them by the time it takes. */
+static void test_mailboxes_behind_a_catch_all_are_looked_at_for_friends_alone(void **state)
+{
+	static const struct {
+		const char *client, *recipient;
+		bool trusted, lmtp, wanted;
+	} cases[] = {
+		{ "192.0.2.7", "alice@example.org", false, false, true }, { "192.0.2.7", "alice@caught.test", false, false, false },
+		{ "192.0.2.7", "nobody@caught.test", false, false, false }, { "192.0.2.7", "alice@caught.test", true, false, true },
+		{ "192.0.2.7", "alice@caught.test", false, true, true }, { "", "alice@caught.test", false, false, true },
+	};
+	struct guarded *g = guarded_open("");
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct policy_trail trail;
+		struct policy_input input = test_input(cases[i].client, cases[i].recipient);
+		input.trusted = cases[i].trusted;
+		input.lmtp = cases[i].lmtp;
+		input.facts.known = 0;
+		if ((policy_ask(&g->context, &input, &trail).opinion == POLICY_NEEDS) != cases[i].wanted)
+			fail_msg("case %zu", i);
+	}
+	guarded_close(g);
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -137,6 +164,7 @@ int main(void)
 		cmocka_unit_test(test_the_owner_of_many_networks_recovers_too),
 		cmocka_unit_test(test_harvest_by_more_networks_than_are_remembered),
 		cmocka_unit_test(test_a_local_part_that_names_a_host_is_not_passed_on),
+		cmocka_unit_test(test_mailboxes_behind_a_catch_all_are_looked_at_for_friends_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
