@@ -86,6 +86,18 @@ static void list_routes(struct world *w)
 	w->context.routes = (struct policy_routes){ w->routes, conf->route_count + 1 };
 }
 
+static void list_read(struct policy_list *list, const struct conf_listed *listed)
+{
+	struct directory_file file;
+	struct buf text, problems;
+	cli_table_read(listed->file, &text, &file);
+	buf_init(&problems, 65536);
+	policy_list_read(list, file.text, file.name, &problems);
+	fprintf(stderr, "%.*s", SPAN_FMT(buf_span(&problems)));
+	buf_fini(&problems);
+	buf_fini(&text);
+}
+
 /* As the server would have it; without a readable secret nothing is said of such an address. */
 static void read_srs(struct world *w)
 {
@@ -128,6 +140,8 @@ static bool world_open(struct world *w, const char *conf_path)
 	if (w->allow == NULL || w->deny == NULL || w->exempt == NULL || !policy_list_add(w->allow, &w->conf->checks.allow)
 	    || !policy_list_add(w->deny, &w->conf->checks.deny))
 		return false;
+	list_read(w->allow, &w->conf->checks.allow);
+	list_read(w->deny, &w->conf->checks.deny);
 	w->context.allow = w->allow;
 	w->context.deny = w->deny;
 	w->context.exempt = w->exempt;

@@ -9,6 +9,7 @@
 #include "wire.h"
 
 #define CHECKS_AT offsetof(struct conf, checks)
+#define PATH_BYTES_MAX 4096
 #define NAME_BYTES_MAX 330 /* the longest address, and "*." */
 
 /* Every list is a pointer and a count. */
@@ -42,9 +43,14 @@ static void value_put(struct buf *out, const struct conf_option *option, const v
 {
 	uint64_t number;
 	struct any_list list;
+	struct span text;
 	switch (option->type) {
 	case CONF_TYPE_BOOL:
 		wire_put_u8(out, *(const bool *)field);
+		return;
+	case CONF_TYPE_PATH:
+		memcpy(&text, field, sizeof(text));
+		wire_put_span(out, text);
 		return;
 	case CONF_TYPE_NETWORKS:
 	case CONF_TYPE_CHOICES:
@@ -157,12 +163,19 @@ static bool list_get(struct reading *in, const struct conf_option *option, void 
 static bool value_get(struct reading *in, const struct conf_option *option, void *field)
 {
 	uint64_t number;
+	struct span text;
 	bool truth;
 	switch (option->type) {
 	case CONF_TYPE_BOOL:
 		truth = wire_get_u8(&in->r) != 0;
 		memcpy(field, &truth, sizeof(truth));
 		return !in->r.bad;
+	case CONF_TYPE_PATH:
+		text = wire_get_span(&in->r);
+		if (in->r.bad || text.len > PATH_BYTES_MAX || !arena_copy(in->arena, text, &text))
+			return false;
+		memcpy(field, &text, sizeof(text));
+		return true;
 	case CONF_TYPE_NETWORKS:
 	case CONF_TYPE_CHOICES:
 	case CONF_TYPE_NAMES:

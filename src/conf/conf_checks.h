@@ -35,13 +35,7 @@ struct conf_networks {
 	size_t count;
 };
 
-static inline bool conf_networks_contain(const struct conf_networks *list, const struct netaddr *addr)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (netblock_contains(&list->blocks[i], addr))
-			return true;
-	return false;
-}
+bool conf_networks_contain(const struct conf_networks *list, const struct netaddr *addr);
 
 struct conf_order {
 	const enum conf_check *items; /* each at most once; relay and recipient are among them */
@@ -61,7 +55,8 @@ struct conf_names {
 struct conf_listed {
 	struct conf_networks clients;
 	struct conf_names helos, senders, recipients;
-	uint32_t clients_line, helos_line, senders_line, recipients_line;
+	struct span file; /* with more, or empty */
+	uint32_t clients_line, helos_line, senders_line, recipients_line, file_line;
 };
 
 /* Whose rates are limited; the titles of the sections rate. */
@@ -98,11 +93,7 @@ struct conf_checks {
 	struct {
 		bool full_name;
 		uint32_t full_name_line;
-	} helo;
-	struct {
-		bool full_name;
-		uint32_t full_name_line;
-	} sender_domain;
+	} helo, sender_domain;
 	struct conf_rate rates[CONF_RATE_OF_COUNT];
 	struct {
 		bool active;

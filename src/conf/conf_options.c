@@ -44,7 +44,12 @@
 	{ CHECK(SECTION, list.recipients), CHECK_LINE(list.recipients_line), .name = "recipient", \
 	  .type = CONF_TYPE_MAILS, .may_be_empty = true, .items_max = CONF_LISTED_MAX, .fallback = "{}", \
 	  .example = "{\"abuse@example.org\"}", .text = "Recipients, by address or domain.", \
-	  .reason = "Mail to somebody who must be reached whatever happens, or must not be." }
+	  .reason = "Mail to somebody who must be reached whatever happens, or must not be." }, \
+	{ CHECK(SECTION, list.file), CHECK_LINE(list.file_line), .name = "file", .type = CONF_TYPE_PATH, \
+	  .may_be_empty = true, .fallback = "\"\"", .example = "\"/etc/waybill/lists\"", \
+	  .text = "A file with more of them: one in a line, behind the word `client`, `helo`, `sender` or `recipient`; " \
+	          "`#` begins a comment.", \
+	  .reason = "Long lists, and those that programs write. It is read again when it changes." }
 
 /* The same in the section of each check. */
 #define ONLY_FOR(CHECK_NAME) CHECK(CHECK_NAME, only_for[CONF_CHECK_##CHECK_NAME]), .name = "only-for", \
@@ -136,7 +141,8 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"The brake for those whom you trust: a host of a network in `trust`, or an account, that suddenly sends to "
 		"many more recipients than ever is told to come back later (450 4.7.1), what it sent and is still queued is "
 		"held, and the postmaster gets a message that says who, how much, since when, and what to do. What is usual "
-		"is learned: the busiest hour of the days before. Hosts are IPv4 addresses and IPv6 /64 networks." },
+		"is learned: the busiest hour of the days before. Hosts are IPv4 addresses and IPv6 /64 networks. "
+		"Programs of this host that drop mail or connect to a UNIX socket are not watched." },
 	[CONF_SECTION_HARVEST] = { "harvest", NULL,
 		"The check against guessing who has a mailbox. A client's network (IPv4 /24, IPv6 /64) that names too many "
 		"recipients who do not exist is told to come back later, whoever it asks for, until its budget has "

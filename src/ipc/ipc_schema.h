@@ -32,6 +32,7 @@
 	M(TABLE, table)                   /* policy: a users or aliases file, as descriptor */ \
 	M(SRS, srs)                       /* policy: how to rewrite forwarded mail's senders, if at all */ \
 	M(SOURCE, source)                 /* policy: a directory that is asked; numbered from 1 in their order */ \
+	M(LISTED, listed)                 /* policy: a file of who is allowed or denied, as descriptor; before START */ \
 	M(INCLUDE, include)               /* policy: a file that an aliases file includes, as descriptor; before START */ \
 	M(LISTENER, listener)             /* smtpd, console: a listening socket, as descriptor */ \
 	M(PEER, peer)                     /* a channel to another role, as descriptor */ \
@@ -79,8 +80,8 @@
 
 /* The messages that a descriptor may come with; with any other it is malformed, so that a
  * neighbour cannot fill our table of descriptors with what nobody closes. */
-#define IPC_FD_MESSAGES(M) M(TABLE) M(INCLUDE) M(LISTENER) M(PEER) M(SPILL_READY) M(DELIVER_ASK) M(RELAY_ASK) \
-	M(QUEUE_CONTENT)
+#define IPC_FD_MESSAGES(M) M(TABLE) M(LISTED) M(INCLUDE) M(LISTENER) M(PEER) M(SPILL_READY) M(DELIVER_ASK) \
+	M(RELAY_ASK) M(QUEUE_CONTENT)
 
 #define IPC_FIELDS_GREETING(F) F(u64, schema_hash) F(u8, role)
 
@@ -118,6 +119,7 @@
 /* kind: enum source_kind; domains, users, aliases: what to ask there, or empty */
 #define IPC_FIELDS_SOURCE(F) F(u8, kind) F(span, name) F(span, server) F(span, login) F(span, secret) F(u8, start_tls) \
 	F(span, domains) F(span, users) F(span, aliases) F(u32, connections_max) F(u32, timeout_ms) F(u32, cache_ms)
+#define IPC_FIELDS_LISTED(F) F(u8, deny) F(span, path)
 #define IPC_FIELDS_SRS(F) F(span, domain) F(span, keys) F(u32, valid_days) /* keys: 16 bytes each */
 #define IPC_FIELDS_INCLUDE(F) F(span, path)
 #define IPC_FIELDS_LISTENER(F) F(span, name) F(u8, repair_newlines) F(u8, lmtp)

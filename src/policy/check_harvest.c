@@ -60,6 +60,14 @@ static void because(const struct policy_context *context, const struct policy_in
 	policy_because_time(context, rate.per_us);
 }
 
+bool policy_harvest_guards(const struct policy_context *context, const struct policy_input *input)
+{
+	for (size_t i = 0; i < reach_count(input); i++)
+		if (wait_us(context, input, &reaches[i]) > 0)
+			return true;
+	return false;
+}
+
 struct policy_verdict check_harvest(const struct policy_context *context, const struct policy_input *input,
 	enum smtp_stage stage)
 {

@@ -88,6 +88,8 @@ policy_check_fn check_relay;         /* only our domains: 550 5.7.1 */
 policy_check_fn check_brake;         /* no sudden burst of those whom we trust: 450 4.7.1 */
 policy_settle_fn settle_brake;
 uint8_t active_brake(const struct policy_context *context);
+/* Whether a client of this network learns nothing of recipients any more. */
+bool policy_harvest_guards(const struct policy_context *context, const struct policy_input *input);
 policy_check_fn check_harvest;       /* not too many unknown recipients: 450 4.7.1 */
 policy_settle_fn settle_harvest;
 policy_check_fn check_recipient;     /* somebody is there: 550 5.1.1 */

@@ -77,6 +77,12 @@ static void generation_free(struct generation *g)
 	routes_free(g->routes, g->route_count);
 	routes_free(g->relays, g->relay_count);
 	directory_table_free(g->table);
+	for (int deny = 0; deny < 2; deny++) {
+		if (g->listed[deny].path != NULL && g->listed[deny].fd >= 0)
+			close(g->listed[deny].fd);
+		free(g->listed[deny].path);
+		buf_fini(&g->listed[deny].text);
+	}
 	policy_list_free(g->allow);
 	policy_list_free(g->deny);
 	policy_list_free(g->exempt);
@@ -194,6 +200,21 @@ bool generation_table(struct policy_role *p, const struct channel_message *messa
 		return true;
 	}
 	return false;
+}
+
+/* The same for LISTED. */
+bool generation_listed(struct policy_role *p, const struct channel_message *message)
+{
+	struct ipc_listed say;
+	struct generation *g = p->said;
+	if (g == NULL || !ipc_get_listed(message->body, &say) || say.deny > 1 || g->listed[say.deny].path != NULL)
+		return false;
+	char *path = role_strdup(say.path);
+	if (path == NULL)
+		return false;
+	g->listed[say.deny] = (struct included){ .path = path, .fd = message->fd };
+	buf_init(&g->listed[say.deny].text, POLICY_FILE_BYTES_MAX);
+	return true;
 }
 
 /* The same for INCLUDE. */

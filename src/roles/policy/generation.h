@@ -50,6 +50,7 @@ struct generation {
 	size_t route_count, relay_count;
 	struct arena arena;          /* holds what the checks' settings point to */
 	struct conf_checks checks;
+	struct included listed[2];   /* files of who is allowed, denied; path NULL: none */
 	struct policy_list *allow, *deny, *exempt;
 	struct netblock *trust;
 	size_t trust_count;

@@ -81,6 +81,7 @@ bool generation_setup(struct policy_role *p, struct span body);
 bool generation_route(struct policy_role *p, struct span body);
 bool generation_domain(struct policy_role *p, struct span body);
 bool generation_table(struct policy_role *p, const struct channel_message *message);
+bool generation_listed(struct policy_role *p, const struct channel_message *message);
 bool generation_include(struct policy_role *p, const struct channel_message *message);
 bool generation_srs(struct policy_role *p, struct span body);
 /* All was said: builds on a thread, then replaces the one in use and says ready. */

@@ -137,7 +137,8 @@ static void settle_one(struct passage *p, uint32_t recipient, const struct ipc_r
 static void look_for_pace(struct passage *p, const struct ipc_relay_one *one)
 {
 	struct classify_answer answer;
-	struct classify_input input = { .code = one->code, .enhanced = one->enhanced, .text = one->text };
+	struct classify_input input = { .code = one->code, .enhanced = one->enhanced, .text = one->text,
+		.now_ms = clock_unix_ms() };
 	if (one->outcome != IPC_RELAYED_DEFERRED || one->code == 0)
 		return;
 	classify_reply(&input, &answer);

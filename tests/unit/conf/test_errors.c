@@ -139,6 +139,7 @@ static const struct error_case cases[] = {
 	  "c:7: learn: \"31d\" is too large; the most is 30d\n"
 	  "c:8: active: \"off\" is neither yes nor no\n"
 	  "c:9: except: \"10.0.0.1/8\" is not a network: bits after the prefix are set, or the prefix is too long\n" },
+	{ BASE "deny { file = \"relative/list\" }", "c:3: file: \"relative/list\" is not an absolute path; it must begin with /\n" },
 	{ BASE "brakes { }", "c:3: unknown section \"brakes\"; did you mean \"brake\"?\n" },
 	{ BASE "brake { recipient = 5 }", "c:3: unknown setting \"recipient\" here; did you mean \"recipients\"?\n" },
 	{ BASE "deny {\nclient = {\"192.0.2.1/24\"}\nhelo = {\"*\", \"a b\", \"\"}\nsender = {\"*\", \"@x.test\", \"a@*.x.test\"}\n"

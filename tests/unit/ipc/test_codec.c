@@ -342,7 +342,7 @@ static void test_few_messages_carry_a_descriptor(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < IPC_TYPE_COUNT; i++) {
-		bool may = i == IPC_TABLE || i == IPC_INCLUDE || i == IPC_LISTENER || i == IPC_PEER || i == IPC_SPILL_READY
+		bool may = i == IPC_TABLE || i == IPC_LISTED || i == IPC_INCLUDE || i == IPC_LISTENER || i == IPC_PEER || i == IPC_SPILL_READY
 			|| i == IPC_DELIVER_ASK || i == IPC_RELAY_ASK || i == IPC_QUEUE_CONTENT;
 		if (ipc_type_carries_fd(i) != may)
 			fail_msg("%s", ipc_type_name(i));
