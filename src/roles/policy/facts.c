@@ -181,7 +181,8 @@ static void say_late(struct facts *facts, uint64_t now_ms)
 		struct facts_of *of = &facts->of[which];
 		if (of->late == 0)
 			continue;
-		log_text(LOG_TRANSIENT, "facts-late", "%llu times %s did not answer within %llu ms; nobody is refused for good for it",
+		log_text(LOG_TRANSIENT, "facts-late",
+			"%llu times %s did not answer within %llu ms; nobody is refused for good for it",
 			(unsigned long long)of->late, forms[which].who, (unsigned long long)forms[which].patience_ms);
 		of->late = 0;
 		facts->said_late_ms = now_ms;
