@@ -449,6 +449,11 @@ const struct conf_option conf_options[] = {
 	  .type = CONF_TYPE_BOOL, .fallback = "no",
 	  .text = "Whether the domain must have a dot in it, unless it is an address in brackets.",
 	  .reason = "A bounce to root@server finds no way; but devices and scripts send from such addresses." },
+	{ CHECK(SENDER_DOMAIN, sender_domain.must_exist), CHECK_LINE(sender_domain.must_exist_line), .name = "must-exist",
+	  .type = CONF_TYPE_BOOL, .fallback = "no",
+	  .text = "Whether the DNS is asked about the domain: one that is not there, or that no mail can be sent to, is "
+	          "refused, and while the DNS does not answer the sender is told to come back.",
+	  .reason = "A bounce to it finds no way; but first mail of a domain waits for the DNS, 5 s at most." },
 	{ ONLY_FOR(SENDER_DOMAIN) },
 
 	{ RATE(CONNECTIONS), .name = "connections", .type = CONF_TYPE_INTEGER, .max = 10000000, .example = "60",
