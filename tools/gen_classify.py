@@ -21,7 +21,7 @@ import unicodedata
 ANY = 0xFFFF
 STAGES = ["unknown", "connect", "greeting", "ehlo", "auth", "mail", "rcpt", "data", "end-of-data"]
 CONCERNS = ["recipient", "sender", "remote", "ours", "message", "network"]
-NATURES = ["by-code", "passing", "lasting"]
+NATURES = ["by-code", "passing", "lasting", "passing-without-code"]
 CHECKS = ["spf", "dkim", "dmarc", "arc"]
 REASON_FIELDS = {"name", "sentence", "advice", "retry", "concern", "nature"}
 RULE_FIELDS = {"name", "reason", "phrases", "code", "enhanced", "stage", "temporary", "weak"}
@@ -77,7 +77,7 @@ def folded_char(char):
 def fold(text):
     """As in classify_fold.c, without the spaces at both ends."""
     words = [2 * word if word in ADDRESSES else "".join(map(folded_char, word)) for word in text.lower().split()]
-    return " ".join(" ".join(words).split())
+    return " ".join(filter(None, " ".join(words).split(" ")))  # other letters have bytes that are white space to split()
 
 
 def literal(entry, phrase):

@@ -37,6 +37,7 @@ int cli_demo(int argc, char **argv);
 int cli_status(const struct cli_options *options);
 int cli_brake(int argc, char **argv, const struct cli_options *options);
 int cli_queue(int argc, char **argv, const struct cli_options *options);
+int cli_greylist(int argc, char **argv, const struct cli_options *options);
 int cli_send(int argc, char **argv, const struct cli_options *options);
 int cli_trace(int argc, char **argv, const struct cli_options *options);
 int cli_reload(const struct cli_options *options);

@@ -12,8 +12,12 @@
 #include "cli_check_rcpt.h"
 #include "cli_tables.h"
 #include "clock.h"
+#include "file.h"
+#include "srs.h"
 
 #define STEPS_BYTES_MAX (1u << 20)
+#define SECRETS_BYTES_MAX 65536
+#define MS_PER_DAY 86400000u
 
 static const uint64_t no_secret[2]; /* nobody sends names to this process on purpose */
 
@@ -29,6 +33,7 @@ struct world {
 	struct directory_view view;
 	struct policy_list *allow, *deny, *exempt;
 	struct policy_route *relays, *routes;
+	struct srs_rules srs;
 	struct policy_context context;
 };
 
@@ -81,6 +86,36 @@ static void list_routes(struct world *w)
 	w->context.routes = (struct policy_routes){ w->routes, conf->route_count + 1 };
 }
 
+static void list_read(struct policy_list *list, const struct conf_listed *listed)
+{
+	struct directory_file file;
+	struct buf text, problems;
+	cli_table_read(listed->file, &text, &file);
+	buf_init(&problems, 65536);
+	policy_list_read(list, file.text, file.name, &problems);
+	fprintf(stderr, "%.*s", SPAN_FMT(buf_span(&problems)));
+	buf_fini(&problems);
+	buf_fini(&text);
+}
+
+/* As the server would have it; without a readable secret nothing is said of such an address. */
+static void read_srs(struct world *w)
+{
+	const struct conf_srs *srs = &w->conf->srs;
+	uint32_t short_line;
+	struct buf text;
+	if (srs->secret_file.len == 0)
+		return;
+	buf_init(&text, SECRETS_BYTES_MAX);
+	if (file_read_path((const char *)srs->secret_file.ptr, &text) < 0)
+		fprintf(stderr, "waybill: %.*s cannot be read\n", SPAN_FMT(srs->secret_file));
+	srs_keys_read(buf_span(&text), &w->srs, &short_line);
+	w->srs.domain = srs->domain.len > 0 ? srs->domain : w->conf->hostname;
+	w->srs.valid_days = (uint32_t)(srs->valid_for_ms / MS_PER_DAY);
+	w->context.srs = &w->srs;
+	buf_fini(&text);
+}
+
 static bool world_open(struct world *w, const char *conf_path)
 {
 	*w = (struct world){ .conf = cli_conf_load(conf_path) };
@@ -97,6 +132,7 @@ static bool world_open(struct world *w, const char *conf_path)
 		return false;
 	read_directory(w);
 	list_routes(w);
+	read_srs(w);
 	w->allow = policy_list_new(no_secret);
 	w->deny = policy_list_new(no_secret);
 	w->exempt = policy_list_of_recipients(&w->conf->checks.greylist.exempt, w->conf->checks.greylist.exempt_line,
@@ -104,6 +140,8 @@ static bool world_open(struct world *w, const char *conf_path)
 	if (w->allow == NULL || w->deny == NULL || w->exempt == NULL || !policy_list_add(w->allow, &w->conf->checks.allow)
 	    || !policy_list_add(w->deny, &w->conf->checks.deny))
 		return false;
+	list_read(w->allow, &w->conf->checks.allow);
+	list_read(w->deny, &w->conf->checks.deny);
 	w->context.allow = w->allow;
 	w->context.deny = w->deny;
 	w->context.exempt = w->exempt;
@@ -111,6 +149,7 @@ static bool world_open(struct world *w, const char *conf_path)
 	w->context.checks = &w->conf->checks;
 	w->context.directory = &w->view;
 	w->context.now_us = clock_mono_us();
+	w->context.now_ms = clock_unix_ms();
 	return w->table != NULL;
 }
 
@@ -159,6 +198,7 @@ json_t *cli_check_offline(const struct cli_check_words *words, const struct cli_
 	struct policy_input input = { .at = SMTP_AT_RCPT, .stages = (uint8_t)stages, .helo = span_str(words->helo),
 		.sender = span_str(words->from), .recipient = span_str(words->rcpt), .size = words->size,
 		.account = span_str(words->account), .encrypted = words->tls };
+	input.dry = true;
 	input.facts.known = POLICY_FACTS_ALL; /* nobody is asked for them here: none was found */
 	netaddr_parse(span_str(words->client), &input.client);
 	if (world_open(&w, options->conf_path)) {

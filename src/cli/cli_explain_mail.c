@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clock.h"
 #include "dsn_read.h"
 
 #define READ_STEP_BYTES 65536
@@ -20,6 +21,7 @@ static void classified(struct span reply, struct classify_answer *answer)
 {
 	struct classify_input input;
 	classify_input_parse(reply, &input);
+	input.now_ms = clock_unix_ms();
 	classify_reply(&input, answer);
 }
 
@@ -130,6 +132,7 @@ static void recipient_add(struct sink *sink, const struct dsn_bounce_recipient *
 	struct span words = recipient->diagnostic.len > 0 ? recipient->diagnostic : recipient->status;
 	static const char *const actions[] = { "", "given up", "still being tried", "delivered", "passed on", "passed on" };
 	classify_input_parse(words, &input);
+	input.now_ms = clock_unix_ms();
 	classify_reply(&input, &answer);
 	if (answer.enhanced.len == 0 && status_tells(recipient->status)) {
 		input.enhanced = recipient->status;

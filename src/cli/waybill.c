@@ -14,8 +14,8 @@
 
 #define ARGS_MAX 256
 
-static const char *const names[] = { "brake", "check", "demo", "explain", "mailbox", "queue", "reload", "send", "spool",
-	"status", "trace", "user" };
+static const char *const names[] = { "brake", "check", "demo", "explain", "greylist", "mailbox", "queue", "reload",
+	"send", "spool", "status", "trace", "user" };
 
 static int usage(FILE *out, int code)
 {
@@ -27,6 +27,7 @@ static int usage(FILE *out, int code)
 		"  trace ID|ADDRESS|SESSION  what became of it, and why\n"
 		"  user add|remove|list    who has a mailbox\n"
 		"  mailbox show ADDRESS    can it take mail now? also disable and enable\n"
+		"  greylist [list|allow|forget]  who has to come back, who is known\n"
 		"  brake                   who suddenly sends very much and is held back; brake release\n"
 		"  check config            is the configuration right?\n"
 		"  check rcpt ADDRESS ...  what a client would be told, and which check says so\n"
@@ -127,6 +128,8 @@ static int run(int argc, char **argv, struct cli_options *options)
 		return cli_brake(argc, argv, options);
 	if (strcmp(word, "queue") == 0)
 		return cli_queue(argc, argv, options);
+	if (strcmp(word, "greylist") == 0)
+		return cli_greylist(argc, argv, options);
 	if (strcmp(word, "send") == 0)
 		return cli_send(argc, argv, options);
 	if (strcmp(word, "trace") == 0)

@@ -98,6 +98,7 @@ struct conf {
 	struct conf_queue queue;
 	struct conf_dns dns;
 	struct conf_bounce bounce;
+	struct conf_srs srs;
 	struct conf_mbox mbox;
 	enum conf_log_format log_format;
 

@@ -196,6 +196,14 @@ static void bounces_check(struct checking *c)
 			"bounces-give-up-after: longer than give-up-after, so bounces outlive other mail");
 }
 
+static void srs_check(struct checking *c)
+{
+	const struct conf_srs *srs = &c->conf->srs;
+	if (srs->secret_file.len == 0 && srs->domain.len > 0)
+		conf_report_add(c->report, CONF_ERROR, conf_line_of(c->conf, &srs->domain),
+			"srs: secret-file is missing, so no sender would be rewritten");
+}
+
 static void mbox_check(struct checking *c)
 {
 	const struct conf_locks *locks = &c->conf->mbox.locks;
@@ -218,6 +226,7 @@ void conf_check(const struct conf *conf, struct conf_report *report)
 	limits_check(&c);
 	queue_check(&c);
 	bounces_check(&c);
+	srs_check(&c);
 	mbox_check(&c);
 	conf_check_relay(conf, report);
 	conf_check_sources(conf, report);

@@ -11,7 +11,7 @@
 
 #include "arena.h"
 #include "buf.h"
-#include "netaddr.h"
+#include "conf_service.h"
 
 /* The words of checks.order, in the order of its choices. */
 enum conf_check {
@@ -26,22 +26,12 @@ enum conf_check {
 	CONF_CHECK_HARVEST,
 	CONF_CHECK_RECIPIENT,
 	CONF_CHECK_GREYLIST,
+	CONF_CHECK_POLICY_SERVICE,
 	CONF_CHECK_MAILBOX,
 	CONF_CHECK_COUNT
 };
 
-struct conf_networks {
-	const struct netblock *blocks;
-	size_t count;
-};
-
-static inline bool conf_networks_contain(const struct conf_networks *list, const struct netaddr *addr)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (netblock_contains(&list->blocks[i], addr))
-			return true;
-	return false;
-}
+bool conf_networks_contain(const struct conf_networks *list, const struct netaddr *addr);
 
 struct conf_order {
 	const enum conf_check *items; /* each at most once; relay and recipient are among them */
@@ -61,7 +51,8 @@ struct conf_names {
 struct conf_listed {
 	struct conf_networks clients;
 	struct conf_names helos, senders, recipients;
-	uint32_t clients_line, helos_line, senders_line, recipients_line;
+	struct span file; /* with more, or empty */
+	uint32_t clients_line, helos_line, senders_line, recipients_line, file_line;
 };
 
 /* Whose rates are limited; the titles of the sections rate. */
@@ -98,11 +89,7 @@ struct conf_checks {
 	struct {
 		bool full_name;
 		uint32_t full_name_line;
-	} helo;
-	struct {
-		bool full_name;
-		uint32_t full_name_line;
-	} sender_domain;
+	} helo, sender_domain;
 	struct conf_rate rates[CONF_RATE_OF_COUNT];
 	struct {
 		bool active;
@@ -128,6 +115,8 @@ struct conf_checks {
 		struct conf_names exempt;
 		uint32_t exempt_line;
 	} greylist;
+	struct conf_service services[CONF_SERVICES_MAX]; /* in the file's order */
+	size_t service_count;
 	struct {
 		bool defer_locked, forward_moved; /* else the queue waits for the lock; the sender is told the address */
 		uint64_t full_max_ms, disk_reserve_bytes; /* longer full: 552; 0: always 452 */

@@ -38,12 +38,17 @@ static struct span name_lower(struct span name, uint8_t *low)
 	return span_of(low, name.len);
 }
 
-bool conf_trusts(const struct conf *conf, const struct netaddr *client)
+bool conf_networks_contain(const struct conf_networks *list, const struct netaddr *addr)
 {
-	for (size_t i = 0; i < conf->trust.count; i++)
-		if (netblock_contains(&conf->trust.blocks[i], client))
+	for (size_t i = 0; i < list->count; i++)
+		if (netblock_contains(&list->blocks[i], addr))
 			return true;
 	return false;
+}
+
+bool conf_trusts(const struct conf *conf, const struct netaddr *client)
+{
+	return conf_networks_contain(&conf->trust, client);
 }
 
 const struct conf_domain *conf_domain_find(const struct conf *conf, struct span name)

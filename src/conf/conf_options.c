@@ -21,8 +21,10 @@
 #define CHECK_LINE(member) .line_offset = offsetof(struct conf, checks.member)
 #define RATE(what) .section = CONF_SECTION_RATE, .offset = offsetof(struct conf_rate, most[CONF_RATE_##what]), \
 	.line_offset = offsetof(struct conf_rate, most_line[CONF_RATE_##what]), .fallback = "0"
+#define SERVICE(member) .section = CONF_SECTION_POLICY_SERVICE, .offset = offsetof(struct conf_service, member)
 #define QUEUE(member) .section = CONF_SECTION_QUEUE, .offset = offsetof(struct conf, queue.member)
 #define BOUNCE(member) .section = CONF_SECTION_BOUNCE, .offset = offsetof(struct conf, bounce.member)
+#define SRS(member) .section = CONF_SECTION_SRS, .offset = offsetof(struct conf, srs.member)
 #define MBOX(member) .section = CONF_SECTION_MBOX, .offset = offsetof(struct conf, mbox.member)
 #define DNS(member) .section = CONF_SECTION_DNS, .offset = offsetof(struct conf, dns.member)
 #define LOG(member) .section = CONF_SECTION_LOG, .offset = offsetof(struct conf, member)
@@ -43,7 +45,12 @@
 	{ CHECK(SECTION, list.recipients), CHECK_LINE(list.recipients_line), .name = "recipient", \
 	  .type = CONF_TYPE_MAILS, .may_be_empty = true, .items_max = CONF_LISTED_MAX, .fallback = "{}", \
 	  .example = "{\"abuse@example.org\"}", .text = "Recipients, by address or domain.", \
-	  .reason = "Mail to somebody who must be reached whatever happens, or must not be." }
+	  .reason = "Mail to somebody who must be reached whatever happens, or must not be." }, \
+	{ CHECK(SECTION, list.file), CHECK_LINE(list.file_line), .name = "file", .type = CONF_TYPE_PATH, \
+	  .may_be_empty = true, .fallback = "\"\"", .example = "\"/etc/waybill/lists\"", \
+	  .text = "A file with more of them: one in a line, behind the word `client`, `helo`, `sender` or `recipient`; " \
+	          "`#` begins a comment.", \
+	  .reason = "Long lists, and those that programs write. It is read again when it changes." }
 
 /* The same in the section of each check. */
 #define ONLY_FOR(CHECK_NAME) CHECK(CHECK_NAME, only_for[CONF_CHECK_##CHECK_NAME]), .name = "only-for", \
@@ -135,7 +142,8 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"The brake for those whom you trust: a host of a network in `trust`, or an account, that suddenly sends to "
 		"many more recipients than ever is told to come back later (450 4.7.1), what it sent and is still queued is "
 		"held, and the postmaster gets a message that says who, how much, since when, and what to do. What is usual "
-		"is learned: the busiest hour of the days before. Hosts are IPv4 addresses and IPv6 /64 networks." },
+		"is learned: the busiest hour of the days before. Hosts are IPv4 addresses and IPv6 /64 networks. "
+		"Programs of this host that drop mail or connect to a UNIX socket are not watched." },
 	[CONF_SECTION_HARVEST] = { "harvest", NULL,
 		"The check against guessing who has a mailbox. A client's network (IPv4 /24, IPv6 /64) that names too many "
 		"recipients who do not exist is told to come back later, whoever it asks for, until its budget has "
@@ -147,12 +155,18 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"network (IPv4 /24, IPv6 /64) counts with its address and the recipient, so a pool of servers is one sender. "
 		"It is off unless `delay` is set, since it makes all first mail of strangers late: it is for those to decide "
 		"who wait for that mail." },
+	[CONF_SECTION_POLICY_SERVICE] = { "policy-service", "postgrey",
+		"The check of other programs, which are asked by Postfix's protocol (`check_policy_service`), such as "
+		"postgrey. One section for each, asked in their order; the title is its name in the log. What its answers "
+		"mean here stands in [Policy services](policy-services.md)." },
 	[CONF_SECTION_MAILBOX] = { "mailbox", NULL,
 		"The check whether a mailbox here can take the message: one that is full (Maildir++ quota, `mbox { quota }`, "
 		"the system's quota, the disk), or would be with the declared size, is answered 452; a message that is larger "
 		"than the whole quota 552." },
 	[CONF_SECTION_QUEUE] = { "queue", NULL, "How mail is kept and when it is tried again." },
 	[CONF_SECTION_BOUNCE] = { "bounce", NULL, "What senders are told about mail that is late or fails." },
+	[CONF_SECTION_SRS] = { "srs", NULL,
+		"Under which sender mail leaves that users or aliases forward to other hosts." },
 	[CONF_SECTION_MBOX] = { "mbox", NULL,
 		"How files are locked that hold all mail of a user (`mailboxes = \"mbox:...\"`), because other programs read "
 		"and rewrite them too." },
@@ -397,9 +411,10 @@ const struct conf_option conf_options[] = {
 	  .reason = "It ends loops that the check for repeated names cannot see." },
 
 	{ CHECK(CHECKS, order), .name = "order", .type = CONF_TYPE_CHOICES,
-	  .choices = "allow deny early-talk helo sender-domain rate relay brake harvest recipient greylist mailbox",
+	  .choices = "allow deny early-talk helo sender-domain rate relay brake harvest recipient greylist policy-service "
+	             "mailbox",
 	  .fallback = "{\"allow\", \"deny\", \"early-talk\", \"helo\", \"sender-domain\", \"relay\", \"brake\", "
-	              "\"harvest\", \"rate\", \"recipient\", \"greylist\", \"mailbox\"}",
+	              "\"harvest\", \"rate\", \"recipient\", \"greylist\", \"policy-service\", \"mailbox\"}",
 	  .text = "The checks in the order in which they are asked at each stage of a session (connect, HELO, MAIL, RCPT); "
 	          "one that is left out is not asked.",
 	  .reason = "relay (this server is no open relay) and recipient (somebody is there) hold for everybody and "
@@ -509,6 +524,28 @@ const struct conf_option conf_options[] = {
 	  .text = "Recipients, and domains here, whose mail never waits; postmaster's never does.",
 	  .reason = "For who needs mail at once more than less of it." },
 	{ ONLY_FOR(GREYLIST) },
+	{ SERVICE(address), .line_offset = offsetof(struct conf_service, address_line), .name = "address",
+	  .type = CONF_TYPE_ADDRESSES, .items_max = 1, .example = "\"127.0.0.1:10023\"",
+	  .text = "Where it listens: an address and port, or `unix:` and the path of a socket.",
+	  .reason = "Names are not looked up; a service of this host is at 127.0.0.1 or at a path." },
+	{ SERVICE(stages), .name = "stages", .type = CONF_TYPE_CHOICES, .choices = "connect helo sender recipient end",
+	  .fallback = "{\"recipient\"}", .items_max = 5,
+	  .text = "The points of a session at which it is asked; `end` is the end of the message's content.",
+	  .reason = "All that most services look at is known at each recipient." },
+	{ SERVICE(timeout_ms), .name = "timeout", .type = CONF_TYPE_DURATION, .min = 100, .max = 20 * SECOND,
+	  .fallback = "10s",
+	  .text = "How long its answer is waited for, connecting included.",
+	  .reason = "A client waits so long at each recipient while the service hangs." },
+	{ SERVICE(connections_max), .name = "connections", .type = CONF_TYPE_INTEGER, .min = 1, .max = 100,
+	  .fallback = "10",
+	  .text = "How many connections to it there may be at one time; they are kept for a while and used again.",
+	  .reason = "Each carries one question at a time; more questions wait for their turn." },
+	{ SERVICE(pass_when_down), .line_offset = offsetof(struct conf_service, pass_line), .name = "pass-when-down",
+	  .type = CONF_TYPE_BOOL, .fallback = "no",
+	  .text = "Whether clients go on without it when it gives no answer; else they are told 451 and come back.",
+	  .reason = "Set it for a service whose loss should not delay mail." },
+	{ SERVICE(only_for), .name = "only-for", ONLY_FOR_REST },
+
 	{ CHECK(MAILBOX, mailbox.defer_locked), CHECK_LINE(mailbox.locked_line), .name = "defer-locked",
 	  .type = CONF_TYPE_BOOL, .fallback = "no",
 	  .text = "Whether senders are told 450 while another program holds the mailbox; else their mail is accepted, and "
@@ -568,6 +605,20 @@ const struct conf_option conf_options[] = {
 	  .fallback = "64KiB",
 	  .text = "A message up to this size comes back whole; of a larger one only the header does.",
 	  .reason = "Senders can ask for the header alone (RFC 3461 section 4.3); a large bounce is often refused." },
+
+	{ SRS(secret_file), .name = "secret-file", .type = CONF_TYPE_PATH, .fallback = "\"\"",
+	  .example = "\"/etc/waybill/srs-secrets\"",
+	  .text = "The file of secrets, one a line, of 16 characters at least; with it a foreign sender of forwarded mail "
+	          "becomes an address of ours (SRS). The first one signs, all are believed.",
+	  .reason = "Other servers check whether we may send in the sender's name (SPF), and bounces to such an address go "
+	            "home. To change it, put a new one first, and take the old one away after valid-for." },
+	{ SRS(domain), .name = "domain", .type = CONF_TYPE_HOST, .fallback = "\"\"", .example = "\"example.org\"",
+	  .text = "The domain of such senders; empty: the host name.",
+	  .reason = "Mail for it must come to this server, and its SPF record must name this server." },
+	{ SRS(valid_for_ms), .name = "valid-for", .type = CONF_TYPE_DURATION, .min = 1 * DAY, .max = 365 * DAY,
+	  .fallback = "21d",
+	  .text = "How long bounces to such a sender are believed, in whole days.",
+	  .reason = "Servers give up after some days, and some tell it later." },
 
 	{ MBOX(locks), .name = "locks", .type = CONF_TYPE_CHOICES, .choices = "dotlock fcntl flock",
 	  .items_max = CONF_LOCK_COUNT, .fallback = "{\"dotlock\", \"fcntl\"}",

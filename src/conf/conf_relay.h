@@ -83,6 +83,13 @@ struct conf_dns {
 	struct span trust_anchor;      /* path of the file; empty: nothing is validated */
 };
 
+/* How senders of forwarded mail are rewritten. */
+struct conf_srs {
+	struct span secret_file; /* path; empty: they are not */
+	struct span domain;      /* empty: the host name */
+	uint64_t valid_for_ms;
+};
+
 struct conf_bounce {
 	struct conf_durations delay_after; /* growing, CONF_DELAY_NOTICES_MAX at most; none: no notices of delay */
 	bool copies;                       /* of failures, to postmaster, which then is set */

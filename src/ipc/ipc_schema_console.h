@@ -19,6 +19,12 @@
 	M(CHECKS_ASK, checks_ask) \
 	M(CHECKS, checks) \
 	M(CHECK_COUNTS, check_counts)     /* never sent alone: an item of CHECKS's list */ \
+	M(SERVICE_COUNTS, service_counts) /* the same, of its other list */ \
+	M(GREYLIST_LIST_ASK, greylist_list_ask) /* one page */ \
+	M(GREYLIST_LIST, greylist_list) \
+	M(GREYLIST_ONE, greylist_one)     /* never sent alone: an item of GREYLIST_LIST's list */ \
+	M(GREYLIST_CHANGE_ASK, greylist_change_ask) \
+	M(GREYLIST_CHANGED, greylist_changed) \
 	M(BRAKES_ASK, brakes_ask) \
 	M(BRAKES, brakes) \
 	M(BRAKE_ONE, brake_one)           /* never sent alone: an item of BRAKES's list */ \
@@ -56,10 +62,23 @@
 
 /* of every check; place: in the order, from 1; 0: it is not asked; stages: at which it is, a set of enum smtp_stage */
 #define IPC_FIELDS_CHECKS_ASK(F) F(u8, reserved)
-#define IPC_FIELDS_CHECKS(F) F(list, counts)
+#define IPC_FIELDS_CHECKS(F) F(list, counts) F(list, services)
+#define IPC_FIELDS_SERVICE_COUNTS(F) F(span, name) F(span, address) F(u8, down) F(u64, asked) F(u64, unanswered) \
+	F(u64, ignored)
 #define IPC_FIELDS_CHECK_COUNTS(F) F(span, name) F(u8, place) F(u8, stages) F(u8, everybody) \
 	F(u64, asked) F(u64, accepted) F(u64, deferred) F(u64, refused)
 
+/* kind: enum greylist_kind; after: a number, 0 begins; about: in an origin's or address's text, or empty; off: why
+ * nothing is remembered now; last: after which to go on, 0: there is no more; seconds: how long strangers wait */
+#define IPC_FIELDS_GREYLIST_LIST_ASK(F) F(u8, kind) F(u32, after) F(span, about)
+#define IPC_FIELDS_GREYLIST_LIST(F) F(span, off) F(u32, seconds) F(u32, last) F(list, items) \
+	F(u64, waiting) F(u64, passed) F(u64, known) F(u64, allowed) F(u64, forgotten) F(u64, let_through)
+/* passes_ms: of one that waits, when it may come back */
+#define IPC_FIELDS_GREYLIST_ONE(F) F(span, origin) F(span, sender) F(span, recipient) F(u64, first_ms) F(u64, seen_ms) \
+	F(u64, passed_ms) F(u64, passes_ms) F(u32, attempts) F(u32, returns) F(u8, known) F(u8, allowed)
+/* name: an origin, or to forget an address as well. count: what was changed; error: nothing was */
+#define IPC_FIELDS_GREYLIST_CHANGE_ASK(F) F(u8, allow) F(span, name)
+#define IPC_FIELDS_GREYLIST_CHANGED(F) F(span, name) F(u64, count) F(span, error)
 /* learns_until_ms: nobody is held before; 0: it has learned */
 #define IPC_FIELDS_BRAKES_ASK(F) F(u8, reserved)
 #define IPC_FIELDS_BRAKES(F) F(u8, active) F(u64, learns_until_ms) F(u64, watched) F(list, held)

@@ -6,6 +6,7 @@
  */
 #include "address.h"
 
+#include "srs.h"
 #include "utf8.h"
 
 enum {
@@ -98,7 +99,8 @@ static size_t domain_len(struct span s)
 static size_t mailbox_len(struct span s, struct address *a)
 {
 	size_t local = local_len(s);
-	if (local == 0 || local > ADDRESS_LOCAL_BYTES_MAX || local >= s.len || s.ptr[local] != '@')
+	size_t local_max = srs_is_address(span_to(s, local)) ? ADDRESS_LOCAL_BYTES_MAX : ADDRESS_LOCAL_BYTES_USUAL;
+	if (local == 0 || local > local_max || local >= s.len || s.ptr[local] != '@')
 		return 0;
 	struct span rest = span_from(s, local + 1);
 	size_t domain = domain_len(rest);

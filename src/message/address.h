@@ -12,7 +12,8 @@
 #include "netaddr.h"
 #include "span.h"
 
-#define ADDRESS_LOCAL_BYTES_MAX 64
+#define ADDRESS_LOCAL_BYTES_USUAL 64
+#define ADDRESS_LOCAL_BYTES_MAX 192 /* of one that was rewritten (srs.h): it has another address inside */
 #define ADDRESS_DOMAIN_BYTES_MAX 255
 #define ADDRESS_PATH_BYTES_MAX 256 /* angle brackets and source route included */
 #define ADDRESS_MAILBOX_BYTES_MAX (ADDRESS_PATH_BYTES_MAX - 2)

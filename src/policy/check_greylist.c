@@ -130,7 +130,7 @@ static void because(const struct policy_context *context, const struct policy_in
 		policy_because_time(context, (v->wait_ms + 999) / 1000 * 1000000);
 		policy_because(context, " of ");
 		policy_because_time(context, context->checks->greylist.delay_ms * 1000);
-		policy_because(context, " are left");
+		policy_because(context, " still to wait");
 		break;
 	case GREYLIST_FULL:
 		policy_because(context, " was never seen, but there is no room to remember it");

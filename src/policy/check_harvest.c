@@ -60,6 +60,14 @@ static void because(const struct policy_context *context, const struct policy_in
 	policy_because_time(context, rate.per_us);
 }
 
+bool policy_harvest_guards(const struct policy_context *context, const struct policy_input *input)
+{
+	for (size_t i = 0; i < reach_count(input); i++)
+		if (wait_us(context, input, &reaches[i]) > 0)
+			return true;
+	return false;
+}
+
 struct policy_verdict check_harvest(const struct policy_context *context, const struct policy_input *input,
 	enum smtp_stage stage)
 {
@@ -86,7 +94,8 @@ void settle_harvest(struct policy_state *state, const struct policy_context *con
 	const struct policy_input *input, const struct policy_step *step, const struct policy_verdict *verdict)
 {
 	(void)step;
-	if (verdict->key != REPLY_MAILBOX_UNKNOWN)
+	/* Whoever guesses return addresses learns as little. */
+	if (verdict->key != REPLY_MAILBOX_UNKNOWN && verdict->key != REPLY_RETURN_ADDRESS_INVALID)
 		return;
 	for (size_t i = 0; i < reach_count(input); i++) {
 		struct netblock network = network_of(input, &reaches[i]);

@@ -9,6 +9,7 @@
  * them have a mailbox, so for them none is looked at there.
  */
 #include "policy_check.h"
+#include "policy_srs.h"
 
 static bool is_stranger(const struct policy_input *input)
 {
@@ -21,7 +22,8 @@ bool policy_mailbox_of(const struct policy_context *context, const struct policy
 	struct directory_address address;
 	uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
 	if (context->directory == NULL || !policy_address(input->recipient, domain_text, &address)
-	    || policy_relay_find(context, address.domain) != NULL)
+	    || policy_relay_find(context, address.domain) != NULL
+	    || policy_return_find(context, address, NULL) != POLICY_RETURN_NONE)
 		return false;
 	struct directory_match match = directory_lookup(context->directory, address);
 	if (match.takes_all && is_stranger(input))

@@ -55,8 +55,22 @@ static void key_add(struct limit *limit, struct span text, bool lower)
 		limit->key[limit->key_len++] = lower ? byte_lower(text.ptr[i]) : text.ptr[i];
 }
 
-/* False when there is nobody to be limited: a bounce has no sender, postmaster is always reached. */
-static bool key_make(struct limit *limit, const struct policy_input *input)
+/* The mailbox or the alias, however the address is written. */
+static void key_add_recipient(struct limit *limit, const struct policy_context *context,
+	const struct policy_input *input)
+{
+	struct directory_match match = { .kind = DIRECTORY_UNKNOWN };
+	if (context->directory != NULL)
+		match = directory_lookup(context->directory, input->address);
+	bool named = match.kind == DIRECTORY_USER || match.kind == DIRECTORY_ALIAS;
+	key_add(limit, named ? match.user : input->address.local, true);
+	key_add(limit, SPAN("@"), false);
+	key_add(limit, named ? match.domain : input->address.domain, true);
+}
+
+/* False when there is nobody to be limited: a bounce has no sender, postmaster is always reached, and who guesses
+ * names is answered alike for everybody (check_harvest.c), before anything is looked up. */
+static bool key_make(struct limit *limit, const struct policy_context *context, const struct policy_input *input)
 {
 	struct netblock block;
 	limit->key[0] = (uint8_t)limit->of;
@@ -67,10 +81,10 @@ static bool key_make(struct limit *limit, const struct policy_input *input)
 		key_add(limit, input->sender, true);
 		return input->sender.len > 0;
 	case CONF_RATE_RECIPIENT:
-		key_add(limit, input->address.local, true);
-		key_add(limit, SPAN("@"), false);
-		key_add(limit, input->address.domain, true);
-		return input->address_ok && !policy_is_postmaster(input);
+		if (!input->address_ok || policy_is_postmaster(input) || policy_harvest_guards(context, input))
+			return false;
+		key_add_recipient(limit, context, input);
+		return true;
 	default:
 		block = limit->of == CONF_RATE_CLIENT ? netblock_around(&input->client, 32, 64)
 			: netblock_around(&input->client, 24, 56);
@@ -88,7 +102,7 @@ static bool limit_make(struct limit *limit, const struct policy_context *context
 		most = (most + BYTES_UNIT - 1) / BYTES_UNIT;
 	limit->rate = (struct bucket_rate){ most, limit->conf->per_ms * 1000 };
 	bool meant = limit->conf->only_for.count == 0 || conf_networks_contain(&limit->conf->only_for, &input->client);
-	return most > 0 && meant && key_make(limit, input);
+	return most > 0 && meant && key_make(limit, context, input);
 }
 
 static void say_left(const struct policy_context *context, const struct limit *limit, uint64_t left, bool first)

@@ -6,6 +6,7 @@
  * ours passed check_relay and are others' to answer for.
  */
 #include "policy_check.h"
+#include "policy_srs.h"
 
 enum reply_key policy_closed_key(enum directory_state state)
 {
@@ -36,12 +37,31 @@ static struct policy_verdict closed(const struct policy_context *context, const 
 	return verdict;
 }
 
+/* A sender under which mail was forwarded: it takes bounces, which have no sender. */
+static struct policy_verdict check_return(const struct policy_context *context, const struct policy_input *input,
+	enum policy_return what)
+{
+	static const char *const words[] = { [POLICY_RETURN_GOOD] = "is the way home of a bounce",
+		[POLICY_RETURN_EXPIRED] = "is too old for a bounce to be true", [POLICY_RETURN_FORGED] = "was not written here",
+		[POLICY_RETURN_LATER] = "cannot be checked, because the file of secrets could not be read" };
+	bool bounce = input->sender.len == 0;
+	policy_because_quoted(context, input->address.local);
+	policy_because(context, " %s%s", words[what], bounce ? "" : ", and this is no bounce");
+	if (bounce && what == POLICY_RETURN_GOOD)
+		return policy_pass();
+	return policy_refuse(bounce && what == POLICY_RETURN_LATER ? REPLY_DIRECTORY_UNAVAILABLE
+		: REPLY_RETURN_ADDRESS_INVALID, 0);
+}
+
 struct policy_verdict check_recipient(const struct policy_context *context, const struct policy_input *input,
 	enum smtp_stage stage)
 {
 	struct directory_address address = input->address;
-	struct directory_match match = directory_lookup(context->directory, address);
+	enum policy_return what = policy_return_find(context, address, NULL);
 	(void)stage;
+	if (what != POLICY_RETURN_NONE)
+		return check_return(context, input, what);
+	struct directory_match match = directory_lookup(context->directory, address);
 	policy_because_quoted(context, address.local);
 	if (match.kind == DIRECTORY_USER && match.state != DIRECTORY_OPEN)
 		return closed(context, &match);

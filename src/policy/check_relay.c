@@ -6,6 +6,7 @@
  * names are passed on only where a list of users has them.
  */
 #include "policy_check.h"
+#include "policy_srs.h"
 
 /* Whether a local part is one of the old ways to write a path: a%host, host!a, "a@host". */
 static bool names_a_host(struct span local)
@@ -38,6 +39,11 @@ struct policy_verdict check_relay(const struct policy_context *context, const st
 		policy_because_quoted(context, input->recipient);
 		policy_because(context, " is no address that mail can be sent to");
 		return policy_refuse(REPLY_RECIPIENT_NOT_ALLOWED, 0);
+	}
+	if (policy_return_find(context, input->address, NULL) != POLICY_RETURN_NONE) {
+		policy_because_quoted(context, input->address.local);
+		policy_because(context, " is an address that bounces come back to");
+		return policy_pass();
 	}
 	if (context->directory == NULL) {
 		policy_because(context, "the list of domains could not be read");

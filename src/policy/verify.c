@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* VRFY and EXPN of trusted clients: the truth from the directory (RFC 5321 section 3.5). */
-#include "policy.h"
+#include "policy_srs.h"
 
 #include "wire.h"
 
@@ -32,6 +32,8 @@ enum reply_key policy_verify(const struct policy_context *context, struct span a
 		return REPLY_DIRECTORY_UNAVAILABLE;
 	if (!argument_address(argument, domain_text, &address))
 		return REPLY_VERIFY_UNKNOWN;
+	if (policy_return_find(context, address, NULL) != POLICY_RETURN_NONE)
+		return expand ? REPLY_NOT_A_LIST : REPLY_CANNOT_VERIFY;
 	struct directory_match match = directory_lookup(context->directory, address);
 	if (match.kind == DIRECTORY_UNAVAILABLE
 	    || (match.kind == DIRECTORY_UNKNOWN && policy_domain_unavailable(context, address.domain)))

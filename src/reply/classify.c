@@ -100,7 +100,8 @@ static void truth_decide(const struct classify_scan *scan, int by_rule, struct c
 {
 	unsigned class_digit = answer->code != 0 ? answer->code / 100 : scan->enhanced.class_digit;
 	enum classify_nature nature = (enum classify_nature)classify_reasons[answer->reason].nature;
-	bool passing = nature == CLASSIFY_PASSING || (scan->later && nature != CLASSIFY_LASTING);
+	bool passing = nature == CLASSIFY_PASSING || (scan->later && nature != CLASSIFY_LASTING)
+		|| (nature == CLASSIFY_PASSING_WITHOUT_CODE && class_digit == 0);
 	if (by_rule >= 0)
 		answer->temporary = by_rule == 1;
 	else if (class_digit == CODE_CLASS_TEMPORARY)
@@ -113,17 +114,19 @@ static void truth_decide(const struct classify_scan *scan, int by_rule, struct c
 		|| (class_digit == CODE_CLASS_PERMANENT && answer->temporary);
 }
 
-static void details_add(const struct classify_scan *scan, struct span text, struct classify_answer *answer)
+static void details_add(const struct classify_scan *scan, struct span text, uint64_t now_s,
+	struct classify_answer *answer)
 {
 	if (answer->temporary)
-		answer->delay_s = classify_delay(text, &answer->delay_words);
+		answer->delay_s = classify_delay(text, now_s, &answer->delay_words);
 	if (answer->reason == REASON_BLOCKLISTED)
 		answer->list = classify_list_name(text, scan->list);
 	if (answer->reason == REASON_AUTH_FAILURE)
 		answer->checks = scan->checks;
 }
 
-static void failure_classify(struct classify_scan *scan, struct span text, struct classify_answer *answer)
+static void failure_classify(struct classify_scan *scan, struct span text, uint64_t now_s,
+	struct classify_answer *answer)
 {
 	struct classify_folded folded;
 	classify_fold(text, &folded);
@@ -131,7 +134,7 @@ static void failure_classify(struct classify_scan *scan, struct span text, struc
 	classify_scan_words(scan, &folded);
 	const struct classify_rule *rule = reason_decide(scan, answer);
 	truth_decide(scan, rule != NULL ? rule->temporary : -1, answer);
-	details_add(scan, text, answer);
+	details_add(scan, text, now_s, answer);
 }
 
 void classify_reply(const struct classify_input *input, struct classify_answer *answer)
@@ -148,7 +151,7 @@ void classify_reply(const struct classify_input *input, struct classify_answer *
 		answer->reason = REASON_ACCEPTED;
 		answer->basis = input->code != 0 ? CLASSIFY_BY_CODE : CLASSIFY_BY_ENHANCED;
 	} else {
-		failure_classify(&scan, text, answer);
+		failure_classify(&scan, text, input->now_ms / 1000, answer);
 	}
 	answer->concern = (enum classify_concern)classify_reasons[answer->reason].concern;
 }

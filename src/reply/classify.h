@@ -55,6 +55,7 @@ struct classify_input {
 	struct span enhanced;    /* "5.1.1"; empty: one inside the text is taken */
 	struct span text;        /* any lines; codes at their beginnings are passed over */
 	enum classify_stage stage;
+	uint64_t now_ms;         /* since 1970, for a reply that names a date; 0: a date names no delay */
 };
 
 /* Spans point into the input's text. */

@@ -59,7 +59,10 @@ size_t classify_enhanced_read(struct span s, struct classify_enhanced *enhanced_
 /* The domain that a blocklist's name stands in, or that follows "blocked using"; empty when there is none. */
 struct span classify_list_name(struct span text, struct span known);
 
-/* The delay that the text names, with its words; 0 when it names none. */
-uint32_t classify_delay(struct span text, struct span *words_out);
+/* The delay that the text names, with its words; 0 when it names none. A date counts only where `now_s` is not 0. */
+uint32_t classify_delay(struct span text, uint64_t now_s, struct span *words_out);
+
+/* The date and time at `at`, in seconds since 1970, and where it ends; 0 when none stands there. */
+uint64_t classify_date_read(struct span s, size_t at, size_t *end_out);
 
 #endif

@@ -62,7 +62,7 @@ struct classify_rule {
 };
 
 /* How lasting a reason is, beside what the code says. */
-enum classify_nature { CLASSIFY_BY_ITS_CODE, CLASSIFY_PASSING, CLASSIFY_LASTING };
+enum classify_nature { CLASSIFY_BY_ITS_CODE, CLASSIFY_PASSING, CLASSIFY_LASTING, CLASSIFY_PASSING_WITHOUT_CODE };
 
 struct classify_reason_row {
 	struct classify_reason_info info;

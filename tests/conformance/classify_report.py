@@ -24,7 +24,7 @@ import classify_corpus  # noqa: E402
 # What has been reached; only ever raised. The aim is 0.95 and 0.90.
 AIM_REASON = 0.90
 TRUTH_AGREEMENT_MIN = 0.985
-REASON_AGREEMENT_MIN = 0.90
+REASON_AGREEMENT_MIN = 0.905
 
 # The class of class-mapping.tsv for each reason; several where ours is finer or theirs is not settled.
 CLASSES = {
@@ -48,6 +48,7 @@ HISTORY = [
     ("refusals by recipients, appliances and panels", "88.2 %"),
     ("backends, sender domains, limits of a connection", "88.9 %"),
     ("codes of sender addresses before words of recipients; replies of the large providers in other words", "89.9 %"),
+    ("parts of replies of the large providers", "90.3 %"),
 ]
 
 PASSING_LABELS = {"mailboxfull", "toomanyconn", "speeding", "systemfull", "greylist", "rate", "capacity", "expired"}
@@ -139,11 +140,29 @@ Measurements of the held-out half so far, reason alone:
 
 {history}
 
-Measured this often, with its confusion table at hand, the half is not quite unseen any more; of replies that nobody has
-looked at expect a little less. Twelve sets of replies that were written down before the rules were tried on them (1,450
-rows, labelled by whoever wrote the rules) agreed at first by 67 to 94 %: replies of the large providers by 90 % and more,
-those of gateways, panels and small servers, and the same things in other words, by two thirds to four fifths. What they taught is in the
-rules, and they are in the tests now (`tests/unit/reply/classify_replies.tsv`).
+Measured this often, with its confusion table at hand, the half is not quite unseen any more. What to expect of replies
+that nobody has looked at, sets say that were written down and labelled before the rules were tried on them, each of them
+tried once; afterwards the rules learned from it. Twelve older sets (1,450 rows) agreed at first by 67 to 94 %. The nine
+latest, the reason alone:
+
+| set | rows | at first | with the rules of today |
+| --- | --- | --- | --- |
+| published replies of providers and filters in Europe, Asia and America | 266 | 88.7 % | 95.5 % |
+| default texts of two dozen mail servers | 229 | 85.2 % | 92.1 % |
+| rare wordings, diagnostics without a code, nine languages | 225 | 72.9 % | 98.2 % |
+| hosters, forwarders and gateways | 194 | 84.5 % | 94.8 % |
+| diagnostics as they stand in bounces of the last twenty years | 136 | 83.1 % | 87.5 % |
+| lists of hosters and filters, questions of administrators | 98 | 90.8 % | 98.0 % |
+| short replies, several wordings for each reason | 105 | 85.7 % | 99.0 % |
+| words of bounces, old and new | 116 | 89.7 % | 96.6 % |
+| sentences that administrators write into their own rules | 100 | 69.0 % | 96.0 % |
+
+So 83 to 91 % of what is quite new is understood at first sight where servers and providers phrase it, and about 70 % where
+persons choose rare words; temporary or permanent agreed in 93 to 99 %. The second column of figures is no measure of anything new: it says
+that the rules took in what they met, and that in the rest the label was one of several that could be defended. What one
+set taught helped the next one little, because rare wordings are rare in many ways. The labels are those of whoever wrote
+the rules. Rows in words of our own are in the tests (`tests/unit/reply/classify_replies.tsv`); those that are other
+people's words are not kept here.
 
 A reply takes about {ns} ns to classify (mean of these rows, optimised build, the best of five runs).
 

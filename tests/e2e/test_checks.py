@@ -403,16 +403,85 @@ def test_a_sender_is_limited_from_all_hosts(limited):
 def test_a_recipient_is_limited_whoever_sends(limited):
     with limited.client("127.0.0.65") as c:
         for i in range(2):
-            c.begin(f"a{i}@b.test", "bob@example.org")
+            c.begin(f"a{i}@b.test", ["bob@example.org", "bob+news@example.org"][i])
             c.cmd("RSET")
         c.cmd("MAIL FROM:<z@b.test>").is_(250)
         rcpt(c, "BOB@example.org").is_(450, "4.7.1")
+        rcpt(c, "bob+other@example.org").is_(450, "4.7.1")
         rcpt(c, "alice@example.org").is_(250)
         # Somebody who does not exist is never said to get too much.
         for _ in range(5):
             rcpt(c, "nobody@example.org").is_(550, "5.1.1")
     answer, _ = dry(limited, "bob@example.org", client="127.0.0.66")
     assert (answer["check"], answer["code"]) == ("rate", 450)
+
+
+def test_a_limited_recipient_is_no_secret_told_to_who_guesses(server):
+    """Beyond the budget of guesses a recipient with too much mail gets the same answer as one who does not exist."""
+    s = server(sections={"harvest": {"unknown": "5"}, 'rate "recipient"': {"messages": "1"}})
+    with s.client("127.0.0.9") as c:
+        c.begin("a@b.test", "bob@example.org")
+        rcpt(c, "bob@example.org").is_(450, "4.7.1")
+        c.cmd("RSET")
+        flood(c, 5)
+        guarded = {without_wait(rcpt(c, who)) for who in ("bob@example.org", "nobody@example.org", "alice@example.org")}
+        assert len(guarded) == 1, guarded
+
+
+def test_a_reload_changes_rates(server):
+    """What was used stays used: the same share of the new number."""
+    def sections(most):
+        return {'rate "client"': {"messages": most}}
+    s = server(sections=sections("10"))
+
+    def messages(count):
+        with s.client("127.0.0.9") as c:
+            codes = []
+            for _ in range(count):
+                c.cmd("MAIL FROM:<a@b.test>").is_(250)
+                codes.append(rcpt(c, "alice@example.org").code)
+                c.cmd("RSET")
+            return codes
+
+    def reloaded(most, left):
+        s.reconfigure(sections=sections(most))
+        assert s.tool("reload").returncode == 0
+        until(lambda: any(f"{left} of {most} messages left" in step["why"]
+                          for step in dry(s, "alice@example.org")[0]["steps"]), f"{most} hold")
+    assert messages(4) == [250] * 4
+    reloaded("5", 3)
+    assert messages(4) == [250] * 3 + [450]
+    reloaded("100", 0)
+    assert messages(1) == [450]
+
+
+def test_lists_in_files_are_read_again_when_they_change(server, tmp_path):
+    lists = tmp_path / "lists"
+    lists.write_text("# who\nclient 127.0.0.9\nsender *.junk.test\nclient nonsense\n")
+    friends = tmp_path / "friends"
+    friends.write_text("sender good@x.junk.test\n")
+    s = server(sections={"deny": {"file": f'"{lists}"', "helo": '{"bad.test"}'}, "allow": {"file": f'"{friends}"'}})
+
+    def told(client="127.0.0.1", sender="a@b.test", helo="client.test"):
+        with s.raw(client).greeted(helo) as c:
+            c.cmd(f"MAIL FROM:<{sender}>").is_(250)
+            return rcpt(c, "alice@example.org").code
+    assert (told(), told("127.0.0.9"), told(sender="a@x.junk.test"), told(helo="bad.test")) == (250, 554, 550, 554)
+    assert told(sender="good@x.junk.test") == 250
+    s.wait_log(rf'{lists}:4: .*nonsense')
+    answer, _ = dry(s, "alice@example.org", client="127.0.0.9")
+    assert "127.0.0.9/32 is listed in line 2 of the file" in str(answer["steps"])
+    lists.write_text("client 127.0.0.10\n")
+    until(lambda: told("127.0.0.10") == 554, "the new file holds")
+    assert (told("127.0.0.9"), told(helo="bad.test")) == (250, 554)
+    lists.unlink()
+    until(lambda: told("127.0.0.10") == 250, "without the file the configuration alone holds")
+    assert told(helo="bad.test") == 554
+    s.wait_log("table-unreadable")
+    lists.write_text("client 127.0.0.11\n")
+    s.stop()
+    answer, _ = dry(s, "alice@example.org", client="127.0.0.11")
+    assert answer["code"] == 554
 
 
 def test_trusted_clients_have_no_rate(server):

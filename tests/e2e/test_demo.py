@@ -216,3 +216,16 @@ def test_wrong_use_is_exit_code_2(demo):
                               timeout=20)
         assert done.returncode == 2, (args, done.stdout, done.stderr)
         assert done.stderr.strip()
+
+
+def test_strangers_from_127_0_0_3_are_greylisted(demo):
+    assert "127.0.0.3" in demo.output()
+    with demo.client("127.0.0.3") as c:
+        c.cmd("EHLO client.test")
+        c.cmd("MAIL FROM:<x@client.test>").is_(250)
+        got = c.cmd("RCPT TO:<alice@example.org>").is_(450, "4.7.1")
+        assert got.text.startswith("4.7.1 Greylisted; try again in 10 seconds"), got
+    with demo.client("127.0.0.1") as c:
+        c.cmd("EHLO client.test")
+        c.cmd("MAIL FROM:<x@client.test>").is_(250)
+        c.cmd("RCPT TO:<alice@example.org>").is_(250)

@@ -5,7 +5,9 @@ Strangers come from 127.0.N.x; each N is a network of its own.
 """
 import concurrent.futures
 import contextlib
+import json
 import os
+import random
 import re
 import signal
 import socket
@@ -19,7 +21,7 @@ import pytest
 from harness.deadline import until
 from harness.name_server import name_server
 from harness.peers import whole_postfix
-from harness.raw import Raw
+from harness.raw import Closed, Raw
 from harness.server import message, token
 
 DELAY = 2
@@ -332,6 +334,125 @@ def test_a_reload_keeps_what_is_known_and_can_switch_it_off_and_on(server, names
     attempt(s, "127.0.1.1").is_(250)
     reload(delay='"20s"')
     assert told(attempt(s, "127.0.1.1")) <= 20
+
+
+def test_a_locked_file_stops_greylisting_for_as_long_and_no_mail(server, names):
+    """An administrator's own transaction that takes its time: nobody is told to come back who would not be known then."""
+    s = greylisting(server, dns=names)
+    attempt(s, "127.0.1.1")
+    written(s)
+    with contextlib.closing(sqlite3.connect(database(s), isolation_level=None)) as db:
+        db.execute("BEGIN EXCLUSIVE")
+        told(attempt(s, "127.0.2.1"))  # it is not known yet that this cannot be kept
+        s.wait_log("ev=greylist-off .*locked", seconds=10)
+        attempt(s, "127.0.3.1").is_(250)
+        db.execute("ROLLBACK")
+    s.wait_log("ev=greylist-kept", seconds=15)
+    assert told(attempt(s, "127.0.4.1")) == DELAY
+    written(s, 3)
+
+
+def test_everything_is_killed_while_strangers_come(server, names):
+    """kill -9 of the whole server at a bad moment: the file is sound, and who came a moment before still counts."""
+    s = greylisting(server, delay=60, dns=names)
+    attempt(s, "127.0.1.1", sender="early@y.test")
+    written(s)
+    for _ in range(2):
+        killer = threading.Timer(1.3, os.kill, (s.process.pid, signal.SIGKILL))
+        killer.start()
+        with contextlib.suppress(OSError, Closed):
+            while True:
+                attempt(s, "127.0.1.1", sender=f"{'s' * random.randrange(1, 20)}{token()}@y.test")
+        killer.join()
+        s.process.wait()
+        s.start()
+        assert told(attempt(s, "127.0.1.1", sender="early@y.test")) < 60
+        assert not os.path.exists(database(s) + ".damaged")
+
+
+# --- the command -----------------------------------------------------------------------
+
+def test_the_command_says_who_waits_and_who_is_known(server, names):
+    s = greylisting(server, delay=1, dns=names, known_after="1")
+    assert "0 senders wait, 0 came back" in s.tool("greylist").stdout
+    attempt(s, "127.0.1.1", sender="x@pool.test")
+    attempt(s, "127.0.9.1", sender="", recipient="bob@example.org")
+    passes(s, "127.0.2.5", sender="x@pool.test")  # another host of the pool
+    out = s.tool("greylist").stdout
+    assert "asked to come back after 1 s" in out and "1 sender waits, 0 came back; known domains and networks: 1, of which operators allowed 0." in out, out
+    lines = s.tool("greylist", "list").stdout.splitlines()
+    assert len(lines) == 2 and re.match(r"127\.0\.9\.0/24 +<> to bob@example.org: may come back ", lines[0]), lines
+    assert re.match(r"pool\.test +known: came back 1 time, last seen ", lines[1]), lines
+    assert s.tool("greylist", "list", "POOL").stdout.splitlines() == lines[1:]
+    nothing = s.tool("greylist", "list", "nobody-like-this")
+    assert nothing.returncode == 0 and "Nothing is remembered" in nothing.stdout
+    objects = [json.loads(line) for line in s.tool("greylist", "list", "--json").stdout.splitlines()]
+    assert [o.get("state") for o in objects] == ["waiting", "known", None]
+    assert objects[-1] | {"ok": True, "waiting": 1, "known": 1, "listed": 2} == objects[-1]
+
+
+def test_the_command_allows_and_forgets(server, names):
+    s = greylisting(server, delay=30, dns=names)
+    for sender in ("x@y.test", "z@y.test"):
+        told(attempt(s, "127.0.1.1", sender=sender))
+    told(attempt(s, "127.0.2.1", sender="x@y.test", recipient="bob@example.org"))
+    done = s.tool("greylist", "allow", "127.0.1.9", "Pool.TEST")
+    assert done.returncode == 0, done
+    assert done.stdout == ("Mail of 127.0.1.0/24 is not asked to come back any more.\n"
+                           "Mail of pool.test is not asked to come back any more.\n")
+    attempt(s, "127.0.1.200").is_(250)
+    attempt(s, "127.0.2.5", sender="new@pool.test").is_(250)
+    told(attempt(s, "127.0.3.5", sender="new@pool.test"))  # SPF does not name it
+    # written at once, so that not even kill -9 takes it back
+    until(lambda: sorted(rows(s, "name, allowed FROM origin")) == [("127.0.1.0/24", 1), ("pool.test", 1)], "it is written")
+    s.kill_role("policy")
+    until(lambda: attempt(s, "127.0.0.2").code == 250, "policy is back")
+    attempt(s, "127.0.1.200").is_(250)
+    assert "forgotten (1 row)" in s.tool("greylist", "forget", "127.0.1.0/24").stdout
+    told(attempt(s, "127.0.1.200"))
+    # by address, as sender or recipient, in any spelling
+    assert "forgotten" in s.tool("greylist", "forget", "BOB@example.org").stdout
+    assert told(attempt(s, "127.0.2.1", sender="x@y.test", recipient="bob@example.org")) == 30
+    again = s.tool("greylist", "forget", "nobody.test")
+    assert again.returncode == 1 and "Nothing was known of nobody.test" in again.stdout
+
+
+@pytest.mark.parametrize("words,code,says", [
+    (["lst"], 2, 'there is no "lst"; did you mean "list"?'),
+    (["alow", "y.test"], 2, 'did you mean "allow"?'),
+    (["allow"], 2, 'a name is missing behind "allow"'),
+    (["list", "--all"], 2, 'unknown option "--all"'),
+    (["allow", "127.0.0.0/8"], 1, "127.0.0.0/8: it is neither a domain nor a network"),
+    (["allow", "a b"], 1, "it is neither a domain nor a network"),
+    (["allow", "x@y.test"], 1, "it is neither a domain nor a network"),
+])
+def test_the_command_says_what_is_wrong(server, words, code, says):
+    s = greylisting(server)
+    done = s.tool("greylist", *words)
+    assert done.returncode == code and says in done.stderr, done
+
+
+def test_the_command_says_that_it_is_off(server):
+    s = server()
+    assert "Nobody is greylisted: greylisting is off" in s.tool("greylist").stdout
+    done = s.tool("greylist", "allow", "y.test")
+    assert done.returncode == 1 and "greylisting is off" in done.stderr
+
+
+def test_a_dry_run_says_what_is_remembered_and_changes_nothing(server, names):
+    s = greylisting(server, delay=30, dns=names)
+
+    def dry(client):
+        return s.tool("check", "rcpt", "alice@example.org", "--from", "x@pool.test", "--client", client)
+    for _ in range(2):
+        done = dry("127.0.1.1")
+        assert done.returncode == 1 and "450 4.7.1 Greylisted; try again in 30 seconds" in done.stdout, done
+        assert "of pool.test (SPF pass by \"include:_spf.pool.test\")" in done.stdout, done.stdout
+    attempt(s, "127.0.1.1", sender="x@pool.test")
+    assert "comes back too early" in dry("127.0.2.5").stdout
+    assert "was never seen" in dry("127.0.3.1").stdout
+    s.tool("greylist", "allow", "pool.test")
+    assert dry("127.0.1.1").returncode == 0
 
 
 # --- other programs --------------------------------------------------------------------

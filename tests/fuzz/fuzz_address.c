@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "address.h"
+#include "srs.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -21,6 +22,7 @@ static void check(const struct address *a, struct span in)
 	assert(a->mailbox.len <= ADDRESS_MAILBOX_BYTES_MAX);
 	if (a->null_path || a->postmaster)
 		return;
+	assert(a->local.len <= ADDRESS_LOCAL_BYTES_USUAL || srs_is_address(a->local));
 	assert(address_local_canonical(a, local) <= a->local.len);
 	size_t len = address_domain_ascii(a->domain, domain);
 	assert(len > 0 && address_domain_valid(span_of(domain, len)));

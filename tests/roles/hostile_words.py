@@ -36,6 +36,8 @@ def odd_addresses(made):
         for added in (0, 255):
             where = queue.ask("EXPAND_ASK", recipient=text, added=added)
             assert where["outcome"] != 0, text[:80]
+            where = queue.ask("EXPAND_ASK", recipient="x@elsewhere.test", added=added, sender=text)
+            assert b"\r" not in where["sender"] and b"\n" not in where["sender"], text[:80]
     smtpd.close()
     queue.close()
 

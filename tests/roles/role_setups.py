@@ -52,14 +52,17 @@ def make(program, name):
 
 @setup_of("policy")
 class Policy(Made):
-    peers = {"smtpd": {"CHECK_ASK", "VERIFY_ASK"}, "queue": {"EXPAND_ASK"}, "console": {"CHECK_ASK", "CHECKS_ASK", "BRAKES_ASK", "BRAKE_RELEASE_ASK"}}
+    peers = {"smtpd": {"CHECK_ASK", "VERIFY_ASK"}, "queue": {"EXPAND_ASK"}, "console": {"CHECK_ASK", "CHECKS_ASK", "BRAKES_ASK", "BRAKE_RELEASE_ASK",
+                                                                                "GREYLIST_LIST_ASK", "GREYLIST_CHANGE_ASK"}}
 
     def setup(self):
         control = self.role.control
         os.mkdir(self.path("state"))
         control.send("SETUP_POLICY", hostname="mx.example.org", alias_members_max=100, alias_depth_max=10,
                      checks=checks_bytes(self.program), state_folder=self.path("state"))
+        control.send("SRS", domain="example.org", keys=b"0123456789abcdef", valid_days=21)
         control.send("DOMAIN", name="example.org", mailboxes="maildir:/nowhere/{domain}/{user}", subaddress=ord("+"), fold=1)
+        control.send("ROUTE", pattern="*", hops=[b"mx"])
         for name, text, aliases in (("users", "alice\nbob\n", 0), ("aliases", "team: alice, bob\nloop: loop\n", 1)):
             with open(self.path(name), "w", encoding="utf-8") as file:
                 file.write(text)
@@ -77,10 +80,14 @@ class Policy(Made):
         assert dry["key"] == self.keys["MAILBOX_UNKNOWN"] and len(items(dry["steps"])) >= 4, dry
         assert len(items(console.ask("CHECKS_ASK")["counts"])) >= 6
         assert console.ask("BRAKES_ASK")["active"] == 1
+        assert b"off" in console.ask("GREYLIST_CHANGE_ASK", allow=1, name=b"x.test")["error"]
+        assert items(console.ask("GREYLIST_LIST_ASK", kind=0, after=0, about=b"")["items"]) == []
         assert console.ask("BRAKE_RELEASE_ASK", who="192.0.2.1")["found"] == 0
         console.close()
         where = queue.ask("EXPAND_ASK", recipient="team@example.org")
         assert items(where["targets"]) == [b"alice@example.org", b"bob@example.org"], where
+        where = queue.ask("EXPAND_ASK", recipient="x@elsewhere.test", added=1, sender="bob@far.test")
+        assert where["sender"].startswith(b"SRS0=") and where["sender"].endswith(b"=far.test=bob@example.org"), where
         smtpd.close()
         queue.close()
 

@@ -3,12 +3,6 @@
 #include "checked.h"
 #include "console.h"
 
-static struct span text_of(const json_t *request, const char *key)
-{
-	const json_t *value = json_object_get(request, key);
-	return span_of(json_string_value(value), json_string_length(value));
-}
-
 static void on_checked(void *arg, const struct channel_message *message)
 {
 	struct client *c = arg;
@@ -26,12 +20,12 @@ void checks_rcpt(struct client *c)
 	json_int_t size = json_integer_value(json_object_get(c->request, "size"));
 	unsigned stages = SMTP_STAGE(SMTP_AT_CONNECT) | SMTP_STAGE(SMTP_AT_HELO) | SMTP_STAGE(SMTP_AT_MAIL)
 		| SMTP_STAGE(SMTP_AT_RCPT);
-	struct ipc_check_ask say = { .at = SMTP_AT_RCPT, .stages = (uint8_t)stages, .helo = text_of(c->request, "helo"),
-		.sender = text_of(c->request, "from"), .recipient = text_of(c->request, "rcpt"),
-		.account = text_of(c->request, "account"),
+	struct ipc_check_ask say = { .at = SMTP_AT_RCPT, .stages = (uint8_t)stages, .helo = client_text(c, "helo"),
+		.sender = client_text(c, "from"), .recipient = client_text(c, "rcpt"),
+		.account = client_text(c, "account"),
 		.encrypted = json_is_true(json_object_get(c->request, "tls")), .size = size > 0 ? (uint64_t)size : 0,
 		.dry = 1 };
-	if (!netaddr_parse(text_of(c->request, "client"), &say.client)) {
+	if (!netaddr_parse(client_text(c, "client"), &say.client)) {
 		client_error(c, "the client's address is not understood");
 		return;
 	}
@@ -59,6 +53,19 @@ static json_t *counts_json(const struct ipc_check_counts *one)
 		"deferred", (json_int_t)one->deferred, "refused", (json_int_t)one->refused);
 }
 
+static json_t *services_json(ipc_list services)
+{
+	struct ipc_service_counts one;
+	struct span item;
+	json_t *list = json_array();
+	while (ipc_list_next(&services, &item))
+		if (ipc_get_service_counts(item, &one))
+			json_array_append_new(list, json_pack("{s:o, s:o, s:b, s:I, s:I, s:I}", "name", queue_json_text(one.name),
+				"address", queue_json_text(one.address), "down", one.down != 0, "asked", (json_int_t)one.asked,
+				"unanswered", (json_int_t)one.unanswered, "ignored", (json_int_t)one.ignored));
+	return list;
+}
+
 static void on_counts(void *arg, const struct channel_message *message)
 {
 	struct client *c = arg;
@@ -75,7 +82,8 @@ static void on_counts(void *arg, const struct channel_message *message)
 	while (ipc_list_next(&all.counts, &item))
 		if (ipc_get_check_counts(item, &one))
 			json_array_append_new(list, counts_json(&one));
-	client_reply(c, json_pack("{s:b, s:o}", "ok", 1, "checks", list));
+	client_reply(c, json_pack("{s:b, s:o, s:o}", "ok", 1, "checks", list, "services",
+		services_json(all.services)));
 }
 
 void checks_list(struct client *c)

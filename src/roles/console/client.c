@@ -175,3 +175,9 @@ void client_open(struct console *console, int fd)
 	timer_set(c->timer, CONSOLE_PATIENCE_MS);
 	poller_want(c->poller, POLLER_READ);
 }
+
+struct span client_text(const struct client *c, const char *key)
+{
+	const json_t *value = json_object_get(c->request, key);
+	return span_of(json_string_value(value), json_string_length(value));
+}

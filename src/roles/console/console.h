@@ -4,7 +4,7 @@
  * a JSON object whose "do" says what it wants (or that word alone), and gets lines of
  * JSON; the last one has "ok". Private to this folder: console_role.c (configuration
  * and peers), client.c (a client's bytes), requests.c (who does what), server.c (status,
- * pause, reload), checks_ask.c and brake_ask.c (about clients), queue_ask.c,
+ * pause, reload), checks_ask.c, greylist_ask.c and brake_ask.c (about clients), queue_ask.c,
  * queue_change.c, queue_content.c (about the queue), queue_json.c (its answers as JSON),
  * trace_store.c and trace_ask.c (events).
  */
@@ -58,6 +58,7 @@ struct client {
 	struct buf filter; /* an encoded ipc_queue_filter */
 	uint32_t listing;
 	uint64_t listed, listed_max;
+	unsigned part;     /* of a list that has several */
 	int file;          /* the content of a large message, or -1 */
 	uint64_t file_at, file_bytes;
 };
@@ -76,6 +77,9 @@ struct buf *client_ask(struct client *c, struct channel *of, enum ipc_type type,
 /* To be called first in every answer: false when the client has left and was freed. */
 bool client_answered(struct client *c);
 
+/* A text of the request; empty when it has none of that name. */
+struct span client_text(const struct client *c, const char *key);
+
 /* requests.c */
 void request_take(struct client *c, struct span line);
 
@@ -88,6 +92,9 @@ void server_reload(struct client *c);
 void checks_rcpt(struct client *c);
 void checks_list(struct client *c);
 
+/* greylist_ask.c */
+void greylist_list(struct client *c);
+void greylist_change(struct client *c);
 /* brake_ask.c */
 void brake_ask_list(struct client *c);
 void brake_ask_release(struct client *c);

@@ -27,6 +27,8 @@ static const struct {
 	{ "trace", trace_ask },
 	{ "check-rcpt", checks_rcpt },
 	{ "check-list", checks_list },
+	{ "greylist-list", greylist_list },
+	{ "greylist-change", greylist_change },
 	{ "brake-list", brake_ask_list },
 	{ "brake-release", brake_ask_release },
 };

@@ -2,6 +2,7 @@
 /* Two of the questions that policy answers: who is this name, and where does its mail go? */
 #include "brake_tell.h"
 #include "lookups.h"
+#include "policy_srs.h"
 
 static void say_verified(const struct policy_context *context, const struct channel_message *message,
 	const struct ipc_verify_ask *ask)
@@ -84,6 +85,10 @@ bool answers_console(void *arg, const struct channel_message *message)
 		return checks_answer(peer, message);
 	case IPC_CHECKS_ASK:
 		return checks_counts(peer->owner, message);
+	case IPC_GREYLIST_LIST_ASK:
+		return greylist_asked_list(peer->owner, message);
+	case IPC_GREYLIST_CHANGE_ASK:
+		return greylist_asked_change(peer->owner, message);
 	case IPC_BRAKES_ASK:
 		return brake_list(peer->owner, message);
 	case IPC_BRAKE_RELEASE_ASK:
@@ -101,6 +106,7 @@ struct expansion_work {
 	struct buf targets;
 	struct buf hops;
 	struct buf identity;
+	struct buf sender;   /* in the place of the message's, or that a bounce is for */
 	struct directory_expansion expansion;
 	bool expanded;
 	uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
@@ -264,6 +270,35 @@ static void say_closed(const struct policy_context *context, const struct direct
 	w->say.user = match->moved_to;
 }
 
+/* Who was added by an alias or a forwarding user gets the mail from us, not from its sender. */
+static void say_sender(const struct policy_context *context, const struct ipc_expand_ask *ask, struct expansion_work *w)
+{
+	bool known = policy_forward_sender(context, ask->sender, &w->sender);
+	w->say.sender = buf_span(&w->sender);
+	if (!known || w->sender.failed)
+		w->say.outcome = IPC_EXPANSION_UNAVAILABLE;
+}
+
+/* A bounce to a rewritten sender goes on to the one that it stands for; it was accepted, so its age is no matter. */
+static bool returned(const struct policy_context *context, struct directory_address address, struct expansion_work *w)
+{
+	switch (policy_return_find(context, address, &w->sender)) {
+	case POLICY_RETURN_NONE:
+		return false;
+	case POLICY_RETURN_GOOD:
+	case POLICY_RETURN_EXPIRED:
+		w->say.outcome = IPC_EXPANSION_LIST;
+		ipc_list_add(&w->targets, buf_span(&w->sender));
+		return true;
+	case POLICY_RETURN_FORGED:
+		w->say.outcome = IPC_EXPANSION_UNKNOWN;
+		return true;
+	case POLICY_RETURN_LATER:
+		break;
+	}
+	return true;
+}
+
 /* Where a recipient's mail goes as of now: a mailbox, another host, or a list that takes its place. */
 static void expand(const struct policy_context *context, const struct ipc_expand_ask *ask, struct expansion_work *w)
 {
@@ -275,9 +310,14 @@ static void expand(const struct policy_context *context, const struct ipc_expand
 		w->say.outcome = IPC_EXPANSION_UNKNOWN;
 		return;
 	}
-	struct directory_match match = directory_lookup(context->directory, address);
-	if (routed(context, match, address, w))
+	if (returned(context, address, w))
 		return;
+	struct directory_match match = directory_lookup(context->directory, address);
+	if (routed(context, match, address, w)) {
+		if (ask->added != 0 && match.kind == DIRECTORY_FOREIGN)
+			say_sender(context, ask, w);
+		return;
+	}
 	if (match.kind == DIRECTORY_USER && match.state != DIRECTORY_OPEN) {
 		say_closed(context, &match, w);
 		return;
@@ -295,6 +335,7 @@ static void work_init(struct expansion_work *w)
 	buf_init(&w->targets, CHANNEL_BODY_BYTES_MAX / 2);
 	buf_init(&w->hops, CHANNEL_BODY_BYTES_MAX / 4);
 	buf_init(&w->identity, 4096);
+	buf_init(&w->sender, 4096);
 }
 
 static void work_fini(struct expansion_work *w)
@@ -302,6 +343,7 @@ static void work_fini(struct expansion_work *w)
 	buf_fini(&w->targets);
 	buf_fini(&w->hops);
 	buf_fini(&w->identity);
+	buf_fini(&w->sender);
 	if (w->expanded)
 		directory_expansion_fini(&w->expansion);
 }

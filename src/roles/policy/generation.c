@@ -77,6 +77,12 @@ static void generation_free(struct generation *g)
 	routes_free(g->routes, g->route_count);
 	routes_free(g->relays, g->relay_count);
 	directory_table_free(g->table);
+	for (int deny = 0; deny < 2; deny++) {
+		if (g->listed[deny].path != NULL && g->listed[deny].fd >= 0)
+			close(g->listed[deny].fd);
+		free(g->listed[deny].path);
+		buf_fini(&g->listed[deny].text);
+	}
 	policy_list_free(g->allow);
 	policy_list_free(g->deny);
 	policy_list_free(g->exempt);
@@ -84,6 +90,8 @@ static void generation_free(struct generation *g)
 	buf_fini(&g->problems);
 	free(g->unavailable);
 	free(g->domains);
+	free((void *)(uintptr_t)g->srs.domain.ptr);
+	explicit_bzero(g->srs.keys, sizeof(g->srs.keys));
 	free(g->postmaster);
 	free(g->hostname);
 	free(g);
@@ -194,6 +202,21 @@ bool generation_table(struct policy_role *p, const struct channel_message *messa
 	return false;
 }
 
+/* The same for LISTED. */
+bool generation_listed(struct policy_role *p, const struct channel_message *message)
+{
+	struct ipc_listed say;
+	struct generation *g = p->said;
+	if (g == NULL || !ipc_get_listed(message->body, &say) || say.deny > 1 || g->listed[say.deny].path != NULL)
+		return false;
+	char *path = role_strdup(say.path);
+	if (path == NULL)
+		return false;
+	g->listed[say.deny] = (struct included){ .path = path, .fd = message->fd };
+	buf_init(&g->listed[say.deny].text, POLICY_FILE_BYTES_MAX);
+	return true;
+}
+
 /* The same for INCLUDE. */
 bool generation_include(struct policy_role *p, const struct channel_message *message)
 {
@@ -210,6 +233,21 @@ bool generation_include(struct policy_role *p, const struct channel_message *mes
 		return false;
 	grown[g->include_count] = (struct included){ .path = path, .fd = message->fd };
 	buf_init(&grown[g->include_count++].text, ALIASES_INCLUDE_BYTES_MAX);
+	return true;
+}
+
+bool generation_srs(struct policy_role *p, struct span body)
+{
+	struct ipc_srs say;
+	struct generation *g = p->said;
+	if (g == NULL || g->srs.domain.len > 0 || !ipc_get_srs(body, &say) || say.domain.len == 0
+	    || say.valid_days > SRS_VALID_DAYS_MAX || say.keys.len > sizeof(g->srs.keys)
+	    || say.keys.len % sizeof(g->srs.keys[0]) != 0 || !keep(say.domain, &g->srs.domain))
+		return false;
+	g->srs.valid_days = say.valid_days;
+	g->srs.key_count = say.keys.len / sizeof(g->srs.keys[0]);
+	if (say.keys.len > 0)
+		memcpy(g->srs.keys, say.keys.ptr, say.keys.len);
 	return true;
 }
 
@@ -303,6 +341,7 @@ struct policy_context generation_context_of(const struct policy_role *p, const s
 		.relays = { g->relays, g->relay_count },
 		.routes = { g->routes, g->route_count }, .unavailable_domains = g->unavailable,
 		.unavailable_count = g->unavailable_count, .expansion = g->limits,
+		.srs = g->srs.domain.len > 0 ? &g->srs : NULL,
 		.allow = g->allow, .deny = g->deny, .exempt = g->exempt, .state = &p->state, .now_us = clock_mono_us(),
 		.now_ms = clock_forward_ms() };
 }

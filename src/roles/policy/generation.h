@@ -4,6 +4,7 @@
 #define WAYBILL_ROLES_GENERATION_H
 
 #include "policy_role.h"
+#include "srs.h"
 
 /* A domain as it was said, with its files as they were read. */
 struct domain {
@@ -35,6 +36,7 @@ struct generation {
 	char *hostname;
 	char *postmaster;
 	struct directory_limits limits;
+	struct srs_rules srs;        /* its domain is owned; empty: senders stay as they are */
 	struct domain *domains;
 	size_t domain_count;
 	struct included *includes;
@@ -48,6 +50,7 @@ struct generation {
 	size_t route_count, relay_count;
 	struct arena arena;          /* holds what the checks' settings point to */
 	struct conf_checks checks;
+	struct included listed[2];   /* files of who is allowed, denied; path NULL: none */
 	struct policy_list *allow, *deny, *exempt;
 	struct netblock *trust;
 	size_t trust_count;

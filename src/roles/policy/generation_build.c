@@ -84,6 +84,19 @@ static void files_release(struct generation *g)
 		buf_release(&g->includes[i].text);
 }
 
+/* What is wrong in it is left out, and told. */
+static void list_read(struct generation *g, bool deny)
+{
+	struct included *file = &g->listed[deny];
+	if (file->path == NULL || file->fd < 0)
+		return;
+	if (file_read(file->fd, &file->text) < 0)
+		buf_addf(&g->problems, "%s cannot be read; the list is as the configuration has it\n", file->path);
+	else if (!policy_list_read(deny ? g->deny : g->allow, buf_span(&file->text), span_str(file->path), &g->problems))
+		buf_addf(&g->problems, "%s has too many lines; the last are left out\n", file->path);
+	buf_release(&file->text);
+}
+
 void generation_build(void *generation)
 {
 	struct generation *g = generation;
@@ -95,6 +108,8 @@ void generation_build(void *generation)
 		free(includes);
 		return;
 	}
+	list_read(g, false);
+	list_read(g, true);
 	domains_read(g, domains);
 	for (size_t i = 0; i < g->include_count; i++)
 		includes[i] = include_read(&g->includes[i]);

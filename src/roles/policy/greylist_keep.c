@@ -216,6 +216,19 @@ void greylist_keep_tune(struct policy_role *p)
 		greylist_tune(k->greylist, &p->greylist_options);
 }
 
+void greylist_keep_now(struct policy_role *p)
+{
+	struct greylist_keep *k = p->greylist_keep;
+	/* After a failure it is tried again when its time has come. */
+	if (k == NULL || k->working || k->ending || !k->loaded || !p->state.greylist_kept)
+		return;
+	timer_cancel(k->timer);
+	if (k->afresh || greylist_changed(k->greylist))
+		write_begin(k);
+	else
+		timer_set(k->timer, WRITE_MS);
+}
+
 void greylist_keep_end(struct policy_role *p)
 {
 	struct greylist_keep *k = p->greylist_keep;

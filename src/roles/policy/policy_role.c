@@ -23,6 +23,10 @@ static bool on_control(void *state, const struct channel_message *message)
 		return generation_table(p, message);
 	case IPC_SOURCE:
 		return sources_take(p, message->body);
+	case IPC_LISTED:
+		return generation_listed(p, message);
+	case IPC_SRS:
+		return generation_srs(p, message->body);
 	case IPC_INCLUDE:
 		return generation_include(p, message);
 	case IPC_START:

@@ -5,8 +5,8 @@
  * needs.c (resolver and state folder, and the sandbox for them), generation.c (the
  * directory as it is said, built and replaced), answers.c (the questions), checks.c
  * (those about clients), inquiry.c (one of these until it is decided), facts.h (what it
- * has to find for that), greylist_keep.c (the greylist and its file), brake_tell.h (who is
- * held back).
+ * has to find for that), services.h (other programs that it asks), greylist_keep.c (the greylist and
+ * its file), greylist_asked.c (operators' questions about it), brake_tell.h (who is held back).
  */
 #ifndef WAYBILL_ROLES_POLICY_ROLE_H
 #define WAYBILL_ROLES_POLICY_ROLE_H
@@ -15,12 +15,13 @@
 #include "greylist.h"
 #include "policy.h"
 #include "role.h"
+#include "services.h"
 #include "sources.h"
 
 #define POLICY_PEERS_MAX 67 /* every smtpd, console, and queue */
 #define POLICY_QUEUE_SLOT (POLICY_PEERS_MAX - 1)
 #define POLICY_INQUIRIES_MAX 10000 /* that wait for facts; others go on without */
-#define INQUIRY_TEXT_BYTES_MAX 16384
+#define INQUIRY_TEXT_BYTES_MAX 65536
 #define POLICY_CONSOLE_SLOT (POLICY_PEERS_MAX - 2)
 
 struct generation;
@@ -40,6 +41,7 @@ struct policy_role {
 	struct id_source chance;
 	struct channel *delivery;
 	struct facts facts;
+	struct services services;
 	size_t inquiry_count;
 	struct greylist_keep *greylist_keep; /* NULL: the greylist is off */
 	struct greylist_options greylist_options;
@@ -71,6 +73,8 @@ void needs_tune(struct policy_role *p, const struct conf_checks *checks);
 /* greylist_keep.c: reads the file in the folder, then keeps it. */
 void greylist_keep_begin(struct policy_role *p, const char *folder);
 void greylist_keep_tune(struct policy_role *p);
+/* What changed is written now, and not in a moment. */
+void greylist_keep_now(struct policy_role *p);
 /* Writes what is still to be written, then ends the role. */
 void greylist_keep_end(struct policy_role *p);
 
@@ -79,7 +83,9 @@ bool generation_setup(struct policy_role *p, struct span body);
 bool generation_route(struct policy_role *p, struct span body);
 bool generation_domain(struct policy_role *p, struct span body);
 bool generation_table(struct policy_role *p, const struct channel_message *message);
+bool generation_listed(struct policy_role *p, const struct channel_message *message);
 bool generation_include(struct policy_role *p, const struct channel_message *message);
+bool generation_srs(struct policy_role *p, struct span body);
 /* All was said: builds on a thread, then replaces the one in use and says ready. */
 void generation_start(struct policy_role *p, uint32_t number);
 /* What checks may look at now; a context without directory before the first one is built. */
@@ -131,6 +137,10 @@ void checks_say_stages(struct policy_role *p, struct channel *to);
 bool checks_answer(struct peer *peer, const struct channel_message *message);
 /* How often each check decided what. */
 bool checks_counts(struct policy_role *p, const struct channel_message *message);
+
+/* greylist_asked.c: what operators want to know of the greylist, and to change. */
+bool greylist_asked_list(struct policy_role *p, const struct channel_message *message);
+bool greylist_asked_change(struct policy_role *p, const struct channel_message *message);
 
 /* answers.c: handlers of the channels; arg is the struct peer. */
 bool answers_smtpd(void *arg, const struct channel_message *message);

@@ -35,6 +35,7 @@ struct try {
 	struct attempt *attempt;
 	uint32_t recipient;
 	uint32_t connections_max;
+	bool forwarded;        /* it goes on under another sender than the message's */
 	struct queue_way *way; /* what its route says of retries; or NULL */
 	char *manner;          /* " from ADDRESS as NAME" where its route says so; or NULL */
 };

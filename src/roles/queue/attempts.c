@@ -70,12 +70,11 @@ void attempt_step(struct attempt *a)
  * whom expansions added. */
 static void remember_served(struct attempt *a)
 {
-	struct spool_recipient in_index;
 	for (uint32_t i = 0; i < a->view.entry.recipient_count; i++) {
 		const struct spool_recipient *r = &a->view.recipients[i];
 		if (r->state == SPOOL_DELIVERED)
 			names_seen(&a->names, ATTEMPT_SERVED, r->address);
-		if (spool_recipient_find(a->owner->spool, &a->view.entry.id, i, &in_index) && in_index.address.len > 0)
+		if (recipient_was_added(a->owner, &a->view.entry.id, i))
 			names_seen(&a->names, ATTEMPT_ADDED, r->address);
 	}
 }

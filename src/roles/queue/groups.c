@@ -15,6 +15,7 @@
 
 struct group {
 	char *key;
+	bool forwarded; /* under another sender than the message's */
 	uint32_t connections_max;
 	struct queue_way *way; /* or NULL */
 	uint32_t recipients[UNIT_RECIPIENTS_MAX];
@@ -57,11 +58,11 @@ void attempt_groups_hand_over(struct attempt *a)
 	a->group_count = 0;
 }
 
-static struct group *group_get(struct attempt *a, struct span key)
+static struct group *group_get(struct attempt *a, struct span key, bool forwarded)
 {
 	for (size_t i = 0; i < a->group_count; i++) {
 		struct group *g = a->groups[i];
-		if (g->count < UNIT_RECIPIENTS_MAX && span_eq(span_str(g->key), key))
+		if (g->count < UNIT_RECIPIENTS_MAX && g->forwarded == forwarded && span_eq(span_str(g->key), key))
 			return g;
 	}
 	struct group **grown = a->group_count < GROUPS_MAX
@@ -73,18 +74,19 @@ static struct group *group_get(struct attempt *a, struct span key)
 		free(g);
 		return NULL;
 	}
+	g->forwarded = forwarded;
 	a->groups[a->group_count++] = g;
 	return g;
 }
 
-/* Mail that leaves from another address or under another name goes by itself. */
+/* Mail that leaves from another address, under another name or from another sender goes by itself. */
 static void join_group(struct try *t, struct span destination)
 {
 	struct buf key;
 	buf_init(&key, SCHEDULER_KEY_BYTES_MAX + 512);
 	buf_add(&key, destination);
 	buf_add_str(&key, t->manner != NULL ? t->manner : "");
-	struct group *g = key.failed ? NULL : group_get(t->attempt, buf_span(&key));
+	struct group *g = key.failed ? NULL : group_get(t->attempt, buf_span(&key), t->forwarded);
 	buf_fini(&key);
 	if (g == NULL) {
 		try_leave_open(t);
@@ -146,6 +148,7 @@ void try_route(struct try *t, const struct ipc_expanded *where)
 	ipc_list hops = where->hops;
 	struct buf key;
 	t->connections_max = where->connections_max;
+	t->forwarded = where->sender.len > 0;
 	t->way = way_new(where);
 	t->manner = manner_of(t->attempt->owner, where);
 	if (!ipc_list_next(&hops, &hop)) {

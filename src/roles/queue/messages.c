@@ -63,6 +63,13 @@ struct scheduler_unit **message_units(const struct queue_role *q, const struct i
 	return units;
 }
 
+bool recipient_was_added(struct queue_role *q, const struct id128 *id, uint32_t recipient)
+{
+	struct spool_recipient in_index = { 0 };
+	/* Only those have their address in the index. */
+	return spool_recipient_find(q->spool, id, recipient, &in_index) && in_index.address.len > 0;
+}
+
 /* When this message is to be looked at; NEVER: it is gone, held, or waits in units and gets no notice. */
 static uint64_t next_due(struct queue_role *q, const struct id128 *id)
 {

@@ -35,6 +35,7 @@ struct submission {
 	uint32_t request;
 	struct id128 id;
 	size_t bytes;
+	bool hold;       /* it is to wait until somebody releases it */
 	uint8_t body[];
 };
 void intake_answer(const struct submission *s, const struct ipc_submitted *say);
@@ -72,6 +73,8 @@ struct queue_message *message_get(struct queue_role *q, const struct id128 *id, 
 /* For each recipient the unit that it is in, or NULL: those in units are not due elsewhere. NULL: none is in one.
  * Free it. */
 struct scheduler_unit **message_units(const struct queue_role *q, const struct id128 *id, uint32_t recipient_count);
+/* Whether an expansion added this recipient, or the message came with it. */
+bool recipient_was_added(struct queue_role *q, const struct id128 *id, uint32_t recipient);
 /* Something about it ended: schedules it for its next due recipient, and forgets it when nothing runs. */
 void message_settle(struct queue_role *q, struct queue_message *m);
 /* A large message's file cannot be opened: says so, and lets the message wait. */

@@ -162,7 +162,7 @@ bool result_settle_reply(struct queue_role *q, const struct result_form *form, c
 		q->delivered++;
 	} else {
 		struct classify_input input = { .code = reply->code, .enhanced = reply->enhanced,
-			.text = span_from(buf_span(&text), host_len) };
+			.text = span_from(buf_span(&text), host_len), .now_ms = form->now_ms };
 		classify_reply(&input, &answer);
 		/* What broke off, or what this next hop cannot take, has no code to be misread. */
 		if (reply->code == 0)

@@ -226,11 +226,8 @@ void try_begin(struct attempt *a, uint32_t recipient)
 	}
 	*t = (struct try){ .attempt = a, .recipient = recipient };
 	a->open++;
-	struct spool_recipient in_index = { 0 };
-	/* Only recipients that an expansion added have their address in the index. */
-	bool added = spool_recipient_find(q->spool, &a->view.entry.id, recipient, &in_index)
-		&& in_index.address.len > 0;
-	struct ipc_expand_ask ask = { .recipient = r->address, .added = added };
+	struct ipc_expand_ask ask = { .recipient = r->address, .sender = a->view.sender,
+		.added = recipient_was_added(q, &a->view.entry.id, recipient) };
 	struct channel_question question = { IPC_EXPAND_ASK, -1, QUEUE_ASK_TIMEOUT_MS, on_expanded, t };
 	struct buf *out = q->policy.channel != NULL ? channel_ask(q->policy.channel, &question) : NULL;
 	if (out == NULL) {

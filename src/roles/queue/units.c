@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "classify.h"
 #include "clock.h"
 #include "queue_parts.h"
@@ -136,7 +137,8 @@ static void settle_one(struct passage *p, uint32_t recipient, const struct ipc_r
 static void look_for_pace(struct passage *p, const struct ipc_relay_one *one)
 {
 	struct classify_answer answer;
-	struct classify_input input = { .code = one->code, .enhanced = one->enhanced, .text = one->text };
+	struct classify_input input = { .code = one->code, .enhanced = one->enhanced, .text = one->text,
+		.now_ms = clock_unix_ms() };
 	if (one->outcome != IPC_RELAYED_DEFERRED || one->code == 0)
 		return;
 	classify_reply(&input, &answer);
@@ -228,7 +230,8 @@ static void hand_to_relay(struct passage *p, const struct ipc_expanded *where)
 	int fd = view->entry.large ? spool_content_open(q->spool, &view->entry.id) : -1;
 	if (view->entry.large && fd < 0)
 		message_unopened(q, p->message, fd);
-	struct ipc_relay_ask ask = { .id = view->entry.id, .sender = view->sender,
+	struct ipc_relay_ask ask = { .id = view->entry.id,
+		.sender = where->sender.len > 0 ? where->sender : view->sender,
 		.recipients = buf_span(&lists.recipients), .notify = buf_span(&lists.notify),
 		.orcpts = buf_span(&lists.orcpts), .ret = (uint8_t)view->ret, .envid = view->envid,
 		.smtputf8 = (view->flags & SPOOL_SMTPUTF8) != 0,
@@ -280,7 +283,8 @@ static bool same_route(struct passage *p, const struct ipc_expanded *where, stru
 	/* Domains that stand in one unit by their exchangers have the same set of them. */
 	return ipc_get_expanded(buf_span(&p->route), &first)
 		&& (span_eq(first.hops, where->hops) || (by_exchangers(&first) && by_exchangers(where)))
-		&& span_eq(first.helo, where->helo) && memcmp(&first.source, &where->source, sizeof(first.source)) == 0;
+		&& span_eq(first.helo, where->helo) && span_eq(first.sender, where->sender)
+		&& memcmp(&first.source, &where->source, sizeof(first.source)) == 0;
 }
 
 static void ask_route(struct passage *p);
@@ -307,9 +311,10 @@ static void on_route(void *arg, const struct channel_message *message)
 {
 	struct passage *p = arg;
 	struct ipc_expanded where;
+	struct address sender;
 	/* What goes nowhere else any more, or not all the same way, is looked at anew. */
 	if (message == NULL || !ipc_get_expanded(message->body, &where) || where.outcome != IPC_EXPANSION_ROUTE
-	    || !same_route(p, &where, message->body))
+	    || (where.sender.len > 0 && !address_parse(where.sender, &sender)) || !same_route(p, &where, message->body))
 		turn_back(p, false);
 	else
 		ask_next_route(p);
@@ -318,7 +323,9 @@ static void on_route(void *arg, const struct channel_message *message)
 static void ask_route(struct passage *p)
 {
 	struct queue_role *q = p->q;
-	struct ipc_expand_ask ask = { .recipient = p->view.recipients[p->unit->recipients[p->asked]].address, .added = 1 };
+	uint32_t recipient = p->unit->recipients[p->asked];
+	struct ipc_expand_ask ask = { .recipient = p->view.recipients[recipient].address, .sender = p->view.sender,
+		.added = recipient_was_added(q, &p->unit->id, recipient) };
 	struct channel_question question = { IPC_EXPAND_ASK, -1, QUEUE_ASK_TIMEOUT_MS, on_route, p };
 	struct buf *out = q->policy.channel != NULL ? channel_ask(q->policy.channel, &question) : NULL;
 	if (out == NULL) {

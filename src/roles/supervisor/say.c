@@ -157,6 +157,7 @@ static void say_policy(struct child_process *c, struct span trust)
 	buf_fini(&folder);
 	tables_watch_clear(c->supervisor);
 	sources_say(c);
+	srs_say(c);
 	say_domains(c);
 	say_routes(c);
 	tables_say(c);

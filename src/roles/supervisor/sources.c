@@ -52,7 +52,7 @@ bool sources_differ(const struct supervisor *s)
 	return differ;
 }
 
-static void read_secret(struct supervisor *s, struct span path, struct buf *secret)
+void secret_read(struct supervisor *s, struct span path, struct buf *secret)
 {
 	if (path.len == 0)
 		return;
@@ -60,7 +60,7 @@ static void read_secret(struct supervisor *s, struct span path, struct buf *secr
 	tables_watch_add(s, name);
 	int error = file_read_path(name, secret);
 	if (error < 0)
-		log_text(LOG_OPERATOR, "password-unreadable", "%s: %s", name, strerror(-error));
+		log_text(LOG_OPERATOR, "secret-unreadable", "%s: %s", name, strerror(-error));
 }
 
 void sources_say(struct child_process *c)
@@ -72,7 +72,7 @@ void sources_say(struct child_process *c)
 	for (unsigned number = 1; source_set_settings(sup->conf, number, &s); number++) {
 		struct buf secret;
 		buf_init(&secret, SECRET_FILE_BYTES_MAX);
-		read_secret(sup, password_file(sup->conf, number), &secret);
+		secret_read(sup, password_file(sup->conf, number), &secret);
 		struct ipc_source say = { .kind = (uint8_t)s.kind, .name = s.name, .server = s.server, .login = s.login,
 			.secret = source_secret_of(buf_span(&secret)), .start_tls = s.start_tls,
 			.domains = s.queries[CONF_QUERY_OF_DOMAIN], .users = s.queries[CONF_QUERY_OF_USER],

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Users and aliases files, and what aliases include: policy gets them as descriptors,
- * because it can open nothing itself, and again when one of them has changed.
+ * Users and aliases files, what aliases include, and lists of who is allowed or denied:
+ * policy gets them as descriptors, because it can open nothing itself, and again when one
+ * of them has changed.
  *
  * An included file may lie where others than the administrator choose what stands under
  * its name, so it is opened with the rights of the server's account only.
@@ -114,10 +115,28 @@ void tables_watch_clear(struct supervisor *s)
 	watch_clear(&s->watch);
 }
 
+/* Without its file a list is as long as the configuration says. */
+static void say_listed(struct child_process *c, const struct conf_listed *listed, bool deny)
+{
+	struct ipc_listed say = { .deny = deny, .path = listed->file };
+	const char *name = (const char *)listed->file.ptr;
+	if (listed->file.len == 0)
+		return;
+	watch_add(&c->supervisor->watch, name);
+	int fd = file_open(name);
+	if (fd < 0)
+		log_unreadable(name, fd);
+	SAY(c, LISTED, listed, &say, fd);
+	if (fd >= 0)
+		close(fd);
+}
+
 void tables_say(struct child_process *c)
 {
 	const struct conf *conf = c->supervisor->conf;
 	struct aliases_includes list = { 0 };
+	say_listed(c, &conf->checks.allow, false);
+	say_listed(c, &conf->checks.deny, true);
 	for (size_t i = 0; i < conf->domain_count; i++) {
 		say_table(c, &conf->domains[i], &list, false);
 		say_table(c, &conf->domains[i], &list, true);
@@ -150,7 +169,7 @@ void tables_watch(struct supervisor *s)
 		s->watch.items[i].told = s->watch.items[i].seen;
 	bool other = sources_differ(s);
 	log_text(LOG_INFO, "directory-changed", "%s", other ? "a password was changed; policy begins anew"
-		: "users or aliases are read again");
+		: "users, aliases and lists are read again");
 	for (size_t i = 0; i < s->child_count; i++) {
 		struct child_process *c = &s->children[i];
 		if (c->role == IPC_POLICY && other)

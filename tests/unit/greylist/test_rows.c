@@ -142,7 +142,7 @@ static void test_use_is_noted_from_time_to_time(void **state)
 /* A store that was written by a clock of the future, edited, or cut. */
 static void test_strange_rows_do_no_harm(void **state)
 {
-	static char long_name[400];
+	static char long_name[GREYLIST_ADDRESS_BYTES_MAX];
 	const struct greylist_entry_facts good = { .origin = SPAN("192.0.2.0/24"), .sender = SPAN("x@y.test"),
 		.recipient = SPAN("bob@h.test"), .first_ms = UINT64_MAX, .seen_ms = UINT64_MAX, .attempts = UINT32_MAX };
 	memset(long_name, 'x', sizeof(long_name));

@@ -281,7 +281,7 @@ static void test_it_says_what_it_looked_at(void **state)
 		" was never seen, and passes after 5 minutes");
 	w->context.now_ms += 42000;
 	expect_words(w, &b, &pass, "\"x@y.test\" of y.test (SPF pass by \"ip4:192.0.2.0/28\") for \"alice@example.org\""
-		" comes back too early: 258 seconds of 5 minutes are left");
+		" comes back too early: 258 seconds of 5 minutes still to wait");
 	c.sender = SPAN("list-77@y.test");
 	expect_words(w, &c, &all, "\"list-#@y.test\" of 192.0.2.0/24 (SPF pass by \"+all\", which is for everybody)"
 		" for \"alice@example.org\" was never seen, and passes after 5 minutes");

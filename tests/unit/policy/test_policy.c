@@ -210,7 +210,7 @@ static void test_the_longest_addresses(void **state)
 		struct policy_trail trail;
 		struct policy_input input = test_input("192.0.2.1", text);
 		struct policy_verdict verdict = policy_ask(&f->context, &input, &trail);
-		enum reply_key key = len <= ADDRESS_LOCAL_BYTES_MAX ? REPLY_MAILBOX_UNKNOWN : REPLY_RECIPIENT_NOT_ALLOWED;
+		enum reply_key key = len <= ADDRESS_LOCAL_BYTES_USUAL ? REPLY_MAILBOX_UNKNOWN : REPLY_RECIPIENT_NOT_ALLOWED;
 		if (verdict.key != key)
 			fail_msg("%zu bytes: %s", len, reply_entry(verdict.key)->name);
 	}

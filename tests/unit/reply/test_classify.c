@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Replies of the usual servers and what they mean: a table for the reason, others
- * for temporary or permanent in truth, delays, lists and checks. Every text also
- * runs cut at every byte, in memory of exactly that size.
+ * for temporary or permanent in truth, lists and checks. Every text also runs cut
+ * at every byte, in memory of exactly that size.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -416,45 +416,6 @@ static void test_temporary_in_truth(void **state)
 	}
 }
 
-struct delay_case {
-	const char *text;
-	uint32_t delay_s;
-	const char *words;
-};
-
-static const struct delay_case delay_cases[] = {
-	{ "450 4.7.1 Greylisted; try again in 300 seconds", 300, "in 300 seconds" },
-	{ "451 greylisted, try again in 5 minutes", 300, "in 5 minutes" },
-	{ "451 4.7.1 greylisted, retry=00:05:00", 300, "retry=00:05:00" },
-	{ "450 4.2.0 Greylisted, see http://postgrey.example/help?in=300", 300, "in=300" },
-	{ "421 too many connections, wait 1 hour", 3600, "wait 1 hour" },
-	{ "450 greylisted, please come back in 00:04:58", 298, "in 00:04:58" },
-	{ "450 greylisted, come back in 4 minutes 30 seconds", 270, "in 4 minutes 30 seconds" },
-	{ "450 greylisted, come back in 4m30s.", 270, "in 4m30s" },
-	{ "452 4.2.2 Mailbox is full; try again later [s 965m90]", 0, "" },
-	{ "450 greylisted; retry after 2h", 7200, "after 2h" },
-	{ "450 try again in an hour", 3600, "in an hour" },
-	{ "450 greylisted for five minutes", 300, "for five minutes" },
-	{ "450 rate limited: more than 10 messages in 60 minutes", 0, "" },
-	{ "450 try again later", 0, "" },
-	{ "450 try again in 300", 0, "" },
-	{ "450 try again in 99999999999999999999 seconds", 0, "" },
-	{ "450 try again in 700000 seconds", 0, "" },
-	{ "450 try again in 0 seconds", 0, "" },
-	{ "450 greylisted, retry=", 0, "" },
-	{ "550 user unknown, wait 5 minutes", 0, "" },
-};
-
-static void test_delays(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < sizeof(delay_cases) / sizeof(delay_cases[0]); i++) {
-		struct classify_answer answer = classified(delay_cases[i].text);
-		if (answer.delay_s != delay_cases[i].delay_s || !span_eq(answer.delay_words, span_str(delay_cases[i].words)))
-			fail_msg("\"%s\": %u s by \"%.*s\"", delay_cases[i].text, answer.delay_s, SPAN_FMT(answer.delay_words));
-	}
-}
-
 static void test_blocklist_is_named(void **state)
 {
 	(void)state;
@@ -556,11 +517,6 @@ static void test_cut_at_every_byte(void **state)
 		for (size_t len = 0; len <= whole.len; len++)
 			assert_sane(span_to(whole, len));
 	}
-	for (size_t i = 0; i < sizeof(delay_cases) / sizeof(delay_cases[0]); i++) {
-		struct span whole = span_str(delay_cases[i].text);
-		for (size_t len = 0; len <= whole.len; len++)
-			assert_sane(span_to(whole, len));
-	}
 }
 
 static void test_long_text_is_cut_and_says_so(void **state)
@@ -622,7 +578,6 @@ int main(void)
 		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_form_does_not_count),
 		cmocka_unit_test(test_temporary_in_truth),
-		cmocka_unit_test(test_delays),
 		cmocka_unit_test(test_blocklist_is_named),
 		cmocka_unit_test(test_checks_are_named),
 		cmocka_unit_test(test_codes_decide_without_words),

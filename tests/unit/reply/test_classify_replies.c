@@ -155,6 +155,10 @@ static void test_text_says_at_which_command(void **state)
 		{ "SMTP error from remote mail server after RCPT TO:<a@b.test>: host a.test: 550 x", "user-unknown", "" },
 		{ "host a.test[192.0.2.1] refused to talk to me: 554 a.test", "not-accepting", "" },
 		{ "delivery temporarily suspended: host a.test[192.0.2.1] said: 450 4.4.6 x", "routing-loop", "4.4.6" },
+		{ "192.0.2.1 does not like recipient. Remote host said: 550 x Giving up on 192.0.2.1.", "user-unknown", "" },
+		{ "192.0.2.1 failed after I sent the message. Remote host said: 550 x", "policy", "" },
+		{ "192.0.2.1 failed on DATA command. Remote host said: 552 x", "message-too-large", "" },
+		{ "Connected to 192.0.2.1 but greeting failed. Remote host said: 554 x", "not-accepting", "" },
 	};
 	assert_forms(cases, sizeof(cases) / sizeof(cases[0]));
 }
@@ -166,6 +170,12 @@ static void test_quoted_reply_gives_the_codes(void **state)
 		{ "host a.test said: 552 5.2.2 x", 552, "5.2.2" },
 		{ "a.test answered\n451-4.3.0 x", 451, "4.3.0" },
 		{ "550 x: 451 4.3.0 y", 550, "" },
+		{ "smtp; 552 5.2.2 x", 552, "5.2.2" },
+		{ "smtp;552-5.2.2 x", 552, "5.2.2" },
+		{ "X-Postfix; connect to a.test: timed out", 0, "" },
+		{ "#5.2.2 smtp;552 5.2.2 x", 552, "5.2.2" },
+		{ "#552 5.2.2 x", 552, "5.2.2" },
+		{ "see x;y 552 5.2.2", 0, "" },
 		{ "timed out after: 450s", 0, "" },
 		{ "sent: 250 ok", 0, "" },
 		{ "port:550 x", 0, "" },

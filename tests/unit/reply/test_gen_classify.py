@@ -88,6 +88,11 @@ class Generator(unittest.TestCase):
         self.assertEqual(GEN.slots_of("x", "greylist* + wait"), [(0, [" greylist"]), (20, [" wait "])])
         self.assertEqual(GEN.slots_of("x", "can't (be|) open"), [(0, [" can t be open ", " can t open "])])
 
+    def test_other_scripts_keep_every_byte(self):
+        """Their bytes 85 and A0 hexadecimal, which are white space as characters, are no ends of words."""
+        for word in ("\u8d85\u8fc7", "\u0445\u0445"):
+            self.assertEqual(GEN.fold(word), word.encode().decode("latin-1"))
+
 
 if __name__ == "__main__":
     unittest.main()
