@@ -72,7 +72,7 @@ static int release(const char *who, const struct cli_options *options)
 	if (cli_answer_plain(options, answer, &code)) {
 		if (released)
 			printf("%s may send again, and as much is usual from now on. Its held mail stays held until\n"
-				"  waybill queue release --reason \"brake: %s\"\n", who, who);
+				"  waybill queue release --reason \"brake: %s,\"\n", who, who);
 		else
 			printf("%s is not held back.\n", who);
 	}

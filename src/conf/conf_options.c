@@ -45,7 +45,8 @@
 	  .text = "Senders, by address or domain.", .reason = "`*.example.net` is all below that domain." }, \
 	{ CHECK(SECTION, list.recipients), CHECK_LINE(list.recipients_line), .name = "recipient", \
 	  .type = CONF_TYPE_MAILS, .may_be_empty = true, .items_max = CONF_LISTED_MAX, .fallback = "{}", \
-	  .example = "{\"abuse@example.org\"}", .text = "Recipients, by address or domain.", \
+	  .example = "{\"abuse@example.org\"}", .text = "Recipients, by address or domain; " \
+	  "`alice@example.org` is `alice+news@example.org` too.", \
 	  .reason = "Mail to somebody who must be reached whatever happens, or must not be." }, \
 	{ CHECK(SECTION, list.file), CHECK_LINE(list.file_line), .name = "file", .type = CONF_TYPE_PATH, \
 	  .may_be_empty = true, .fallback = "\"\"", .example = "\"/etc/waybill/lists\"", \

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #define LEARN_UP 2     /* of the way up to a busier hour, for each day */
-#define LEARN_DOWN 16  /* of the way down to a quieter one */
-#define DAYS_DOWN_MAX 400 /* by then nothing is usual any more */
+#define LEARN_DOWN 128 /* of the way down to a quieter one: who writes once a month or a year is still known */
+#define DAYS_DOWN_MAX 1000 /* by then nothing is usual any more */
 
 void brakes_init(struct brakes *b, size_t count_max, const uint64_t hash_key[2])
 {

@@ -6,9 +6,10 @@
  * so it is between 50 and 60 minutes long.
  *
  * What is usual is learned a day at a time: halfway up to the busiest hour of a day, a
- * sixteenth down. A day on which somebody was held back teaches nothing, unless a person
- * said that it was meant. During the first time after everything was forgotten
- * (learn_us) nobody is held back, and each hour teaches at once.
+ * little down, so that who writes once a month is still known. A day on which somebody
+ * was held back teaches nothing, unless a person said that it was meant. During the first
+ * time after everything was forgotten (learn_us) nobody is held back, and each hour
+ * teaches at once.
  *
  * Memory is bounded: when there are too many, those whose usual rate does not matter are
  * forgotten first, the longest silent one before the others; who is held back is never

@@ -67,9 +67,9 @@ static void write_what(struct buf *out, const struct brake_notice *n)
 	buf_add_str(out, "The ");
 	write_who(out, n->who);
 	buf_addf(out, is_account(n->who) ? "\r\nsent to %u recipients within the last hour.\r\n"
-		: ",\r\nwhich this server trusts, sent to %u recipients within the last hour.\r\n", n->hold.sent);
+		: ",\r\nwhich this server trusts, named %u recipients within the last hour.\r\n", n->hold.sent);
 	if (n->hold.usual > 0)
-		buf_addf(out, "In the busiest hours of the days before it sent to %u.\r\n", n->hold.usual);
+		buf_addf(out, "In the busiest hours of the days before it named %u.\r\n", n->hold.usual);
 	else
 		buf_add_str(out, "Nothing like that is known of it from the days before.\r\n");
 	buf_add_str(out, "\r\nSo nothing more is taken from it since\r\n");

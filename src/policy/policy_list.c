@@ -285,14 +285,26 @@ bool policy_list_helo(const struct policy_list *list, struct span name, struct p
 		&& find_name(list, POLICY_LISTED_HELO, name, entry_out);
 }
 
+static bool find_address(const struct policy_list *list, enum policy_listed kind, struct span local, struct span domain,
+	struct policy_entry *entry_out)
+{
+	struct key key;
+	key_begin(&key, kind);
+	return key_add(&key, local) && key_add(&key, SPAN("@")) && key_add(&key, domain)
+		&& give(find(list, &key), entry_out);
+}
+
 bool policy_list_address(const struct policy_list *list, enum policy_listed kind, struct span local,
 	struct span domain, struct policy_entry *entry_out)
 {
-	struct key key;
-	if (policy_list_count(list, kind) == 0 || domain.len > ADDRESS_DOMAIN_BYTES_MAX)
+	struct address address = { .local = local,
+		.quoted = local.len >= 2 && local.ptr[0] == '"' && local.ptr[local.len - 1] == '"' };
+	uint8_t canonical[ADDRESS_LOCAL_BYTES_MAX];
+	if (policy_list_count(list, kind) == 0 || domain.len > ADDRESS_DOMAIN_BYTES_MAX || local.len > sizeof(canonical))
 		return false;
-	key_begin(&key, kind);
-	if (key_add(&key, local) && key_add(&key, SPAN("@")) && key_add(&key, domain) && give(find(list, &key), entry_out))
-		return true;
-	return find_name(list, kind, domain, entry_out);
+	struct span name = span_of(canonical, address_local_canonical(&address, canonical));
+	size_t plus = kind == POLICY_LISTED_RECIPIENT ? span_find(name, '+') : 0;
+	return find_address(list, kind, name, domain, entry_out)
+		|| (plus > 0 && plus < name.len && find_address(list, kind, span_to(name, plus), domain, entry_out))
+		|| find_name(list, kind, domain, entry_out);
 }

@@ -58,7 +58,8 @@ size_t policy_list_count(const struct policy_list *list, enum policy_listed kind
 bool policy_list_client(const struct policy_list *list, const struct netaddr *client, struct policy_entry *entry_out);
 bool policy_list_helo(const struct policy_list *list, struct span name, struct policy_entry *entry_out);
 
-/* SENDER or RECIPIENT, by local part as written and domain in A-labels. */
+/* SENDER or RECIPIENT, by local part as written, in quotes or not, and domain in A-labels. Of a recipient a
+ * subaddress (alice+news) is left aside where it is not listed itself. */
 bool policy_list_address(const struct policy_list *list, enum policy_listed kind, struct span local,
 	struct span domain, struct policy_entry *entry_out);
 

@@ -57,6 +57,10 @@ static void test_what_is_found(void **state)
 		{ 's', "x@y.org", "*.org" }, { 's', "x@org", "" }, { 's', "example.com@y.test", "" }, { 's', "old@example.org", "*.org" },
 		{ 'r', "old@example.org", "old@example.org" }, { 'r', "x@example.org", "" }, { 'r', "a@gone.example", "gone.example" },
 		{ 'r', "spam@example.net", "" },
+		{ 's', "\"spam\"@example.net", "Spam@example.net" }, { 's', "\"s\\pam\"@example.net", "Spam@example.net" },
+		{ 's', "spam+x@example.net", "" }, { 'r', "\"old\"@example.org", "old@example.org" },
+		{ 'r', "old+news@example.org", "old@example.org" }, { 'r', "\"old+news\"@example.org", "old@example.org" },
+		{ 'r', "+old@example.org", "" }, { 'r', "\"@example.org", "" },
 	};
 	struct buf problems;
 	buf_init(&problems, 65536);
