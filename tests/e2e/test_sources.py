@@ -19,8 +19,8 @@ from harness.liar import Liar
 from harness.server import message, token
 from test_directory import rcpt_code, until_code
 
-TIMEOUT = 1.0
-HURRY = TIMEOUT * 0.6
+TIMEOUT = 2.0
+HURRY = TIMEOUT * 0.75
 
 TABLES = """
 CREATE TABLE users (name text, domain text, state text);
