@@ -21,6 +21,7 @@
 #define CHECK_LINE(member) .line_offset = offsetof(struct conf, checks.member)
 #define RATE(what) .section = CONF_SECTION_RATE, .offset = offsetof(struct conf_rate, most[CONF_RATE_##what]), \
 	.line_offset = offsetof(struct conf_rate, most_line[CONF_RATE_##what]), .fallback = "0"
+#define SERVICE(member) .section = CONF_SECTION_POLICY_SERVICE, .offset = offsetof(struct conf_service, member)
 #define QUEUE(member) .section = CONF_SECTION_QUEUE, .offset = offsetof(struct conf, queue.member)
 #define BOUNCE(member) .section = CONF_SECTION_BOUNCE, .offset = offsetof(struct conf, bounce.member)
 #define SRS(member) .section = CONF_SECTION_SRS, .offset = offsetof(struct conf, srs.member)
@@ -154,6 +155,10 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"network (IPv4 /24, IPv6 /64) counts with its address and the recipient, so a pool of servers is one sender. "
 		"It is off unless `delay` is set, since it makes all first mail of strangers late: it is for those to decide "
 		"who wait for that mail." },
+	[CONF_SECTION_POLICY_SERVICE] = { "policy-service", "postgrey",
+		"The check of other programs, which are asked by Postfix's protocol (`check_policy_service`), such as "
+		"postgrey. One section for each, asked in their order; the title is its name in the log. What its answers "
+		"mean here stands in [Policy services](policy-services.md)." },
 	[CONF_SECTION_MAILBOX] = { "mailbox", NULL,
 		"The check whether a mailbox here can take the message: one that is full (Maildir++ quota, `mbox { quota }`, "
 		"the system's quota, the disk), or would be with the declared size, is answered 452; a message that is larger "
@@ -406,9 +411,10 @@ const struct conf_option conf_options[] = {
 	  .reason = "It ends loops that the check for repeated names cannot see." },
 
 	{ CHECK(CHECKS, order), .name = "order", .type = CONF_TYPE_CHOICES,
-	  .choices = "allow deny early-talk helo sender-domain rate relay brake harvest recipient greylist mailbox",
+	  .choices = "allow deny early-talk helo sender-domain rate relay brake harvest recipient greylist policy-service "
+	             "mailbox",
 	  .fallback = "{\"allow\", \"deny\", \"early-talk\", \"helo\", \"sender-domain\", \"relay\", \"brake\", "
-	              "\"harvest\", \"rate\", \"recipient\", \"greylist\", \"mailbox\"}",
+	              "\"harvest\", \"rate\", \"recipient\", \"greylist\", \"policy-service\", \"mailbox\"}",
 	  .text = "The checks in the order in which they are asked at each stage of a session (connect, HELO, MAIL, RCPT); "
 	          "one that is left out is not asked.",
 	  .reason = "relay (this server is no open relay) and recipient (somebody is there) hold for everybody and "
@@ -518,6 +524,28 @@ const struct conf_option conf_options[] = {
 	  .text = "Recipients, and domains here, whose mail never waits; postmaster's never does.",
 	  .reason = "For who needs mail at once more than less of it." },
 	{ ONLY_FOR(GREYLIST) },
+	{ SERVICE(address), .line_offset = offsetof(struct conf_service, address_line), .name = "address",
+	  .type = CONF_TYPE_ADDRESSES, .items_max = 1, .example = "\"127.0.0.1:10023\"",
+	  .text = "Where it listens: an address and port, or `unix:` and the path of a socket.",
+	  .reason = "Names are not looked up; a service of this host is at 127.0.0.1 or at a path." },
+	{ SERVICE(stages), .name = "stages", .type = CONF_TYPE_CHOICES, .choices = "connect helo sender recipient end",
+	  .fallback = "{\"recipient\"}", .items_max = 5,
+	  .text = "The points of a session at which it is asked; `end` is the end of the message's content.",
+	  .reason = "All that most services look at is known at each recipient." },
+	{ SERVICE(timeout_ms), .name = "timeout", .type = CONF_TYPE_DURATION, .min = 100, .max = 20 * SECOND,
+	  .fallback = "10s",
+	  .text = "How long its answer is waited for, connecting included.",
+	  .reason = "A client waits so long at each recipient while the service hangs." },
+	{ SERVICE(connections_max), .name = "connections", .type = CONF_TYPE_INTEGER, .min = 1, .max = 100,
+	  .fallback = "10",
+	  .text = "How many connections to it there may be at one time; they are kept for a while and used again.",
+	  .reason = "Each carries one question at a time; more questions wait for their turn." },
+	{ SERVICE(pass_when_down), .line_offset = offsetof(struct conf_service, pass_line), .name = "pass-when-down",
+	  .type = CONF_TYPE_BOOL, .fallback = "no",
+	  .text = "Whether clients go on without it when it gives no answer; else they are told 451 and come back.",
+	  .reason = "Set it for a service whose loss should not delay mail." },
+	{ SERVICE(only_for), .name = "only-for", ONLY_FOR_REST },
+
 	{ CHECK(MAILBOX, mailbox.defer_locked), CHECK_LINE(mailbox.locked_line), .name = "defer-locked",
 	  .type = CONF_TYPE_BOOL, .fallback = "no",
 	  .text = "Whether senders are told 450 while another program holds the mailbox; else their mail is accepted, and "

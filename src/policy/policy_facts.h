@@ -9,6 +9,7 @@
 #ifndef WAYBILL_POLICY_POLICY_FACTS_H
 #define WAYBILL_POLICY_POLICY_FACTS_H
 
+#include "smtp_stage.h"
 #include "spf.h"
 
 struct conf_checks;
@@ -18,7 +19,8 @@ struct policy_input;
 enum policy_fact {
 	POLICY_FACT_SPF,     /* may this client use the sender's domain, or the HELO name of a bounce? */
 	POLICY_FACT_MAILBOX, /* can the recipient's mailbox take a message of the declared size? */
-	POLICY_FACT_COUNT
+	POLICY_FACT_COUNT,
+	POLICY_FACT_SERVICE = POLICY_FACT_COUNT /* what does a policy service say? One for each service and stage */
 };
 
 /* Sets of facts are bits. */
@@ -43,10 +45,20 @@ enum policy_mailbox {
 	POLICY_MAILBOX_COUNT
 };
 
+#define POLICY_SERVICES_MAX 8
+
+/* What a service answered at a stage: its actions (delegate.h); none: it gave no answer of use. */
+struct policy_said {
+	bool known;
+	struct span actions;
+};
+
 struct policy_facts {
 	uint8_t known; /* those that were looked for */
 	struct policy_spf spf;
 	enum policy_mailbox mailbox;
+	const struct policy_said (*said)[SMTP_STAGE_COUNT]; /* of each service; NULL: none was asked */
+	bool said_lost; /* who is not known to have answered cannot be asked */
 };
 
 /* The facts that checks as configured can need: a set of POLICY_FACT; and whether the DNS is asked for one. */

@@ -234,6 +234,8 @@ class Role:
         assert ROLES[greeting["role"]] == self.name, greeting
         if greet:
             channel.send("GREETING", schema_hash=self.schema_hash, role=ROLES.index(peer_name))
+            if (self.name, peer_name) == ("smtpd", "policy"):
+                channel.send("POLICY_STAGES")  # at once at none; until it is told, it asks about the end of each message
         return channel
 
     def alive(self):

@@ -90,6 +90,8 @@ static bool on_message(void *arg, const struct channel_message *message)
 			return false;
 		links_lost(c, &lost);
 		return true;
+	case IPC_SERVICE_ASK:
+		return c->role == IPC_POLICY && services_connect(c, message);
 	case IPC_TROUBLE:
 		if (c->role != IPC_POLICY || !ipc_get_trouble(message->body, &trouble))
 			return false;

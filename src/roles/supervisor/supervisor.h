@@ -5,7 +5,7 @@
  * from the network. Private to this folder: supervisor.c (start, signals, end),
  * children.c (processes and their channels), say.c (each role's slice of the
  * configuration), settings.c (loading, listeners, reload), tables.c (users and aliases), sources.c
- * (directories that are asked).
+ * (directories that are asked), services.c (connections to policy services).
  */
 #ifndef WAYBILL_ROLES_SUPERVISOR_H
 #define WAYBILL_ROLES_SUPERVISOR_H
@@ -103,7 +103,6 @@ struct supervisor {
 };
 
 /* supervisor.c */
-
 void supervisor_stop(struct supervisor *s, int exit_code);
 void supervisor_child_ready(struct supervisor *s);
 void supervisor_child_ended(struct supervisor *s);
@@ -137,7 +136,8 @@ void tables_fini(struct supervisor *s);
 void tables_watch_clear(struct supervisor *s);
 void tables_watch_add(struct supervisor *s, const char *path);
 
-/* sources.c: directories that are asked, for policy. */
+/* For policy. services.c: connects to a policy service; false when malformed. sources.c: directories that are asked. */
+bool services_connect(struct child_process *policy, const struct channel_message *message);
 void sources_init(struct supervisor *s);
 void sources_fini(struct supervisor *s);
 void sources_say(struct child_process *c);
