@@ -89,7 +89,11 @@ struct conf_checks {
 	struct {
 		bool full_name;
 		uint32_t full_name_line;
-	} helo, sender_domain;
+	} helo;
+	struct {
+		bool full_name, must_exist;
+		uint32_t full_name_line, must_exist_line;
+	} sender_domain;
 	struct conf_rate rates[CONF_RATE_OF_COUNT];
 	struct {
 		bool active;

@@ -26,6 +26,7 @@
 #define BOUNCE(member) .section = CONF_SECTION_BOUNCE, .offset = offsetof(struct conf, bounce.member)
 #define SRS(member) .section = CONF_SECTION_SRS, .offset = offsetof(struct conf, srs.member)
 #define MBOX(member) .section = CONF_SECTION_MBOX, .offset = offsetof(struct conf, mbox.member)
+#define COMMAND(member) .section = CONF_SECTION_COMMAND, .offset = offsetof(struct conf, command.member)
 #define DNS(member) .section = CONF_SECTION_DNS, .offset = offsetof(struct conf, dns.member)
 #define LOG(member) .section = CONF_SECTION_LOG, .offset = offsetof(struct conf, member)
 
@@ -170,6 +171,10 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 	[CONF_SECTION_MBOX] = { "mbox", NULL,
 		"How files are locked that hold all mail of a user (`mailboxes = \"mbox:...\"`), because other programs read "
 		"and rewrite them too." },
+	[CONF_SECTION_COMMAND] = { "command", NULL,
+		"How programs are run that stand in the place of mailboxes (`mailboxes = \"command:/path -u {user}\"`): no "
+		"shell, the words divided by spaces; the message on standard input; PATH, SENDER, RECIPIENT, LOCAL, EXTENSION, "
+		"DOMAIN and MESSAGE_ID in the environment; never as root. What the exit code means says docs/operations.md." },
 	[CONF_SECTION_DNS] = { "dns", NULL, "Where names are looked up." },
 	[CONF_SECTION_LOG] = { "log", NULL, "What the log looks like; it goes to the standard error output." },
 };
@@ -230,8 +235,8 @@ const struct conf_option conf_options[] = {
 
 	{ DOMAIN(mailboxes), .line_offset = offsetof(struct conf_domain, mailboxes_line), .name = "mailboxes",
 	  .type = CONF_TYPE_MAILBOXES, .unless = "via", .example = "\"maildir:/var/mail/{domain}/{user}\"",
-	  .text = "The mailbox of a user: a Maildir, or with `mbox:` one file; {user} and {domain} stand for the parts of "
-	          "the address.",
+	  .text = "The mailbox of a user: a Maildir, with `mbox:` one file, or with `command:` a program that takes the "
+	          "mail; {user} and {domain} stand for the parts of the address.",
 	  .reason = "The path must contain {user}, so that no two users share a mailbox." },
 	{ DOMAIN(via), .line_offset = offsetof(struct conf_domain, via_line), .name = "via", .type = CONF_TYPE_HOPS,
 	  .unless = "mailboxes", .items_max = CONF_HOPS_MAX, .example = "{\"smtp://mail.example.org\"}",
@@ -444,6 +449,11 @@ const struct conf_option conf_options[] = {
 	  .type = CONF_TYPE_BOOL, .fallback = "no",
 	  .text = "Whether the domain must have a dot in it, unless it is an address in brackets.",
 	  .reason = "A bounce to root@server finds no way; but devices and scripts send from such addresses." },
+	{ CHECK(SENDER_DOMAIN, sender_domain.must_exist), CHECK_LINE(sender_domain.must_exist_line), .name = "must-exist",
+	  .type = CONF_TYPE_BOOL, .fallback = "no",
+	  .text = "Whether the DNS is asked about the domain: one that is not there, or that no mail can be sent to, is "
+	          "refused, and while the DNS does not answer the sender is told to come back.",
+	  .reason = "A bounce to it finds no way; but first mail of a domain waits for the DNS, 5 s at most." },
 	{ ONLY_FOR(SENDER_DOMAIN) },
 
 	{ RATE(CONNECTIONS), .name = "connections", .type = CONF_TYPE_INTEGER, .max = 10000000, .example = "60",
@@ -643,6 +653,19 @@ const struct conf_option conf_options[] = {
 	  .text = "The most bytes of one mailbox file; 0: no limit. Maildirs have a limit each, in their file maildirsize.",
 	  .reason = "One mailbox cannot fill the disk for all." },
 
+	{ COMMAND(timeout_ms), .name = "timeout", .type = CONF_TYPE_DURATION, .min = 1 * SECOND, .max = 90 * SECOND,
+	  .fallback = "\"60s\"",
+	  .text = "How long a program may take; then it and all that it began are ended, and the mail waits.",
+	  .reason = "What takes longer is better queued by the program itself." },
+	{ COMMAND(output_bytes_max), .name = "output", .type = CONF_TYPE_SIZE, .min = 1 * KIB, .max = 16 * MIB,
+	  .fallback = "64KiB",
+	  .text = "How much a program may write to its output; then it is ended, and the mail waits. The first line goes "
+	          "to the log, and to the sender when mail is returned.",
+	  .reason = "Output is for a few words of a reason." },
+	{ COMMAND(processes_max), .name = "processes", .type = CONF_TYPE_INTEGER, .min = 1, .max = 64, .fallback = "4",
+	  .text = "How many programs run at the same time; other mail for them waits.",
+	  .reason = "Each has a message in memory, and what it does with it takes processors and memory as well." },
+
 	{ DNS(servers), .name = "servers", .type = CONF_TYPE_SERVERS, .may_be_empty = true,
 	  .items_max = CONF_SERVERS_MAX, .fallback = "{}", .example = "{\"192.0.2.1\", \"[2001:db8::1]:5353\"}",
 	  .text = "The servers to ask; an empty list: those of /etc/resolv.conf.",
@@ -683,7 +706,7 @@ const char *conf_type_text(enum conf_type type)
 		[CONF_TYPE_NAME] = "a distinguished name",
 		[CONF_TYPE_SQL] = "an SQL statement",
 		[CONF_TYPE_SEARCH] = "a search",
-		[CONF_TYPE_MAILBOXES] = "`maildir:` or `mbox:` and an absolute path",
+		[CONF_TYPE_MAILBOXES] = "`maildir:`, `mbox:` or `command:` and an absolute path",
 		[CONF_TYPE_SEPARATOR] = "one character or the empty string",
 		[CONF_TYPE_HOPS] = "a list of next hops",
 		[CONF_TYPE_SOURCE] = "an IPv4 or IPv6 address",

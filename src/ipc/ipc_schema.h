@@ -27,6 +27,7 @@
 	M(SETUP_DELIVERY, setup_delivery) \
 	M(SETUP_RELAY, setup_relay) \
 	M(SETUP_CONSOLE, setup_console) \
+	M(SETUP_RUNNER, setup_runner) \
 	M(DOMAIN, domain)                 /* policy, delivery: one for each of our domains, before START */ \
 	M(ROUTE, route)                   /* policy: where mail for foreign domains goes; before START */ \
 	M(TABLE, table)                   /* policy: a users or aliases file, as descriptor */ \
@@ -72,6 +73,9 @@
 	/* queue to delivery */ \
 	M(DELIVER_ASK, deliver_ask)       /* large content as descriptor, else inline */ \
 	M(DELIVER_RESULT, deliver_result) \
+	/* delivery to runner */ \
+	M(RUN_ASK, run_ask)               /* give this message, as descriptor, to the domain's command */ \
+	M(RUN_RESULT, run_result) \
 	/* queue to relay */ \
 	M(MX_ASK, mx_ask)                 /* where does mail for this domain really go? */ \
 	M(MX, mx) \
@@ -84,7 +88,7 @@
 /* The messages that a descriptor may come with; with any other it is malformed, so that a
  * neighbour cannot fill our table of descriptors with what nobody closes. */
 #define IPC_FD_MESSAGES(M) M(TABLE) M(LISTED) M(INCLUDE) M(LISTENER) M(PEER) M(SERVICE) M(SPILL_READY) \
-	M(DELIVER_ASK) M(RELAY_ASK) M(QUEUE_CONTENT)
+	M(DELIVER_ASK) M(RUN_ASK) M(RELAY_ASK) M(QUEUE_CONTENT)
 
 #define IPC_FIELDS_GREETING(F) F(u64, schema_hash) F(u8, role)
 
@@ -108,7 +112,9 @@
 /* mbox_locks: one byte each, in their order: 0 dot-lock, 1 fcntl, 2 flock */
 #define IPC_FIELDS_SETUP_DELIVERY(F) F(span, hostname) F(u8, log_json) F(u32, deliveries_max) \
 	F(span, mbox_locks) F(u32, mbox_lock_timeout_ms) F(u32, mbox_stale_lock_ms) F(u8, mbox_lock_pids) \
-	F(u64, mbox_quota_bytes) F(u64, full_max_ms) F(u64, disk_reserve_bytes)
+	F(u64, mbox_quota_bytes) F(u64, full_max_ms) F(u64, disk_reserve_bytes) \
+	F(u32, commands_max) F(u32, command_timeout_ms)
+#define IPC_FIELDS_SETUP_RUNNER(F) F(u8, log_json) F(u32, timeout_ms) F(u64, output_bytes_max)
 #define IPC_FIELDS_SETUP_RELAY(F) \
 	F(span, hostname) F(u8, log_json) F(list, dns_servers) F(span, trust_anchor) F(list, own_addresses) /* "IP:PORT" */
 #define IPC_FIELDS_SETUP_CONSOLE(F) F(u8, log_json) F(span, version)
@@ -193,6 +199,8 @@
 	F(id, id) F(span, sender) F(span, recipient) F(span, domain) F(span, user) F(u32, attempt) \
 	F(u8, body) F(u8, large) F(u64, offset) F(u64, bytes) F(u32, large_crc) F(span, content)
 #define IPC_FIELDS_DELIVER_RESULT(F) F(u16, key) F(span, text)
+#define IPC_FIELDS_RUN_ASK(F) F(id, id) F(span, sender) F(span, recipient) F(span, domain) F(span, user)
+#define IPC_FIELDS_RUN_RESULT(F) F(u16, key) F(span, text)
 
 /* status: enum ipc_mx_status; key: of the set of hosts, the same for all domains that share it */
 #define IPC_FIELDS_MX_ASK(F) F(span, domain)

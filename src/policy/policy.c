@@ -13,6 +13,7 @@ static const struct policy_check checks[CONF_CHECK_COUNT] = {
 		.active = active_early_talk, .at_once = SMTP_STAGE(SMTP_AT_CONNECT), .ask = check_early_talk },
 	[CONF_CHECK_HELO] = { .name = "helo", .stages = SMTP_STAGE(SMTP_AT_HELO), .ask = check_helo },
 	[CONF_CHECK_SENDER_DOMAIN] = { .name = "sender-domain", .stages = SMTP_STAGE(SMTP_AT_MAIL),
+		.facts = POLICY_FACT(POLICY_FACT_SENDER_DOMAIN), .facts_wanted = facts_of_sender_domain,
 		.ask = check_sender_domain },
 	[CONF_CHECK_RATE] = { .name = "rate", .stages = SMTP_STAGE(SMTP_AT_CONNECT) | SMTP_STAGE(SMTP_AT_MAIL)
 			| SMTP_STAGE(SMTP_AT_RCPT) | SMTP_STAGE(SMTP_AT_END), .active = active_rate,
@@ -118,14 +119,17 @@ bool policy_check_active(const struct conf_checks *settings, enum conf_check che
 unsigned policy_facts_wanted(const struct conf_checks *settings)
 {
 	unsigned facts = 0;
-	for (unsigned check = 0; check < CONF_CHECK_COUNT; check++)
-		facts |= policy_check_active(settings, (enum conf_check)check) ? checks[check].facts : 0;
+	for (unsigned check = 0; check < CONF_CHECK_COUNT; check++) {
+		bool wanted = checks[check].facts_wanted == NULL || checks[check].facts_wanted(settings);
+		facts |= wanted && policy_check_active(settings, (enum conf_check)check) ? checks[check].facts : 0;
+	}
 	return facts;
 }
 
 bool policy_asks_dns(const struct conf_checks *settings)
 {
-	return (policy_facts_wanted(settings) & POLICY_FACT(POLICY_FACT_SPF)) != 0;
+	unsigned of_dns = POLICY_FACT(POLICY_FACT_SPF) | POLICY_FACT(POLICY_FACT_SENDER_DOMAIN);
+	return (policy_facts_wanted(settings) & of_dns) != 0;
 }
 
 /* A deferral that a check wants, and the step in which it said so. */

@@ -27,7 +27,8 @@ struct policy_check {
 	bool stage_alone;         /* whom it accepts, it excuses from what follows at the same stage only */
 	bool everybody;           /* asks trusted and excused clients too */
 	bool trusted;             /* asks trusted clients, and nobody else */
-	uint8_t facts;            /* what it may need to know, of POLICY_FACT */
+	uint8_t facts;            /* what it may need to know, of POLICY_FACT ... */
+	bool (*facts_wanted)(const struct conf_checks *checks); /* ... as configured; NULL: where it is active */
 	policy_check_fn *ask;
 	policy_settle_fn *settle; /* or NULL */
 };
@@ -85,6 +86,7 @@ policy_check_fn check_sender_domain; /* a bounce could be sent there */
 policy_check_fn check_rate;          /* not too much in a short time: 450 4.7.1 */
 policy_settle_fn settle_rate;
 uint8_t active_rate(const struct policy_context *context);
+bool facts_of_sender_domain(const struct conf_checks *checks);
 policy_check_fn check_relay;         /* only our domains: 550 5.7.1 */
 policy_check_fn check_brake;         /* no sudden burst of those whom we trust: 450 4.7.1 */
 policy_settle_fn settle_brake;

@@ -90,7 +90,7 @@ static bool is_cue(struct span word)
 {
 	static const char *const cues[] = {
 		"try", "retry", "retries", "retrying", "again", "back", "wait", "greylisted", "graylisted", "greylisting",
-		"graylisting", "greylist", "graylist", "delay", "delayed", "deferred", "resend", "reconnect", "later", "after",
+		"graylisting", "greylist", "graylist", "delay", "delayed", "deferred", "resend", "reconnect", "later",
 		"return", "until", "warten", "versuchen", "dans", "nuevo", "intente", "novamente", "riprovare", "riprova",
 	};
 	return AMONG(word, cues);

@@ -14,7 +14,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PATIENCE_S = 20
 FLAG_FD, FLAG_ANSWER = 1, 2
-ROLES = ["supervisor", "smtpd", "policy", "queue", "delivery", "console", "relay"]
+ROLES = ["supervisor", "smtpd", "policy", "queue", "delivery", "console", "relay", "runner"]
 HEAD = struct.Struct("<IHHI")
 
 

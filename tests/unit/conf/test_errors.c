@@ -61,7 +61,8 @@ static const struct error_case cases[] = {
 	{ BASE MASTER "domain \"b.org\" { via = \"a.org\" }",
 	  "c:4: via: \"a.org\" is no next hop known here; write mx, smtp://HOST:25, lmtp://HOST:24 or lmtp+unix:/path\n" },
 	{ BASE MASTER "domain \"b.org\" { mailboxes = \"\" users = \"\" }",
-	  "c:4: mailboxes: \"\" is no kind of mailbox known here; write maildir:/path/{domain}/{user} or mbox:/path/{user}\n"
+	  "c:4: mailboxes: \"\" is no kind of mailbox known here; write maildir:/path/{domain}/{user}, mbox:/path/{user} "
+	  "or command:/path/of/a/program\n"
 	  "c:4: users: \"\" is not a table; write file:/path, sqlite:NAME, pgsql:NAME, ldap:NAME or system:\n" },
 	{ BASE "\n" HOST, "c:4: hostname: set for the second time; the first is in line 1\n" },
 	{ BASE "limits { }\nlimits { }",

@@ -50,6 +50,8 @@ static const struct delay_case none[] = {
 	{ "450 rate limited: more than 10 messages in 60 minutes", 0, "" },
 	{ "421 blocked for sending 100 messages in 60 minutes", 0, "" },
 	{ "450 try again later", 0, "" },
+	{ "read timed out after 300 s", 0, "" },
+	{ "421 4.4.2 connection dropped after 5 minutes", 0, "" },
 	{ "450 try again in 300", 0, "" },
 	{ "450 greylisted by version 4.7.1 minutes", 0, "" },
 	{ "450 try again in 99999999999999999999 seconds", 0, "" },
