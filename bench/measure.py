@@ -15,7 +15,7 @@ Cell = namedtuple("Cell", "sessions kept bytes")
 
 TITLES = {"accept": "Durable accept", "maildir": "Maildir end to end", "large": "10 MiB messages",
           "relay": "Relay end to end", "deadhost": "A dead destination",
-          "queue": "A long queue", "secret": "Time tells no secret"}
+          "queue": "A long queue", "greylist": "Greylisting", "secret": "Time tells no secret"}
 ACCEPT = [Cell(s, k, 4096) for s in (1, 20, 100) for k in (False, True)]
 LARGE = [Cell(s, True, 10 << 20) for s in (1, 4)]
 MAILDIR = [Cell(s, True, 4096) for s in (1, 20)]

@@ -17,7 +17,7 @@ import tomllib
 
 TEXTS = ["title", "gist", "description", "when", "fix_sender", "fix_postmaster", "use", "source"]
 FACTS = ["answers", "concerns", "must", "kept", "change", "retry"]
-PARAMS = {"hostname", "id", "mailbox", "seconds", "octets"}
+PARAMS = {"hostname", "id", "mailbox", "seconds", "octets", "text"}
 WORDING_CHARS_MAX = 200
 CATEGORIES = {2: "2xx positive completion", 3: "3xx positive intermediate",
               4: "4xx transient negative", 5: "5xx permanent negative"}

@@ -37,9 +37,9 @@ BANNED_CALLS = {
 }
 
 # The floors, lowest first. A room knows the floors below it, except where it is listed in KNOWS.
-FLOORS = ["base", "sys", "reply", "message", "spf", "greylist", "smtp", "spool", "queue", "conf", "directory", "source",
+FLOORS = ["base", "sys", "reply", "message", "spf", "greylist", "smtp", "delegate", "spool", "queue", "conf", "directory", "source",
           "mailbox", "policy", "dns", "state", "tls", "sasl", "ipc", "roles", "cli"]
-PURE = ["reply", "message", "spf", "greylist", "smtp", "spool", "queue", "conf"]
+PURE = ["reply", "message", "spf", "greylist", "smtp", "delegate", "spool", "queue", "conf"]
 KNOWS = {"base": set(), "sys": {"base"}}
 KNOWS.update({room: {"base", *PURE[:at]} for at, room in enumerate(PURE)})
 # The parts of roles that every role may use.

@@ -198,6 +198,7 @@ json_t *cli_check_offline(const struct cli_check_words *words, const struct cli_
 	struct policy_input input = { .at = SMTP_AT_RCPT, .stages = (uint8_t)stages, .helo = span_str(words->helo),
 		.sender = span_str(words->from), .recipient = span_str(words->rcpt), .size = words->size,
 		.account = span_str(words->account), .encrypted = words->tls };
+	input.dry = true;
 	input.facts.known = POLICY_FACTS_ALL; /* nobody is asked for them here: none was found */
 	netaddr_parse(span_str(words->client), &input.client);
 	if (world_open(&w, options->conf_path)) {

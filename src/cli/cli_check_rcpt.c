@@ -140,6 +140,24 @@ static void print_check(const json_t *one)
 		cli_count(cli_number(one, "accepted"), accepted));
 }
 
+static void print_service(const json_t *one)
+{
+	char asked[CLI_WORDS_BYTES_MAX], unanswered[CLI_WORDS_BYTES_MAX], ignored[CLI_WORDS_BYTES_MAX];
+	bool down = json_is_true(json_object_get(one, "down"));
+	printf("%-15s %-9s %10s %10s %10s\n", cli_text(one, "name"), down ? "down" : "up",
+		cli_count(cli_number(one, "asked"), asked), cli_count(cli_number(one, "unanswered"), unanswered),
+		cli_count(cli_number(one, "ignored"), ignored));
+}
+
+static void print_services(const json_t *services)
+{
+	size_t count = json_array_size(services);
+	if (count > 0)
+		puts("\npolicy service  is             asked   no answer    ignored");
+	for (size_t i = 0; i < count; i++)
+		print_service(json_array_get(services, i));
+}
+
 static int by_place(const void *a, const void *b)
 {
 	long long x = cli_number(*(json_t *const *)a, "place"), y = cli_number(*(json_t *const *)b, "place");
@@ -166,6 +184,7 @@ int cli_check_list(const struct cli_options *options)
 		for (size_t i = 0; sorted != NULL && i < count; i++)
 			print_check(sorted[i]);
 		free(sorted);
+		print_services(json_object_get(answer, "services"));
 	}
 	json_decref(answer);
 	return code;

@@ -154,6 +154,11 @@ static int say_match(const struct asked *a, const struct directory_match *match)
 			SPAN_FMT(a->domain->via.items[0].text));
 		return CLI_DONE;
 	}
+	if (mailbox_template_kind(a->domain->mailboxes) == MAILBOX_COMMAND) {
+		printf("%s has no mailbox: its mail is handed to a program (%.*s), which says itself whether it takes it.\n",
+			a->text, SPAN_FMT(a->domain->mailboxes));
+		return CLI_DONE;
+	}
 	return look(a, match);
 }
 

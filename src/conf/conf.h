@@ -100,6 +100,7 @@ struct conf {
 	struct conf_bounce bounce;
 	struct conf_srs srs;
 	struct conf_mbox mbox;
+	struct conf_command command;
 	enum conf_log_format log_format;
 
 	uint32_t lines[CONF_SETTINGS_MAX]; /* for conf_line_of */

@@ -39,6 +39,13 @@ static void words_put(struct buf *out, const struct conf_order *list)
 		wire_put_u32(out, (uint32_t)list->items[i]);
 }
 
+/* Whom it is about; who connects there has the configuration itself. */
+static void addresses_put(struct buf *out, const struct conf_addresses *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		wire_put_span(out, list->items[i].text);
+}
+
 static void value_put(struct buf *out, const struct conf_option *option, const void *field)
 {
 	uint64_t number;
@@ -56,12 +63,15 @@ static void value_put(struct buf *out, const struct conf_option *option, const v
 	case CONF_TYPE_CHOICES:
 	case CONF_TYPE_NAMES:
 	case CONF_TYPE_MAILS:
+	case CONF_TYPE_ADDRESSES:
 		memcpy(&list, field, sizeof(list));
 		wire_put_u32(out, (uint32_t)list.count);
 		if (option->type == CONF_TYPE_NETWORKS)
 			networks_put(out, field);
 		else if (option->type == CONF_TYPE_CHOICES)
 			words_put(out, field);
+		else if (option->type == CONF_TYPE_ADDRESSES)
+			addresses_put(out, field);
 		else
 			names_put(out, field);
 		return;
@@ -73,8 +83,10 @@ static void value_put(struct buf *out, const struct conf_option *option, const v
 }
 
 /* Of a setting that stands in several sections, how many there are. */
-static size_t sections_of(const struct conf_option *option)
+static size_t sections_of(const struct conf_option *option, const struct conf_checks *checks)
 {
+	if (option->section == CONF_SECTION_POLICY_SERVICE)
+		return checks->service_count;
 	return option->section == CONF_SECTION_RATE ? CONF_RATE_OF_COUNT : 1;
 }
 
@@ -84,14 +96,21 @@ static uint8_t *base_of(const struct conf_option *option, const struct conf_chec
 	uint8_t *at = (uint8_t *)(uintptr_t)checks;
 	if (option->section == CONF_SECTION_RATE)
 		return at + offsetof(struct conf_checks, rates) + n * sizeof(struct conf_rate);
+	if (option->section == CONF_SECTION_POLICY_SERVICE)
+		return at + offsetof(struct conf_checks, services) + n * sizeof(struct conf_service);
 	return at - CHECKS_AT;
 }
 
 void conf_checks_write(const struct conf *conf, struct buf *out)
 {
+	wire_put_u32(out, (uint32_t)conf->checks.service_count);
+	for (size_t i = 0; i < conf->checks.service_count; i++) {
+		wire_put_span(out, conf->checks.services[i].name);
+		wire_put_u32(out, conf->checks.services[i].line);
+	}
 	for (size_t i = 0; i < conf_option_count; i++) {
 		const struct conf_option *option = &conf_options[i];
-		for (size_t n = 0; conf_section_is_check(option->section) && n < sections_of(option); n++) {
+		for (size_t n = 0; conf_section_is_check(option->section) && n < sections_of(option, &conf->checks); n++) {
 			const uint8_t *base = base_of(option, &conf->checks, n);
 			uint32_t line = 0;
 			if (option->line_offset > 0)
@@ -130,8 +149,30 @@ static bool name_get(struct reading *in, struct span *name)
 	return !in->r.bad && text.len > 0 && text.len <= NAME_BYTES_MAX && arena_copy(in->arena, text, name);
 }
 
+static bool address_get(struct reading *in, struct conf_address *address)
+{
+	*address = (struct conf_address){ 0 };
+	return name_get(in, &address->text);
+}
+
+static bool services_get(struct reading *in, struct conf_checks *checks)
+{
+	uint32_t count = wire_get_u32(&in->r);
+	if (in->r.bad || count > CONF_SERVICES_MAX)
+		return false;
+	for (; checks->service_count < count; checks->service_count++) {
+		struct conf_service *service = &checks->services[checks->service_count];
+		if (!name_get(in, &service->name))
+			return false;
+		service->line = wire_get_u32(&in->r);
+	}
+	return !in->r.bad;
+}
+
 static size_t item_bytes(const struct conf_option *option)
 {
+	if (option->type == CONF_TYPE_ADDRESSES)
+		return sizeof(struct conf_address);
 	if (option->type == CONF_TYPE_CHOICES)
 		return sizeof(unsigned);
 	return option->type == CONF_TYPE_NETWORKS ? sizeof(struct netblock) : sizeof(struct span);
@@ -141,6 +182,8 @@ static bool item_get(struct reading *in, const struct conf_option *option, void 
 {
 	if (option->type == CONF_TYPE_CHOICES)
 		return word_get(&in->r, option, item);
+	if (option->type == CONF_TYPE_ADDRESSES)
+		return address_get(in, item);
 	return option->type == CONF_TYPE_NETWORKS ? network_get(&in->r, item) : name_get(in, item);
 }
 
@@ -180,6 +223,7 @@ static bool value_get(struct reading *in, const struct conf_option *option, void
 	case CONF_TYPE_CHOICES:
 	case CONF_TYPE_NAMES:
 	case CONF_TYPE_MAILS:
+	case CONF_TYPE_ADDRESSES:
 		return list_get(in, option, field);
 	default:
 		number = wire_get_u64(&in->r);
@@ -192,9 +236,11 @@ bool conf_checks_read(struct span bytes, struct arena *arena, struct conf_checks
 {
 	struct reading in = { .r = { .rest = bytes }, .arena = arena };
 	memset(checks_out, 0, sizeof(*checks_out));
+	if (!services_get(&in, checks_out))
+		return false;
 	for (size_t i = 0; i < conf_option_count; i++) {
 		const struct conf_option *option = &conf_options[i];
-		for (size_t n = 0; conf_section_is_check(option->section) && n < sections_of(option); n++) {
+		for (size_t n = 0; conf_section_is_check(option->section) && n < sections_of(option, checks_out); n++) {
 			uint8_t *base = base_of(option, checks_out, n);
 			uint32_t line = wire_get_u32(&in.r);
 			if (option->line_offset > 0)

@@ -11,7 +11,7 @@
 
 #include "arena.h"
 #include "buf.h"
-#include "netaddr.h"
+#include "conf_service.h"
 
 /* The words of checks.order, in the order of its choices. */
 enum conf_check {
@@ -26,13 +26,9 @@ enum conf_check {
 	CONF_CHECK_HARVEST,
 	CONF_CHECK_RECIPIENT,
 	CONF_CHECK_GREYLIST,
+	CONF_CHECK_POLICY_SERVICE,
 	CONF_CHECK_MAILBOX,
 	CONF_CHECK_COUNT
-};
-
-struct conf_networks {
-	const struct netblock *blocks;
-	size_t count;
 };
 
 bool conf_networks_contain(const struct conf_networks *list, const struct netaddr *addr);
@@ -93,7 +89,11 @@ struct conf_checks {
 	struct {
 		bool full_name;
 		uint32_t full_name_line;
-	} helo, sender_domain;
+	} helo;
+	struct {
+		bool full_name, must_exist;
+		uint32_t full_name_line, must_exist_line;
+	} sender_domain;
 	struct conf_rate rates[CONF_RATE_OF_COUNT];
 	struct {
 		bool active;
@@ -119,6 +119,8 @@ struct conf_checks {
 		struct conf_names exempt;
 		uint32_t exempt_line;
 	} greylist;
+	struct conf_service services[CONF_SERVICES_MAX]; /* in the file's order */
+	size_t service_count;
 	struct {
 		bool defer_locked, forward_moved; /* else the queue waits for the lock; the sender is told the address */
 		uint64_t full_max_ms, disk_reserve_bytes; /* longer full: 552; 0: always 452 */

@@ -110,6 +110,23 @@ static void rates_check(struct checking *c)
 	}
 }
 
+static void services_check(struct checking *c)
+{
+	const struct conf_checks *checks = &c->conf->checks;
+	for (size_t i = 0; i < checks->service_count; i++) {
+		const struct conf_service *service = &checks->services[i];
+		if (c->places[CONF_CHECK_POLICY_SERVICE] == NOWHERE)
+			conf_report_add(c->report, CONF_WARNING, service->line,
+				"policy-service \"%.*s\": order in line %u leaves the check policy-service out, so it has no effect",
+				SPAN_FMT(service->name), c->order_line);
+		for (size_t n = 0; n < i; n++)
+			if (service->name.len > 0 && span_eq(service->name, checks->services[n].name))
+				conf_report_add(c->report, CONF_ERROR, service->line,
+					"policy-service \"%.*s\": there is one already, in line %u", SPAN_FMT(service->name),
+					checks->services[n].line);
+	}
+}
+
 void conf_check_checks(const struct conf *conf, struct conf_report *report)
 {
 	struct checking c = { .conf = conf, .report = report,
@@ -117,5 +134,6 @@ void conf_check_checks(const struct conf *conf, struct conf_report *report)
 	order_check(&c);
 	idle_check(&c);
 	greylist_check(&c);
+	services_check(&c);
 	rates_check(&c);
 }

@@ -11,7 +11,7 @@ enum conf_local_parts { CONF_LOCAL_FOLD, CONF_LOCAL_EXACT };
 struct conf_domain {
 	struct span name; /* A-labels in lower case, or "*"; unique */
 	uint32_t line;
-	struct span mailboxes; /* "maildir:/path/{domain}/{user}" or "mbox:...", with {user} in it; empty: see via */
+	struct span mailboxes; /* "maildir:/path/{domain}/{user}", "mbox:...", "command:..."; empty: see via */
 	struct conf_hops via;  /* where the domain is kept, never "mx"; count 0 exactly when mailboxes is set */
 	struct conf_table users;   /* none, only with via: every recipient is accepted */
 	struct conf_table aliases; /* or none */
@@ -27,6 +27,13 @@ enum conf_lock { CONF_LOCK_DOTLOCK, CONF_LOCK_FCNTL, CONF_LOCK_FLOCK, CONF_LOCK_
 struct conf_locks {
 	const enum conf_lock *items; /* in the order to take them; none twice */
 	size_t count;                /* at least one */
+};
+
+/* Of commands in the place of mailboxes. */
+struct conf_command {
+	uint64_t timeout_ms;
+	uint64_t output_bytes_max;
+	uint64_t processes_max; /* at the same time */
 };
 
 /* Of mailboxes that are one file. */

@@ -8,6 +8,8 @@
 #include "conf_value.h"
 
 /* The last label: an address written without brackets ends in a number, a domain never does. */
+#define COMMAND_BYTES_MAX 4000
+
 static struct span label_last(struct span name)
 {
 	size_t at = name.len;
@@ -102,13 +104,33 @@ static bool placeholders_valid(struct span path, bool *has_user_out)
 	return true;
 }
 
+/* "/usr/bin/filter -u {user}": the program's path and words, divided by spaces. */
+static bool command_valid(struct span words, const char **why_out)
+{
+	bool has_user;
+	struct span program = span_to(words, span_find(words, ' '));
+	*why_out = "needs the absolute path of a program behind command:, without placeholders in it";
+	if (program.len < 2 || program.ptr[0] != '/' || span_find(program, '{') < program.len)
+		return false;
+	*why_out = "is longer than 4000 bytes";
+	if (words.len > COMMAND_BYTES_MAX)
+		return false;
+	*why_out = "holds an unknown placeholder; {user} and {domain} are known";
+	return placeholders_valid(words, &has_user);
+}
+
 bool conf_value_mailboxes(struct span text, struct span *template_out, const char **why_out)
 {
 	struct span path;
 	bool has_user;
 	size_t scheme_len = span_find(text, ':') + 1;
 	struct span scheme = span_to(text, scheme_len);
-	*why_out = "is no kind of mailbox known here; write maildir:/path/{domain}/{user} or mbox:/path/{user}";
+	if (span_eq(scheme, SPAN("command:"))) {
+		*template_out = text;
+		return command_valid(span_from(text, scheme_len), why_out);
+	}
+	*why_out = "is no kind of mailbox known here; write maildir:/path/{domain}/{user}, mbox:/path/{user} or "
+		"command:/path/of/a/program";
 	if (!span_eq(scheme, SPAN("maildir:")) && !span_eq(scheme, SPAN("mbox:")))
 		return false;
 	if (!conf_value_path(span_from(text, scheme_len), &path, why_out))

@@ -21,10 +21,12 @@
 #define CHECK_LINE(member) .line_offset = offsetof(struct conf, checks.member)
 #define RATE(what) .section = CONF_SECTION_RATE, .offset = offsetof(struct conf_rate, most[CONF_RATE_##what]), \
 	.line_offset = offsetof(struct conf_rate, most_line[CONF_RATE_##what]), .fallback = "0"
+#define SERVICE(member) .section = CONF_SECTION_POLICY_SERVICE, .offset = offsetof(struct conf_service, member)
 #define QUEUE(member) .section = CONF_SECTION_QUEUE, .offset = offsetof(struct conf, queue.member)
 #define BOUNCE(member) .section = CONF_SECTION_BOUNCE, .offset = offsetof(struct conf, bounce.member)
 #define SRS(member) .section = CONF_SECTION_SRS, .offset = offsetof(struct conf, srs.member)
 #define MBOX(member) .section = CONF_SECTION_MBOX, .offset = offsetof(struct conf, mbox.member)
+#define COMMAND(member) .section = CONF_SECTION_COMMAND, .offset = offsetof(struct conf, command.member)
 #define DNS(member) .section = CONF_SECTION_DNS, .offset = offsetof(struct conf, dns.member)
 #define LOG(member) .section = CONF_SECTION_LOG, .offset = offsetof(struct conf, member)
 
@@ -154,6 +156,10 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"network (IPv4 /24, IPv6 /64) counts with its address and the recipient, so a pool of servers is one sender. "
 		"It is off unless `delay` is set, since it makes all first mail of strangers late: it is for those to decide "
 		"who wait for that mail." },
+	[CONF_SECTION_POLICY_SERVICE] = { "policy-service", "postgrey",
+		"The check of other programs, which are asked by Postfix's protocol (`check_policy_service`), such as "
+		"postgrey. One section for each, asked in their order; the title is its name in the log. What its answers "
+		"mean here stands in [Policy services](policy-services.md)." },
 	[CONF_SECTION_MAILBOX] = { "mailbox", NULL,
 		"The check whether a mailbox here can take the message: one that is full (Maildir++ quota, `mbox { quota }`, "
 		"the system's quota, the disk), or would be with the declared size, is answered 452; a message that is larger "
@@ -165,6 +171,10 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 	[CONF_SECTION_MBOX] = { "mbox", NULL,
 		"How files are locked that hold all mail of a user (`mailboxes = \"mbox:...\"`), because other programs read "
 		"and rewrite them too." },
+	[CONF_SECTION_COMMAND] = { "command", NULL,
+		"How programs are run that stand in the place of mailboxes (`mailboxes = \"command:/path -u {user}\"`): no "
+		"shell, the words divided by spaces; the message on standard input; PATH, SENDER, RECIPIENT, LOCAL, EXTENSION, "
+		"DOMAIN and MESSAGE_ID in the environment; never as root. What the exit code means says docs/operations.md." },
 	[CONF_SECTION_DNS] = { "dns", NULL, "Where names are looked up." },
 	[CONF_SECTION_LOG] = { "log", NULL, "What the log looks like; it goes to the standard error output." },
 };
@@ -225,8 +235,8 @@ const struct conf_option conf_options[] = {
 
 	{ DOMAIN(mailboxes), .line_offset = offsetof(struct conf_domain, mailboxes_line), .name = "mailboxes",
 	  .type = CONF_TYPE_MAILBOXES, .unless = "via", .example = "\"maildir:/var/mail/{domain}/{user}\"",
-	  .text = "The mailbox of a user: a Maildir, or with `mbox:` one file; {user} and {domain} stand for the parts of "
-	          "the address.",
+	  .text = "The mailbox of a user: a Maildir, with `mbox:` one file, or with `command:` a program that takes the "
+	          "mail; {user} and {domain} stand for the parts of the address.",
 	  .reason = "The path must contain {user}, so that no two users share a mailbox." },
 	{ DOMAIN(via), .line_offset = offsetof(struct conf_domain, via_line), .name = "via", .type = CONF_TYPE_HOPS,
 	  .unless = "mailboxes", .items_max = CONF_HOPS_MAX, .example = "{\"smtp://mail.example.org\"}",
@@ -406,9 +416,10 @@ const struct conf_option conf_options[] = {
 	  .reason = "It ends loops that the check for repeated names cannot see." },
 
 	{ CHECK(CHECKS, order), .name = "order", .type = CONF_TYPE_CHOICES,
-	  .choices = "allow deny early-talk helo sender-domain rate relay brake harvest recipient greylist mailbox",
+	  .choices = "allow deny early-talk helo sender-domain rate relay brake harvest recipient greylist policy-service "
+	             "mailbox",
 	  .fallback = "{\"allow\", \"deny\", \"early-talk\", \"helo\", \"sender-domain\", \"relay\", \"brake\", "
-	              "\"harvest\", \"rate\", \"recipient\", \"greylist\", \"mailbox\"}",
+	              "\"harvest\", \"rate\", \"recipient\", \"greylist\", \"policy-service\", \"mailbox\"}",
 	  .text = "The checks in the order in which they are asked at each stage of a session (connect, HELO, MAIL, RCPT); "
 	          "one that is left out is not asked.",
 	  .reason = "relay (this server is no open relay) and recipient (somebody is there) hold for everybody and "
@@ -438,6 +449,11 @@ const struct conf_option conf_options[] = {
 	  .type = CONF_TYPE_BOOL, .fallback = "no",
 	  .text = "Whether the domain must have a dot in it, unless it is an address in brackets.",
 	  .reason = "A bounce to root@server finds no way; but devices and scripts send from such addresses." },
+	{ CHECK(SENDER_DOMAIN, sender_domain.must_exist), CHECK_LINE(sender_domain.must_exist_line), .name = "must-exist",
+	  .type = CONF_TYPE_BOOL, .fallback = "no",
+	  .text = "Whether the DNS is asked about the domain: one that is not there, or that no mail can be sent to, is "
+	          "refused, and while the DNS does not answer the sender is told to come back.",
+	  .reason = "A bounce to it finds no way; but first mail of a domain waits for the DNS, 5 s at most." },
 	{ ONLY_FOR(SENDER_DOMAIN) },
 
 	{ RATE(CONNECTIONS), .name = "connections", .type = CONF_TYPE_INTEGER, .max = 10000000, .example = "60",
@@ -518,6 +534,28 @@ const struct conf_option conf_options[] = {
 	  .text = "Recipients, and domains here, whose mail never waits; postmaster's never does.",
 	  .reason = "For who needs mail at once more than less of it." },
 	{ ONLY_FOR(GREYLIST) },
+	{ SERVICE(address), .line_offset = offsetof(struct conf_service, address_line), .name = "address",
+	  .type = CONF_TYPE_ADDRESSES, .items_max = 1, .example = "\"127.0.0.1:10023\"",
+	  .text = "Where it listens: an address and port, or `unix:` and the path of a socket.",
+	  .reason = "Names are not looked up; a service of this host is at 127.0.0.1 or at a path." },
+	{ SERVICE(stages), .name = "stages", .type = CONF_TYPE_CHOICES, .choices = "connect helo sender recipient end",
+	  .fallback = "{\"recipient\"}", .items_max = 5,
+	  .text = "The points of a session at which it is asked; `end` is the end of the message's content.",
+	  .reason = "All that most services look at is known at each recipient." },
+	{ SERVICE(timeout_ms), .name = "timeout", .type = CONF_TYPE_DURATION, .min = 100, .max = 20 * SECOND,
+	  .fallback = "10s",
+	  .text = "How long its answer is waited for, connecting included.",
+	  .reason = "A client waits so long at each recipient while the service hangs." },
+	{ SERVICE(connections_max), .name = "connections", .type = CONF_TYPE_INTEGER, .min = 1, .max = 100,
+	  .fallback = "10",
+	  .text = "How many connections to it there may be at one time; they are kept for a while and used again.",
+	  .reason = "Each carries one question at a time; more questions wait for their turn." },
+	{ SERVICE(pass_when_down), .line_offset = offsetof(struct conf_service, pass_line), .name = "pass-when-down",
+	  .type = CONF_TYPE_BOOL, .fallback = "no",
+	  .text = "Whether clients go on without it when it gives no answer; else they are told 451 and come back.",
+	  .reason = "Set it for a service whose loss should not delay mail." },
+	{ SERVICE(only_for), .name = "only-for", ONLY_FOR_REST },
+
 	{ CHECK(MAILBOX, mailbox.defer_locked), CHECK_LINE(mailbox.locked_line), .name = "defer-locked",
 	  .type = CONF_TYPE_BOOL, .fallback = "no",
 	  .text = "Whether senders are told 450 while another program holds the mailbox; else their mail is accepted, and "
@@ -615,6 +653,19 @@ const struct conf_option conf_options[] = {
 	  .text = "The most bytes of one mailbox file; 0: no limit. Maildirs have a limit each, in their file maildirsize.",
 	  .reason = "One mailbox cannot fill the disk for all." },
 
+	{ COMMAND(timeout_ms), .name = "timeout", .type = CONF_TYPE_DURATION, .min = 1 * SECOND, .max = 90 * SECOND,
+	  .fallback = "\"60s\"",
+	  .text = "How long a program may take; then it and all that it began are ended, and the mail waits.",
+	  .reason = "What takes longer is better queued by the program itself." },
+	{ COMMAND(output_bytes_max), .name = "output", .type = CONF_TYPE_SIZE, .min = 1 * KIB, .max = 16 * MIB,
+	  .fallback = "64KiB",
+	  .text = "How much a program may write to its output; then it is ended, and the mail waits. The first line goes "
+	          "to the log, and to the sender when mail is returned.",
+	  .reason = "Output is for a few words of a reason." },
+	{ COMMAND(processes_max), .name = "processes", .type = CONF_TYPE_INTEGER, .min = 1, .max = 64, .fallback = "4",
+	  .text = "How many programs run at the same time; other mail for them waits.",
+	  .reason = "Each has a message in memory, and what it does with it takes processors and memory as well." },
+
 	{ DNS(servers), .name = "servers", .type = CONF_TYPE_SERVERS, .may_be_empty = true,
 	  .items_max = CONF_SERVERS_MAX, .fallback = "{}", .example = "{\"192.0.2.1\", \"[2001:db8::1]:5353\"}",
 	  .text = "The servers to ask; an empty list: those of /etc/resolv.conf.",
@@ -655,7 +706,7 @@ const char *conf_type_text(enum conf_type type)
 		[CONF_TYPE_NAME] = "a distinguished name",
 		[CONF_TYPE_SQL] = "an SQL statement",
 		[CONF_TYPE_SEARCH] = "a search",
-		[CONF_TYPE_MAILBOXES] = "`maildir:` or `mbox:` and an absolute path",
+		[CONF_TYPE_MAILBOXES] = "`maildir:`, `mbox:` or `command:` and an absolute path",
 		[CONF_TYPE_SEPARATOR] = "one character or the empty string",
 		[CONF_TYPE_HOPS] = "a list of next hops",
 		[CONF_TYPE_SOURCE] = "an IPv4 or IPv6 address",

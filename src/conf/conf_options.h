@@ -15,8 +15,9 @@ enum conf_section_id {
 	CONF_SECTION_LIMITS, CONF_SECTION_CHECKS, CONF_SECTION_ALLOW, CONF_SECTION_DENY,
 	CONF_SECTION_EARLY_TALK, CONF_SECTION_HELO,
 	CONF_SECTION_SENDER_DOMAIN, CONF_SECTION_RATE, CONF_SECTION_BRAKE, CONF_SECTION_HARVEST,
-	CONF_SECTION_GREYLIST, CONF_SECTION_MAILBOX,
-	CONF_SECTION_QUEUE, CONF_SECTION_BOUNCE, CONF_SECTION_SRS, CONF_SECTION_MBOX, CONF_SECTION_DNS, CONF_SECTION_LOG,
+	CONF_SECTION_GREYLIST, CONF_SECTION_POLICY_SERVICE, CONF_SECTION_MAILBOX,
+	CONF_SECTION_QUEUE, CONF_SECTION_BOUNCE, CONF_SECTION_SRS, CONF_SECTION_MBOX, CONF_SECTION_COMMAND,
+	CONF_SECTION_DNS, CONF_SECTION_LOG,
 	CONF_SECTION_COUNT,
 };
 
@@ -77,7 +78,8 @@ static inline bool conf_section_is_source(enum conf_section_id section)
 static inline bool conf_section_is_once(enum conf_section_id section)
 {
 	return section != CONF_SECTION_LISTEN && section != CONF_SECTION_DOMAIN && section != CONF_SECTION_ROUTE
-		&& section != CONF_SECTION_REASON && section != CONF_SECTION_RATE && !conf_section_is_source(section);
+		&& section != CONF_SECTION_REASON && section != CONF_SECTION_RATE && section != CONF_SECTION_POLICY_SERVICE
+		&& !conf_section_is_source(section);
 }
 
 /* Whether they are settings of checks, which lie in conf.checks. */

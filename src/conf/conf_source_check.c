@@ -71,7 +71,8 @@ static void domain_check(struct checking *c, const struct conf_domain *d)
 			"\"pgsql:NAME\", so that somebody knows which domains are meant");
 	if (!any && d->domains.kind != CONF_NO_SOURCE)
 		conf_report_add(c->report, CONF_ERROR, d->domains_line, "domains: this can stand in domain \"*\" alone");
-	if (any && d->mailboxes.len > 0 && !contains(d->mailboxes, SPAN("{domain}")))
+	bool command = span_starts_nocase(d->mailboxes, SPAN("command:"));
+	if (any && d->mailboxes.len > 0 && !command && !contains(d->mailboxes, SPAN("{domain}")))
 		conf_report_add(c->report, CONF_ERROR, d->mailboxes_line,
 			"mailboxes: {domain} is not in it, so users of the same name would share a mailbox whatever their domain");
 }

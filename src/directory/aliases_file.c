@@ -62,7 +62,8 @@ static const char *unsupported(struct span target)
 	if (target.len == 0)
 		return NULL;
 	if (target.ptr[0] == '|')
-		return "delivery to a command is not supported in this file; this target is skipped";
+		return "a command cannot stand in this file; this target is skipped. Give a domain "
+			"mailboxes = \"command:/path\", and name an address of it here";
 	if (target.ptr[0] == '/')
 		return "delivery to a file is not supported in this file; this target is skipped";
 	if (target.ptr[0] == '#')

@@ -100,7 +100,8 @@ bool ipc_type_carries_fd(unsigned type)
 
 const char *ipc_role_name(unsigned role)
 {
-	static const char *const names[] = { "supervisor", "smtpd", "policy", "queue", "delivery", "console", "relay" };
+	static const char *const names[] = { "supervisor", "smtpd", "policy", "queue", "delivery", "console", "relay",
+		"runner" };
 	return role < IPC_ROLE_COUNT ? names[role] : "?";
 }
 

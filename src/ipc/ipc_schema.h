@@ -27,6 +27,7 @@
 	M(SETUP_DELIVERY, setup_delivery) \
 	M(SETUP_RELAY, setup_relay) \
 	M(SETUP_CONSOLE, setup_console) \
+	M(SETUP_RUNNER, setup_runner) \
 	M(DOMAIN, domain)                 /* policy, delivery: one for each of our domains, before START */ \
 	M(ROUTE, route)                   /* policy: where mail for foreign domains goes; before START */ \
 	M(TABLE, table)                   /* policy: a users or aliases file, as descriptor */ \
@@ -43,6 +44,9 @@
 	M(FAILED, failed)                 /* cannot work; the text says why */ \
 	M(TROUBLE, trouble)               /* something outside that it needs fails, or is back */ \
 	M(PEER_LOST, peer_lost)           /* the channel of that PEER broke; a new one is wanted */ \
+	/* policy to supervisor */ \
+	M(SERVICE_ASK, service_ask)       /* a connection to this policy service is wanted */ \
+	M(SERVICE, service)               /* as descriptor; it may not stand yet */ \
 	/* smtpd, and console for a dry run, to policy */ \
 	M(CHECK_ASK, check_ask)           /* may this client go on? */ \
 	M(CHECKED, checked) \
@@ -69,6 +73,9 @@
 	/* queue to delivery */ \
 	M(DELIVER_ASK, deliver_ask)       /* large content as descriptor, else inline */ \
 	M(DELIVER_RESULT, deliver_result) \
+	/* delivery to runner */ \
+	M(RUN_ASK, run_ask)               /* give this message, as descriptor, to the domain's command */ \
+	M(RUN_RESULT, run_result) \
 	/* queue to relay */ \
 	M(MX_ASK, mx_ask)                 /* where does mail for this domain really go? */ \
 	M(MX, mx) \
@@ -80,8 +87,8 @@
 
 /* The messages that a descriptor may come with; with any other it is malformed, so that a
  * neighbour cannot fill our table of descriptors with what nobody closes. */
-#define IPC_FD_MESSAGES(M) M(TABLE) M(LISTED) M(INCLUDE) M(LISTENER) M(PEER) M(SPILL_READY) M(DELIVER_ASK) \
-	M(RELAY_ASK) M(QUEUE_CONTENT)
+#define IPC_FD_MESSAGES(M) M(TABLE) M(LISTED) M(INCLUDE) M(LISTENER) M(PEER) M(SERVICE) M(SPILL_READY) \
+	M(DELIVER_ASK) M(RUN_ASK) M(RELAY_ASK) M(QUEUE_CONTENT)
 
 #define IPC_FIELDS_GREETING(F) F(u64, schema_hash) F(u8, role)
 
@@ -105,7 +112,9 @@
 /* mbox_locks: one byte each, in their order: 0 dot-lock, 1 fcntl, 2 flock */
 #define IPC_FIELDS_SETUP_DELIVERY(F) F(span, hostname) F(u8, log_json) F(u32, deliveries_max) \
 	F(span, mbox_locks) F(u32, mbox_lock_timeout_ms) F(u32, mbox_stale_lock_ms) F(u8, mbox_lock_pids) \
-	F(u64, mbox_quota_bytes) F(u64, full_max_ms) F(u64, disk_reserve_bytes)
+	F(u64, mbox_quota_bytes) F(u64, full_max_ms) F(u64, disk_reserve_bytes) \
+	F(u32, commands_max) F(u32, command_timeout_ms)
+#define IPC_FIELDS_SETUP_RUNNER(F) F(u8, log_json) F(u32, timeout_ms) F(u64, output_bytes_max)
 #define IPC_FIELDS_SETUP_RELAY(F) \
 	F(span, hostname) F(u8, log_json) F(list, dns_servers) F(span, trust_anchor) F(list, own_addresses) /* "IP:PORT" */
 #define IPC_FIELDS_SETUP_CONSOLE(F) F(u8, log_json) F(span, version)
@@ -131,21 +140,26 @@
 #define IPC_FIELDS_FAILED(F) F(span, text)
 #define IPC_FIELDS_TROUBLE(F) F(span, name) F(span, why) F(u64, since_ms) /* why: empty when it is back */
 #define IPC_FIELDS_PEER_LOST(F) F(u8, role) F(u8, index) F(u32, serial)
+#define IPC_FIELDS_SERVICE_ASK(F) F(span, name)
+#define IPC_FIELDS_SERVICE(F) F(u32, error) /* errno; 0: a descriptor comes along */
 
 /* at, stages, stage: enum smtp_stage and sets of it, as in policy.h; check: which one refused, `why` and by the
  * setting in which line */
 #define IPC_FIELDS_CHECK_ASK(F) \
 	F(u8, at) F(u8, stages) F(addr, client) F(addr, server) F(u8, trusted) F(u8, lmtp) F(u8, talked_first) \
 	F(span, helo) F(span, sender) F(span, recipient) F(u64, size) F(u64, bytes) /* of the content, at its end */ \
-	F(span, account) F(u8, encrypted) F(u8, dry) /* nothing follows from it; trusted is looked up */
+	F(span, account) F(u8, encrypted) F(u8, dry) /* nothing follows from it; trusted is looked up */ \
+	F(u8, extended) F(span, instance) F(u16, client_port) F(u16, server_port) F(u32, recipient_count)
 #define IPC_FIELDS_CHECKED(F) \
 	F(u16, key) F(u32, seconds) F(u8, stage) F(span, check) F(span, why) F(u32, line) F(span, moved_to) \
+	F(u16, code) F(span, enhanced) F(span, text) /* another program's, as in struct reply_said */ \
+	F(list, headers) F(u8, discard) F(u8, hold) /* what is to be done with the message */ \
 	F(list, steps) /* of a dry one: encoded CHECK_STEPs */
 /* opinion: enum policy_opinion; key: of a refusal */
 #define IPC_FIELDS_CHECK_STEP(F) F(span, check) F(u8, stage) F(u8, opinion) F(u16, key) F(u32, seconds) F(u32, line) \
 	F(span, why)
 /* delay_for: networks; none: all strangers */
-#define IPC_FIELDS_POLICY_STAGES(F) F(u8, at_once) F(u32, greeting_delay_ms) F(list, delay_for)
+#define IPC_FIELDS_POLICY_STAGES(F) F(u8, at_once) F(u8, end_needed) F(u32, greeting_delay_ms) F(list, delay_for)
 #define IPC_FIELDS_VERIFY_ASK(F) F(u8, expand) F(span, address)
 #define IPC_FIELDS_VERIFIED(F) F(u16, key) F(list, mailboxes)
 
@@ -169,7 +183,8 @@
 	F(id, id) F(u64, arrived_ms) F(span, sender) F(list, recipients) F(span, notify) F(list, orcpts) \
 	F(u8, smtputf8) F(u8, body) F(u8, ret) F(span, envid) F(span, client) F(span, helo) F(span, session) \
 	F(u8, again) F(u8, large) F(u64, large_bytes) F(u32, content_crc) F(span, trace) F(span, content) \
-	F(u32, patience_ms) /* not 0: deliver it at once, and say within this time what became of each recipient */
+	F(u32, patience_ms) /* not 0: deliver it at once, and say within this time what became of each recipient */ \
+	F(u8, hold)
 /* unknown: neither kept nor refused for sure; results: of a message that was to be delivered at once, a key (u16)
  * for each recipient in their order */
 #define IPC_FIELDS_SUBMITTED(F) F(u16, key) F(u8, unknown) F(span, results)
@@ -184,6 +199,8 @@
 	F(id, id) F(span, sender) F(span, recipient) F(span, domain) F(span, user) F(u32, attempt) \
 	F(u8, body) F(u8, large) F(u64, offset) F(u64, bytes) F(u32, large_crc) F(span, content)
 #define IPC_FIELDS_DELIVER_RESULT(F) F(u16, key) F(span, text)
+#define IPC_FIELDS_RUN_ASK(F) F(id, id) F(span, sender) F(span, recipient) F(span, domain) F(span, user)
+#define IPC_FIELDS_RUN_RESULT(F) F(u16, key) F(span, text)
 
 /* status: enum ipc_mx_status; key: of the set of hosts, the same for all domains that share it */
 #define IPC_FIELDS_MX_ASK(F) F(span, domain)

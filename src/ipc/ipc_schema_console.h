@@ -19,6 +19,7 @@
 	M(CHECKS_ASK, checks_ask) \
 	M(CHECKS, checks) \
 	M(CHECK_COUNTS, check_counts)     /* never sent alone: an item of CHECKS's list */ \
+	M(SERVICE_COUNTS, service_counts) /* the same, of its other list */ \
 	M(GREYLIST_LIST_ASK, greylist_list_ask) /* one page */ \
 	M(GREYLIST_LIST, greylist_list) \
 	M(GREYLIST_ONE, greylist_one)     /* never sent alone: an item of GREYLIST_LIST's list */ \
@@ -61,7 +62,9 @@
 
 /* of every check; place: in the order, from 1; 0: it is not asked; stages: at which it is, a set of enum smtp_stage */
 #define IPC_FIELDS_CHECKS_ASK(F) F(u8, reserved)
-#define IPC_FIELDS_CHECKS(F) F(list, counts)
+#define IPC_FIELDS_CHECKS(F) F(list, counts) F(list, services)
+#define IPC_FIELDS_SERVICE_COUNTS(F) F(span, name) F(span, address) F(u8, down) F(u64, asked) F(u64, unanswered) \
+	F(u64, ignored)
 #define IPC_FIELDS_CHECK_COUNTS(F) F(span, name) F(u8, place) F(u8, stages) F(u8, everybody) \
 	F(u64, asked) F(u64, accepted) F(u64, deferred) F(u64, refused)
 

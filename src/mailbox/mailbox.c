@@ -169,3 +169,15 @@ bool mailbox_message_put(struct mailbox_writer *w, const struct mailbox_delivery
 		return mailbox_fail(result, &delivery->place, error, "cannot read the stored message");
 	return true;
 }
+
+bool mailbox_message_write(int fd, const struct mailbox_delivery *delivery, struct mailbox_result *result_out)
+{
+	struct mailbox_writer w;
+	*result_out = (struct mailbox_result){ .outcome = MAILBOX_IO_ERROR };
+	if (!mailbox_message_begin(&w, fd, delivery))
+		return mailbox_fail(result_out, &delivery->place, -ENOMEM, "cannot write the message");
+	bool good = mailbox_message_put(&w, delivery, result_out);
+	int error = good ? mailbox_writer_finish(&w) : 0;
+	mailbox_writer_fini(&w);
+	return good && (error == 0 || mailbox_fail(result_out, &delivery->place, error, "cannot write the message"));
+}

@@ -17,7 +17,11 @@ struct maildir_known;
 #define MAILBOX_NAME_BYTES 256
 #define MAILBOX_PATH_BYTES_MAX 4000
 
-enum mailbox_kind { MAILBOX_MAILDIR, MAILBOX_MBOX };
+enum mailbox_kind {
+	MAILBOX_MAILDIR,
+	MAILBOX_MBOX,
+	MAILBOX_COMMAND, /* none at all: a program takes the mail (mailbox_command.h), and there is no path */
+};
 
 struct mailbox_place {
 	int base_fd;      /* the folder that `path` starts from, or -1: `path` is absolute */
@@ -71,6 +75,12 @@ enum mailbox_template_result {
 	MAILBOX_TEMPLATE_MALFORMED, /* the template itself is wrong: a matter for the configuration */
 	MAILBOX_TEMPLATE_UNSAFE,    /* this user or domain may not become part of a path */
 };
+
+/*
+ * Writes the message to `fd` as a mailbox holds it: Return-Path, Delivered-To, LF line
+ * ends. False: *result_out says why.
+ */
+bool mailbox_message_write(int fd, const struct mailbox_delivery *delivery, struct mailbox_result *result_out);
 
 /* Checks "maildir:/var/mail/{domain}/{user}" or "mbox:/var/mail/{user}"; NULL when good, else what is wrong. */
 const char *mailbox_template_check(struct span text);

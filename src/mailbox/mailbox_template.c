@@ -28,6 +28,8 @@ static struct span path_of(struct span text)
 
 enum mailbox_kind mailbox_template_kind(struct span text)
 {
+	if (starts(text, SPAN("command:")))
+		return MAILBOX_COMMAND;
 	return starts(text, schemes[MAILBOX_MBOX]) ? MAILBOX_MBOX : MAILBOX_MAILDIR;
 }
 

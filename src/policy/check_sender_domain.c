@@ -2,8 +2,8 @@
 /*
  * A sender's domain must be one that a bounce could be sent to: not one that RFC 6761
  * keeps from existing, and a full name where the configuration asks for one. The null
- * sender and address literals are as good as any name. Whether the domain exists is a
- * question for the DNS, and not asked here.
+ * sender and address literals are as good as any name. Where the configuration asks for
+ * that, the DNS must know a way to it; while nobody can say, the sender is to come back.
  */
 #include "policy_check.h"
 
@@ -14,6 +14,32 @@ static struct span last_label(struct span name)
 	while (at > 0 && name.ptr[at - 1] != '.')
 		at--;
 	return span_from(name, at);
+}
+
+bool facts_of_sender_domain(const struct conf_checks *checks)
+{
+	return checks->sender_domain.must_exist;
+}
+
+/* What the DNS says about it. */
+static struct policy_verdict ask_dns(const struct policy_context *context, const struct policy_input *input)
+{
+	static const struct {
+		const char *words;
+		enum reply_key key; /* REPLY_MAIL_OK: go on */
+	} cases[POLICY_DOMAIN_COUNT] = {
+		[POLICY_DOMAIN_NOT_KNOWN] = { "cannot be looked up now", REPLY_SENDER_DOMAIN_NOT_KNOWN_NOW },
+		[POLICY_DOMAIN_GOOD] = { "can be sent mail", REPLY_MAIL_OK },
+		[POLICY_DOMAIN_NO_NAME] = { "does not exist", REPLY_SENDER_DOMAIN_UNKNOWN },
+		[POLICY_DOMAIN_NO_MAIL] = { "has neither a mail exchanger nor an address", REPLY_SENDER_DOMAIN_UNKNOWN },
+		[POLICY_DOMAIN_NULL_MX] = { "says that it takes no mail (null MX)", REPLY_SENDER_DOMAIN_NULL_MX },
+	};
+	if ((input->facts.known & POLICY_FACT(POLICY_FACT_SENDER_DOMAIN)) == 0)
+		return policy_needs(POLICY_FACT_SENDER_DOMAIN);
+	policy_because(context, " %s", cases[input->facts.sender_domain].words);
+	enum reply_key key = cases[input->facts.sender_domain].key;
+	return key == REPLY_MAIL_OK ? policy_pass()
+		: policy_refuse(key, context->checks->sender_domain.must_exist_line);
 }
 
 struct policy_verdict check_sender_domain(const struct policy_context *context, const struct policy_input *input,
@@ -45,6 +71,8 @@ struct policy_verdict check_sender_domain(const struct policy_context *context, 
 		policy_because(context, " is not a full name");
 		return policy_refuse(REPLY_SENDER_DOMAIN_UNUSABLE, context->checks->sender_domain.full_name_line);
 	}
+	if (context->checks->sender_domain.must_exist)
+		return ask_dns(context, input);
 	policy_because(context, " is a name that a domain can have");
 	return policy_pass();
 }

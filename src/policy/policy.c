@@ -13,6 +13,7 @@ static const struct policy_check checks[CONF_CHECK_COUNT] = {
 		.active = active_early_talk, .at_once = SMTP_STAGE(SMTP_AT_CONNECT), .ask = check_early_talk },
 	[CONF_CHECK_HELO] = { .name = "helo", .stages = SMTP_STAGE(SMTP_AT_HELO), .ask = check_helo },
 	[CONF_CHECK_SENDER_DOMAIN] = { .name = "sender-domain", .stages = SMTP_STAGE(SMTP_AT_MAIL),
+		.facts = POLICY_FACT(POLICY_FACT_SENDER_DOMAIN), .facts_wanted = facts_of_sender_domain,
 		.ask = check_sender_domain },
 	[CONF_CHECK_RATE] = { .name = "rate", .stages = SMTP_STAGE(SMTP_AT_CONNECT) | SMTP_STAGE(SMTP_AT_MAIL)
 			| SMTP_STAGE(SMTP_AT_RCPT) | SMTP_STAGE(SMTP_AT_END), .active = active_rate,
@@ -27,6 +28,8 @@ static const struct policy_check checks[CONF_CHECK_COUNT] = {
 		.ask = check_recipient },
 	[CONF_CHECK_GREYLIST] = { .name = "greylist", .stages = SMTP_STAGE(SMTP_AT_RCPT), .active = active_greylist,
 		.facts = POLICY_FACT(POLICY_FACT_SPF), .ask = check_greylist, .settle = settle_greylist },
+	[CONF_CHECK_POLICY_SERVICE] = { .name = "policy-service", .stages = UP_TO_RCPT | SMTP_STAGE(SMTP_AT_END),
+		.active = active_service, .stage_alone = true, .ask = check_service },
 	[CONF_CHECK_MAILBOX] = { .name = "mailbox", .stages = SMTP_STAGE(SMTP_AT_RCPT), .everybody = true,
 		.facts = POLICY_FACT(POLICY_FACT_MAILBOX), .ask = check_mailbox },
 };
@@ -98,6 +101,12 @@ uint8_t policy_stages_at_once(const struct policy_context *context)
 	return (uint8_t)(stages & ~SMTP_STAGE(SMTP_AT_RCPT));
 }
 
+bool policy_end_is_needed(const struct policy_context *context)
+{
+	return context->checks != NULL && policy_check_active(context->checks, CONF_CHECK_POLICY_SERVICE)
+		&& (active_service(context) & SMTP_STAGE(SMTP_AT_END)) != 0;
+}
+
 bool policy_check_active(const struct conf_checks *settings, enum conf_check check)
 {
 	const struct policy_context context = { .checks = settings };
@@ -110,15 +119,24 @@ bool policy_check_active(const struct conf_checks *settings, enum conf_check che
 unsigned policy_facts_wanted(const struct conf_checks *settings)
 {
 	unsigned facts = 0;
-	for (unsigned check = 0; check < CONF_CHECK_COUNT; check++)
-		facts |= policy_check_active(settings, (enum conf_check)check) ? checks[check].facts : 0;
+	for (unsigned check = 0; check < CONF_CHECK_COUNT; check++) {
+		bool wanted = checks[check].facts_wanted == NULL || checks[check].facts_wanted(settings);
+		facts |= wanted && policy_check_active(settings, (enum conf_check)check) ? checks[check].facts : 0;
+	}
 	return facts;
 }
 
 bool policy_asks_dns(const struct conf_checks *settings)
 {
-	return (policy_facts_wanted(settings) & POLICY_FACT(POLICY_FACT_SPF)) != 0;
+	unsigned of_dns = POLICY_FACT(POLICY_FACT_SPF) | POLICY_FACT(POLICY_FACT_SENDER_DOMAIN);
+	return (policy_facts_wanted(settings) & of_dns) != 0;
 }
+
+/* A deferral that a check wants, and the step in which it said so. */
+struct deferring {
+	size_t step;
+	struct policy_deferral deferral;
+};
 
 /* One question on its way through the checks. */
 struct asking {
@@ -126,6 +144,8 @@ struct asking {
 	const struct policy_input *input;
 	struct policy_trail *trail;
 	bool excused; /* trusted, or a check said so */
+	bool excused_here; /* at this stage alone */
+	struct deferring if_permitted, if_refused;
 	enum smtp_stage first; /* of those that are asked about */
 };
 
@@ -152,12 +172,13 @@ static bool concerns(struct asking *a, enum conf_check check, enum smtp_stage st
 {
 	const struct conf_networks *only_for = &a->context->checks->only_for[check];
 	bool meant = only_for->count == 0 || conf_networks_contain(only_for, &a->input->client);
-	if (checks[check].trusted ? a->input->trusted : checks[check].everybody || (meant && !a->excused))
+	bool excused = a->excused || a->excused_here;
+	if (checks[check].trusted ? a->input->trusted : checks[check].everybody || (meant && !excused))
 		return true;
 	if (a->context->why != NULL) {
 		struct policy_step *step = step_begin(a, check, stage);
 		policy_because(a->context, "%s", checks[check].trusted ? "it watches those who are trusted"
-			: !a->excused ? "it is only for other networks"
+			: !excused ? "it is only for other networks"
 			: a->input->account.len > 0 ? "the client is known by its account"
 			: a->input->trusted ? "the client is trusted"
 			: a->input->client.family == 0 ? "the client is a program of this host"
@@ -167,10 +188,17 @@ static bool concerns(struct asking *a, enum conf_check check, enum smtp_stage st
 	return false;
 }
 
+static void defer_later(const struct asking *a, const struct policy_deferral *wanted, struct deferring *later)
+{
+	if (wanted->wanted && !later->deferral.wanted)
+		*later = (struct deferring){ a->trail->count - 1, *wanted };
+}
+
 /* False when a check refuses, or cannot say yet; it is the trail's last step then. */
 static bool stage_passes(struct asking *a, enum smtp_stage stage)
 {
 	const struct conf_order *order = &a->context->checks->order;
+	a->excused_here = false;
 	for (size_t i = 0; i < order->count; i++) {
 		enum conf_check check = order->items[i];
 		bool again = checks[check].once && stage != a->first;
@@ -181,9 +209,57 @@ static bool stage_passes(struct asking *a, enum smtp_stage stage)
 		step_end(a, step, &verdict);
 		if (verdict.opinion == POLICY_REFUSE || verdict.opinion == POLICY_NEEDS)
 			return false;
-		a->excused |= verdict.opinion == POLICY_ACCEPT;
+		bool *excused = checks[check].stage_alone ? &a->excused_here : &a->excused;
+		*excused |= verdict.opinion == POLICY_ACCEPT;
+		defer_later(a, &verdict.if_permitted, &a->if_permitted);
+		defer_later(a, &verdict.if_refused, &a->if_refused);
 	}
 	return true;
+}
+
+static struct policy_verdict deferred(const struct asking *a, const struct deferring *later, enum smtp_stage stage)
+{
+	return (struct policy_verdict){ .opinion = POLICY_REFUSE, .key = REPLY_SERVICE_DEFERRED, .stage = stage,
+		.said = later->deferral.said, .line = later->deferral.line,
+		.check = a->trail->steps[later->step].verdict.check };
+}
+
+/* A check refuses, or needs to know something first. */
+static struct policy_verdict not_passed(const struct asking *a)
+{
+	struct policy_trail *trail = a->trail;
+	trail->decided_by = trail->count - 1;
+	trail->decided = trail->steps[trail->decided_by].verdict;
+	bool soften = a->if_refused.deferral.wanted && trail->decided.opinion == POLICY_REFUSE
+		&& reply_code(trail->decided.key, &trail->decided.said) >= 500;
+	return soften ? deferred(a, &a->if_refused, trail->decided.stage) : trail->decided;
+}
+
+static struct policy_verdict welcomed(const struct asking *a)
+{
+	struct policy_verdict verdict = { .opinion = POLICY_ACCEPT, .key = welcome[a->input->at], .stage = a->input->at,
+		.check = "" };
+	for (size_t i = 0; i < a->trail->count; i++) {
+		const struct policy_verdict *each = &a->trail->steps[i].verdict;
+		if (a->input->at != SMTP_AT_RCPT || each->opinion != POLICY_CONTINUE || each->moved_to.len == 0)
+			continue;
+		verdict.key = each->key; /* a welcome that names another address */
+		verdict.moved_to = each->moved_to;
+	}
+	return verdict;
+}
+
+/* None refuses; but a service may want to put off what all others pass. */
+static struct policy_verdict passed(const struct asking *a)
+{
+	struct policy_trail *trail = a->trail;
+	trail->decided_by = trail->count;
+	trail->decided = welcomed(a);
+	if (a->if_permitted.deferral.wanted) {
+		trail->decided_by = a->if_permitted.step;
+		trail->decided = deferred(a, &a->if_permitted, trail->steps[a->if_permitted.step].verdict.stage);
+	}
+	return trail->decided;
 }
 
 struct policy_verdict policy_ask(const struct policy_context *context, struct policy_input *input,
@@ -192,24 +268,16 @@ struct policy_verdict policy_ask(const struct policy_context *context, struct po
 	struct asking a = { .context = context, .input = input, .trail = trail,
 		.excused = input->trusted || input->lmtp || input->client.family == 0 || input->account.len > 0 };
 	input->address_ok = policy_address(input->recipient, input->domain_text, &input->address);
-	trail->count = 0;
+	trail->count = trail->decided_by = 0;
+	trail->decided = (struct policy_verdict){ .opinion = POLICY_REFUSE, .key = REPLY_POLICY_UNAVAILABLE, .check = "" };
 	while (a.first < SMTP_AT_END && (input->stages & SMTP_STAGE(a.first)) == 0)
 		a.first++;
 	if (context->checks == NULL)
-		return (struct policy_verdict){ .opinion = POLICY_REFUSE, .key = REPLY_POLICY_UNAVAILABLE, .check = "" };
+		return trail->decided;
 	for (enum smtp_stage stage = SMTP_AT_CONNECT; stage < SMTP_STAGE_COUNT; stage++)
 		if ((input->stages & SMTP_STAGE(stage)) != 0 && !stage_passes(&a, stage))
-			return trail->steps[trail->count - 1].verdict;
-	struct policy_verdict verdict = { .opinion = POLICY_ACCEPT, .key = welcome[input->at], .stage = input->at,
-		.check = "" };
-	for (size_t i = 0; i < trail->count; i++) {
-		const struct policy_verdict *each = &trail->steps[i].verdict;
-		if (input->at != SMTP_AT_RCPT || each->opinion != POLICY_CONTINUE || each->moved_to.len == 0)
-			continue;
-		verdict.key = each->key; /* a welcome that names another address */
-		verdict.moved_to = each->moved_to;
-	}
-	return verdict;
+			return not_passed(&a);
+	return passed(&a);
 }
 
 static void count(struct policy_counts *counts, const struct policy_verdict *verdict)
@@ -225,16 +293,12 @@ static void count(struct policy_counts *counts, const struct policy_verdict *ver
 void policy_settle(struct policy_state *state, const struct policy_context *context,
 	const struct policy_input *input, const struct policy_trail *trail)
 {
-	const struct policy_step *last = trail->count > 0 ? &trail->steps[trail->count - 1] : NULL;
-	struct policy_verdict verdict = { .opinion = POLICY_ACCEPT, .key = welcome[input->at] };
-	if (last != NULL && last->verdict.opinion == POLICY_REFUSE)
-		verdict = last->verdict;
 	for (size_t i = 0; i < trail->count; i++) {
 		const struct policy_step *step = &trail->steps[i];
 		if (step->verdict.opinion == POLICY_SKIP)
 			continue;
-		count(&state->counts[step->check], &step->verdict);
+		count(&state->counts[step->check], i == trail->decided_by ? &trail->decided : &step->verdict);
 		if (checks[step->check].settle != NULL)
-			checks[step->check].settle(state, context, input, step, &verdict);
+			checks[step->check].settle(state, context, input, step, &trail->decided);
 	}
 }

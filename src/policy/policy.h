@@ -15,13 +15,13 @@
 
 #include "address.h"
 #include "conf_checks.h"
+#include "delegate.h"
 #include "directory_expand.h"
 #include "policy_facts.h"
 #include "policy_list.h"
 #include "policy_route.h"
 #include "policy_state.h"
-#include "reply.h"
-#include "smtp_stage.h"
+#include "policy_verdict.h"
 
 struct policy_context {
 	struct span hostname;
@@ -51,49 +51,22 @@ struct policy_input {
 	struct span account;   /* that it has authenticated as, or empty */
 	bool encrypted, lmtp;  /* LMTP: a server of ours that hands over: it has met the stranger, not we */
 	bool talked_first;     /* before it was greeted */
+	bool dry;              /* nobody is to notice that it is asked about */
 	struct span helo;
 	struct span sender;    /* empty for <> */
 	struct span recipient; /* as the client wrote it */
 	uint64_t size;         /* declared bytes, 0: not declared */
 	uint64_t bytes;        /* at END: of the content */
+	/* What only services are told. */
+	bool extended;         /* greeted with EHLO */
+	struct span instance;  /* the same for all that is asked about one message */
+	uint16_t client_port, server_port;
+	uint32_t recipient_count; /* accepted so far */
 	struct policy_facts facts; /* as far as they were looked for */
 	/* Filled by policy_ask before the checks run; spans into `domain_text`. */
 	struct directory_address address;
 	uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
 	bool address_ok;
-};
-
-enum policy_opinion {
-	POLICY_CONTINUE,
-	POLICY_ACCEPT, /* as if it were trusted: only what holds for everybody is asked from here on */
-	POLICY_REFUSE,
-	POLICY_NEEDS,  /* cannot say without a fact; find it, or find that it cannot be found, and ask again */
-	POLICY_SKIP    /* was not asked; only in a trail with words */
-};
-
-struct policy_verdict {
-	enum policy_opinion opinion;
-	enum reply_key key;    /* of REFUSE and, as a whole, of ACCEPT; with moved_to of CONTINUE */
-	enum policy_fact fact; /* of NEEDS: one that is not in input->facts.known */
-	uint32_t seconds;
-	struct span moved_to;  /* of REPLY_MAILBOX_MOVED and REPLY_RCPT_MOVED_OK; belongs to the directory */
-	uint32_t line;         /* of the setting behind it; 0: a default */
-	enum smtp_stage stage; /* at which it was given; all before were passed */
-	const char *check;     /* which check decided; "" when none did */
-};
-
-/* One check that was asked. */
-struct policy_step {
-	enum conf_check check;
-	struct policy_verdict verdict;
-	uint32_t why_from, why_to; /* in context.why */
-};
-
-#define POLICY_STEPS_MAX (CONF_CHECK_COUNT * SMTP_STAGE_COUNT)
-
-struct policy_trail {
-	size_t count;
-	struct policy_step steps[POLICY_STEPS_MAX];
 };
 
 /*
@@ -107,6 +80,13 @@ struct policy_verdict policy_ask(const struct policy_context *context, struct po
 /* Whether a check is in the order and has something to say as configured. */
 bool policy_check_active(const struct conf_checks *checks, enum conf_check check);
 
+/* Whether this kind of action has an effect at this stage. */
+bool policy_service_does(enum smtp_stage stage, enum delegate_kind kind);
+
+/* What services want done, at the stages that were passed. */
+void policy_effects(const struct policy_context *context, const struct policy_input *input,
+	const struct policy_trail *trail, struct policy_effects *effects_out);
+
 /* Records what follows from an answer that was given to a client. */
 void policy_settle(struct policy_state *state, const struct policy_context *context,
 	const struct policy_input *input, const struct policy_trail *trail);
@@ -114,6 +94,9 @@ void policy_settle(struct policy_state *state, const struct policy_context *cont
 /* The stages at which sessions of strangers have to ask as soon as they come to them; at all others
  * the question may travel with the next one. RCPT is not among them: there one asks always. */
 uint8_t policy_stages_at_once(const struct policy_context *context);
+
+/* Whether a message may not be taken when nobody can be asked at its end: a service has to see it. */
+bool policy_end_is_needed(const struct policy_context *context);
 
 /* At which stages the check is asked, as configured, whatever the order says. */
 uint8_t policy_check_stages(const struct policy_context *context, enum conf_check check);

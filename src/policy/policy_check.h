@@ -24,9 +24,11 @@ struct policy_check {
 	uint8_t stages;           /* at which it may have something to say ... */
 	uint8_t (*active)(const struct policy_context *context); /* ... and has, as configured; NULL: at all of them */
 	uint8_t at_once;          /* at which it cannot wait for the first recipient */
+	bool stage_alone;         /* whom it accepts, it excuses from what follows at the same stage only */
 	bool everybody;           /* asks trusted and excused clients too */
 	bool trusted;             /* asks trusted clients, and nobody else */
-	uint8_t facts;            /* what it may need to know, of POLICY_FACT */
+	uint8_t facts;            /* what it may need to know, of POLICY_FACT ... */
+	bool (*facts_wanted)(const struct conf_checks *checks); /* ... as configured; NULL: where it is active */
 	policy_check_fn *ask;
 	policy_settle_fn *settle; /* or NULL */
 };
@@ -84,6 +86,7 @@ policy_check_fn check_sender_domain; /* a bounce could be sent there */
 policy_check_fn check_rate;          /* not too much in a short time: 450 4.7.1 */
 policy_settle_fn settle_rate;
 uint8_t active_rate(const struct policy_context *context);
+bool facts_of_sender_domain(const struct conf_checks *checks);
 policy_check_fn check_relay;         /* only our domains: 550 5.7.1 */
 policy_check_fn check_brake;         /* no sudden burst of those whom we trust: 450 4.7.1 */
 policy_settle_fn settle_brake;
@@ -96,6 +99,8 @@ policy_check_fn check_recipient;     /* somebody is there: 550 5.1.1 */
 policy_check_fn check_greylist;      /* comes back: 450 4.7.1 */
 policy_settle_fn settle_greylist;
 uint8_t active_greylist(const struct policy_context *context);
+policy_check_fn check_service;       /* other programs have nothing against it */
+uint8_t active_service(const struct policy_context *context);
 policy_check_fn check_mailbox;       /* it can take the message: 452 4.2.2 */
 
 #endif

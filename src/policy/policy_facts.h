@@ -4,11 +4,12 @@
  * another role, and that takes time. A check that needs such a fact says so (POLICY_NEEDS)
  * instead of deciding; the caller finds it and asks again, so that checks stay functions
  * of what they are given, and nobody is asked about a client that is refused anyway. What
- * cannot be found in time is known as not found, and that hinders nobody.
+ * cannot be found in time is known as not found, and nobody is refused for that.
  */
 #ifndef WAYBILL_POLICY_POLICY_FACTS_H
 #define WAYBILL_POLICY_POLICY_FACTS_H
 
+#include "smtp_stage.h"
 #include "spf.h"
 
 struct conf_checks;
@@ -17,8 +18,10 @@ struct policy_input;
 
 enum policy_fact {
 	POLICY_FACT_SPF,     /* may this client use the sender's domain, or the HELO name of a bounce? */
+	POLICY_FACT_SENDER_DOMAIN, /* could a bounce be sent to it? */
 	POLICY_FACT_MAILBOX, /* can the recipient's mailbox take a message of the declared size? */
-	POLICY_FACT_COUNT
+	POLICY_FACT_COUNT,
+	POLICY_FACT_SERVICE = POLICY_FACT_COUNT /* what does a policy service say? One for each service and stage */
 };
 
 /* Sets of facts are bits. */
@@ -29,6 +32,15 @@ enum policy_fact {
 struct policy_spf {
 	enum spf_result result;
 	struct span domain, mechanism, reason; /* as in struct spf_verdict */
+};
+
+enum policy_domain {
+	POLICY_DOMAIN_NOT_KNOWN, /* the DNS did not answer, or not in time */
+	POLICY_DOMAIN_GOOD,      /* it has a mail exchanger or an address */
+	POLICY_DOMAIN_NO_NAME,   /* it does not exist */
+	POLICY_DOMAIN_NO_MAIL,   /* it has neither */
+	POLICY_DOMAIN_NULL_MX,   /* it says that it takes no mail (RFC 7505) */
+	POLICY_DOMAIN_COUNT
 };
 
 enum policy_mailbox {
@@ -43,10 +55,21 @@ enum policy_mailbox {
 	POLICY_MAILBOX_COUNT
 };
 
+#define POLICY_SERVICES_MAX 8
+
+/* What a service answered at a stage: its actions (delegate.h); none: it gave no answer of use. */
+struct policy_said {
+	bool known;
+	struct span actions;
+};
+
 struct policy_facts {
 	uint8_t known; /* those that were looked for */
 	struct policy_spf spf;
+	enum policy_domain sender_domain;
 	enum policy_mailbox mailbox;
+	const struct policy_said (*said)[SMTP_STAGE_COUNT]; /* of each service; NULL: none was asked */
+	bool said_lost; /* who is not known to have answered cannot be asked */
 };
 
 /* The facts that checks as configured can need: a set of POLICY_FACT; and whether the DNS is asked for one. */

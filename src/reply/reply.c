@@ -20,6 +20,12 @@ const struct reply_entry *reply_entry(enum reply_key key)
 	return &reply_table[key];
 }
 
+unsigned reply_code(enum reply_key key, const struct reply_said *said)
+{
+	unsigned code = reply_entry(key)->code;
+	return said->code / 100 == code / 100 && said->code % 100 < 60 ? said->code : code;
+}
+
 bool reply_find(struct span name, enum reply_key *key_out)
 {
 	for (unsigned i = 0; i < REPLY_KEY_COUNT; i++) {
@@ -90,13 +96,21 @@ static void param_add(struct limit *limit, struct span name, const struct reply_
 		number_add(limit, params->seconds);
 	else if (span_eq(name, SPAN("octets")))
 		number_add(limit, params->octets);
+	else if (span_eq(name, SPAN("text")))
+		value_add(limit, params->said.text, params->utf8);
 	else
 		assert(!"a wording names an unknown parameter");
 }
 
-static void wording_add(struct limit *limit, const char *wording, const struct reply_params *params)
+static void wording_add(struct limit *limit, const struct reply_entry *entry, const struct reply_params *params)
 {
-	struct span rest = span_str(wording);
+	struct span rest = span_str(entry->wording);
+	struct reply_params titled;
+	if (params->said.text.len == 0) {
+		titled = *params;
+		titled.said.text = span_str(entry->topic.title);
+		params = &titled;
+	}
 	while (rest.len > 0) {
 		size_t open = span_find(rest, '{');
 		limit_add(limit, span_to(rest, open));
@@ -130,13 +144,13 @@ static void line_write(struct buf *out, enum reply_key key, const struct reply_p
 	size_t tail_bytes = CRLF_BYTES + (session.len > 0 ? session.len + SESSION_FRAME_BYTES : 0);
 	struct limit limit = { .out = out, .end = out->len + REPLY_LINE_BYTES_MAX - tail_bytes };
 
-	buf_add_u64(out, entry->code);
+	buf_add_u64(out, reply_code(key, &params->said));
 	buf_add_byte(out, (uint8_t)separator);
 	if (entry->enhanced[0] != '\0') {
-		buf_add_str(out, entry->enhanced);
+		buf_add_str(out, params->said.enhanced[0] == entry->enhanced[0] ? params->said.enhanced : entry->enhanced);
 		buf_add_byte(out, ' ');
 	}
-	wording_add(&limit, entry->wording, params);
+	wording_add(&limit, entry, params);
 	if (session.len > 0) {
 		buf_add_str(out, " [s ");
 		buf_add(out, session);
@@ -158,5 +172,5 @@ void reply_write_more(struct buf *out, enum reply_key key, const struct reply_pa
 void reply_write_text(struct buf *out, enum reply_key key, const struct reply_params *params)
 {
 	struct limit limit = { .out = out, .end = out->len + REPLY_LINE_BYTES_MAX };
-	wording_add(&limit, reply_entry(key)->wording, params != NULL ? params : &no_params);
+	wording_add(&limit, reply_entry(key), params != NULL ? params : &no_params);
 }

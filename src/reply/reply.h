@@ -58,16 +58,27 @@ struct reply_entry {
 	struct reply_topic topic;
 };
 
+/* What another program said, for wordings that are its text. */
+struct reply_said {
+	uint16_t code;     /* in place of the entry's, if it is of its class; 0: none */
+	char enhanced[12]; /* the same; "": none */
+	struct span text;  /* empty: the entry's title stands in */
+};
+
 /* What wordings may name; fields that a wording does not name may stay zero. */
 struct reply_params {
 	struct span hostname, id, mailbox;
 	uint64_t seconds, octets;
+	struct reply_said said;
 	struct span session; /* not empty: appended to 4xx and 5xx as " [s ID]" */
 	bool utf8;           /* the client takes UTF-8 in replies (RFC 6531 section 3.7.4.2) */
 };
 
 /* Never NULL for a valid key. */
 const struct reply_entry *reply_entry(enum reply_key key);
+
+/* The code that is written. */
+unsigned reply_code(enum reply_key key, const struct reply_said *said);
 
 /* Finds a key by its name, exactly. */
 bool reply_find(struct span name, enum reply_key *key_out);

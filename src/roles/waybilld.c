@@ -26,6 +26,7 @@ static const struct {
 	{ "queue", queue_main },
 	{ "delivery", delivery_main },
 	{ "relay", relay_main },
+	{ "runner", runner_main },
 	{ "console", console_main },
 };
 

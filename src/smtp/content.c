@@ -43,6 +43,8 @@ static void trace_write(struct smtp_server *s, struct transaction *t)
 	/* More than one would show the blind ones to the others (RFC 5321 section 7.6). */
 	if (t->view.recipient_count == 1)
 		received.recipient = t->view.recipients[0];
+	/* Above our own field, as other fields of tracing (RFC 7208 section 9.1). */
+	buf_add(&t->stored, buf_span(&t->headers));
 	trace_received_write(&t->stored, &received);
 	t->trace_bytes = t->stored.len;
 	t->view.stored_bytes = t->stored.len;
@@ -58,8 +60,9 @@ bool content_begin(struct smtp_server *s, bool dots)
 		reserve = RESERVE_BYTES_MIN;
 	if (reserve > RESERVE_BYTES_MAX)
 		reserve = RESERVE_BYTES_MAX;
-	if (reserve + TRACE_BYTES_MAX <= t->stored.max)
-		buf_reserve(&t->stored, (size_t)reserve + TRACE_BYTES_MAX);
+	reserve += TRACE_BYTES_MAX + t->headers.len;
+	if (reserve <= t->stored.max)
+		buf_reserve(&t->stored, (size_t)reserve);
 	data_decoder_init(&t->decoder, s->options->limits.line_bytes_max, dots, repair);
 	t->decoder.binary = t->view.body_binary;
 	trace_write(s, t);
@@ -268,7 +271,8 @@ void content_end_answer(struct smtp_server *s, const struct smtp_server_answer *
 	if (reply_entry(answer->key)->code < 300)
 		commit(s);
 	else
-		results_begin(s, &(struct smtp_server_answer){ .key = answer->key, .seconds = answer->seconds });
+		results_begin(s, &(struct smtp_server_answer){ .key = answer->key, .seconds = answer->seconds,
+			.said = answer->said });
 }
 
 void content_spill_answer(struct smtp_server *s, const struct smtp_server_answer *answer)

@@ -45,7 +45,7 @@ void results_begin(struct smtp_server *s, const struct smtp_server_answer *answe
 	enum reply_key *keys = NULL;
 	session_command_phase(s);
 	if (!s->options->lmtp) {
-		say(s, answer->key, &(struct reply_about){ .seconds = answer->seconds });
+		say(s, answer->key, &(struct reply_about){ .seconds = answer->seconds, .said = answer->said });
 		session_transaction_end(s);
 		return;
 	}

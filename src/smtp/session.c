@@ -54,11 +54,11 @@ void session_reply_params(const struct smtp_server *s, struct reply_params *para
 	};
 }
 
-static void note_refusal(struct smtp_server *s, enum reply_key key, struct span address)
+static void note_refusal(struct smtp_server *s, enum reply_key key, const struct reply_about *about)
 {
-	s->note = (struct smtp_server_note){ .key = key, .verb = s->verb };
-	if (address.len > 0)
-		s->note.address = session_scratch(s, address);
+	s->note = (struct smtp_server_note){ .key = key, .code = (uint16_t)reply_code(key, &about->said), .verb = s->verb };
+	if (about->address.len > 0)
+		s->note.address = session_scratch(s, about->address);
 	if (s->transaction != NULL) {
 		s->note.has_transaction = true;
 		s->note.transaction = s->transaction->view.id;
@@ -74,13 +74,14 @@ void session_reply_about(struct smtp_server *s, enum reply_key key, const struct
 	params.mailbox = about->mailbox;
 	params.seconds = about->seconds;
 	params.octets = about->octets;
+	params.said = about->said;
 	if (s->transaction != NULL && (key == REPLY_MESSAGE_QUEUED || key == REPLY_LMTP_DELIVERED)) {
 		id128_write(&s->transaction->view.id, id);
 		params.id = span_of(id, sizeof(id));
 	}
 	reply_write(&s->output, key, &params);
 	if (reply_entry(key)->code >= 400 && !about->unnoted)
-		note_refusal(s, key, about->address);
+		note_refusal(s, key, about);
 }
 
 void session_reply(struct smtp_server *s, enum reply_key key)

@@ -249,6 +249,9 @@ void smtp_server_answer(struct smtp_server *s, const struct smtp_server_answer *
 	case SMTP_ASK_NONE:
 		break;
 	}
+	/* RFC 5321 section 3.8: who says 421 closes. */
+	if (stage_is_asked_by(kind) && reply_code(answer->key, &answer->said) == 421 && s->phase != PHASE_CLOSED)
+		session_close(s);
 	settle_step(s);
 	session_check(s);
 }
@@ -321,4 +324,9 @@ struct span smtp_server_session_id(const struct smtp_server *s)
 struct span smtp_server_helo(const struct smtp_server *s)
 {
 	return buf_span(&s->helo);
+}
+
+bool smtp_server_extended(const struct smtp_server *s)
+{
+	return s->greeting == GREETING_EHLO;
 }

@@ -21,6 +21,7 @@ struct smtp_server;
 /* For the log: one for each 4yz or 5yz reply. */
 struct smtp_server_note {
 	enum reply_key key;
+	uint16_t code;          /* as it was written; the key's, or another program's of its class */
 	const char *verb;       /* "RCPT"; "" when no command is to blame */
 	struct span address;    /* mailbox concerned, as received; may be empty */
 	bool has_transaction;
@@ -93,6 +94,9 @@ enum smtp_question_kind smtp_server_pending(const struct smtp_server *s);
 
 /* Six characters. */
 struct span smtp_server_session_id(const struct smtp_server *s);
+
+/* Whether it was given with EHLO or LHLO. */
+bool smtp_server_extended(const struct smtp_server *s);
 
 /* The name given with HELO, EHLO or LHLO; empty before. */
 struct span smtp_server_helo(const struct smtp_server *s);

@@ -99,6 +99,7 @@ struct reply_about {
 	struct span address;  /* for the note; copied */
 	struct span mailbox;
 	uint64_t seconds, octets;
+	struct reply_said said;
 	bool unnoted;         /* the same refusal was noted already */
 };
 

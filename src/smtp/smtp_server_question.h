@@ -33,6 +33,8 @@ struct smtp_transaction {
 	uint64_t stored_bytes;       /* trace and content, spilled or not */
 	uint32_t stored_crc32c;      /* of trace and content; final at COMMIT */
 	bool spilled;
+	bool hold;                   /* at COMMIT: it is to wait in the queue for the postmaster */
+	bool discard;                /* at COMMIT: nobody wants it; it is to be answered as if it were kept */
 };
 
 enum smtp_question_kind {
@@ -70,10 +72,15 @@ struct smtp_server_question {
 struct smtp_server_answer {
 	enum reply_key key;
 	uint32_t seconds;              /* for wordings that name a delay */
+	struct reply_said said;        /* for wordings that are another program's; 421 closes the connection */
 	enum smtp_stage stage;         /* CONNECT to RCPT, END: at which it was refused; those before were passed */
 	bool unasked;                  /* the same: nobody could say; the stages stay to be asked about */
 	const struct span *mailboxes;  /* borrowed during the call */
 	size_t mailbox_count;
+	const struct span *headers;    /* MAIL to RCPT: fields to stand before the message, without CRLF; borrowed */
+	size_t header_count;
+	bool hold;                     /* MAIL to END: the message is to be kept, and not delivered yet */
+	bool discard;                  /* MAIL to END: the message is to be accepted and thrown away */
 	const enum reply_key *keys;    /* borrowed as well */
 	size_t key_count;
 };

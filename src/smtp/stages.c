@@ -38,9 +38,22 @@ void stage_question(const struct smtp_server *s, struct smtp_server_question *qu
 	question->stages = s->unasked;
 }
 
+/* What a check wants done with the message. */
+static void message_marked(struct smtp_server *s, enum smtp_question_kind kind, const struct smtp_server_answer *answer)
+{
+	struct transaction *t = s->transaction;
+	if (t == NULL || kind < SMTP_ASK_MAIL)
+		return;
+	t->view.discard |= answer->discard;
+	t->view.hold |= answer->hold;
+	for (size_t i = 0; i < answer->header_count && !t->content_began; i++)
+		transaction_header_add(t, answer->headers[i]);
+}
+
 void stage_answered(struct smtp_server *s, enum smtp_question_kind kind, const struct smtp_server_answer *answer)
 {
 	bool refused = reply_entry(answer->key)->code >= 300;
+	message_marked(s, kind, answer);
 	if (answer->unasked)
 		return;
 	if (!refused)
@@ -54,8 +67,8 @@ void stage_answered(struct smtp_server *s, enum smtp_question_kind kind, const s
 /* RFC 5321 section 3.1: after 554 the client may only say QUIT; 421 is the end. */
 void stage_connect_answer(struct smtp_server *s, const struct smtp_server_answer *answer)
 {
-	const struct reply_about about = { .seconds = answer->seconds };
-	unsigned code = reply_entry(answer->key)->code;
+	const struct reply_about about = { .seconds = answer->seconds, .said = answer->said };
+	unsigned code = reply_code(answer->key, &answer->said);
 	if (code < 300) {
 		session_reply(s, s->options->lmtp ? REPLY_SERVICE_READY_LMTP : REPLY_SERVICE_READY);
 		return;

@@ -19,6 +19,7 @@ struct transaction *transaction_new(struct span sender, const struct transaction
 	if (t == NULL)
 		return NULL;
 	arena_init(&t->arena, ARENA_BYTES_BASE + limits->recipients_max * ARENA_BYTES_RECIPIENT);
+	buf_init(&t->headers, TRANSACTION_HEADERS_BYTES_MAX);
 	buf_init(&t->stored, limits->inline_bytes_max);
 	header_scan_init(&t->header);
 	if (!arena_copy(&t->arena, sender, &t->view.sender)) {
@@ -33,6 +34,7 @@ void transaction_free(struct transaction *t)
 	if (t == NULL)
 		return;
 	arena_reset(&t->arena);
+	buf_fini(&t->headers);
 	buf_fini(&t->stored);
 	free(t);
 }
@@ -96,6 +98,17 @@ bool transaction_candidate_accept(struct transaction *t)
 	t->orcpts[t->view.recipient_count] = orcpt;
 	t->recipients[t->view.recipient_count++] = copy;
 	return true;
+}
+
+void transaction_header_add(struct transaction *t, struct span field)
+{
+	if (field.len == 0 || field.len + 2 > TRANSACTION_HEADERS_BYTES_MAX - t->headers.len)
+		return;
+	for (size_t i = 0; i < field.len; i++)
+		if ((field.ptr[i] < 0x20 && field.ptr[i] != '\t') || field.ptr[i] > 0x7e)
+			return;
+	buf_add(&t->headers, field);
+	buf_add(&t->headers, SPAN("\r\n"));
 }
 
 void transaction_refuse(struct transaction *t, enum reply_key key)

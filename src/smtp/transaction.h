@@ -34,6 +34,7 @@ struct transaction {
 	struct recipient_wish candidate_wish; /* its orcpt points there */
 	bool rcpt_seen;          /* some RCPT came, whatever became of it */
 
+	struct buf headers;      /* to stand before the message, each with its CRLF */
 	struct buf stored;       /* trace and content; after SPILL what was not given out yet */
 	size_t trace_bytes;
 	struct header_scan header;
@@ -47,6 +48,9 @@ struct transaction {
 /* Recipients and ORCPTs of one message, so that it can be handed on in one piece with what is
  * kept of its content; what is over comes in another transaction. */
 #define TRANSACTION_ENVELOPE_BYTES_MAX (640u * 1024)
+
+/* Of fields that stand before a message. */
+#define TRANSACTION_HEADERS_BYTES_MAX 4096
 
 struct transaction_limits {
 	size_t recipients_max;
@@ -66,6 +70,9 @@ struct span transaction_candidate(const struct transaction *t);
 
 /* Adds the candidate to the recipients; false: no memory. */
 bool transaction_candidate_accept(struct transaction *t);
+
+/* Adds a field that is to stand before the message; what has no room is left out. */
+void transaction_header_add(struct transaction *t, struct span field);
 
 /* Decides that the message will be refused with `key`: the first reason stays. The
  * content kept so far is given back. */

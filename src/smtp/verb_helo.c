@@ -87,7 +87,7 @@ void verb_helo_answer(struct smtp_server *s, const struct smtp_server_answer *an
 		welcome(s);
 		return;
 	}
-	session_reply_about(s, answer->key, &(struct reply_about){ .seconds = answer->seconds });
+	session_reply_about(s, answer->key, &(struct reply_about){ .seconds = answer->seconds, .said = answer->said });
 	s->greeting = GREETING_NONE;
 	buf_release(&s->helo);
 	stage_forget(s, SMTP_STAGE(SMTP_AT_HELO));

@@ -128,7 +128,7 @@ void verb_mail_answer(struct smtp_server *s, const struct smtp_server_answer *an
 		return;
 	}
 	session_reply_about(s, answer->key, &(struct reply_about){ .address = s->transaction->view.sender,
-		.seconds = answer->seconds });
+		.seconds = answer->seconds, .said = answer->said });
 	session_transaction_end(s);
 }
 

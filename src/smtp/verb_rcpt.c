@@ -92,5 +92,5 @@ void verb_rcpt_answer(struct smtp_server *s, const struct smtp_server_answer *an
 	struct span mailbox = transaction_candidate(t);
 	struct span moved = answer->mailbox_count > 0 ? answer->mailboxes[0] : mailbox;
 	session_reply_about(s, key, &(struct reply_about){
-		.address = mailbox, .mailbox = moved, .seconds = answer->seconds });
+		.address = mailbox, .mailbox = moved, .seconds = answer->seconds, .said = answer->said });
 }

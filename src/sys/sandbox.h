@@ -35,6 +35,7 @@ struct sandbox {
 	size_t path_count;
 	pid_t parent_pid;        /* the process dies with this parent (SIGKILL); 0: no matter */
 	bool open_files;         /* may open files at all (beneath `paths`) */
+	bool memory_files;       /* make files in memory, as whoever writes files may anyway */
 	bool accept_connections; /* accept on listening sockets that are open already */
 	bool make_connections;   /* make sockets and connect them; never to listen */
 	bool unix_only;          /* of these only UNIX sockets */

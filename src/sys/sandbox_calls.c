@@ -198,7 +198,6 @@ static void add_files(struct filter *f, const struct sandbox *box)
 	if (may_write) {
 		add(f, SCMP_ACT_ALLOW, SCMP_SYS(open));
 		add(f, SCMP_ACT_ALLOW, SCMP_SYS(openat));
-		add(f, SCMP_ACT_ALLOW, SCMP_SYS(memfd_create));
 	} else if (may_open) {
 		allow_without_bits(f, SCMP_SYS(open), 1, writing);
 		allow_without_bits(f, SCMP_SYS(openat), 2, writing);
@@ -206,6 +205,12 @@ static void add_files(struct filter *f, const struct sandbox *box)
 		add(f, REFUSE(EACCES), SCMP_SYS(open));
 		add(f, REFUSE(EACCES), SCMP_SYS(openat));
 	}
+}
+
+static void add_memory_files(struct filter *f, const struct sandbox *box)
+{
+	if (box->memory_files || (box->open_files && sandbox_has_right(box, SANDBOX_WRITE)))
+		add(f, SCMP_ACT_ALLOW, SCMP_SYS(memfd_create));
 }
 
 static void add_network(struct filter *f, const struct sandbox *box)
@@ -271,6 +276,7 @@ int sandbox_confine_calls(const struct sandbox *box)
 	add_arguments(&f);
 	add_memory(&f, box);
 	add_files(&f, box);
+	add_memory_files(&f, box);
 	add_network(&f, box);
 	add_processes(&f, box);
 	if (f.error == 0)

@@ -187,13 +187,28 @@ int sock_accept(int listener, struct netaddr *peer_out)
 	return fd;
 }
 
-void sock_local(int fd, struct netaddr *addr_out)
+static uint16_t port_of(const struct sockaddr_storage *at)
+{
+	if (at->ss_family == AF_INET)
+		return ntohs(((const struct sockaddr_in *)(const void *)at)->sin_port);
+	return at->ss_family == AF_INET6 ? ntohs(((const struct sockaddr_in6 *)(const void *)at)->sin6_port) : 0;
+}
+
+uint16_t sock_peer_port(int fd)
+{
+	struct sockaddr_storage there = { 0 };
+	socklen_t len = sizeof(there);
+	return getpeername(fd, (struct sockaddr *)&there, &len) == 0 ? port_of(&there) : 0;
+}
+
+void sock_local(int fd, struct netaddr *addr_out, uint16_t *port_out)
 {
 	struct sockaddr_storage here = { 0 };
 	socklen_t len = sizeof(here);
 	*addr_out = (struct netaddr){ 0 };
 	if (getsockname(fd, (struct sockaddr *)&here, &len) == 0)
 		from_sockaddr(&here, addr_out);
+	*port_out = port_of(&here);
 }
 
 int sock_connect_tcp(const struct netaddr *to, uint16_t port, const struct netaddr *source)

@@ -44,7 +44,10 @@ bool sock_is_local(const struct netaddr *addr);
 int sock_accept(int listener, struct netaddr *peer_out);
 
 /* The address at this end of a connection; family 0 for a UNIX socket, or when it is gone. */
-void sock_local(int fd, struct netaddr *addr_out);
+void sock_local(int fd, struct netaddr *addr_out, uint16_t *port_out);
+
+/* The port at the other end; 0: not known. */
+uint16_t sock_peer_port(int fd);
 
 /* A connected pair of UNIX stream sockets. */
 int sock_pair(int fds_out[2]);

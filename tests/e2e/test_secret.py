@@ -13,6 +13,7 @@ import pytest
 
 from harness.conf import block, write
 from harness.deadline import until
+from harness.lmtp import lmtp_client, lmtp_server
 from harness.server import message, token
 
 USERS = "alice\nbob\nfull\ncarol: disabled\ndave: gone\nerin: moved=erin@example.com\n"
@@ -180,16 +181,22 @@ def test_where_a_catch_all_takes_everybody_a_mailbox_is_not_even_looked_at(serve
         c.cmd("RCPT TO:<bob@example.org>").is_(452, "4.2.2")
 
 
-def test_beyond_the_budget_no_database_is_asked_for_a_name(server, tmp_path):
-    """Not even when it has to be asked for the domain first: a query that fails would show."""
+def with_database(server, tmp_path, unknown, users="users"):
+    """A server of which a database knows the domain asked.test and its only user, alice."""
     path = str(tmp_path / "mail.db")
     with contextlib.closing(sqlite3.connect(path)) as db:
-        db.executescript("CREATE TABLE domains (name text); INSERT INTO domains VALUES ('asked.test');")
-    s = server(sections={
-        "harvest": {"unknown": str(BUDGET), "per": '"1d"'},
+        db.executescript("CREATE TABLE domains (name text); INSERT INTO domains VALUES ('asked.test');"
+                         "CREATE TABLE users (name text); INSERT INTO users VALUES ('alice');")
+    return server(sections={
+        "harvest": {"unknown": str(unknown), "per": '"1d"'},
         'domain "*"': {"mailboxes": '"maildir:/nowhere/{domain}/{user}"', "users": '"sqlite:mail"', "domains": '"sqlite:mail"'},
         'sqlite "mail"': {"file": f'"{path}"', "cache": '"0s"', "domains": '"SELECT name FROM domains WHERE name = {domain}"',
-                          "users": '"SELECT name FROM nowhere WHERE name = {user}"'}})
+                          "users": f'"SELECT name FROM {users} WHERE name = {{user}}"'}})
+
+
+def test_beyond_the_budget_no_database_is_asked_for_a_name(server, tmp_path):
+    """Not even when it has to be asked for the domain first: a query that fails would show."""
+    s = with_database(server, tmp_path, BUDGET, users="nowhere")
     use_up(s)
     with s.client() as c:
         c.cmd("MAIL FROM:<a@b.test>").is_(250)
@@ -203,20 +210,28 @@ def test_beyond_the_budget_no_database_is_asked_for_a_name(server, tmp_path):
     s.wait_log("nowhere")
 
 
+def test_a_listener_for_lmtp_verifies_nothing_for_strangers_either(server):
+    s = lmtp_server(server)
+    with lmtp_client(s) as c:
+        for verb in ("VRFY", "EXPN"):
+            assert len({c.cmd(f"{verb} {name}").is_(252).raw for name in ("alice", "team", "nobody", "x@elsewhere.test")}) == 1
+
+
 def guess(client, names):
     """RCPTs, all at once; how many were said to be unknown."""
     client.send(b"".join(f"RCPT TO:<{name}@example.org>\r\n".encode() for name in names))
     return client.codes(len(names)).count(550)
 
 
-def test_many_sessions_at_once_share_the_budget(guarded):
-    """Forty connections ask at the same moment: no race gives away one name more."""
-    s = guarded(unknown=25)
+@pytest.mark.parametrize("domain", ["example.org", "asked.test"])
+def test_many_sessions_at_once_share_the_budget(server, tmp_path, domain):
+    """Forty connections ask at the same moment: no race gives away one name more, not while a database is asked."""
+    s = with_database(server, tmp_path, 25)
     clients = [s.client(f"127.0.0.{10 + i}") for i in range(40)]
     for c in clients:
         c.cmd("MAIL FROM:<a@b.test>").is_(250)
     for i, c in enumerate(clients):
-        c.send(b"".join(f"RCPT TO:<guess{i}-{n}@example.org>\r\n".encode() for n in range(20)))
+        c.send(b"".join(f"RCPT TO:<guess{i}-{n}@{domain}>\r\n".encode() for n in range(20)))
     codes = [code for c in clients for code in c.codes(20)]
     for c in clients:
         c.close()

@@ -161,6 +161,19 @@ def test_a_refusal_there_is_told_to_the_first_sender(server):
         w.server.settled()
 
 
+def test_a_loop_through_another_host_ends(world):
+    """There it is forwarded back; the sender is rewritten once, and the trace fields end it."""
+    w = world(limits={"received": "50"})
+    sender, data, senders = SENDER, message(token()), []
+    while (reply := w.server.deliver(data, ["alice@example.org"], sender=sender)).code == 250:
+        senders.append(sender)
+        assert len(senders) <= 60, "it goes round"
+        until(lambda: len(w.there.messages) == len(senders), "it is there")
+        sender, data = w.there.messages[-1]["sender"], w.there.messages[-1]["data"]
+    reply.is_(554, "5.4.6")
+    assert len(senders) >= 40 and len(set(senders)) == 2 and senders[1] in signed(OLD)
+
+
 def test_errors_in_the_section(server):
     """Said before they matter."""
     s = server(start=False, sections={"srs": {"domain": '"example.org"'}})

@@ -68,7 +68,10 @@ static const enum reply_key *keys_of(const struct smtp_transaction *t)
 
 static void answer(struct smtp_server *s, const struct smtp_server_question *q, bool lmtp)
 {
-	struct smtp_server_answer a = { .key = answer_key(q), .seconds = 5 };
+	static const struct span fields[] = { SPAN("X-A: 1"), SPAN("X-B:\n2"), SPAN("X-C: 3") };
+	struct smtp_server_answer a = { .key = answer_key(q), .seconds = 5, .headers = fields,
+		.header_count = q->address.len % 4, .discard = q->address.len % 5 == 1,
+		.said = { .code = q->address.len % 7 == 1 ? 421 : 451, .text = q->address } };
 	if (q->kind == SMTP_ASK_COMMIT) {
 		commit_check(q->transaction);
 		if (lmtp && a.key == REPLY_MESSAGE_QUEUED) {

@@ -9,7 +9,7 @@ import time
 from role_ipc import FIELDS, FLAG_ANSWER, FLAG_FD, NAMES, ROLES, TYPES, Gone, body, frame
 
 CREDITS = 16384
-FD_MESSAGES = {"TABLE", "INCLUDE", "LISTENER", "PEER", "SPILL_READY", "DELIVER_ASK", "RELAY_ASK", "QUEUE_CONTENT"}
+FD_MESSAGES = {"TABLE", "INCLUDE", "LISTENER", "PEER", "SPILL_READY", "DELIVER_ASK", "RUN_ASK", "RELAY_ASK", "QUEUE_CONTENT"}
 
 
 def send_and_lose(made, peer, data, what, greet=True, fds=()):

@@ -14,7 +14,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PATIENCE_S = 20
 FLAG_FD, FLAG_ANSWER = 1, 2
-ROLES = ["supervisor", "smtpd", "policy", "queue", "delivery", "console", "relay"]
+ROLES = ["supervisor", "smtpd", "policy", "queue", "delivery", "console", "relay", "runner"]
 HEAD = struct.Struct("<IHHI")
 
 
@@ -234,6 +234,8 @@ class Role:
         assert ROLES[greeting["role"]] == self.name, greeting
         if greet:
             channel.send("GREETING", schema_hash=self.schema_hash, role=ROLES.index(peer_name))
+            if (self.name, peer_name) == ("smtpd", "policy"):
+                channel.send("POLICY_STAGES")  # at once at none; until it is told, it asks about the end of each message
         return channel
 
     def alive(self):

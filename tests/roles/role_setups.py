@@ -162,7 +162,8 @@ class Delivery(Made):
         control = self.role.control
         control.send("SETUP_DELIVERY", hostname="mx.example.org", deliveries_max=4, mbox_locks=b"\0\1",
                      mbox_lock_timeout_ms=1000, mbox_stale_lock_ms=600000, mbox_lock_pids=1,
-                     mbox_quota_bytes=0, full_max_ms=0, disk_reserve_bytes=0)
+                     mbox_quota_bytes=0, full_max_ms=0, disk_reserve_bytes=0,
+                     commands_max=4, command_timeout_ms=60000)
         os.makedirs(self.path("mail"))
         control.send("DOMAIN", name="example.org", mailboxes=f"maildir:{self.path('mail')}/{{domain}}/{{user}}")
         control.send("DOMAIN", name="mbox.test", mailboxes=f"mbox:{self.path('mail')}/{{user}}")
@@ -184,6 +185,26 @@ class Delivery(Made):
             assert result["key"] == self.keys["DELIVERED"], result
             assert any(mark in self.text(name) for name in self.files() if part in name)
         queue.close()
+
+
+@setup_of("runner")
+class Runner(Made):
+    peers = {"delivery": {"RUN_ASK"}}
+
+    def setup(self):
+        self.role.control.send("SETUP_RUNNER", timeout_ms=5000, output_bytes_max=10000)
+        self.role.control.send("DOMAIN", name="example.org", mailboxes="command:/bin/true {user}")
+
+    def works(self):
+        delivery = self.role.peer("delivery")
+        content = os.memfd_create("message")
+        for domain, user in (("example.org", "alice"), ("example.org", "-rf"), ("elsewhere.test", "alice")):
+            result = delivery.ask("RUN_ASK", fd=content, id=self.fresh_id(), sender="x@y.test", recipient=f"{user}@{domain}",
+                                  domain=domain, user=user)
+            runs = os.geteuid() != 0 and (domain, user) == ("example.org", "alice")
+            assert result["key"] == self.keys["DELIVERED" if runs else "MAILBOX_MISCONFIGURED"], result
+        os.close(content)
+        delivery.close()
 
 
 @setup_of("console")

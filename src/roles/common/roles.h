@@ -8,6 +8,7 @@ int policy_main(unsigned index);
 int queue_main(unsigned index);
 int delivery_main(unsigned index);
 int relay_main(unsigned index);
+int runner_main(unsigned index);
 int console_main(unsigned index);
 
 #endif

@@ -53,6 +53,19 @@ static json_t *counts_json(const struct ipc_check_counts *one)
 		"deferred", (json_int_t)one->deferred, "refused", (json_int_t)one->refused);
 }
 
+static json_t *services_json(ipc_list services)
+{
+	struct ipc_service_counts one;
+	struct span item;
+	json_t *list = json_array();
+	while (ipc_list_next(&services, &item))
+		if (ipc_get_service_counts(item, &one))
+			json_array_append_new(list, json_pack("{s:o, s:o, s:b, s:I, s:I, s:I}", "name", queue_json_text(one.name),
+				"address", queue_json_text(one.address), "down", one.down != 0, "asked", (json_int_t)one.asked,
+				"unanswered", (json_int_t)one.unanswered, "ignored", (json_int_t)one.ignored));
+	return list;
+}
+
 static void on_counts(void *arg, const struct channel_message *message)
 {
 	struct client *c = arg;
@@ -69,7 +82,8 @@ static void on_counts(void *arg, const struct channel_message *message)
 	while (ipc_list_next(&all.counts, &item))
 		if (ipc_get_check_counts(item, &one))
 			json_array_append_new(list, counts_json(&one));
-	client_reply(c, json_pack("{s:b, s:o}", "ok", 1, "checks", list));
+	client_reply(c, json_pack("{s:b, s:o, s:o}", "ok", 1, "checks", list, "services",
+		services_json(all.services)));
 }
 
 void checks_list(struct client *c)

@@ -23,22 +23,6 @@
 #define DELIVERY_WAITING_BYTES_MAX (32u << 20) /* questions in memory; beyond, or with more */
 #define DELIVERY_WAITING_MAX 512u              /* of them, the queue is not read */
 
-/* One delivery: the question's bytes, what the mailbox needs, and the result. */
-struct job {
-	struct delivery_role *owner;
-	struct settings *settings;
-	uint32_t incarnation;
-	uint32_t request;
-	struct ipc_deliver_ask ask;
-	enum mailbox_kind kind;
-	struct mailbox_delivery delivery;
-	struct mailbox_result result;
-	struct buf path;
-	const char *refusal; /* a key, when it cannot even be tried */
-	size_t body_bytes;
-	uint8_t body[];
-};
-
 void delivery_settings_unref(struct settings *s)
 {
 	if (s == NULL || --s->uses > 0)
@@ -75,6 +59,7 @@ static bool setup(struct delivery_role *d, struct span body)
 		return false;
 	}
 	*s = (struct settings){ .uses = 1, .hostname = role_strdup(say.hostname), .deliveries_max = say.deliveries_max,
+		.commands_max = say.commands_max, .command_timeout_ms = say.command_timeout_ms,
 		.full_max_ms = say.full_max_ms, .disk_reserve_bytes = say.disk_reserve_bytes };
 	delivery_settings_unref(d->next);
 	d->next = s;
@@ -108,7 +93,8 @@ static bool domain_add(struct delivery_role *d, struct span body)
 	s->domains = grown;
 	struct domain *domain = &grown[s->domain_count++];
 	*domain = (struct domain){ role_strdup(say.name), role_strdup(say.mailboxes), fixed_folder(say.mailboxes) };
-	return domain->name != NULL && domain->mailboxes != NULL && domain->folder != NULL;
+	bool command = mailbox_template_kind(say.mailboxes) == MAILBOX_COMMAND; /* has none */
+	return domain->name != NULL && domain->mailboxes != NULL && (command || domain->folder != NULL);
 }
 
 static size_t add_path(struct sandbox_path *paths, size_t count, const char *folder)
@@ -133,13 +119,15 @@ static void start(struct delivery_role *d, uint32_t generation)
 		/* Missing folders are made while we still may; one that cannot be is found out again at
 		 * each delivery, and says so there. */
 		const char *folder = s->domains[i].folder;
+		if (folder == NULL)
+			continue;
 		int error = file_make_folders(folder, MAIL_FOLDER_MODE);
 		if (error < 0)
 			log_text(LOG_OPERATOR, "mail-folder", "%s cannot be made: %s", folder, strerror(-error));
 		else
 			count = add_path(paths, count, folder);
 	}
-	struct sandbox box = { .paths = paths, .path_count = count, .open_files = true };
+	struct sandbox box = { .paths = paths, .path_count = count, .open_files = true, .memory_files = true };
 	work_threads(s->deliveries_max);
 	role_confine(&d->role, &box);
 	delivery_settings_unref(d->settings);
@@ -167,9 +155,10 @@ static bool on_control(void *state, const struct channel_message *message)
 	}
 }
 
-/* What a mailbox cannot hold as it is takes another form first. */
-static void encode(struct job *job)
+void delivery_encode(struct job *job)
 {
+	if (job->refusal != NULL || job->ask.body <= 1)
+		return;
 	struct mailbox_delivery *d = &job->delivery;
 	struct binary_source source = { d->content, d->content_fd, d->content_offset, d->content_bytes,
 		d->content_crc };
@@ -189,8 +178,7 @@ static void run(void *arg)
 {
 	struct job *job = arg;
 	uint64_t now_ms = clock_unix_ms();
-	if (job->refusal == NULL && job->ask.body > 1)
-		encode(job);
+	delivery_encode(job);
 	if (job->refusal != NULL)
 		return;
 	if (job->kind == MAILBOX_MBOX) {
@@ -252,7 +240,11 @@ static void answer(struct job *job)
 
 static void done(void *arg)
 {
-	struct job *job = arg;
+	delivery_done(arg);
+}
+
+void delivery_done(struct job *job)
+{
 	struct delivery_role *d = job->owner;
 	say_note(job);
 	answer(job);
@@ -286,7 +278,8 @@ bool delivery_find_path(const struct settings *s, struct mailbox_owner owner, st
 	if (template.len == 0)
 		return false;
 	*kind_out = mailbox_template_kind(template);
-	return mailbox_template_expand(template, owner, path, base_len_out) == MAILBOX_TEMPLATE_OK;
+	return *kind_out == MAILBOX_COMMAND /* and there is no path */
+		|| mailbox_template_expand(template, owner, path, base_len_out) == MAILBOX_TEMPLATE_OK;
 }
 
 static bool on_queue(void *arg, const struct channel_message *message)
@@ -316,8 +309,11 @@ static bool on_queue(void *arg, const struct channel_message *message)
 		.hostname = span_str(job->settings->hostname), .content = job->ask.content, .content_fd = message->fd,
 		.content_offset = job->ask.offset, .content_bytes = job->ask.bytes, .content_crc = job->ask.large_crc,
 		.may_exist = job->ask.attempt > 0, .full_max_ms = job->settings->full_max_ms, .known = d->known };
+	job->message_fd = -1;
 	job_count(job, true);
-	if (work_submit(d->role.loop, run, done, job) < 0) {
+	if (job->kind == MAILBOX_COMMAND)
+		command_submit(job);
+	else if (work_submit(d->role.loop, run, done, job) < 0) {
 		job->refusal = "mailbox-io-error";
 		done(job);
 	}
@@ -340,16 +336,29 @@ static void on_policy_closed(void *arg, const char *reason)
 	role_peer_lost(&d->role, IPC_POLICY, 0, reason);
 }
 
+static void on_runner_closed(void *arg, const char *reason)
+{
+	struct delivery_role *d = arg;
+	d->runner = NULL;
+	role_peer_lost(&d->role, IPC_RUNNER, 0, reason);
+}
+
 static void on_peer(void *state, enum ipc_role who, unsigned index, int fd)
 {
 	static const struct channel_handlers queue = { IPC_DELIVERY, IPC_QUEUE, on_queue, on_queue_closed };
 	static const struct channel_handlers policy = { IPC_DELIVERY, IPC_POLICY, state_question, on_policy_closed };
+	static const struct channel_handlers runner = { IPC_DELIVERY, IPC_RUNNER, role_message_refuse, on_runner_closed };
 	struct delivery_role *d = state;
 	(void)index;
 	if (who == IPC_POLICY) {
 		channel_close(d->policy);
 		d->policy_incarnation++;
 		d->policy = channel_open(d->role.loop, fd, &policy, d);
+		return;
+	}
+	if (who == IPC_RUNNER) {
+		channel_close(d->runner);
+		d->runner = channel_open(d->role.loop, fd, &runner, d);
 		return;
 	}
 	if (who != IPC_QUEUE) {
@@ -389,7 +398,9 @@ static void on_begin(void *state)
 	uint64_t key[2] = { id_source_u64(&chance), id_source_u64(&chance) };
 	d->known = maildir_known_new(key, (struct maildir_known_limits){ 0, 0 });
 	d->turns = mbox_turns_new(key);
-	if (d->known == NULL || d->turns == NULL)
+	list_init(&d->commands);
+	d->command_timer = timer_open(d->role.loop, commands_look, d);
+	if (d->known == NULL || d->turns == NULL || d->command_timer == NULL)
 		role_fail(&d->role, "out of memory");
 }
 

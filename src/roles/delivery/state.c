@@ -45,7 +45,8 @@ static void run(void *arg)
 {
 	struct look *look = arg;
 	look->question.now_ms = clock_unix_ms();
-	look->state = mailbox_state(&look->question);
+	/* Whether a command takes the message, only the command knows. */
+	look->state = look->question.kind == MAILBOX_COMMAND ? MAILBOX_STATE_OK : mailbox_state(&look->question);
 }
 
 static void done(void *arg)

@@ -5,6 +5,7 @@
 #include "policy_role.h"
 
 #define WHY_BYTES_MAX 4096
+#define HEADERS_BYTES_MAX 65536
 
 /* What the check that refused looked at: the same question again, this time with words. */
 static struct span reason_of(const struct policy_context *context, struct policy_input *input, struct buf *why)
@@ -13,10 +14,10 @@ static struct span reason_of(const struct policy_context *context, struct policy
 	struct policy_trail trail;
 	talkative.why = why;
 	policy_ask(&talkative, input, &trail);
-	const struct policy_step *last = &trail.steps[trail.count > 0 ? trail.count - 1 : 0];
-	if (trail.count == 0 || why->failed)
+	const struct policy_step *decider = &trail.steps[trail.decided_by];
+	if (trail.decided_by >= trail.count || why->failed)
 		return (struct span){ NULL, 0 };
-	return span_from(span_to(buf_span(why), last->why_to), last->why_from);
+	return span_from(span_to(buf_span(why), decider->why_to), decider->why_from);
 }
 
 void checks_say_stages(struct policy_role *p, struct channel *to)
@@ -33,7 +34,8 @@ void checks_say_stages(struct policy_role *p, struct channel *to)
 		netblock_write(&text, &delay_for->blocks[i]);
 		ipc_list_add(&networks, buf_span(&text));
 	}
-	struct ipc_policy_stages say = { .at_once = policy_stages_at_once(&context), .delay_for = buf_span(&networks) };
+	struct ipc_policy_stages say = { .at_once = policy_stages_at_once(&context),
+		.end_needed = policy_end_is_needed(&context), .delay_for = buf_span(&networks) };
 	if ((say.at_once & SMTP_STAGE(SMTP_AT_CONNECT)) != 0)
 		say.greeting_delay_ms = (uint32_t)context.checks->early_talk.delay_ms;
 	struct buf *out = channel_begin(to, IPC_POLICY_STAGES, -1);
@@ -51,14 +53,17 @@ static struct policy_input input_of(const struct policy_role *p, const struct ip
 	return (struct policy_input){ .at = (enum smtp_stage)ask->at, .stages = ask->stages, .client = ask->client,
 		.server = ask->server, .trusted = trusted, .lmtp = ask->lmtp != 0,
 		.talked_first = ask->talked_first != 0, .helo = ask->helo, .sender = ask->sender, .recipient = ask->recipient,
-		.size = ask->size, .bytes = ask->bytes, .account = ask->account, .encrypted = ask->encrypted != 0 };
+		.size = ask->size, .bytes = ask->bytes, .dry = ask->dry != 0, .extended = ask->extended != 0,
+		.instance = ask->instance, .client_port = ask->client_port, .server_port = ask->server_port,
+		.recipient_count = ask->recipient_count, .account = ask->account, .encrypted = ask->encrypted != 0 };
 }
 
 static struct ipc_checked answer_of(const struct policy_verdict *verdict)
 {
 	return (struct ipc_checked){ .key = (uint16_t)verdict->key, .seconds = verdict->seconds,
 		.stage = (uint8_t)verdict->stage, .check = span_str(verdict->check), .line = verdict->line,
-		.moved_to = verdict->moved_to };
+		.moved_to = verdict->moved_to, .code = verdict->said.code, .enhanced = span_str(verdict->said.enhanced),
+		.text = verdict->said.text };
 }
 
 static void say(const struct inquirer *to, const struct ipc_checked *answer)
@@ -76,20 +81,36 @@ static bool is_there(const struct inquirer *from)
 	return from->peer->channel != NULL && from->peer->incarnation == from->incarnation;
 }
 
+/* What is to be done with the message, as the answer says it. */
+static void effects_put(const struct inquiry_answer *a, struct ipc_checked *answer, struct buf *headers)
+{
+	struct policy_effects effects;
+	policy_effects(a->context, a->input, a->trail, &effects);
+	for (size_t i = 0; i < effects.header_count; i++)
+		ipc_list_add(headers, effects.headers[i]);
+	answer->discard = effects.discard;
+	answer->hold = effects.hold;
+	if (!headers->failed)
+		answer->headers = buf_span(headers);
+}
+
 /* Decided: what follows is kept, and the client is told. Without the client, nothing happened. */
 static void decided(const struct inquirer *from, const struct inquiry_answer *a)
 {
 	struct ipc_checked answer = answer_of(a->verdict);
-	struct buf why;
+	struct buf why, headers;
 	if (!is_there(from))
 		return;
 	buf_init(&why, WHY_BYTES_MAX);
+	buf_init(&headers, HEADERS_BYTES_MAX);
+	effects_put(a, &answer, &headers);
 	if (a->verdict->opinion == POLICY_REFUSE)
 		answer.why = reason_of(a->context, a->input, &why);
 	policy_settle(&from->peer->owner->state, a->context, a->input, a->trail);
 	brake_tell(from->peer->owner);
 	say(from, &answer);
 	buf_fini(&why);
+	buf_fini(&headers);
 }
 
 /* What would happen, with the verdict of each check in words; nothing else does. */
@@ -129,8 +150,9 @@ static struct ipc_check_counts counts_of(const struct policy_role *p, const stru
 bool checks_counts(struct policy_role *p, const struct channel_message *message)
 {
 	struct policy_context context = generation_context(p);
-	struct buf list, item;
+	struct buf list, services, item;
 	buf_init(&list, CHANNEL_BODY_BYTES_MAX / 2);
+	buf_init(&services, CHANNEL_BODY_BYTES_MAX / 4);
 	buf_init(&item, 4096);
 	for (unsigned i = 0; context.checks != NULL && i < CONF_CHECK_COUNT; i++) {
 		struct ipc_check_counts one = counts_of(p, &context, (enum conf_check)i);
@@ -138,13 +160,16 @@ bool checks_counts(struct policy_role *p, const struct channel_message *message)
 		ipc_put_check_counts(&item, &one);
 		ipc_list_add(&list, buf_span(&item));
 	}
-	struct ipc_checks answer = { .counts = buf_span(&list) };
+	if (context.checks != NULL)
+		services_counts_put(&p->services, &services);
+	struct ipc_checks answer = { .counts = buf_span(&list), .services = buf_span(&services) };
 	struct buf *out = channel_answer_begin(message->from, IPC_CHECKS, message->request, -1);
 	if (out != NULL) {
 		ipc_put_checks(out, &answer);
 		channel_end(message->from);
 	}
 	buf_fini(&list);
+	buf_fini(&services);
 	buf_fini(&item);
 	return true;
 }

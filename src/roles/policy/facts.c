@@ -19,6 +19,13 @@ static void key_of_sender(const struct policy_input *input, struct buf *key)
 	buf_add(key, input->sender);
 }
 
+static void key_of_domain(const struct policy_input *input, struct buf *key)
+{
+	struct address sender;
+	if (address_parse(input->sender, &sender))
+		buf_add(key, sender.domain);
+}
+
 static void key_of_recipient(const struct policy_input *input, struct buf *key)
 {
 	buf_add_u64(key, input->size);
@@ -38,6 +45,9 @@ static const struct fact_form {
 	[POLICY_FACT_SPF] = { .who = "the DNS", .key = key_of_sender, .begin = fact_spf_begin, .drop = fact_spf_drop,
 		.patience_ms = FACTS_SPF_PATIENCE_MS, .kept_ms = 30000, .asking_max = 500 /* of 64 KiB each */,
 		.not_found = { .spf = { .result = SPF_TEMPERROR, .reason = SPAN("the DNS did not answer in time") } } },
+	[POLICY_FACT_SENDER_DOMAIN] = { .who = "the DNS", .key = key_of_domain, .begin = fact_domain_begin,
+		.patience_ms = FACTS_DOMAIN_PATIENCE_MS, .kept_ms = 30000, .asking_max = 2000,
+		.not_found = { .sender_domain = POLICY_DOMAIN_NOT_KNOWN } },
 	[POLICY_FACT_MAILBOX] = { .who = "delivery", .key = key_of_recipient, .begin = fact_mailbox_begin,
 		.patience_ms = FACTS_MAILBOX_PATIENCE_MS, .asking_max = 10000,
 		.not_found = { .mailbox = POLICY_MAILBOX_NOT_KNOWN } },
@@ -86,6 +96,9 @@ static void known_copy(enum policy_fact which, const struct policy_facts *from, 
 	case POLICY_FACT_SPF:
 		to->spf = (struct policy_spf){ .result = from->spf.result, .domain = copied(text, from->spf.domain),
 			.mechanism = copied(text, from->spf.mechanism), .reason = copied(text, from->spf.reason) };
+		break;
+	case POLICY_FACT_SENDER_DOMAIN:
+		to->sender_domain = from->sender_domain;
 		break;
 	case POLICY_FACT_MAILBOX:
 		to->mailbox = from->mailbox;
@@ -168,7 +181,8 @@ static void say_late(struct facts *facts, uint64_t now_ms)
 		struct facts_of *of = &facts->of[which];
 		if (of->late == 0)
 			continue;
-		log_text(LOG_TRANSIENT, "facts-late", "%llu times %s did not answer within %llu ms; nobody is refused for it",
+		log_text(LOG_TRANSIENT, "facts-late",
+			"%llu times %s did not answer within %llu ms; nobody is refused for good for it",
 			(unsigned long long)of->late, forms[which].who, (unsigned long long)forms[which].patience_ms);
 		of->late = 0;
 		facts->said_late_ms = now_ms;

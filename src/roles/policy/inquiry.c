@@ -12,6 +12,9 @@ struct inquiry {
 	struct policy_role *owner;
 	struct policy_input input;
 	struct facts_wait wait;
+	struct service_question service_wait;
+	struct policy_said (*said)[SMTP_STAGE_COUNT]; /* of each service; NULL: none was asked yet */
+	uint64_t said_by;         /* the settings by which they were asked */
 	struct arena text;        /* what input points to */
 	struct lookup *lookup;    /* has what sources said; or NULL */
 	unsigned looks;           /* how often they were asked: for the domain, if need be, and for the name */
@@ -35,9 +38,11 @@ static struct inquiry *inquiry_new(struct policy_role *p, const struct policy_in
 	q->owner = p;
 	q->input = *input;
 	q->wait = (struct facts_wait){ .fn = on_found, .arg = q, .into = &q->input.facts, .text = &q->text };
+	q->service_wait = (struct service_question){ .fn = on_found, .arg = q, .text = &q->text };
 	list_init(&q->wait.link);
 	if (!arena_copy(&q->text, input->helo, &q->input.helo) || !arena_copy(&q->text, input->sender, &q->input.sender)
-	    || !arena_copy(&q->text, input->recipient, &q->input.recipient)) {
+	    || !arena_copy(&q->text, input->recipient, &q->input.recipient)
+	    || !arena_copy(&q->text, input->instance, &q->input.instance)) {
 		arena_reset(&q->text);
 		free(q);
 		return NULL;
@@ -52,6 +57,46 @@ static void inquiry_free(struct inquiry *q)
 	lookup_free(q->lookup);
 	arena_reset(&q->text);
 	free(q);
+}
+
+/* After a reload another service may stand in the place of one that was asked. */
+static void service_forget(struct inquiry *q)
+{
+	if (q->said_by == q->owner->services.tunes)
+		return;
+	q->said = NULL;
+	q->input.facts.said = NULL;
+	q->said_by = q->owner->services.tunes;
+}
+
+static struct delegate_request request_of(const struct policy_input *input, enum smtp_stage stage)
+{
+	return (struct delegate_request){ .stage = stage, .extended = input->extended, .client = input->client,
+		.server = input->server, .client_port = input->client_port, .server_port = input->server_port,
+		.helo = input->helo, .sender = input->sender, .recipient = input->recipient,
+		.recipient_count = input->recipient_count, .size = stage == SMTP_AT_END ? input->bytes : input->size,
+		.instance = input->instance };
+}
+
+/* True: its answer is there, or there will be none. */
+static bool service_find(struct inquiry *q, const struct conf_service *service, const struct policy_verdict *needs)
+{
+	if (q->said == NULL)
+		q->said = arena_alloc(&q->text, POLICY_SERVICES_MAX * sizeof(*q->said));
+	if (q->said == NULL) {
+		q->input.facts.said_lost = true;
+		return true;
+	}
+	q->input.facts.said = (const struct policy_said (*)[SMTP_STAGE_COUNT])q->said;
+	q->service_wait.into = &q->said[needs->service][needs->stage];
+	struct delegate_request request = request_of(&q->input, needs->stage);
+	return services_ask(&q->owner->services, service, &request, &q->service_wait);
+}
+
+static bool find(struct inquiry *q, const struct policy_context *context, const struct policy_verdict *needs)
+{
+	return needs->fact == POLICY_FACT_SERVICE ? service_find(q, &context->checks->services[needs->service], needs)
+		: facts_find(&q->owner->facts, needs->fact, context, &q->input, &q->wait);
 }
 
 #define LOOKS_MAX 2
@@ -121,6 +166,7 @@ static void go_on(struct inquiry *q)
 	struct policy_trail trail;
 	struct policy_verdict verdict;
 	struct policy_context context = context_with(p, q->lookup);
+	service_forget(q);
 	while (true) {
 		verdict = policy_ask(&context, &q->input, &trail);
 		if (misses(q->lookup) && q->looks < LOOKS_MAX) {
@@ -132,7 +178,7 @@ static void go_on(struct inquiry *q)
 		}
 		if (verdict.opinion != POLICY_NEEDS)
 			break;
-		if (!facts_find(&p->facts, verdict.fact, &context, &q->input, &q->wait))
+		if (!find(q, &context, &verdict))
 			return;
 	}
 	q->fn(&q->from, &(struct inquiry_answer){ &context, &q->input, &trail, &verdict });
@@ -158,7 +204,10 @@ void inquiry_begin(const struct channel_message *question, struct policy_input *
 	}
 	/* Too many wait already: this one goes without what it cannot wait for. */
 	while (verdict.opinion == POLICY_NEEDS) {
-		facts_not_found(verdict.fact, &input->facts);
+		if (verdict.fact == POLICY_FACT_SERVICE)
+			input->facts.said_lost = true;
+		else
+			facts_not_found(verdict.fact, &input->facts);
 		verdict = policy_ask(&context, input, &trail);
 	}
 	fn(from, &(struct inquiry_answer){ &context, input, &trail, &verdict });

@@ -48,6 +48,7 @@ void needs_begin(struct policy_role *p, const struct conf_checks *checks)
 	}
 	role_confine(&p->role, &box);
 	facts_init(&p->facts, p, dns);
+	services_init(&p->services, p);
 	needs_tune(p, checks);
 	if (greylist)
 		greylist_keep_begin(p, p->state_folder);
@@ -61,4 +62,5 @@ void needs_tune(struct policy_role *p, const struct conf_checks *checks)
 		.return_ms = checks->greylist.return_ms, .keep_ms = checks->greylist.keep_ms,
 		.known_after = (uint32_t)checks->greylist.known_after, .entries_max = checks->greylist.entries_max };
 	greylist_keep_tune(p);
+	services_tune(&p->services, checks);
 }

@@ -5,8 +5,8 @@
  * needs.c (resolver and state folder, and the sandbox for them), generation.c (the
  * directory as it is said, built and replaced), answers.c (the questions), checks.c
  * (those about clients), inquiry.c (one of these until it is decided), facts.h (what it
- * has to find for that), greylist_keep.c (the greylist and its file), greylist_asked.c
- * (operators' questions about it), brake_tell.h (who is held back).
+ * has to find for that), services.h (other programs that it asks), greylist_keep.c (the greylist and
+ * its file), greylist_asked.c (operators' questions about it), brake_tell.h (who is held back).
  */
 #ifndef WAYBILL_ROLES_POLICY_ROLE_H
 #define WAYBILL_ROLES_POLICY_ROLE_H
@@ -15,12 +15,13 @@
 #include "greylist.h"
 #include "policy.h"
 #include "role.h"
+#include "services.h"
 #include "sources.h"
 
 #define POLICY_PEERS_MAX 67 /* every smtpd, console, and queue */
 #define POLICY_QUEUE_SLOT (POLICY_PEERS_MAX - 1)
 #define POLICY_INQUIRIES_MAX 10000 /* that wait for facts; others go on without */
-#define INQUIRY_TEXT_BYTES_MAX 16384
+#define INQUIRY_TEXT_BYTES_MAX 65536
 #define POLICY_CONSOLE_SLOT (POLICY_PEERS_MAX - 2)
 
 struct generation;
@@ -40,6 +41,7 @@ struct policy_role {
 	struct id_source chance;
 	struct channel *delivery;
 	struct facts facts;
+	struct services services;
 	size_t inquiry_count;
 	struct greylist_keep *greylist_keep; /* NULL: the greylist is off */
 	struct greylist_options greylist_options;

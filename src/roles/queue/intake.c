@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "dsn_params.h"
+#include "inspect.h"
 #include "queue_parts.h"
 #include "reply.h"
 
@@ -64,6 +65,33 @@ static bool held_now(struct queue_role *q, const struct submission *s)
 	return !list_empty(&q->holds) && ipc_get_submit_ask(span_of(s->body, s->bytes), &ask) && hold_new(q, &ask);
 }
 
+static void on_held(struct queue_role *q, void *arg, const struct ipc_queue_changed *counts)
+{
+	struct id128 *id = arg;
+	struct log_line line;
+	(void)q;
+	log_begin(&line, counts->failed > 0 ? LOG_OPERATOR : LOG_INFO, counts->failed > 0 ? "not-held" : "held");
+	log_id(&line, "m", id);
+	log_u64(&line, "rcpts", counts->recipients);
+	log_end(&line);
+	free(id);
+}
+
+/* A policy service wants it to wait until an operator releases it. */
+static void hold(struct queue_role *q, const struct id128 *id)
+{
+	static const struct ipc_queue_filter everything;
+	struct id128 *copy = malloc(sizeof(*copy));
+	if (copy == NULL)
+		role_fail(&q->role, "out of memory");
+	*copy = *id;
+	struct change_wish wish = { .what = IPC_CHANGE_HOLD, .filter = &everything,
+		.reason = SPAN("held by a policy service"), .ended = on_held, .arg = copy };
+	struct change *change = change_begin(q, &wish);
+	change_message(change, id);
+	change_end(change);
+}
+
 static void completed(struct queue_role *q, struct queue_pending *pending, enum spool_outcome outcome)
 {
 	struct submission *s = (struct submission *)pending;
@@ -73,7 +101,9 @@ static void completed(struct queue_role *q, struct queue_pending *pending, enum 
 	if (outcome == SPOOL_DURABLE) {
 		recent_completed(s->peer, &s->id);
 		q->accepted++;
-		if (!held_now(q, s))
+		if (s->hold)
+			hold(q, &s->id);
+		else if (!held_now(q, s))
 			message_schedule_new(q, &s->id, 0, true);
 	}
 	intake_release(s);
@@ -186,6 +216,8 @@ static bool answer_known(struct submission *s)
 	bool open = under_way(s->peer->owner, &s->id);
 	if (!open && !intake_known(s->peer, &s->id))
 		return false;
+	if (!open && s->hold)
+		hold(s->peer->owner, &s->id);
 	answer(s, REPLY_MESSAGE_QUEUED, open);
 	return true;
 }
@@ -232,6 +264,7 @@ static bool submit(struct queue_peer *peer, const struct channel_message *messag
 		return false;
 	}
 	s->id = ask.id;
+	s->hold = ask.hold != 0;
 	if (ask.again != 0 && ask.patience_ms == 0 && answer_known(s))
 		free(s);
 	else if (!take(s, &ask))

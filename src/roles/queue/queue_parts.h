@@ -35,6 +35,7 @@ struct submission {
 	uint32_t request;
 	struct id128 id;
 	size_t bytes;
+	bool hold;       /* it is to wait until somebody releases it */
 	uint8_t body[];
 };
 void intake_answer(const struct submission *s, const struct ipc_submitted *say);

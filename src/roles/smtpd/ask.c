@@ -285,7 +285,7 @@ static enum submitting submit(struct smtpd_conn *conn)
 		.client = buf_span(&peer), .helo = smtp_server_helo(conn->session),
 		.session = smtp_server_session_id(conn->session), .large = t->spilled,
 		.large_bytes = t->spilled ? t->stored_bytes : 0, .content_crc = t->stored_crc32c,
-		.content = t->stored };
+		.content = t->stored, .hold = t->hold };
 	enum submitting outcome = SUBMIT_NO_ROOM;
 	size_t bytes = list.len + notify.len + orcpts.len + t->stored.len + SUBMIT_OTHER_BYTES_MAX;
 	bool failed = list.failed || notify.failed || orcpts.failed || peer.failed;
@@ -310,11 +310,32 @@ void smtpd_ask_give_up(struct smtpd_conn *conn)
 	unknown(conn);
 }
 
+/* A policy service wants it to vanish: nothing is kept, and the client does not notice. */
+static void discard(struct smtpd_conn *conn)
+{
+	const struct smtp_transaction *t = conn->committing;
+	struct log_line line;
+	log_begin(&line, LOG_INFO, "discarded");
+	log_id(&line, "m", &conn->message_id);
+	log_span(&line, "s", smtp_server_session_id(conn->session));
+	log_span(&line, "from", t->sender);
+	log_u64(&line, "rcpts", t->recipient_count);
+	log_u64(&line, "bytes", t->stored_bytes);
+	log_str(&line, "check", "policy-service");
+	log_end(&line);
+	smtpd_spill_drop(conn);
+	smtpd_answer(conn, &(struct smtp_server_answer){ .key = REPLY_MESSAGE_QUEUED });
+}
+
 static void ask_commit(struct smtpd_conn *conn, const struct smtp_server_question *q)
 {
 	conn->committing = q->transaction;
 	conn->message_id = q->transaction->id;
 	conn->asked_us = clock_mono_us();
+	if (q->transaction->discard) {
+		discard(conn);
+		return;
+	}
 	enum reply_key refusal = REPLY_DISK_FULL;
 	if (!conn->spill_failed || !q->transaction->spilled) {
 		enum submitting outcome = submit(conn);

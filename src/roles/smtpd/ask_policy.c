@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a session asks of policy: may this client go on, and, for trusted ones, who is
- * this name? Without an answer a recipient is put off; at the stages before, and at the
- * end of a message, the client goes on, and the question travels with the next one.
+ * this name? Without an answer a recipient is put off, and so is a message at its end
+ * where policy has to see that; elsewhere the client goes on, and the question travels
+ * with the next one.
  */
 #include <stdio.h>
 
 #include "smtpd.h"
+
+#define HEADERS_MAX 32 /* fields that one answer may want before the message */
 
 /* For the note that the session makes of a refusal. */
 static void keep_reasons(struct smtpd_conn *conn, const struct ipc_checked *verdict)
@@ -21,14 +24,32 @@ static void keep_reasons(struct smtpd_conn *conn, const struct ipc_checked *verd
 /* When nobody can say. */
 static struct smtp_server_answer no_answer(const struct smtpd_conn *conn)
 {
-	bool rcpt = smtp_server_pending(conn->session) == SMTP_ASK_RCPT;
-	return (struct smtp_server_answer){ .key = rcpt ? REPLY_POLICY_UNAVAILABLE : REPLY_MAIL_OK, .unasked = true };
+	enum smtp_question_kind pending = smtp_server_pending(conn->session);
+	bool needed = pending == SMTP_ASK_RCPT || (pending == SMTP_ASK_END && conn->smtpd->stages.end_needed);
+	return (struct smtp_server_answer){ .key = needed ? REPLY_POLICY_UNAVAILABLE : REPLY_MAIL_OK, .unasked = true };
+}
+
+/* What another program said, and wants done. */
+static void take_service(const struct ipc_checked *verdict, struct smtp_server_answer *answer, struct span *headers)
+{
+	ipc_list rest = verdict->headers;
+	answer->said.code = verdict->code;
+	answer->said.text = verdict->text;
+	struct span enhanced = span_to(verdict->enhanced, sizeof(answer->said.enhanced) - 1);
+	if (enhanced.len > 0)
+		memcpy(answer->said.enhanced, enhanced.ptr, enhanced.len);
+	while (answer->header_count < HEADERS_MAX && ipc_list_next(&rest, &headers[answer->header_count]))
+		answer->header_count++;
+	answer->headers = headers;
+	answer->discard = verdict->discard != 0;
+	answer->hold = verdict->hold != 0;
 }
 
 static void on_checked(void *arg, const struct channel_message *message)
 {
 	struct smtpd_conn *conn = arg;
 	struct ipc_checked verdict;
+	struct span headers[HEADERS_MAX];
 	struct smtp_server_answer answer = { .key = REPLY_POLICY_UNAVAILABLE };
 	if (message != NULL && ipc_get_checked(message->body, &verdict)) {
 		keep_reasons(conn, &verdict);
@@ -36,6 +57,7 @@ static void on_checked(void *arg, const struct channel_message *message)
 		answer.seconds = verdict.seconds;
 		answer.mailboxes = &verdict.moved_to;
 		answer.mailbox_count = verdict.moved_to.len > 0;
+		take_service(&verdict, &answer, headers);
 		answer.stage = verdict.stage < SMTP_STAGE_COUNT ? (enum smtp_stage)verdict.stage : SMTP_AT_CONNECT;
 	} else if (conn->fd >= 0) {
 		answer = no_answer(conn);
@@ -46,10 +68,16 @@ static void on_checked(void *arg, const struct channel_message *message)
 void smtpd_ask_client(struct smtpd_conn *conn, const struct smtp_server_question *q)
 {
 	const struct smtp_transaction *t = q->transaction;
+	char id[ID128_TEXT_LEN];
 	struct ipc_check_ask ask = { .at = (uint8_t)q->at, .stages = q->stages, .client = conn->peer,
 		.server = conn->local, .trusted = conn->trusted, .lmtp = conn->lmtp, .talked_first = conn->talked_first,
-		.helo = smtp_server_helo(conn->session), .recipient = q->address };
+		.helo = smtp_server_helo(conn->session), .recipient = q->address,
+		.extended = smtp_server_extended(conn->session), .instance = smtp_server_session_id(conn->session),
+		.client_port = conn->peer_port, .server_port = conn->local_port };
 	if (t != NULL) {
+		id128_write(&t->id, id);
+		ask.instance = span_of(id, sizeof(id));
+		ask.recipient_count = (uint32_t)t->recipient_count;
 		ask.sender = t->sender;
 		ask.size = t->size_declared;
 		ask.bytes = q->at == SMTP_AT_END ? t->content_bytes : 0;

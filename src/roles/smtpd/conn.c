@@ -79,7 +79,7 @@ static void note(struct smtpd_conn *conn, const struct smtp_server_note *n)
 		log_str(&line, "verb", n->verb);
 	if (n->address.len > 0)
 		log_span(&line, "address", n->address);
-	log_u64(&line, "code", entry->code);
+	log_u64(&line, "code", n->code);
 	log_str(&line, "key", entry->name);
 	if (conn->check[0] != 0)
 		log_str(&line, "check", conn->check);
@@ -259,7 +259,8 @@ void smtpd_conn_open(struct smtpd_listener *listener, int fd, const struct netad
 	conn->settings->uses++;
 	conn->fd = fd;
 	conn->peer = *peer;
-	sock_local(fd, &conn->local);
+	conn->peer_port = sock_peer_port(fd);
+	sock_local(fd, &conn->local, &conn->local_port);
 	conn->trusted = trusted;
 	conn->lmtp = listener->lmtp;
 	conn->counted = counted;

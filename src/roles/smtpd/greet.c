@@ -16,10 +16,11 @@ bool smtpd_stages_take(struct smtpd *d, struct span body)
 		return false;
 	if (say.greeting_delay_ms > SMTPD_GREETING_DELAY_MS_MAX)
 		say.greeting_delay_ms = SMTPD_GREETING_DELAY_MS_MAX;
-	if (stages->ask != say.at_once || stages->greeting_delay_ms != say.greeting_delay_ms)
+	if ((stages->told ? stages->ask : 0) != say.at_once || stages->greeting_delay_ms != say.greeting_delay_ms)
 		log_text(LOG_INFO, "stages", "policy is asked at once at %u of the stages; strangers are greeted after %u ms",
 			(unsigned)__builtin_popcount(say.at_once), say.greeting_delay_ms);
-	*stages = (struct smtpd_stages){ .ask = say.at_once, .greeting_delay_ms = say.greeting_delay_ms };
+	*stages = (struct smtpd_stages){ .told = true, .ask = say.at_once, .greeting_delay_ms = say.greeting_delay_ms,
+		.end_needed = say.end_needed != 0 };
 	while (stages->delay_for_count < SMTPD_DELAY_FOR_MAX && ipc_list_next(&say.delay_for, &item))
 		if (!netblock_parse(item, &stages->delay_for[stages->delay_for_count++]))
 			return false;

@@ -216,6 +216,7 @@ static void prepare(struct smtpd *d)
 	list_init(&d->conns);
 	list_init(&d->greeting);
 	map_init(&d->clients);
+	d->stages = (struct smtpd_stages){ .ask = SMTP_STAGE(SMTP_AT_END), .end_needed = true };
 	role_descriptors_raise();
 }
 

@@ -70,6 +70,7 @@ struct smtpd_conn {
 	unsigned wanted;
 	struct smtp_server *session;
 	struct netaddr peer, local;
+	uint16_t peer_port, local_port; /* 0: not known */
 	bool trusted;
 	bool lmtp;
 	bool talked_first;         /* before it was greeted */

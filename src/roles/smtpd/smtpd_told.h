@@ -33,7 +33,9 @@ void smtpd_settings_unref(struct smtpd_settings *settings);
 
 /* What policy said of clients that are not trusted. */
 struct smtpd_stages {
+	bool told;                  /* until then the end of each message is asked about: it may be needed */
 	uint8_t ask;                /* a set of enum smtp_stage: ask as soon as they come */
+	bool end_needed;            /* no message is taken that was not asked about at its end */
 	uint32_t greeting_delay_ms; /* 0: none */
 	struct netblock delay_for[SMTPD_DELAY_FOR_MAX];
 	size_t delay_for_count;     /* 0: for all of them */

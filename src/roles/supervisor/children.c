@@ -90,6 +90,8 @@ static bool on_message(void *arg, const struct channel_message *message)
 			return false;
 		links_lost(c, &lost);
 		return true;
+	case IPC_SERVICE_ASK:
+		return c->role == IPC_POLICY && services_connect(c, message);
 	case IPC_TROUBLE:
 		if (c->role != IPC_POLICY || !ipc_get_trouble(message->body, &trouble))
 			return false;
@@ -232,7 +234,8 @@ static void add(struct supervisor *s, enum ipc_role role, unsigned index)
 	c->restart_timer = timer_open(s->loop, on_restart, c);
 }
 
-/* One of each, and one smtpd for each core unless the configuration says how many. */
+/* One of each (a runner only where there are commands), and one smtpd for each core unless the configuration says
+ * how many. */
 void children_plan(struct supervisor *s)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -246,6 +249,8 @@ void children_plan(struct supervisor *s)
 	add(s, IPC_QUEUE, 0);
 	add(s, IPC_DELIVERY, 0);
 	add(s, IPC_RELAY, 0);
+	if (say_has_commands(s->conf))
+		add(s, IPC_RUNNER, 0);
 	for (unsigned i = 0; i < smtpds; i++)
 		add(s, IPC_SMTPD, i);
 	links_plan(s);

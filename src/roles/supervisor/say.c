@@ -102,6 +102,19 @@ static void say_routes(struct child_process *c)
 		say_route(c, &conf->route_default, SPAN("*"));
 }
 
+static bool is_command(const struct conf_domain *domain)
+{
+	return span_starts_nocase(domain->mailboxes, SPAN("command:"));
+}
+
+bool say_has_commands(const struct conf *conf)
+{
+	bool any = false;
+	for (size_t i = 0; i < conf->domain_count; i++)
+		any |= is_command(&conf->domains[i]);
+	return any;
+}
+
 static void say_domains(struct child_process *c)
 {
 	const struct conf *conf = c->supervisor->conf;
@@ -112,6 +125,8 @@ static void say_domains(struct child_process *c)
 		hop_list(&d->via, &hops);
 		/* delivery has nothing to do with what is kept elsewhere. */
 		if (c->role == IPC_DELIVERY && d->via.count > 0)
+			continue;
+		if (c->role == IPC_RUNNER && !is_command(d))
 			continue;
 		struct ipc_domain say = { .name = d->name, .mailboxes = d->mailboxes, .subaddress = d->subaddress,
 			.fold = d->local_parts == CONF_LOCAL_FOLD, .hops = buf_span(&hops), .open = d->users.kind == CONF_NO_SOURCE,
@@ -237,8 +252,19 @@ static void say_delivery(struct child_process *c)
 		.mbox_lock_timeout_ms = (uint32_t)conf->mbox.lock_timeout_ms,
 		.mbox_stale_lock_ms = (uint32_t)conf->mbox.stale_lock_ms, .mbox_lock_pids = conf->mbox.lock_pids,
 		.mbox_quota_bytes = conf->mbox.quota_bytes, .full_max_ms = conf->checks.mailbox.full_max_ms,
-		.disk_reserve_bytes = conf->checks.mailbox.disk_reserve_bytes };
+		.disk_reserve_bytes = conf->checks.mailbox.disk_reserve_bytes,
+		.commands_max = (uint32_t)conf->command.processes_max,
+		.command_timeout_ms = (uint32_t)conf->command.timeout_ms };
 	SAY(c, SETUP_DELIVERY, setup_delivery, &say, -1);
+	say_domains(c);
+}
+
+static void say_runner(struct child_process *c)
+{
+	const struct conf_command *command = &c->supervisor->conf->command;
+	struct ipc_setup_runner say = { .log_json = log_json(c->supervisor->conf),
+		.timeout_ms = (uint32_t)command->timeout_ms, .output_bytes_max = command->output_bytes_max };
+	SAY(c, SETUP_RUNNER, setup_runner, &say, -1);
 	say_domains(c);
 }
 
@@ -299,6 +325,9 @@ void say_settings(struct child_process *c)
 		break;
 	case IPC_CONSOLE:
 		say_console(c);
+		break;
+	case IPC_RUNNER:
+		say_runner(c);
 		break;
 	case IPC_SUPERVISOR:
 	case IPC_ROLE_COUNT:

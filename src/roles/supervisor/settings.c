@@ -117,6 +117,8 @@ static void note_unchanged(const struct conf *now, const struct conf *next, stru
 		{ "smtpd-processes", now->smtpd_processes != next->smtpd_processes },
 		{ "segment-size", now->queue.segment_bytes != next->queue.segment_bytes },
 	};
+	if (say_has_commands(next) && !say_has_commands(now))
+		buf_add_str(text, "mailboxes: commands are run from the next start on only; until then their mail waits\n");
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
 		if (fixed[i].differs)
 			buf_addf(text, "%s: a change takes effect at the next start only\n", fixed[i].name);

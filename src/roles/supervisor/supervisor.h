@@ -5,7 +5,7 @@
  * from the network. Private to this folder: supervisor.c (start, signals, end),
  * children.c (processes and their channels), say.c (each role's slice of the
  * configuration), settings.c (loading, listeners, reload), tables.c (users and aliases), sources.c
- * (directories that are asked).
+ * (directories that are asked), services.c (connections to policy services).
  */
 #ifndef WAYBILL_ROLES_SUPERVISOR_H
 #define WAYBILL_ROLES_SUPERVISOR_H
@@ -19,8 +19,8 @@
 #include "supervisor_main.h"
 
 #define SUPERVISOR_SMTPDS_MAX 64
-#define SUPERVISOR_CHILDREN_MAX (SUPERVISOR_SMTPDS_MAX + 5)
-#define SUPERVISOR_LINKS_MAX (SUPERVISOR_SMTPDS_MAX * 3 + 6)
+#define SUPERVISOR_CHILDREN_MAX (SUPERVISOR_SMTPDS_MAX + 6)
+#define SUPERVISOR_LINKS_MAX (SUPERVISOR_SMTPDS_MAX * 3 + 7)
 #define SUPERVISOR_LISTENERS_MAX CONF_LISTENS_MAX
 #define SUPERVISOR_STOP_SMTPD_MS 2500
 #define SUPERVISOR_STOP_OTHERS_MS 1500
@@ -92,7 +92,7 @@ struct supervisor {
 	uint64_t began_us;
 	bool announced;           /* the ready line was printed */
 	int stopping;             /* 0: no; 1: smtpd first; 2: the others */
-	uint64_t stopping_us;     /* since when */
+	uint64_t stopping_us;
 	int exit_code;
 	struct timer *stop_timer;
 	struct timer *watch_timer;
@@ -103,7 +103,6 @@ struct supervisor {
 };
 
 /* supervisor.c */
-
 void supervisor_stop(struct supervisor *s, int exit_code);
 void supervisor_child_ready(struct supervisor *s);
 void supervisor_child_ended(struct supervisor *s);
@@ -116,13 +115,14 @@ void children_kill(struct supervisor *s);
 
 /* links.c */
 void links_plan(struct supervisor *s);
-/* Makes a new channel between `c` and each role that it talks to and that runs. */
+/* Between `c` and each role that it talks to and that runs. */
 void links_connect(struct child_process *c);
 /* The channel between `c` and the role that `lost` names broke while `c` lives. */
 void links_lost(struct child_process *c, const struct ipc_peer_lost *lost);
 
-/* say.c */
+/* say.c; whether commands stand in the place of mailboxes */
 void say_settings(struct child_process *c);
+bool say_has_commands(const struct conf *conf);
 
 /* settings.c */
 int settings_load(struct supervisor *s, struct conf **conf_out, struct buf *problems);
@@ -137,14 +137,14 @@ void tables_fini(struct supervisor *s);
 void tables_watch_clear(struct supervisor *s);
 void tables_watch_add(struct supervisor *s, const char *path);
 
-/* sources.c: directories that are asked, for policy. */
+/* For policy. services.c: connects to a policy service; false when malformed. sources.c: directories that are asked. */
+bool services_connect(struct child_process *policy, const struct channel_message *message);
 void sources_init(struct supervisor *s);
 void sources_fini(struct supervisor *s);
 void sources_say(struct child_process *c);
 /* Whether policy's process was told otherwise than the configuration, or a password file, says now. */
 bool sources_differ(const struct supervisor *s);
 void sources_trouble(struct supervisor *s, const struct ipc_trouble *said);
-/* Appends them to a list, each a JSON object. */
-void sources_write_troubles(const struct supervisor *s, struct buf *list);
+void sources_write_troubles(const struct supervisor *s, struct buf *list); /* appended, each a JSON object */
 
 #endif

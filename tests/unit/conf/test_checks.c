@@ -21,6 +21,9 @@ static const char *const texts[] = {
 	"checks { order = {\"relay\", \"harvest\", \"recipient\", \"helo\", \"greylist\"} }\n"
 	"deny { client = {\"192.0.2.0/24\"} helo = {\"*.X.test\", \"y.test\"} sender = {\"A@b.test\"} }\n"
 	"rate \"network\" {\n messages = 3\n bytes = 5MiB only-for = {\"127.0.0.3\"} }\nrate \"sender\" { recipients = 9 }\n"
+	"policy-service \"a\" { address = \"127.0.0.1:1\" }\n"
+	"policy-service \"b\" {\n address = \"unix:/run/b\" stages = {\"sender\", \"end\"} timeout = 3s connections = 7\n"
+	"pass-when-down = yes only-for = {\"127.0.0.3\"} }\n"
 	"greylist { delay = 5m return-within = 12h entries = 5000 exempt = {\"B\xc3\xbcro@b\xc3\xbc" "cher.example\", \"example.net\"} }",
 };
 
@@ -42,6 +45,28 @@ static void expect_networks(const struct conf_networks *got, const struct conf_n
 	assert_int_equal(got->count, want->count);
 	if (want->count > 0)
 		assert_memory_equal(got->blocks, want->blocks, want->count * sizeof(want->blocks[0]));
+}
+
+static void expect_services(const struct conf_checks *got, const struct conf_checks *want, size_t count)
+{
+	assert_true(got->service_count == count && want->service_count == count);
+	for (size_t i = 0; i < count; i++) {
+		const struct conf_service *a = &got->services[i], *b = &want->services[i];
+		assert_true(span_eq(a->name, b->name) && a->line == b->line && a->line > 0);
+		assert_true(span_eq(a->address.items[0].text, b->address.items[0].text));
+		assert_int_equal(a->stages.count, b->stages.count);
+		assert_memory_equal(a->stages.items, b->stages.items, a->stages.count * sizeof(a->stages.items[0]));
+		assert_true(a->timeout_ms == b->timeout_ms && a->connections_max == b->connections_max);
+		assert_true(a->pass_when_down == b->pass_when_down && a->pass_line == b->pass_line);
+		expect_networks(&a->only_for, &b->only_for);
+	}
+	if (count < 2)
+		return;
+	const struct conf_service *a = &got->services[0], *b = &got->services[1];
+	assert_true(span_eq(a->name, SPAN("a")) && a->stages.count == 1 && a->stages.items[0] == 3 && a->timeout_ms == 10000);
+	assert_true(b->stages.count == 2 && b->stages.items[0] == 2 && b->stages.items[1] == 4 && b->timeout_ms == 3000);
+	assert_true(b->pass_when_down && !a->pass_when_down && b->connections_max == 7 && b->only_for.count == 1);
+	assert_true(span_eq(b->address.items[0].text, SPAN("unix:/run/b")));
 }
 
 static void test_what_is_written_comes_back(void **state)
@@ -88,6 +113,7 @@ static void test_what_is_written_comes_back(void **state)
 		}
 		assert_int_equal(got.rates[CONF_RATE_NETWORK].most[CONF_RATE_BYTES], i == 2 ? 5u << 20 : 0);
 		assert_int_equal(got.rates[CONF_RATE_NETWORK].most_line[CONF_RATE_MESSAGES], i == 2 ? 12 : 0);
+		expect_services(&got, want, i == 2 ? 2 : 0);
 		arena_reset(&arena);
 		buf_fini(&bytes);
 		conf_free(conf);

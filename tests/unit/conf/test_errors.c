@@ -35,7 +35,7 @@ static const struct error_case cases[] = {
 	  "\"brake\"\n" },
 	{ BASE "connections = 100",
 	  "c:3: unknown setting \"connections\" here; it belongs into a section \"route\" or \"pgsql\" or \"ldap\" or \"limits\" or "
-	  "\"rate\"\n" },
+	  "\"rate\" or \"policy-service\"\n" },
 	{ BASE "via = mx", "c:3: unknown setting \"via\" here; it belongs into a section \"domain\" or \"route\"\n" },
 	{ BASE "queue { trust = {} }", "c:3: unknown setting \"trust\" here; it stands outside all sections\n" },
 	{ BASE "limits = 5", "c:3: \"limits\" is a section; write limits { ... }\n" },
@@ -61,7 +61,8 @@ static const struct error_case cases[] = {
 	{ BASE MASTER "domain \"b.org\" { via = \"a.org\" }",
 	  "c:4: via: \"a.org\" is no next hop known here; write mx, smtp://HOST:25, lmtp://HOST:24 or lmtp+unix:/path\n" },
 	{ BASE MASTER "domain \"b.org\" { mailboxes = \"\" users = \"\" }",
-	  "c:4: mailboxes: \"\" is no kind of mailbox known here; write maildir:/path/{domain}/{user} or mbox:/path/{user}\n"
+	  "c:4: mailboxes: \"\" is no kind of mailbox known here; write maildir:/path/{domain}/{user}, mbox:/path/{user} "
+	  "or command:/path/of/a/program\n"
 	  "c:4: users: \"\" is not a table; write file:/path, sqlite:NAME, pgsql:NAME, ldap:NAME or system:\n" },
 	{ BASE "\n" HOST, "c:4: hostname: set for the second time; the first is in line 1\n" },
 	{ BASE "limits { }\nlimits { }",
@@ -121,7 +122,7 @@ static const struct error_case cases[] = {
 	{ BASE "checks { order = {\"recipient\", \"relay\", \"harvets\", helo, x} }",
 	  "c:3: order: \"harvets\" is not known; did you mean \"harvest\"?\n"
 	  "c:3: order: \"x\" is not known; write allow or deny or early-talk or helo or sender-domain or rate or "
-	  "relay or brake or harvest or recipient or greylist or mailbox\n" },
+	  "relay or brake or harvest or recipient or greylist or policy-service or mailbox\n" },
 	{ BASE "checks {\norder = {\"helo\", \"relay\", \"helo\", \"recipient\"} }",
 	  "c:4: order: \"helo\" is in this list already\n" },
 	{ BASE "checks { order = {\"relay\", \"harvest\"} }", "c:3: order: relay and recipient cannot be left out\n" },
@@ -152,6 +153,22 @@ static const struct error_case cases[] = {
 	  "c:6: sender: \"@x.test\" is not an address; write one like alice@example.org\n"
 	  "c:6: sender: \"a@*.x.test\" is not an address; write one like alice@example.org\n"
 	  "c:7: unknown setting \"recipients\" here; did you mean \"recipient\"?\n" },
+	{ BASE "policy-service \"a\" {\n}", "c:3: policy-service \"a\": address is missing; write address = \"127.0.0.1:10023\"\n" },
+	{ BASE "policy-service {\naddress = \"127.0.0.1:1\" }",
+	  "c:3: policy-service: a title is missing; write policy-service \"postgrey\" { ... }\n" },
+	{ BASE "policy-service \"a b\" {\naddress = \"127.0.0.1:1\" }",
+	  "c:3: policy-service: \"a b\" is not a title; use up to 32 letters, digits, - _ or .\n" },
+	{ BASE "policy-service \"a\" {\naddress = \"localhost:1\" }",
+	  "c:4: address: \"localhost:1\" is not an address; write 192.0.2.1:25, [::]:25 or unix:/path\n" },
+	{ BASE "policy-service \"a\" {\naddress = {\"127.0.0.1:1\", \"127.0.0.1:2\"} }",
+	  "c:4: address: this list is too long; 1 values are the most\n" },
+	{ BASE "policy-service \"a\" { address = \"127.0.0.1:1\"\nstages = {}\ntimeout = 21s\nconnections = 0\n }",
+	  "c:4: stages: this list is empty\nc:5: timeout: \"21s\" is too large; the most is 20s\n"
+	  "c:6: connections: \"0\" is too small; the least is 1\n" },
+	{ BASE "policy-service \"a\" { address = \"127.0.0.1:1\"\nstages = {\"recipients\"} }",
+	  "c:4: stages: \"recipients\" is not known; did you mean \"recipient\"?\n" },
+	{ BASE "policy-service \"a\" { address = \"127.0.0.1:1\" }\npolicy-service \"a\" { address = \"127.0.0.1:2\" }",
+	  "c:4: policy-service \"a\": there is one already, in line 3\n" },
 	{ BASE "rate \"clients\" { }", "c:3: rate: \"clients\" is nothing that has a rate here; did you mean \"client\"?\n" },
 	{ BASE "rate \"x\" { }",
 	  "c:3: rate: \"x\" is nothing that has a rate here; write client, network, sender or recipient\n" },

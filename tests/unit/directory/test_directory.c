@@ -386,11 +386,13 @@ static void test_problems_are_named_and_bounded(void **state)
 	assert_string_equal(buf_cstr(&problems),
 		"/etc/users:1: one user a line: nothing but \":\" and fields may follow the name\n"
 		"/etc/users:3: this is not a user name (names with spaces or signs stand in quotes)\n"
-		"/etc/aliases:1: |prog: delivery to a command is not supported in this file; this target is skipped\n"
+		"/etc/aliases:1: |prog: a command cannot stand in this file; this target is skipped. "
+		"Give a domain mailboxes = \"command:/path\", and name an address of it here\n"
 		"/etc/aliases:1: x: the alias has no target that works; it is left out\n"
 		"/etc/aliases:2: /file: delivery to a file is not supported in this file; this target is skipped\n"
 		"/etc/aliases:3: x2: this alias is defined already; the first definition counts\n"
-		"/etc/aliases:5: \"|a: delivery to a command is not supported in this file; this target is skipped\n");
+		"/etc/aliases:5: \"|a: a command cannot stand in this file; this target is skipped. "
+		"Give a domain mailboxes = \"command:/path\", and name an address of it here\n");
 
 	buf_clear(&problems);
 	for (int i = 0; i < 1000; i++)

@@ -321,9 +321,11 @@ static void test_every_question_is_followed_by_its_answer(void **state)
 		{ IPC_MX_ASK, IPC_MX }, { IPC_RELAY_ASK, IPC_RELAY_RESULT }, { IPC_QUEUE_LIST_ASK, IPC_QUEUE_LIST },
 		{ IPC_QUEUE_SUMMARY_ASK, IPC_QUEUE_SUMMARY }, { IPC_QUEUE_CHANGE_ASK, IPC_QUEUE_CHANGED },
 		{ IPC_QUEUE_CONTENT_ASK, IPC_QUEUE_CONTENT }, { IPC_CHECKS_ASK, IPC_CHECKS },
+		{ IPC_SERVICE_ASK, IPC_SERVICE },
 		{ IPC_GREYLIST_LIST_ASK, IPC_GREYLIST_LIST },
 		{ IPC_GREYLIST_CHANGE_ASK, IPC_GREYLIST_CHANGED },
 		{ IPC_BRAKES_ASK, IPC_BRAKES }, { IPC_BRAKE_RELEASE_ASK, IPC_BRAKE_RELEASED }, { IPC_HOLD_ASK, IPC_HELD },
+		{ IPC_RUN_ASK, IPC_RUN_RESULT },
 	};
 	size_t questions = 0;
 	for (unsigned i = 0; i < IPC_TYPE_COUNT; i++)
@@ -342,8 +344,9 @@ static void test_few_messages_carry_a_descriptor(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < IPC_TYPE_COUNT; i++) {
-		bool may = i == IPC_TABLE || i == IPC_LISTED || i == IPC_INCLUDE || i == IPC_LISTENER || i == IPC_PEER || i == IPC_SPILL_READY
-			|| i == IPC_DELIVER_ASK || i == IPC_RELAY_ASK || i == IPC_QUEUE_CONTENT;
+		bool may = i == IPC_TABLE || i == IPC_LISTED || i == IPC_INCLUDE || i == IPC_LISTENER || i == IPC_PEER
+			|| i == IPC_SERVICE || i == IPC_SPILL_READY || i == IPC_DELIVER_ASK || i == IPC_RUN_ASK
+			|| i == IPC_RELAY_ASK || i == IPC_QUEUE_CONTENT;
 		if (ipc_type_carries_fd(i) != may)
 			fail_msg("%s", ipc_type_name(i));
 	}

@@ -3,6 +3,8 @@
 #include <stdio.h>
 
 #include "reply_test.h"
+
+#include <stdlib.h>
 #include "utf8.h"
 
 #define LONG_BYTES 2000
@@ -125,6 +127,27 @@ static void assert_line(const char *name)
 	assert_memory_equal(out.ptr + out.len - 2, "\r\n", 2);
 }
 
+static void test_what_another_program_said(void **state)
+{
+	static const struct { enum reply_key key; struct reply_said said; const char *line; } cases[] = {
+		{ REPLY_SERVICE_REFUSED, { .code = 0 }, "550 5.7.1 Refused by a policy service\r\n" },
+		{ REPLY_SERVICE_REFUSED, { 552, "5.2.2", SPAN("too much") }, "552 5.2.2 too much\r\n" },
+		{ REPLY_SERVICE_REFUSED, { 452, "4.2.2", SPAN("x") }, "550 5.7.1 x\r\n" },
+		{ REPLY_SERVICE_REFUSED, { 571, "", SPAN("x") }, "550 5.7.1 x\r\n" },
+		{ REPLY_SERVICE_DEFERRED, { 451, "", SPAN("a\r\n250 b") }, "451 4.7.1 a\\x0d\\x0a250 b\r\n" },
+		{ REPLY_SERVICE_DEFERRED, { 550, "5.1.1", SPAN("x") }, "450 4.7.1 x\r\n" },
+		{ REPLY_SERVICE_UNAVAILABLE, { 421, "", { NULL, 0 } }, "421 4.3.0 A check cannot be made right now; try again later\r\n" },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct reply_params params = { .said = cases[i].said };
+		buf_clear(&out);
+		reply_write(&out, cases[i].key, &params);
+		assert_string_equal(buf_cstr(&out), cases[i].line);
+		assert_int_equal(reply_code(cases[i].key, &cases[i].said), strtoul(cases[i].line, NULL, 10));
+	}
+}
+
 static void test_no_value_makes_a_line_too_long(void **state)
 {
 	(void)state;
@@ -132,7 +155,8 @@ static void test_no_value_makes_a_line_too_long(void **state)
 	for (unsigned byte = 0; byte < 256; byte += 5) {
 		memset(junk, (int)byte, sizeof(junk));
 		struct span value = span_of(junk, sizeof(junk));
-		struct reply_params params = { value, value, value, UINT64_MAX, UINT64_MAX, value, false };
+		struct reply_params params = { .hostname = value, .id = value, .mailbox = value, .seconds = UINT64_MAX,
+			.octets = UINT64_MAX, .said = { .text = value }, .session = value };
 		for (unsigned key = 0; key < REPLY_KEY_COUNT; key++) {
 			buf_clear(&out);
 			reply_write(&out, (enum reply_key)key, &params);
@@ -204,6 +228,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_params_may_be_missing, begin, end),
 		cmocka_unit_test_setup_teardown(test_values_cannot_end_the_line, begin, end),
 		cmocka_unit_test_setup_teardown(test_session_ids_cannot_end_the_line, begin, end),
+		cmocka_unit_test_setup_teardown(test_what_another_program_said, begin, end),
 		cmocka_unit_test_setup_teardown(test_no_value_makes_a_line_too_long, begin, end),
 		cmocka_unit_test_setup_teardown(test_every_wording_is_whole_with_the_longest_real_values, begin, end),
 		cmocka_unit_test_setup_teardown(test_252_is_one_constant_line, begin, end),

@@ -76,6 +76,10 @@ static void envelope_record(struct buf *out, const struct smtp_transaction *t)
 		buf_addf(out, " ENVID=%.*s", SPAN_FMT(t->envid));
 	if (t->body_binary)
 		buf_add_str(out, " BINARY");
+	if (t->hold)
+		buf_add_str(out, " HOLD");
+	if (t->discard)
+		buf_add_str(out, " DISCARD");
 	for (size_t i = 0; i < t->recipient_count; i++) {
 		buf_addf(out, " %.*s", SPAN_FMT(t->recipients[i]));
 		if (t->notify[i] != 0)

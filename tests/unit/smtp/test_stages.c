@@ -94,6 +94,29 @@ static const struct stage_case cases[] = {
 	  "220 250 250 ?rcpt chmr- a@b 250 354 ?end ----e ?commit 250 ", { [SMTP_AT_END] = { .unasked = true } } },
 };
 
+#define SAY(stage_, key_, code_) [stage_] = { .key = key_, .stage = stage_, .said = { .code = code_, .text = SPAN("x") } }
+
+/* The same with codes of another program, of which 421 ends the session. */
+static const struct stage_case said_cases[] = {
+	{ "a code of its own", 0, HELLO MAIL "RCPT TO:<a@b>\r\nNOOP\r\n", "220 250 250 ?rcpt chmr- a@b 552 250 ",
+	  { SAY(SMTP_AT_RCPT, REPLY_SERVICE_REFUSED, 552) } },
+	{ "a code of another class is none", 0, HELLO MAIL "RCPT TO:<a@b>\r\n", "220 250 250 ?rcpt chmr- a@b 450 ",
+	  { SAY(SMTP_AT_RCPT, REPLY_SERVICE_DEFERRED, 552) } },
+	{ "421 at connect", ALL, HELLO, "?connect c---- 421 ", { SAY(SMTP_AT_CONNECT, REPLY_SERVICE_DEFERRED, 421) } },
+	{ "554 at connect", ALL, HELLO "QUIT\r\n", "?connect c---- 554 503 221 ",
+	  { SAY(SMTP_AT_CONNECT, REPLY_SERVICE_REFUSED, 554) } },
+	{ "421 at HELO", ALL, HELLO MAIL, "?connect c---- 220 ?helo -h--- 421 ",
+	  { SAY(SMTP_AT_HELO, REPLY_SERVICE_DEFERRED, 421) } },
+	{ "421 at MAIL", ALL, HELLO MAIL MAIL, "?connect c---- 220 ?helo -h--- 250 ?mail --m-- 421 ",
+	  { SAY(SMTP_AT_MAIL, REPLY_SERVICE_DEFERRED, 421) } },
+	{ "421 at RCPT", 0, HELLO MAIL "RCPT TO:<a@b>\r\nNOOP\r\n", "220 250 250 ?rcpt chmr- a@b 421 ",
+	  { SAY(SMTP_AT_RCPT, REPLY_SERVICE_DEFERRED, 421) } },
+	{ "421 at the end", SMTP_STAGE(SMTP_AT_END), HELLO MAIL "RCPT TO:<a@b>\r\n" TEXT "NOOP\r\n",
+	  "220 250 250 ?rcpt chmr- a@b 250 354 ?end ----e 421 ", { SAY(SMTP_AT_END, REPLY_SERVICE_DEFERRED, 421) } },
+	{ "a code at the end", SMTP_STAGE(SMTP_AT_END), HELLO MAIL "RCPT TO:<a@b>\r\n" TEXT "NOOP\r\n",
+	  "220 250 250 ?rcpt chmr- a@b 250 354 ?end ----e 559 250 ", { SAY(SMTP_AT_END, REPLY_SERVICE_REFUSED, 559) } },
+};
+
 static void run(const struct stage_case *c, size_t cut, struct buf *out)
 {
 	struct session_driver d;
@@ -107,17 +130,101 @@ static void run(const struct stage_case *c, size_t cut, struct buf *out)
 	session_driver_fini(&d);
 }
 
-static void test_what_is_asked_when(void **state)
+static void run_all(const struct stage_case *table, size_t count)
 {
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		for (size_t cut = 0; cut <= strlen(cases[i].send); cut++) {
+	for (size_t i = 0; i < count; i++)
+		for (size_t cut = 0; cut <= strlen(table[i].send); cut++) {
 			struct buf out;
 			buf_init(&out, 65536);
-			run(&cases[i], cut, &out);
-			if (!span_eq(buf_span(&out), span_str(cases[i].happens)))
-				fail_msg("%s, cut at %zu:\n%s\ninstead of\n%s", cases[i].name, cut, buf_cstr(&out), cases[i].happens);
+			run(&table[i], cut, &out);
+			if (!span_eq(buf_span(&out), span_str(table[i].happens)))
+				fail_msg("%s, cut at %zu:\n%s\ninstead of\n%s", table[i].name, cut, buf_cstr(&out), table[i].happens);
 			buf_fini(&out);
 		}
+}
+
+static void test_what_is_asked_when(void **state)
+{
+	run_all(cases, sizeof(cases) / sizeof(cases[0]));
+	(void)state;
+}
+
+static void test_codes_of_another_program(void **state)
+{
+	run_all(said_cases, sizeof(said_cases) / sizeof(said_cases[0]));
+	(void)state;
+}
+
+/* What the session did with one message, when MAIL and each RCPT want these fields before it. */
+static void send_with(struct session_driver *d, const struct span *fields, size_t count, const char *send)
+{
+	session_driver_init(d);
+	d->options.limits.inline_bytes_max = 8192;
+	d->ask_stages = ALL;
+	for (int at = SMTP_AT_CONNECT; at <= SMTP_AT_END; at++) {
+		d->stages[at] = (struct smtp_server_answer){ .key = at == SMTP_AT_END ? REPLY_MESSAGE_QUEUED : REPLY_MAIL_OK };
+		if (at == SMTP_AT_CONNECT)
+			d->stages[at].key = REPLY_SERVICE_READY;
+		d->stages[at].headers = fields;
+		d->stages[at].header_count = count;
+	}
+	session_driver_open(d, false);
+	session_driver_feed(d, span_str(send));
+}
+
+static void test_fields_stand_before_the_message(void **state)
+{
+	static const struct span fields[] = { SPAN("X-A: 1"), SPAN("X-B: 2\r\nX-Evil: 3"), SPAN(""), SPAN("X-C:\t\x80"),
+		SPAN("X-D:\t4") };
+	struct session_driver d;
+	send_with(&d, fields, sizeof(fields) / sizeof(fields[0]), HELLO MAIL "RCPT TO:<a@b>\r\n" TEXT);
+	assert_int_equal(d.commits, 1);
+	const char *head = "X-A: 1\r\nX-D:\t4\r\nX-A: 1\r\nX-D:\t4\r\nReceived: from a.test";
+	if (strncmp(buf_cstr(&d.content), head, strlen(head)) != 0)
+		fail_msg("%s", buf_cstr(&d.content));
+	session_driver_feed(&d, SPAN(MAIL "RCPT TO:<nobody@b>\r\nRCPT TO:<a@b>\r\nRSET\r\n" MAIL "RCPT TO:<a@b>\r\n" TEXT));
+	assert_int_equal(d.commits, 2);
+	assert_true(strncmp(buf_cstr(&d.content), head, strlen(head)) == 0);
+	session_driver_fini(&d);
+	(void)state;
+}
+
+/* However many there are: they are bounded, the message is whole, spilled or not. */
+static void test_fields_are_bounded(void **state)
+{
+	static uint8_t text[998];
+	memset(text, 'x', sizeof(text));
+	memcpy(text, "X-A: ", 5);
+	struct span fields[32];
+	for (size_t i = 0; i < 32; i++)
+		fields[i] = span_of(text, i < 4 ? sizeof(text) : 96); /* then there is room for it, and none for its end */
+	struct session_driver d;
+	send_with(&d, fields, 32, HELLO MAIL "RCPT TO:<a@b>\r\nDATA\r\n");
+	for (int i = 0; i < 2000; i++)
+		session_driver_feed(&d, SPAN("0123456789\r\n"));
+	session_driver_feed(&d, SPAN(".\r\n"));
+	assert_int_equal(d.commits, 1);
+	assert_memory_equal(d.content.ptr + 4 * 1000, "Received: ", 10);
+	assert_true(d.content.len > 2000 * 12 + 4 * 1000);
+	session_driver_fini(&d);
+	(void)state;
+}
+
+/* COMMIT says so, and the caller does it. It ends with its message. */
+static void test_a_message_to_be_held_or_thrown_away(void **state)
+{
+	static const enum smtp_stage stages[] = { SMTP_AT_MAIL, SMTP_AT_RCPT, SMTP_AT_END };
+	for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
+		struct session_driver d;
+		send_with(&d, NULL, 0, HELLO);
+		d.stages[stages[i]].discard = d.stages[stages[i]].hold = true;
+		session_driver_feed(&d, SPAN(MAIL "RCPT TO:<a@b>\r\n" TEXT));
+		assert_string_equal(buf_cstr(&d.envelope), "x@y.test HOLD DISCARD a@b");
+		d.stages[stages[i]].discard = d.stages[stages[i]].hold = false;
+		session_driver_feed(&d, SPAN(MAIL "RCPT TO:<a@b>\r\n" TEXT));
+		assert_string_equal(buf_cstr(&d.envelope), "x@y.test a@b");
+		session_driver_fini(&d);
+	}
 	(void)state;
 }
 
@@ -151,6 +258,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_asked_when),
+		cmocka_unit_test(test_codes_of_another_program),
+		cmocka_unit_test(test_fields_stand_before_the_message),
+		cmocka_unit_test(test_fields_are_bounded),
+		cmocka_unit_test(test_a_message_to_be_held_or_thrown_away),
 		cmocka_unit_test(test_a_spilled_message_refused_at_its_end_is_discarded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

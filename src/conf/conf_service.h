@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Policy services in the configuration, and networks, as all checks name them. The rules of conf.h hold here too. */
+#ifndef WAYBILL_CONF_CONF_SERVICE_H
+#define WAYBILL_CONF_CONF_SERVICE_H
+
+#include "conf_relay.h"
+
+struct conf_networks {
+	const struct netblock *blocks;
+	size_t count;
+};
+
+#define CONF_SERVICES_MAX 8
+
+/* Points of a session at which a service is asked, in the order of enum smtp_stage. */
+struct conf_stages {
+	const unsigned *items;
+	size_t count;
+};
+
+/* A policy service: a program that is asked by Postfix's protocol. */
+struct conf_service {
+	struct span name; /* unique: 1 to 32 letters, digits, "-", "_", "." */
+	uint32_t line;
+	struct conf_addresses address; /* one */
+	uint32_t address_line;
+	struct conf_stages stages;
+	uint64_t timeout_ms;
+	uint64_t connections_max;
+	bool pass_when_down; /* else it is told to come back */
+	uint32_t pass_line;
+	struct conf_networks only_for; /* empty: for all strangers */
+};
+
+#endif
