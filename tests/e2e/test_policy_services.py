@@ -460,6 +460,29 @@ def test_a_reload_asks_another_service(asking):
         until(lambda: rcpt(s).code == 250, "none is asked")
 
 
+def test_a_reload_while_a_service_is_asked(asking):
+    """What the old one says afterwards counts for nothing, and its connection is used no more."""
+    go = threading.Event()
+
+    def late(question):
+        go.wait(20)
+        return said("550 old")
+    with PolicyService(late) as old, PolicyService(said("550 new")) as new:
+        s = asking(old)
+        replies = []
+        client = threading.Thread(target=lambda: replies.append(rcpt(s)))
+        client.start()
+        until(lambda: old.asked, "the old one is asked")
+        s.reconfigure(sections={'policy-service "test"': section(new)})
+        assert s.tool("reload").returncode == 0
+        until(lambda: "new" in rcpt(s).text, "the new one is asked")
+        go.set()
+        client.join(20)
+        assert "new" in replies[0].is_(550).text
+        assert all("new" in rcpt(s).text for _ in range(5))
+    assert len(old.asked) == 1
+
+
 def test_a_dry_run_asks_nobody(asking):
     with PolicyService(said("550 no")) as service:
         s = asking(service, stages='{"sender", "recipient"}')
