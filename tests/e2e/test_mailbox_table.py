@@ -72,9 +72,9 @@ def by_lmtp(s, body=b"Hello.\r\n", address=ALICE, between=lambda: None):
         return f"{got.code} {got.text}"
 
 
-def queued(s, mark, body=b"Hello.\r\n", address=ALICE):
+def queued(s, mark, body=b"Hello.\r\n", address=ALICE, sender=FROM):
     """The id of a message that was accepted, its size not declared."""
-    text = s.deliver(message(mark, body), [address], FROM, "127.0.0.2").is_(250).text
+    text = s.deliver(message(mark, body), [address], sender, "127.0.0.2").is_(250).text
     return [word for word in text.split() if len(word) == 26][0]
 
 
@@ -82,6 +82,15 @@ def holds(s, kind, mark):
     if kind == "maildir":
         return maildir.holding(box_of(s), mark)
     return [m for m in mbox.read(box_of(s)) if mark.encode() in m[2]]
+
+
+def bounce_to_bob(s, kind, identity):
+    """Its bytes; None: there is none yet."""
+    path = f"{s.dir}/mail/bob"
+    if not os.path.exists(path):
+        return None
+    found = [m.raw for m in maildir.holding(path, identity)] if kind == "maildir" else [m[2] for m in mbox.read(path)]
+    return next((raw for raw in found if identity.encode() in raw), None)
 
 
 # --- locked or busy ---
@@ -207,7 +216,7 @@ def test_full_by_its_quota(server, kind):
     assert rcpt(s, 50000).startswith("452 4.2.2 ") and rcpt(s, 5000).startswith("250 ") and rcpt(s).startswith("250 ")
     assert by_lmtp(s, BODY).startswith("452 4.2.2 ")
     identity = queued(s, mark, BODY)
-    assert re.search(r"452 4\.2\.2 \S+/alice: full: 60000 bytes", wait_for(s, "deferred", identity)[0])
+    assert re.search(r"452 4\.2\.2 [^/]+; noted here: \S+/alice: full: 60000 bytes", wait_for(s, "deferred", identity)[0])
     fill(s, kind, 1000)
     assert rcpt(s, 50000).startswith("250 ")
     wait_for(s, "delivered", identity)
@@ -245,7 +254,7 @@ def test_full_for_too_long(server, kind):
     s = served(server, kind, mailbox={"full-too-long": '"1h"'})
     assert s.tool("queue", "pause").returncode == 0
     fill(s, kind, 1000)
-    identity = queued(s, token(), b"")
+    identity = queued(s, token(), b"", sender="bob@example.org")
     fill(s, kind, LIMIT)
     mark_file = box_of(s) + "/waybill-full" if kind == "maildir" else f"{s.dir}/mail/.alice.waybill-full"
     until(lambda: rcpt(s).startswith("452 4.2.2 "), "it is full")
@@ -257,6 +266,9 @@ def test_full_for_too_long(server, kind):
     s.stop()
     s.start()
     assert "552 5.2.2" in wait_for(s, "bounce-owed", identity)[0]
+    told = until(lambda: bounce_to_bob(s, kind, identity), "a bounce")
+    assert b"\nDiagnostic-Code: x-waybill; 552 5.2.2 Mailbox has been full for a long time\n" in told
+    assert not [word for word in (s.dir, "99992", "100000", "noted here") if word.encode() in told], "that is ours alone"
     assert by_lmtp(s).startswith("552 5.2.2 ")
     assert rcpt(s, 5000).startswith("552 5.2.2 ")
     assert "has been full for a long time" in s.tool("mailbox", "show", ALICE).stdout
