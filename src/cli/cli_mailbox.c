@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "address.h"
+#include "aliases_file.h"
 #include "aliases_includes.h"
 #include "cli.h"
 #include "cli_tables.h"
@@ -41,6 +42,14 @@ static void print_reply(enum reply_key key)
 {
 	const struct reply_entry *entry = reply_entry(key);
 	printf("Senders are told %u %s (waybill explain %s).\n", entry->code, entry->enhanced, entry->name);
+}
+
+/* For a state in which policy lets SMTP senders through: the queue comes back sooner than they do. */
+static void print_reply_of_delivery(enum reply_key key)
+{
+	const struct reply_entry *entry = reply_entry(key);
+	printf("Senders are told 250, and the queue here tries again; by LMTP they are told %u %s (waybill explain %s).\n",
+		entry->code, entry->enhanced, entry->name);
 }
 
 static int say_closed(const struct asked *a, const struct directory_match *match)
@@ -85,7 +94,10 @@ static int say_state(const struct asked *a, enum mailbox_state state, struct spa
 	printf("%s %s (%.*s).\n", a->text, sentences[state], SPAN_FMT(path));
 	if (name == NULL || !reply_find(span_str(name), &key))
 		return CLI_DONE;
-	print_reply(key);
+	if (state == MAILBOX_STATE_ERROR || (state == MAILBOX_STATE_LOCKED && !a->conf->checks.mailbox.defer_locked))
+		print_reply_of_delivery(key);
+	else
+		print_reply(key);
 	if (state == MAILBOX_STATE_FULL || state == MAILBOX_STATE_FULL_LONG)
 		printf("The owner has to delete mail, or you raise the quota: %s.\n",
 			mailbox_template_kind(a->domain->mailboxes) == MAILBOX_MBOX ? "mbox { quota } in the configuration"
@@ -173,7 +185,7 @@ static int look_up(const struct asked *a, const struct directory_table *table, c
 	struct directory_match match = directory_lookup(&(struct directory_view){ table, &answers }, a->address);
 	int code = say_match(a, &match);
 	if (match.kind == DIRECTORY_UNAVAILABLE && answers.why.len > 0)
-		printf("%.*s.\n", SPAN_FMT(answers.why));
+		printf("The directory says: %.*s.\n", SPAN_FMT(answers.why));
 	else if (match.kind == DIRECTORY_UNAVAILABLE)
 		printf("%.*s", SPAN_FMT(problems));
 	directory_answers_fini(&answers);
@@ -209,9 +221,41 @@ static int show(const struct asked *a)
 	return code;
 }
 
+/* Whether the list names the address itself, and how many others. */
+static bool names_itself(const struct asked *a, struct span list, size_t *others_out)
+{
+	struct aliases_reader reader;
+	struct aliases_item item;
+	bool found = false;
+	*others_out = 0;
+	aliases_reader_init_list(&reader, list);
+	while (aliases_reader_next(&reader, &item) == ALIASES_TARGET) {
+		struct directory_address to = item.address;
+		bool same = span_eq_nocase(to.local, a->address.local)
+			&& (to.domain.len == 0 || span_eq_nocase(to.domain, a->address.domain));
+		found |= same;
+		*others_out += !same;
+	}
+	return found;
+}
+
+/* NULL: the wish makes sense. Who forwards to itself too keeps the mail. */
+static const char *wish_problem(const struct asked *a, enum directory_state *state, struct span moved_to)
+{
+	size_t others;
+	const char *problem = users_state_problem(*state, moved_to);
+	if (problem != NULL || moved_to.len == 0 || !names_itself(a, moved_to, &others))
+		return problem;
+	if (others == 0)
+		return "this is the address itself, where its mail is now; name another one";
+	if (*state == DIRECTORY_FORWARDED)
+		*state = DIRECTORY_COPIED;
+	return NULL;
+}
+
 static int change(const struct asked *a, enum directory_state state, const char *moved_to)
 {
-	const char *problem = users_state_problem(state, span_str(moved_to));
+	const char *problem = wish_problem(a, &state, span_str(moved_to));
 	if (problem != NULL) {
 		fprintf(stderr, "waybill: %s\n", problem);
 		return CLI_USAGE;

@@ -38,7 +38,7 @@ const char *mailbox_state_key(enum mailbox_state state)
 	case MAILBOX_STATE_DISK_FULL:
 		return mailbox_outcome_key(MAILBOX_DISK_FULL);
 	case MAILBOX_STATE_ERROR:
-		return mailbox_outcome_key(MAILBOX_IO_ERROR);
+		return mailbox_outcome_key(MAILBOX_MISCONFIGURED);
 	case MAILBOX_STATE_OK:
 	case MAILBOX_STATE_MISSING:
 		break;

@@ -37,7 +37,8 @@ enum mailbox_state mailbox_state(const struct mailbox_question *question);
 /* "ok", "locked", "full", "full-long", "too-small", "disk-full", "missing", "error". */
 const char *mailbox_state_name(enum mailbox_state state);
 
-/* The catalogue's key for a state in which mail had better come later; NULL: it can come. */
+/* The catalogue's key for what a delivery would say, for a state in which mail had better come later; NULL: it can
+ * come. */
 const char *mailbox_state_key(enum mailbox_state state);
 
 #endif

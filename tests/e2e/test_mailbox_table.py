@@ -127,11 +127,14 @@ def test_locked(server, how):
         assert by_lmtp(s).startswith("450 4.2.0 ")
         identity = queued(s, mark)
         assert "450 4.2.0" in wait_for(s, "deferred", identity)[0]
-        assert "another program has locked the mailbox" in s.tool("mailbox", "show", ALICE).stdout
+        shown = s.tool("mailbox", "show", ALICE).stdout
+        assert "another program has locked the mailbox" in shown
+        assert "told 250, and the queue here tries again; by LMTP they are told 450 4.2.0 " in shown
         with open(s.conf, "a", encoding="ascii") as f:
             f.write("mailbox { defer-locked = yes }\n")
         assert s.tool("reload").returncode == 0
         assert rcpt(s).startswith("450 4.2.0 ")
+        assert "Senders are told 450 4.2.0 " in s.tool("mailbox", "show", ALICE).stdout
     wait_for(s, "delivered", identity)
     assert len(holds(s, "mbox", mark)) == 1
     assert rcpt(s).startswith("250 ") and by_lmtp(s).startswith("250 ")
@@ -241,6 +244,13 @@ def test_a_message_that_is_larger_than_the_whole_quota_can_never_fit(server, kin
     line = wait_for(s, "bounce-owed", queued(s, token(), HUGE))[0]
     assert "552 5.3.4" in line and "key=mailbox-too-small" in line
     assert "key=mailbox-too-small check=mailbox" in s.log()
+
+
+def test_show_says_what_senders_are_told_of_a_file_in_the_place_of_a_maildir(server):
+    s = served(server)
+    write(box_of(s), "no folder")
+    assert rcpt(s).startswith("250 ") and by_lmtp(s).startswith("451 4.3.5 ")
+    assert "told 250, and the queue here tries again; by LMTP they are told 451 4.3.5 " in s.tool("mailbox", "show", ALICE).stdout
 
 
 def test_an_mbox_that_is_not_there_yet_has_its_quota_too(server):

@@ -43,7 +43,7 @@ static void test_keys(void **state)
 	assert_string_equal(mailbox_state_key(MAILBOX_STATE_FULL_LONG), "mailbox-full-long");
 	assert_string_equal(mailbox_state_key(MAILBOX_STATE_TOO_SMALL), "mailbox-too-small");
 	assert_string_equal(mailbox_state_key(MAILBOX_STATE_DISK_FULL), "mailbox-disk-full");
-	assert_string_equal(mailbox_state_key(MAILBOX_STATE_ERROR), "mailbox-io-error");
+	assert_string_equal(mailbox_state_key(MAILBOX_STATE_ERROR), "mailbox-misconfigured");
 }
 
 static void test_a_maildir(void **state)
