@@ -4,6 +4,7 @@
  * whether it is switched off, the mailbox itself whether it is locked or full. Looks at
  * the files alone, whether the server runs or not.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,6 +16,7 @@
 #include "cli_user.h"
 #include "clock.h"
 #include "directory.h"
+#include "directory_expand.h"
 #include "file.h"
 #include "mailbox_state.h"
 #include "reply.h"
@@ -128,7 +130,47 @@ static int look(const struct asked *a, const struct directory_match *match)
 	return code;
 }
 
-static int say_alias(const struct asked *a, const struct directory_match *match)
+/* Where the circle can be opened. */
+static void say_loop(const struct asked *a)
+{
+	struct buf text;
+	struct directory_file file;
+	struct aliases_reader reader;
+	struct aliases_item item;
+	enum aliases_item_kind kind;
+	cli_table_read(a->domain->aliases.path, &text, &file);
+	aliases_reader_init(&reader, file.text);
+	while ((kind = aliases_reader_next(&reader, &item)) != ALIASES_END)
+		if (kind == ALIASES_NAME && span_eq_nocase(item.address.local, a->address.local))
+			break;
+	if (kind == ALIASES_NAME)
+		printf("It leads to nobody but back to itself: see line %" PRIu32 " of %.*s.\n", item.line,
+			SPAN_FMT(a->domain->aliases.path));
+	else
+		printf("It leads to nobody but back to itself.\n");
+	buf_fini(&text);
+}
+
+/* Of an alias that leads to nobody; false: it leads to somebody, or that is not known. */
+static bool say_trouble(const struct asked *a, const struct directory_view *view)
+{
+	const struct directory_limits limits = { (uint32_t)a->conf->limits.alias_members_max,
+		(uint32_t)a->conf->limits.alias_depth_max };
+	struct directory_expansion expansion;
+	enum directory_outcome outcome = directory_expand(view, a->address, &limits, &expansion);
+	bool loop = outcome == DIRECTORY_ALIAS_LOOP;
+	bool large = outcome == DIRECTORY_TOO_MANY || outcome == DIRECTORY_TOO_DEEP;
+	if (loop)
+		say_loop(a);
+	if (large)
+		printf("It leads to too many addresses, or through too many aliases: limits { alias-members, alias-depth }.\n");
+	if (loop || large)
+		print_reply(loop ? REPLY_ALIAS_LOOP : REPLY_ALIAS_TOO_LARGE);
+	directory_expansion_fini(&expansion);
+	return loop || large;
+}
+
+static int say_alias(const struct asked *a, const struct directory_view *view, const struct directory_match *match)
 {
 	printf(match->forwards ? "Mail for %s goes to" : "%s is an alias for", a->text);
 	for (size_t i = 0; i < match->target_count; i++) {
@@ -138,15 +180,18 @@ static int say_alias(const struct asked *a, const struct directory_match *match)
 		printf("%s %.*s", i > 0 ? "," : "", SPAN_FMT(buf_span(&text)));
 		buf_fini(&text);
 	}
-	printf(". Look at each of them: waybill mailbox show ADDRESS\n");
+	printf(".\n");
+	if (say_trouble(a, view))
+		return CLI_NO;
+	printf("Look at each of them: waybill mailbox show ADDRESS\n");
 	return CLI_DONE;
 }
 
-static int say_match(const struct asked *a, const struct directory_match *match)
+static int say_match(const struct asked *a, const struct directory_view *view, const struct directory_match *match)
 {
 	switch (match->kind) {
 	case DIRECTORY_ALIAS:
-		return say_alias(a, match);
+		return say_alias(a, view, match);
 	case DIRECTORY_USER:
 		break;
 	case DIRECTORY_UNAVAILABLE:
@@ -182,8 +227,9 @@ static int look_up(const struct asked *a, const struct directory_table *table, c
 	struct source_asking asking = { .set = set };
 	struct directory_answers answers;
 	directory_answers_init(&answers, key, source_set_ask, &asking);
-	struct directory_match match = directory_lookup(&(struct directory_view){ table, &answers }, a->address);
-	int code = say_match(a, &match);
+	struct directory_view view = { table, &answers };
+	struct directory_match match = directory_lookup(&view, a->address);
+	int code = say_match(a, &view, &match);
 	if (match.kind == DIRECTORY_UNAVAILABLE && answers.why.len > 0)
 		printf("The directory says: %.*s.\n", SPAN_FMT(answers.why));
 	else if (match.kind == DIRECTORY_UNAVAILABLE)
