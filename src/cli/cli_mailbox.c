@@ -4,16 +4,19 @@
  * whether it is switched off, the mailbox itself whether it is locked or full. Looks at
  * the files alone, whether the server runs or not.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "address.h"
+#include "aliases_file.h"
 #include "aliases_includes.h"
 #include "cli.h"
 #include "cli_tables.h"
 #include "cli_user.h"
 #include "clock.h"
 #include "directory.h"
+#include "directory_expand.h"
 #include "file.h"
 #include "mailbox_state.h"
 #include "reply.h"
@@ -41,6 +44,14 @@ static void print_reply(enum reply_key key)
 {
 	const struct reply_entry *entry = reply_entry(key);
 	printf("Senders are told %u %s (waybill explain %s).\n", entry->code, entry->enhanced, entry->name);
+}
+
+/* For a state in which policy lets SMTP senders through: the queue comes back sooner than they do. */
+static void print_reply_of_delivery(enum reply_key key)
+{
+	const struct reply_entry *entry = reply_entry(key);
+	printf("Senders are told 250, and the queue here tries again; by LMTP they are told %u %s (waybill explain %s).\n",
+		entry->code, entry->enhanced, entry->name);
 }
 
 static int say_closed(const struct asked *a, const struct directory_match *match)
@@ -85,7 +96,10 @@ static int say_state(const struct asked *a, enum mailbox_state state, struct spa
 	printf("%s %s (%.*s).\n", a->text, sentences[state], SPAN_FMT(path));
 	if (name == NULL || !reply_find(span_str(name), &key))
 		return CLI_DONE;
-	print_reply(key);
+	if (state == MAILBOX_STATE_ERROR || (state == MAILBOX_STATE_LOCKED && !a->conf->checks.mailbox.defer_locked))
+		print_reply_of_delivery(key);
+	else
+		print_reply(key);
 	if (state == MAILBOX_STATE_FULL || state == MAILBOX_STATE_FULL_LONG)
 		printf("The owner has to delete mail, or you raise the quota: %s.\n",
 			mailbox_template_kind(a->domain->mailboxes) == MAILBOX_MBOX ? "mbox { quota } in the configuration"
@@ -116,7 +130,47 @@ static int look(const struct asked *a, const struct directory_match *match)
 	return code;
 }
 
-static int say_alias(const struct asked *a, const struct directory_match *match)
+/* Where the circle can be opened. */
+static void say_loop(const struct asked *a)
+{
+	struct buf text;
+	struct directory_file file;
+	struct aliases_reader reader;
+	struct aliases_item item;
+	enum aliases_item_kind kind;
+	cli_table_read(a->domain->aliases.path, &text, &file);
+	aliases_reader_init(&reader, file.text);
+	while ((kind = aliases_reader_next(&reader, &item)) != ALIASES_END)
+		if (kind == ALIASES_NAME && span_eq_nocase(item.address.local, a->address.local))
+			break;
+	if (kind == ALIASES_NAME)
+		printf("It leads to nobody but back to itself: see line %" PRIu32 " of %.*s.\n", item.line,
+			SPAN_FMT(a->domain->aliases.path));
+	else
+		printf("It leads to nobody but back to itself.\n");
+	buf_fini(&text);
+}
+
+/* Of an alias that leads to nobody; false: it leads to somebody, or that is not known. */
+static bool say_trouble(const struct asked *a, const struct directory_view *view)
+{
+	const struct directory_limits limits = { (uint32_t)a->conf->limits.alias_members_max,
+		(uint32_t)a->conf->limits.alias_depth_max };
+	struct directory_expansion expansion;
+	enum directory_outcome outcome = directory_expand(view, a->address, &limits, &expansion);
+	bool loop = outcome == DIRECTORY_ALIAS_LOOP;
+	bool large = outcome == DIRECTORY_TOO_MANY || outcome == DIRECTORY_TOO_DEEP;
+	if (loop)
+		say_loop(a);
+	if (large)
+		printf("It leads to too many addresses, or through too many aliases: limits { alias-members, alias-depth }.\n");
+	if (loop || large)
+		print_reply(loop ? REPLY_ALIAS_LOOP : REPLY_ALIAS_TOO_LARGE);
+	directory_expansion_fini(&expansion);
+	return loop || large;
+}
+
+static int say_alias(const struct asked *a, const struct directory_view *view, const struct directory_match *match)
 {
 	printf(match->forwards ? "Mail for %s goes to" : "%s is an alias for", a->text);
 	for (size_t i = 0; i < match->target_count; i++) {
@@ -126,15 +180,18 @@ static int say_alias(const struct asked *a, const struct directory_match *match)
 		printf("%s %.*s", i > 0 ? "," : "", SPAN_FMT(buf_span(&text)));
 		buf_fini(&text);
 	}
-	printf(". Look at each of them: waybill mailbox show ADDRESS\n");
+	printf(".\n");
+	if (say_trouble(a, view))
+		return CLI_NO;
+	printf("Look at each of them: waybill mailbox show ADDRESS\n");
 	return CLI_DONE;
 }
 
-static int say_match(const struct asked *a, const struct directory_match *match)
+static int say_match(const struct asked *a, const struct directory_view *view, const struct directory_match *match)
 {
 	switch (match->kind) {
 	case DIRECTORY_ALIAS:
-		return say_alias(a, match);
+		return say_alias(a, view, match);
 	case DIRECTORY_USER:
 		break;
 	case DIRECTORY_UNAVAILABLE:
@@ -170,10 +227,11 @@ static int look_up(const struct asked *a, const struct directory_table *table, c
 	struct source_asking asking = { .set = set };
 	struct directory_answers answers;
 	directory_answers_init(&answers, key, source_set_ask, &asking);
-	struct directory_match match = directory_lookup(&(struct directory_view){ table, &answers }, a->address);
-	int code = say_match(a, &match);
+	struct directory_view view = { table, &answers };
+	struct directory_match match = directory_lookup(&view, a->address);
+	int code = say_match(a, &view, &match);
 	if (match.kind == DIRECTORY_UNAVAILABLE && answers.why.len > 0)
-		printf("%.*s.\n", SPAN_FMT(answers.why));
+		printf("The directory says: %.*s.\n", SPAN_FMT(answers.why));
 	else if (match.kind == DIRECTORY_UNAVAILABLE)
 		printf("%.*s", SPAN_FMT(problems));
 	directory_answers_fini(&answers);
@@ -209,9 +267,41 @@ static int show(const struct asked *a)
 	return code;
 }
 
+/* Whether the list names the address itself, and how many others. */
+static bool names_itself(const struct asked *a, struct span list, size_t *others_out)
+{
+	struct aliases_reader reader;
+	struct aliases_item item;
+	bool found = false;
+	*others_out = 0;
+	aliases_reader_init_list(&reader, list);
+	while (aliases_reader_next(&reader, &item) == ALIASES_TARGET) {
+		struct directory_address to = item.address;
+		bool same = span_eq_nocase(to.local, a->address.local)
+			&& (to.domain.len == 0 || span_eq_nocase(to.domain, a->address.domain));
+		found |= same;
+		*others_out += !same;
+	}
+	return found;
+}
+
+/* NULL: the wish makes sense. Who forwards to itself too keeps the mail. */
+static const char *wish_problem(const struct asked *a, enum directory_state *state, struct span moved_to)
+{
+	size_t others;
+	const char *problem = users_state_problem(*state, moved_to);
+	if (problem != NULL || moved_to.len == 0 || !names_itself(a, moved_to, &others))
+		return problem;
+	if (others == 0)
+		return "this is the address itself, where its mail is now; name another one";
+	if (*state == DIRECTORY_FORWARDED)
+		*state = DIRECTORY_COPIED;
+	return NULL;
+}
+
 static int change(const struct asked *a, enum directory_state state, const char *moved_to)
 {
-	const char *problem = users_state_problem(state, span_str(moved_to));
+	const char *problem = wish_problem(a, &state, span_str(moved_to));
 	if (problem != NULL) {
 		fprintf(stderr, "waybill: %s\n", problem);
 		return CLI_USAGE;

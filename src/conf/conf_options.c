@@ -566,8 +566,9 @@ const struct conf_option conf_options[] = {
 	  .type = CONF_TYPE_DURATION, .max = 3650 * DAY, .fallback = "\"30d\"",
 	  .text = "How long a mailbox may be full before its senders are told that waiting does not help (552 5.2.2 in "
 	          "place of 452 4.2.2), at RCPT and for mail that was accepted before; 0s: never. Full is one without room "
-	          "for 4 KiB, and the time counts from the empty file that is made then: `waybill-full` in a Maildir, "
-	          "`.NAME.waybill-full` beside an mbox.",
+	          "for 4 KiB, whatever size a message declares (an eighth of a quota below 32 KiB), and the time counts "
+	          "from the empty file that is made then: `waybill-full` in a Maildir, `.NAME.waybill-full` beside an "
+	          "mbox.",
 	  .reason = "Nobody reads a mailbox that was full for weeks." },
 	{ CHECK(MAILBOX, mailbox.disk_reserve_bytes), CHECK_LINE(mailbox.disk_line), .name = "disk-reserve",
 	  .type = CONF_TYPE_SIZE, .max = 1024 * GIB, .fallback = "16MiB",

@@ -10,6 +10,8 @@
 #include "clock.h"
 #include "mailbox_private.h"
 
+#define SMALL_SHARE 8 /* of a tiny quota so much is enough room not to count as full */
+
 /* Since when, in milliseconds since 1970; 0: not marked. */
 static uint64_t marked_since_ms(int folder, const char *mark)
 {
@@ -38,6 +40,12 @@ static bool system_refuses(int folder, uint64_t bytes)
 	return refused;
 }
 
+uint64_t mailbox_room_small(uint64_t limit_bytes)
+{
+	uint64_t share = limit_bytes / SMALL_SHARE;
+	return limit_bytes > 0 && share < MAILBOX_SMALL_BYTES ? share : MAILBOX_SMALL_BYTES;
+}
+
 enum mailbox_room mailbox_room_judge(const struct mailbox_room_question *q)
 {
 	bool fits = q->fits, small_fits = q->small_fits;
@@ -52,7 +60,7 @@ enum mailbox_room mailbox_room_judge(const struct mailbox_room_question *q)
 		unlinkat(q->folder, q->mark, 0);
 	if (since_ms == 0 && !small_fits && !q->only_look)
 		mailbox_room_note_full(q->folder, q->mark);
-	if (fits)
+	if (fits && (small_fits || !q->to_come))
 		return MAILBOX_ROOM_YES;
 	uint64_t now_ms = clock_unix_ms();
 	bool too_long = !small_fits && since_ms > 0 && now_ms > since_ms && now_ms - since_ms >= q->full_max_ms;

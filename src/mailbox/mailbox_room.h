@@ -30,8 +30,12 @@ struct mailbox_room_question {
 	bool fits;              /* this message fits now, by that quota ... */
 	bool small_fits;        /* ... and so would a small one */
 	bool only_look;         /* change nothing */
+	bool to_come;           /* it may turn out larger than it was said to be: needs room for a small one at least */
 	uint64_t full_max_ms;   /* the patience with a full mailbox; 0: no end of it */
 };
+
+/* For how many bytes a mailbox with this quota (0: none) must have room, not to count as full: a small message. */
+uint64_t mailbox_room_small(uint64_t limit_bytes);
 
 enum mailbox_room mailbox_room_judge(const struct mailbox_room_question *q);
 

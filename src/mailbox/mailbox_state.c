@@ -38,7 +38,7 @@ const char *mailbox_state_key(enum mailbox_state state)
 	case MAILBOX_STATE_DISK_FULL:
 		return mailbox_outcome_key(MAILBOX_DISK_FULL);
 	case MAILBOX_STATE_ERROR:
-		return mailbox_outcome_key(MAILBOX_IO_ERROR);
+		return mailbox_outcome_key(MAILBOX_MISCONFIGURED);
 	case MAILBOX_STATE_OK:
 	case MAILBOX_STATE_MISSING:
 		break;
@@ -70,7 +70,7 @@ static enum mailbox_state state_of_room(const struct mailbox_question *q, int fo
 static struct mailbox_room_question room_question(const struct mailbox_question *q)
 {
 	return (struct mailbox_room_question){ .bytes = q->message_bytes, .full_max_ms = q->full_max_ms,
-		.only_look = q->only_look };
+		.only_look = q->only_look, .to_come = true };
 }
 
 /* Where the base folder is not there, nothing can be made in it. */
@@ -121,7 +121,7 @@ static enum mailbox_state look_at_room(const struct mailbox_question *q, int fol
 	about.mark = mark;
 	about.limit_bytes = quota;
 	about.fits = mbox_quota_fits(quota, (uint64_t)st.st_size, q->message_bytes);
-	about.small_fits = mbox_quota_fits(quota, (uint64_t)st.st_size, MAILBOX_SMALL_BYTES);
+	about.small_fits = mbox_quota_fits(quota, (uint64_t)st.st_size, mailbox_room_small(quota));
 	return state_of_room(q, folder, mailbox_room_judge(&about));
 }
 

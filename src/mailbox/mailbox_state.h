@@ -13,7 +13,7 @@
 enum mailbox_state {
 	MAILBOX_STATE_OK,
 	MAILBOX_STATE_LOCKED,  /* an mbox: by another program; our own deliveries do not count */
-	MAILBOX_STATE_FULL,    /* over its quota, or it would be with this message */
+	MAILBOX_STATE_FULL,    /* over its quota, or it would be with this message, or with one of 4 KiB */
 	MAILBOX_STATE_FULL_LONG, /* and it has been so for longer than full_max_ms */
 	MAILBOX_STATE_TOO_SMALL, /* not even empty could it hold this message */
 	MAILBOX_STATE_DISK_FULL, /* its file system has less room than the message and the reserve need */
@@ -37,7 +37,8 @@ enum mailbox_state mailbox_state(const struct mailbox_question *question);
 /* "ok", "locked", "full", "full-long", "too-small", "disk-full", "missing", "error". */
 const char *mailbox_state_name(enum mailbox_state state);
 
-/* The catalogue's key for a state in which mail had better come later; NULL: it can come. */
+/* The catalogue's key for what a delivery would say, for a state in which mail had better come later; NULL: it can
+ * come. */
 const char *mailbox_state_key(enum mailbox_state state);
 
 #endif

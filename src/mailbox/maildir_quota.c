@@ -252,7 +252,8 @@ static bool count_is_due(const struct maildir_quota *q, const struct maildir_quo
 	if (!t->sound || st->st_size >= MAILDIR_QUOTA_BYTES)
 		return true;
 	bool old = time(NULL) - st->st_mtim.tv_sec >= MAILDIR_QUOTA_AGE_S;
-	return maildir_quota_is_full(q, more_bytes) && (t->lines != 1 || old);
+	uint64_t small = mailbox_room_small((uint64_t)q->limit.bytes);
+	return maildir_quota_is_full(q, more_bytes > small ? more_bytes : small) && (t->lines != 1 || old);
 }
 
 static int read_file(struct maildir_quota *q, const struct maildir_folder *folder, uint64_t more_bytes, bool only_look)
@@ -314,7 +315,7 @@ enum mailbox_room maildir_quota_room(const struct maildir_quota *q, const struct
 	room.mark = MAILDIR_FULL_MARK;
 	room.limit_bytes = (uint64_t)q->limit.bytes;
 	room.fits = !maildir_quota_is_full(q, about->bytes);
-	room.small_fits = !maildir_quota_is_full(q, MAILBOX_SMALL_BYTES);
+	room.small_fits = !maildir_quota_is_full(q, mailbox_room_small(room.limit_bytes));
 	return mailbox_room_judge(&room);
 }
 

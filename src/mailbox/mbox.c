@@ -193,7 +193,8 @@ static bool deliver_within_quota(struct append *a)
 	if (error < 0)
 		return fail(a, error, "its name leaves no room for that of a mark");
 	struct mailbox_room_question q = { .folder = a->lock.folder, .mark = mark, .bytes = bytes, .limit_bytes = quota,
-		.fits = mbox_quota_fits(quota, size, bytes), .small_fits = mbox_quota_fits(quota, size, MAILBOX_SMALL_BYTES),
+		.fits = mbox_quota_fits(quota, size, bytes),
+		.small_fits = mbox_quota_fits(quota, size, mailbox_room_small(quota)),
 		.full_max_ms = a->delivery->full_max_ms };
 	enum mailbox_room room = mailbox_room_judge(&q);
 	snprintf(what, sizeof(what), "%" PRIu64 " bytes; its limit is %" PRIu64 " (0: none)", size, quota);

@@ -53,6 +53,46 @@ static struct policy_verdict check_return(const struct policy_context *context, 
 		: REPLY_RETURN_ADDRESS_INVALID, 0);
 }
 
+/*
+ * What an alias that leads to nobody is told with; REPLY_RCPT_OK: none of that is seen. Only what may be cheap is
+ * followed, an alias of one name after the other; the queue keeps what comes by others, and tries again.
+ */
+static enum reply_key alias_trouble(const struct policy_context *context, struct directory_address address)
+{
+	struct directory_match match = directory_lookup(context->directory, address);
+	struct directory_address first = address;
+	uint32_t depth = 0;
+	for (; depth < context->expansion.depth_max && match.kind == DIRECTORY_ALIAS && match.target_count == 1; depth++) {
+		address = match.targets[0];
+		if (address.domain.len == 0)
+			address.domain = match.domain;
+		match = directory_lookup(context->directory, address);
+	}
+	if (match.kind != DIRECTORY_ALIAS || context->expansion.depth_max == 0
+	    || (depth < context->expansion.depth_max && match.target_count <= context->expansion.members_max))
+		return REPLY_RCPT_OK;
+	struct directory_expansion expansion;
+	enum directory_outcome outcome = directory_expand(context->directory, first, &context->expansion, &expansion);
+	directory_expansion_fini(&expansion);
+	return outcome == DIRECTORY_ALIAS_LOOP ? REPLY_ALIAS_LOOP
+		: outcome == DIRECTORY_TOO_MANY || outcome == DIRECTORY_TOO_DEEP ? REPLY_ALIAS_TOO_LARGE : REPLY_RCPT_OK;
+}
+
+static struct policy_verdict known(const struct policy_context *context, const struct policy_input *input,
+	const struct directory_match *match)
+{
+	policy_because(context, " is %s", match->kind == DIRECTORY_USER ? "a user"
+		: match->forwards ? "a user whose mail is forwarded" : "an alias");
+	/* Of a catch-all's names nobody may learn by the time it takes which of them are aliases. */
+	if (match->kind == DIRECTORY_USER || match->takes_all || match->catch_all || policy_is_postmaster(input))
+		return policy_pass();
+	enum reply_key trouble = alias_trouble(context, input->address);
+	if (trouble == REPLY_RCPT_OK)
+		return policy_pass();
+	policy_because(context, " that leads %s", trouble == REPLY_ALIAS_LOOP ? "back to itself" : "to too many addresses");
+	return policy_refuse(trouble, 0);
+}
+
 struct policy_verdict check_recipient(const struct policy_context *context, const struct policy_input *input,
 	enum smtp_stage stage)
 {
@@ -65,11 +105,8 @@ struct policy_verdict check_recipient(const struct policy_context *context, cons
 	policy_because_quoted(context, address.local);
 	if (match.kind == DIRECTORY_USER && match.state != DIRECTORY_OPEN)
 		return closed(context, &match);
-	if (match.kind == DIRECTORY_USER || match.kind == DIRECTORY_ALIAS) {
-		policy_because(context, " is %s", match.kind == DIRECTORY_USER ? "a user"
-			: match.forwards ? "a user whose mail is forwarded" : "an alias");
-		return policy_pass();
-	}
+	if (match.kind == DIRECTORY_USER || match.kind == DIRECTORY_ALIAS)
+		return known(context, input, &match);
 	if (policy_is_postmaster(input)) {
 		policy_because(context, " is always accepted");
 		return policy_pass();

@@ -50,6 +50,12 @@ def test_the_command_forwards_and_stops_forwarding(server):
     with s.client(source="127.0.0.2") as c:
         assert c.cmd("VRFY bob@example.org").is_(250).text
         c.cmd("EXPN bob@example.org").is_(550)
+    for words in (["forward", "bob@example.org", "--to", "BOB"], ["disable", "bob@example.org", "--moved", "bob@example.org"]):
+        itself = s.tool("mailbox", *words)
+        assert itself.returncode == 2 and "the address itself" in itself.stderr
+    both = s.tool("mailbox", "forward", "bob@example.org", "--to", "alice, bob")
+    assert both.returncode == 0 and "kept, and copied elsewhere" in both.stdout
+    assert s.tool("mailbox", "enable", "bob@example.org").returncode == 0
     wrong = s.tool("mailbox", "forward", "bob@example.org", "--to", "|cat")
     assert wrong.returncode == 2 and "forward= needs addresses" in wrong.stderr
     assert s.tool("mailbox", "forward", "bob@example.org", "--to").returncode == 2

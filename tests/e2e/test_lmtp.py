@@ -148,12 +148,12 @@ def test_full_and_locked_mailboxes_are_told(server):
     s = lmtp_server(server, sections=with_mbox)
     for sub in ("tmp", "new", "cur"):
         os.makedirs(os.path.join(s.maildir("bob"), sub))
-    write(os.path.join(s.maildir("bob"), "maildirsize"), "10000S\n9990 1\n")
+    write(os.path.join(s.maildir("bob"), "maildirsize"), "10000S\n8700 1\n")
     lock = os.path.join(s.dir, "box", "alice.lock")
     write(lock, f"{os.getpid()}\n")
     with lmtp_client(s) as c:
         c.begin("me@client.test", BOB, "alice@box.test", ALICE, "bob@box.test")
-        full, locked, *done = c.data_each(message(mark), 4)
+        full, locked, *done = c.data_each(message(mark, b"y\r\n" * 600), 4)
         full.is_(452, "4.2.2")
         locked.is_(450, "4.2.0")
         for reply in done:

@@ -125,7 +125,7 @@ def full(s, name):
     box = s.maildir(name)
     for sub in ("tmp", "new", "cur"):
         os.makedirs(f"{box}/{sub}")
-    write(f"{box}/maildirsize", "100000S\n99000 1\n")
+    write(f"{box}/maildirsize", "100000S\n95500 1\n")
 
 
 def rcpt(s, address, size=None, source="127.0.0.1"):

@@ -60,18 +60,21 @@ def rcpt(s, size=0, address=ALICE):
 
 
 def by_lmtp(s, body=b"Hello.\r\n", address=ALICE, between=lambda: None):
-    """The reply after the data, of a message whose size was not declared."""
+    """The reply after the data, of a message whose size was not declared; that to RCPT, when it is refused there."""
     with lmtp_client(s) as c:
-        c.begin(FROM, address)
+        c.cmd(f"MAIL FROM:<{FROM}>").is_(250)
+        got = c.cmd(f"RCPT TO:<{address}>")
+        if got.code != 250:
+            return f"{got.code} {got.text}"
         c.cmd("DATA").is_(354)
         between()
         got = c.send(message(token(), body) + b".\r\n").reply()
         return f"{got.code} {got.text}"
 
 
-def queued(s, mark, body=b"Hello.\r\n", address=ALICE):
+def queued(s, mark, body=b"Hello.\r\n", address=ALICE, sender=FROM):
     """The id of a message that was accepted, its size not declared."""
-    text = s.deliver(message(mark, body), [address], FROM, "127.0.0.2").is_(250).text
+    text = s.deliver(message(mark, body), [address], sender, "127.0.0.2").is_(250).text
     return [word for word in text.split() if len(word) == 26][0]
 
 
@@ -79,6 +82,15 @@ def holds(s, kind, mark):
     if kind == "maildir":
         return maildir.holding(box_of(s), mark)
     return [m for m in mbox.read(box_of(s)) if mark.encode() in m[2]]
+
+
+def bounce_to_bob(s, kind, identity):
+    """Its bytes; None: there is none yet."""
+    path = f"{s.dir}/mail/bob"
+    if not os.path.exists(path):
+        return None
+    found = [m.raw for m in maildir.holding(path, identity)] if kind == "maildir" else [m[2] for m in mbox.read(path)]
+    return next((raw for raw in found if identity.encode() in raw), None)
 
 
 # --- locked or busy ---
@@ -115,11 +127,14 @@ def test_locked(server, how):
         assert by_lmtp(s).startswith("450 4.2.0 ")
         identity = queued(s, mark)
         assert "450 4.2.0" in wait_for(s, "deferred", identity)[0]
-        assert "another program has locked the mailbox" in s.tool("mailbox", "show", ALICE).stdout
+        shown = s.tool("mailbox", "show", ALICE).stdout
+        assert "another program has locked the mailbox" in shown
+        assert "told 250, and the queue here tries again; by LMTP they are told 450 4.2.0 " in shown
         with open(s.conf, "a", encoding="ascii") as f:
             f.write("mailbox { defer-locked = yes }\n")
         assert s.tool("reload").returncode == 0
         assert rcpt(s).startswith("450 4.2.0 ")
+        assert "Senders are told 450 4.2.0 " in s.tool("mailbox", "show", ALICE).stdout
     wait_for(s, "delivered", identity)
     assert len(holds(s, "mbox", mark)) == 1
     assert rcpt(s).startswith("250 ") and by_lmtp(s).startswith("250 ")
@@ -214,7 +229,7 @@ def test_full_by_its_quota(server, kind):
     assert rcpt(s, 50000).startswith("452 4.2.2 ") and rcpt(s, 5000).startswith("250 ") and rcpt(s).startswith("250 ")
     assert by_lmtp(s, BODY).startswith("452 4.2.2 ")
     identity = queued(s, mark, BODY)
-    assert re.search(r"452 4\.2\.2 \S+/alice: full: 60000 bytes", wait_for(s, "deferred", identity)[0])
+    assert re.search(r"452 4\.2\.2 [^/]+; noted here: \S+/alice: full: 60000 bytes", wait_for(s, "deferred", identity)[0])
     fill(s, kind, 1000)
     assert rcpt(s, 50000).startswith("250 ")
     wait_for(s, "delivered", identity)
@@ -223,9 +238,9 @@ def test_full_by_its_quota(server, kind):
 
 def test_mail_that_is_full_is_tried_again_after_an_hour_unless_it_is_said_otherwise(server):
     s = lmtp_server(server, lambda d: {"domain": {"mailboxes": f'"maildir:{d}/mail/{{user}}"'}})
-    fill(s, "maildir", 99990)
+    fill(s, "maildir", 95500)
     assert rcpt(s, 5000).startswith("452 4.2.2 ")
-    line = wait_for(s, "deferred", queued(s, token()))[0]
+    line = wait_for(s, "deferred", queued(s, token(), BODY))[0]
     assert 3600 <= int(re.search(r"again_in_s=(\d+)", line)[1]) <= 3600 * 1.11, line
 
 
@@ -241,6 +256,13 @@ def test_a_message_that_is_larger_than_the_whole_quota_can_never_fit(server, kin
     assert "key=mailbox-too-small check=mailbox" in s.log()
 
 
+def test_show_says_what_senders_are_told_of_a_file_in_the_place_of_a_maildir(server):
+    s = served(server)
+    write(box_of(s), "no folder")
+    assert rcpt(s).startswith("250 ") and by_lmtp(s).startswith("451 4.3.5 ")
+    assert "told 250, and the queue here tries again; by LMTP they are told 451 4.3.5 " in s.tool("mailbox", "show", ALICE).stdout
+
+
 def test_an_mbox_that_is_not_there_yet_has_its_quota_too(server):
     s = served(server, "mbox")
     assert rcpt(s, LIMIT + 1).startswith("552 5.3.4 ") and rcpt(s, 90000).startswith("250 ")
@@ -250,25 +272,48 @@ def test_an_mbox_that_is_not_there_yet_has_its_quota_too(server):
 def test_full_for_too_long(server, kind):
     """552 5.2.2 in all three places; a restart does not begin the time anew; room ends it."""
     s = served(server, kind, mailbox={"full-too-long": '"1h"'})
+    assert s.tool("queue", "pause").returncode == 0
+    fill(s, kind, 1000)
+    identity = queued(s, token(), b"", sender="bob@example.org")
     fill(s, kind, LIMIT)
     mark_file = box_of(s) + "/waybill-full" if kind == "maildir" else f"{s.dir}/mail/.alice.waybill-full"
     until(lambda: rcpt(s).startswith("452 4.2.2 "), "it is full")
     until(lambda: os.path.exists(mark_file), "the mark of a full mailbox")
     fill(s, kind, LIMIT - 8)
-    identity = queued(s, token(), b"") if rcpt(s).startswith("250 ") else None
-    assert identity and "452 4.2.2" in wait_for(s, "deferred", identity)[0]
+    assert s.tool("queue", "resume").returncode == 0
+    assert "452 4.2.2" in wait_for(s, "deferred", identity)[0]
     os.utime(mark_file, (time.time() - 3700,) * 2)
     s.stop()
     s.start()
     assert "552 5.2.2" in wait_for(s, "bounce-owed", identity)[0]
+    told = until(lambda: bounce_to_bob(s, kind, identity), "a bounce")
+    assert b"\nDiagnostic-Code: x-waybill; 552 5.2.2 Mailbox has been full for a long time\n" in told
+    assert not [word for word in (s.dir, "99992", "100000", "noted here") if word.encode() in told], "that is ours alone"
     assert by_lmtp(s).startswith("552 5.2.2 ")
     assert rcpt(s, 5000).startswith("552 5.2.2 ")
-    assert "has been full for a long time" in s.tool("mailbox", "show", ALICE).stdout or rcpt(s).startswith("250 ")
+    assert "has been full for a long time" in s.tool("mailbox", "show", ALICE).stdout
     fill(s, kind, 1000)
     assert rcpt(s, 5000).startswith("250 ")
     until(lambda: not os.path.exists(mark_file), "the mark is gone")
     fill(s, kind, LIMIT)
     assert rcpt(s).startswith("452 4.2.2 ")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_accepted_at_rcpt_is_not_bounced_at_once_as_full(server, kind):
+    """Less room than 4 KiB is full at RCPT too, whether a size is declared or not; what still fits is delivered."""
+    s = served(server, kind, mailbox={"full-too-long": '"1s"'})
+    fill(s, kind, LIMIT - 1000)
+    assert rcpt(s).startswith("452 4.2.2 ") and rcpt(s, 100).startswith("452 4.2.2 ")
+    assert "the mailbox is full" in s.tool("mailbox", "show", ALICE).stdout
+    until(lambda: rcpt(s).startswith("552 5.2.2 "), "it is full for too long")
+    assert rcpt(s, 100).startswith("552 5.2.2 ")
+    assert "full for a long time" in s.tool("mailbox", "show", ALICE).stdout
+    assert by_lmtp(s, BODY).startswith("552 5.2.2 ")
+    fill(s, kind, LIMIT - 5000)
+    assert rcpt(s, 4900).startswith("250 ")
+    identity = queued(s, token(), b"y" * 70 + b"\r\n" * 2500)
+    assert "452 4.2.2" in wait_for(s, "deferred", identity)[0], "it had room for a small one"
 
 
 @pytest.mark.parametrize("kind", KINDS)

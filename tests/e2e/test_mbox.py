@@ -230,7 +230,7 @@ def test_a_locked_mbox_waits_and_delays_nobody_else(box_server):
         other = token()
         s.deliver(message(other), ["bob@example.org"]).is_(250)
         arrived(s, other, "bob", 5)
-        s.wait_log(rf'ev=deferred .*450 4\.2\.0 {path_of(s)}: mailbox is locked: it has an fcntl lock of pid {os.getpid()}.*'
+        s.wait_log(rf'ev=deferred .*450 4\.2\.0 [^/]*; noted here: {path_of(s)}: mailbox is locked: it has an fcntl lock of pid {os.getpid()}.*'
                    r'key=mailbox-locked', 10)
         assert os.path.getsize(path_of(s)) == 0
     s.settled(30)
@@ -337,9 +337,9 @@ def test_a_maildir_over_its_own_quota_gets_no_more(server):
     s.deliver(message(first)).is_(250)
     s.mail("alice", first)
     sizes = s.maildir("alice") + "/maildirsize"
-    write(sizes, "1000S\n999 1\n")
-    s.deliver(message(second)).is_(250)
-    s.wait_log(r"ev=deferred .*452 4\.2\.2 .*/alice: full: 999 bytes in 1 messages; its limit is 1000 and 0.*key=mailbox-full")
+    write(sizes, "10000S\n8000 1\n")
+    s.deliver(message(second, b"y\r\n" * 1000)).is_(250)
+    s.wait_log(r"ev=deferred .*452 4\.2\.2 .*/alice: full: 8000 bytes in 1 messages; its limit is 10000 and 0.*key=mailbox-full")
     assert not s.mails("alice", second)
     write(sizes, "5000S\n999 1\n")
     assert s.tool("queue", "retry", "--all").returncode == 0

@@ -7,6 +7,7 @@
 #include "queue_role.h"
 
 #define QUEUE_LAST_ANSWER "; the last answer was: " /* units.c writes it, report.c finds it */
+#define QUEUE_NOTED_HERE "; noted here: " /* results.c writes it, report.c ends there */
 
 /* Whether a question can reach this neighbour: its channel is there and has not just broken. */
 static inline bool queue_reaches(const struct queue_peer *peer)
@@ -110,6 +111,13 @@ struct result_form {
 };
 /* By a reply of our own; false: it could not even be queued. */
 bool result_settle_key(struct queue_role *q, const struct result_form *form, enum reply_key key, struct span reason);
+
+/*
+ * The same for what delivery answered: what it noted of a mailbox (paths, numbers of bytes) stays in the log, the
+ * trace and the queue. Of a program's verdict the words are for the sender too.
+ */
+bool result_settle_delivery(struct queue_role *q, const struct result_form *form, enum reply_key key,
+	struct span noted);
 /* A mailbox that was there when the message was accepted: somebody may be mending the directory. */
 bool result_settle_unknown(struct queue_role *q, const struct result_form *form);
 /* By what another server said. */

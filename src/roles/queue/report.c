@@ -33,13 +33,24 @@ bool report_due(const struct queue_role *q, const struct spool_view *view, const
 	return dsn_policy_due(&q->dsn, &facts, &event, subject->reader);
 }
 
-/* "host: 550 5.1.1 words" or "550 5.1.1 words", as results.c writes it. */
+/* Where the marker begins; words.len: nowhere. */
+static size_t find_marker(struct span words, struct span marker)
+{
+	size_t i = 0;
+	while (i < words.len && !span_eq(span_to(span_from(words, i), marker.len), marker))
+		i++;
+	return i;
+}
+
+/* "host: 550 5.1.1 words" or "550 5.1.1 words", as results.c writes it; not what was noted for this server alone. */
 static void words_of(const struct queue_role *q, struct span reason, struct dsn_recipient *d)
 {
 	uint64_t code;
 	d->words = reason;
-	if (reason.len > 3 && reason.ptr[3] == ' ' && span_to_u64(span_to(reason, 3), 999, &code))
+	if (reason.len > 3 && reason.ptr[3] == ' ' && span_to_u64(span_to(reason, 3), 999, &code)) {
+		d->words = span_to(reason, find_marker(reason, SPAN(QUEUE_NOTED_HERE)));
 		return;
+	}
 	for (size_t i = 0; i + 1 < reason.len; i++) {
 		if (reason.ptr[i] != ':' || reason.ptr[i + 1] != ' ')
 			continue;
@@ -54,12 +65,11 @@ static void words_of(const struct queue_role *q, struct span reason, struct dsn_
 static bool last_answer(const struct queue_role *q, struct dsn_recipient *d)
 {
 	struct span marker = SPAN(QUEUE_LAST_ANSWER), words = d->words;
-	for (size_t i = 0; i + marker.len < words.len; i++)
-		if (span_eq(span_to(span_from(words, i), marker.len), marker)) {
-			words_of(q, span_from(words, i + marker.len), d);
-			return true;
-		}
-	return false;
+	size_t at = find_marker(words, marker);
+	if (at + marker.len >= words.len)
+		return false;
+	words_of(q, span_from(words, at + marker.len), d);
+	return true;
 }
 
 /*

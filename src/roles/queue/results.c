@@ -128,6 +128,21 @@ bool result_settle_key(struct queue_role *q, const struct result_form *form, enu
 	return error == 0;
 }
 
+bool result_settle_delivery(struct queue_role *q, const struct result_form *form, enum reply_key key,
+	struct span noted)
+{
+	struct buf text;
+	if (noted.len == 0 || key == REPLY_COMMAND_FAILED || key == REPLY_COMMAND_REFUSED || key == REPLY_MAILBOX_UNKNOWN)
+		return result_settle_key(q, form, key, noted);
+	buf_init(&text, 2048);
+	reply_write_text(&text, key, NULL);
+	buf_add_str(&text, QUEUE_NOTED_HERE);
+	buf_add(&text, noted);
+	bool ok = result_settle_key(q, form, key, buf_span(&text));
+	buf_fini(&text);
+	return ok;
+}
+
 bool result_settle_unknown(struct queue_role *q, const struct result_form *form)
 {
 	/* Nobody looked it up when sendmail took the message: its sender learns of the typing error now.

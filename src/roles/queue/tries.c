@@ -59,6 +59,13 @@ void try_settle_key(struct try *t, enum reply_key key, struct span reason)
 		try_leave_open(t);
 }
 
+static void settle_delivery(struct try *t, const struct ipc_deliver_result *result)
+{
+	struct result_form form = form_of(t);
+	if (!result_settle_delivery(t->attempt->owner, &form, (enum reply_key)result->key, result->text))
+		try_leave_open(t);
+}
+
 /* Our copy is bad, which is no failure of the recipient's: it stays as unreadable ones do. */
 static void left_damaged(struct try *t, struct span reason)
 {
@@ -85,7 +92,7 @@ static void on_delivered(void *arg, const struct channel_message *message)
 	else if (result.key == REPLY_CONTENT_DAMAGED)
 		left_damaged(t, result.text);
 	else
-		try_settle_key(t, (enum reply_key)result.key, result.text);
+		settle_delivery(t, &result);
 	attempts_run(q);
 }
 

@@ -43,7 +43,7 @@ static void test_keys(void **state)
 	assert_string_equal(mailbox_state_key(MAILBOX_STATE_FULL_LONG), "mailbox-full-long");
 	assert_string_equal(mailbox_state_key(MAILBOX_STATE_TOO_SMALL), "mailbox-too-small");
 	assert_string_equal(mailbox_state_key(MAILBOX_STATE_DISK_FULL), "mailbox-disk-full");
-	assert_string_equal(mailbox_state_key(MAILBOX_STATE_ERROR), "mailbox-io-error");
+	assert_string_equal(mailbox_state_key(MAILBOX_STATE_ERROR), "mailbox-misconfigured");
 }
 
 static void test_a_maildir(void **state)
@@ -58,12 +58,16 @@ static void test_a_maildir(void **state)
 		const char *state;
 	} cases[] = {
 		{ "1000S,10C\n500 2\n", 0, "ok" }, { "1000S,10C\n500 2\n", 500, "ok" }, { "1000S,10C\n500 2\n", 501, "full" },
-		{ "1000S,10C\n999 2\n", 0, "ok" }, { "1000S,10C\n1000 2\n", 0, "full" }, { "1000S,10C\n5 10\n", 0, "full" },
+		{ "1000S,10C\n875 2\n", 0, "ok" }, { "1000S,10C\n1000 2\n", 0, "full" }, { "1000S,10C\n5 10\n", 0, "full" },
+		/* Without room for 4 KiB it is full, whatever size was declared; an eighth of a tiny quota is enough. */
+		{ "50000S\n45904 1\n", 0, "ok" }, { "50000S\n45905 1\n", 0, "full" }, { "50000S\n45904 1\n", 4096, "ok" },
+		{ "50000S\n49000 1\n", 100, "full" }, { "1000S\n876 2\n", 0, "full" }, { "1000S\n876 2\n", 5, "full" },
 		{ "1000S\n5 1\n", UINT64_MAX, "too-small" },
 		{ "1000S\n5 1\n", 1000, "full" }, { "1000S\n5 1\n", 1001, "too-small" },
 		{ "0S\n5 1\n", UINT64_MAX, "disk-full" }, { "nonsense\n", 9, "ok" },
 		/* Not fresh: what is there decides, and the one message there has 900 bytes. */
-		{ "1000S\n2000 1\n1 1\n", 100, "ok" }, { "1000S\n2000 1\n1 1\n", 101, "full" }, { "1000S\nx\n", 101, "full" },
+		{ "1100S\n2000 1\n1 1\n", 200, "ok" }, { "1100S\n2000 1\n1 1\n", 201, "full" }, { "1100S\nx\n", 201, "full" },
+		{ "1100S\n1050 1\n1 1\n", 0, "ok" },
 	};
 	write_whole(beside(s, "alice/new/1.x.h,S=900"), SPAN("x"));
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -101,20 +105,25 @@ static void test_full_for_long(void **state)
 		enum mailbox_kind kind = cases[i].kind;
 		snprintf(path, sizeof(path), "%s", beside(s, kind == MAILBOX_MBOX ? "home/mbox" : "home/box"));
 		s->delivery.place.path = span_str(path);
+		assert_int_equal(truncate(beside(s, "home/mbox"), 7), 0);
 		s->rules.quota_bytes = 6000;
 		write_whole(sizes, SPAN("6000S\n7 1\n"));
 		expect_state(s, kind, 0, "ok");
 		expect_state(s, kind, 5994, "full"); /* a small one would fit */
 		assert_int_equal(access(beside(s, cases[i].mark), F_OK), -1);
-		s->rules.quota_bytes = 4000;
-		write_whole(sizes, SPAN("4000S\n7 1\n"));
-		expect_state(s, kind, 100, "ok");
-		expect_state(s, kind, 3994, "full");
+		s->rules.quota_bytes = 50000;
+		write_whole(sizes, SPAN("50000S\n47000 1\n"));
+		assert_int_equal(truncate(beside(s, "home/mbox"), 47000), 0);
+		expect_state(s, kind, 0, "full");
 		age(beside(s, cases[i].mark), 3590);
-		expect_state(s, kind, 3994, "full");
+		expect_state(s, kind, 0, "full");
+		expect_state(s, kind, 100, "full");
 		age(beside(s, cases[i].mark), 3610);
+		/* A message that may fit as well as one that cannot. */
+		expect_state(s, kind, 0, "full-long");
+		expect_state(s, kind, 100, "full-long");
 		expect_state(s, kind, 3994, "full-long");
-		expect_state(s, kind, 100, "ok");
+		expect_state(s, kind, 50001, "too-small");
 		s->rules.quota_bytes = 0;
 		write_whole(sizes, SPAN("60000S\n7 1\n"));
 		expect_state(s, kind, 3994, "ok");
