@@ -7,19 +7,17 @@
 #include <stdlib.h>
 
 #include "cli_ask.h"
+#include "cli_help.h"
 #include "cli_words.h"
 #include "netaddr.h"
 
 #define SIZE_MAX_BYTES (UINT64_C(1) << 40)
 
-static int usage(void)
-{
-	fprintf(stderr, "usage: waybill check rcpt ADDRESS --from ADDRESS --client IP [--helo NAME] [--tls]\n"
-		"                          [--auth ACCOUNT] [--size BYTES]\n"
-		"Says what a client would be told that sends to ADDRESS, and why; nothing is changed by it.\n"
-		"--from '' is a bounce. Without --helo the client gives its address in brackets.\n");
-	return CLI_USAGE;
-}
+static const char help[] =
+	"usage: waybill check rcpt ADDRESS --from ADDRESS --client IP [--helo NAME] [--tls]\n"
+	"                          [--auth ACCOUNT] [--size BYTES] [-c FILE] [--json]\n"
+	"Says what a client would be told that sends to ADDRESS, and why; nothing is changed by it.\n"
+	"--from '' is a bounce. Without --helo the client gives its address in brackets.\n";
 
 static bool words_read(int argc, char **argv, struct cli_check_words *words)
 {
@@ -102,8 +100,10 @@ int cli_check_rcpt(int argc, char **argv, const struct cli_options *options)
 	char literal[64];
 	int code;
 	struct cli_check_words words = { .rcpt = "", .account = "" };
+	if (cli_help_asked(argc, argv))
+		return cli_help(help);
 	if (!words_read(argc, argv, &words))
-		return usage();
+		return cli_usage(help);
 	if (words.helo == NULL) {
 		snprintf(literal, sizeof(literal), strchr(words.client, ':') != NULL ? "[IPv6:%s]" : "[%s]", words.client);
 		words.helo = literal;
