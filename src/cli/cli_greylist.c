@@ -15,7 +15,9 @@ static const char help[] =
 	"       waybill greylist allow NAME...    let a domain or a network pass for good\n"
 	"       waybill greylist forget NAME...   what is known of a domain, a network or an address\n"
 	"each with [-c FILE] [--json]. A NAME is example.net, 192.0.2.0/24, 2001:db8::/64, or a host's address for\n"
-	"its network; for forget alice@example.org as well. What allow says, forget takes back.\n";
+	"its network; for forget alice@example.org as well. Networks are /24 for IPv4 and /64 for IPv6, also\n"
+	"written [2001:db8::]/64. What allow says, forget takes back.\n"
+	"A domain's mail passes from hosts that its SPF record names; for other hosts allow their network.\n";
 
 static int usage(const char *why, const char *word)
 {
@@ -135,7 +137,9 @@ static void print_changed(bool allow, const json_t *answer)
 	buf_init(&safe, LINE_BYTES_MAX);
 	buf_add_escaped(&safe, span_str(name));
 	if (allow)
-		printf("Mail of %.*s is not asked to come back any more.\n", SPAN_FMT(buf_span(&safe)));
+		printf("Mail of %.*s is not asked to come back any more%s.\n", SPAN_FMT(buf_span(&safe)),
+			strchr(name, '/') != NULL ? "" : ", from hosts that SPF says the domain sends from;\n"
+			"for mail from other hosts allow their network");
 	else if (count == 0)
 		printf("Nothing was known of %.*s.\n", SPAN_FMT(buf_span(&safe)));
 	else
