@@ -6,17 +6,15 @@
 #include "buf.h"
 #include "cli.h"
 #include "cli_ask.h"
+#include "cli_help.h"
 #include "cli_words.h"
 
 #define WHO_BYTES_MAX 2048
 
-static int usage(void)
-{
-	fprintf(stderr, "usage: waybill brake [--json]                whom the brake holds back\n"
-		"       waybill brake release WHO [--json]    let it send again; its held mail stays held\n"
-		"WHO is an address, or a name as waybill brake shows it.\n");
-	return CLI_USAGE;
-}
+static const char help[] =
+	"usage: waybill brake [--json]                whom the brake holds back\n"
+	"       waybill brake release WHO [--json]    let it send again; its held mail stays held\n"
+	"WHO is an address, or a name as waybill brake shows it.\n";
 
 static void print_one(const json_t *one, double now)
 {
@@ -82,9 +80,12 @@ static int release(const char *who, const struct cli_options *options)
 
 int cli_brake(int argc, char **argv, const struct cli_options *options)
 {
+	static const char *const words[] = { "release", NULL };
 	if (argc == 1)
 		return list(options);
+	if (cli_help_asked(argc, argv))
+		return cli_help(help);
 	if (argc == 3 && strcmp(argv[1], "release") == 0)
 		return release(argv[2], options);
-	return usage();
+	return cli_wrong("waybill brake", argv[1], words, help);
 }

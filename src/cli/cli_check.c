@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli_check_files.h"
 #include "conf.h"
 #include "file.h"
 
@@ -60,6 +61,8 @@ static void file_check(const char *path, struct conf_report *report)
 	int r = file_read_path(path, &text);
 	if (r >= 0) {
 		conf_parse(buf_span(&text), path, &conf, report);
+		if (conf != NULL)
+			cli_check_files(conf, report);
 		conf_free(conf);
 	} else {
 		conf_report_init(report, path);

@@ -7,7 +7,8 @@
 
 /*
  * Prints the report to stdout, as lines or as one JSON object, then a summary.
- * Looks at nothing but the file: not whether the folders it names exist. Gives the
+ * Warns of
+ * files it names that are not there and of mailboxes that its tables do not have; folders are not looked at. Gives the
  * exit code: 0 the file is fine (warnings may be there), 1 it is not or cannot be read.
  */
 int cli_check_config(const char *path, bool json);

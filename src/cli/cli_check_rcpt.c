@@ -6,20 +6,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "address.h"
+#include "checked.h"
 #include "cli_ask.h"
+#include "cli_help.h"
 #include "cli_words.h"
 #include "netaddr.h"
 
 #define SIZE_MAX_BYTES (UINT64_C(1) << 40)
 
-static int usage(void)
-{
-	fprintf(stderr, "usage: waybill check rcpt ADDRESS --from ADDRESS --client IP [--helo NAME] [--tls]\n"
-		"                          [--auth ACCOUNT] [--size BYTES]\n"
-		"Says what a client would be told that sends to ADDRESS, and why; nothing is changed by it.\n"
-		"--from '' is a bounce. Without --helo the client gives its address in brackets.\n");
-	return CLI_USAGE;
-}
+static const char help[] =
+	"usage: waybill check rcpt ADDRESS --from ADDRESS --client IP [--helo NAME] [--tls]\n"
+	"                          [--auth ACCOUNT] [--size BYTES] [-c FILE] [--json]\n"
+	"Says what a client would be told that sends to ADDRESS, and why; nothing is changed by it.\n"
+	"--from '' or '<>' is a bounce; both addresses may stand in angle brackets. Without --helo the\n"
+	"client gives its address in brackets.\n";
 
 static bool words_read(int argc, char **argv, struct cli_check_words *words)
 {
@@ -56,6 +57,59 @@ static bool words_read(int argc, char **argv, struct cli_check_words *words)
 		return true;
 	fprintf(stderr, "waybill: --client wants an address, like 192.0.2.7 or 2001:db8::7\n");
 	return false;
+}
+
+/* --- what a session says before it asks any check --- */
+
+struct path {
+	char text[ADDRESS_PATH_BYTES_MAX + 2]; /* longer ones are no path */
+	struct address address;
+};
+
+/* The word as MAIL or RCPT would have it, in angle brackets; *word becomes the mailbox, which is kept in `path`. */
+static bool path_read(const char **word, enum address_path kind, struct path *path)
+{
+	int len = snprintf(path->text, sizeof(path->text), **word == '<' ? "%s" : "<%s>", *word);
+	if (len < 0 || (size_t)len >= sizeof(path->text)
+	    || address_parse_path(span_str(path->text), kind, &path->address) != (size_t)len)
+		return false;
+	path->text[len - 1] = 0; /* the mailbox ends before the bracket */
+	*word = path->address.null_path ? "" : (const char *)path->address.mailbox.ptr;
+	return true;
+}
+
+/* As a server answers it that nobody needs to ask. */
+static json_t *refused(enum reply_key key, const char *stage, const char *why)
+{
+	const struct reply_entry *entry = reply_entry(key);
+	json_t *answer = checked_json(&(struct ipc_checked){ .key = (uint16_t)key, .check = SPAN("session") });
+	json_array_append_new(json_object_get(answer, "steps"), json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:I}",
+		"check", "session", "stage", stage, "opinion", "refuse", "seconds", (json_int_t)0, "line", (json_int_t)0,
+		"why", why, "key", entry->name, "code", (json_int_t)entry->code));
+	return answer;
+}
+
+/* The size is compared with the configuration, which is read for it alone; -1 without a usable one. */
+static int too_large(const struct cli_check_words *words, const struct cli_options *options)
+{
+	struct conf *conf = words->size > 0 ? cli_conf_load(options->conf_path) : NULL;
+	int answer = words->size == 0 ? 0 : conf == NULL ? -1 : words->size > conf->limits.message_bytes_max;
+	conf_free(conf);
+	return answer;
+}
+
+/* The refusal of the session itself, as MAIL and RCPT give it; NULL: the checks are asked. */
+static json_t *session_refuses(struct cli_check_words *words, bool large, struct path *from, struct path *rcpt)
+{
+	if (!path_read(&words->from, ADDRESS_REVERSE, from))
+		return refused(REPLY_SENDER_SYNTAX, "mail", "the sender is not an address");
+	if (large)
+		return refused(REPLY_MESSAGE_TOO_LARGE, "mail", "the size is over limits { message-size }");
+	if (!path_read(&words->rcpt, ADDRESS_FORWARD, rcpt))
+		return refused(REPLY_RECIPIENT_SYNTAX, "rcpt", "the recipient is not an address");
+	if (rcpt->address.null_path)
+		return refused(REPLY_RECIPIENT_NOT_ALLOWED, "rcpt", "<> is no recipient");
+	return NULL;
 }
 
 /* "pass", "450", "not asked". */
@@ -97,25 +151,38 @@ static void print_answer(const json_t *answer, const struct cli_options *options
 	buf_fini(&reply);
 }
 
+static json_t *ask(struct cli_check_words *words, const struct cli_options *options, bool running, int *code)
+{
+	if (!running)
+		return cli_check_offline(words, options);
+	return cli_ask(options, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:I}",
+		"do", "check-rcpt", "rcpt", words->rcpt, "from", words->from, "client", words->client, "helo", words->helo,
+		"account", words->account, "tls", words->tls, "size", (json_int_t)words->size), code);
+}
+
 int cli_check_rcpt(int argc, char **argv, const struct cli_options *options)
 {
 	char literal[64];
-	int code;
+	int code = CLI_NO;
+	struct path from, rcpt;
 	struct cli_check_words words = { .rcpt = "", .account = "" };
+	if (cli_help_asked(argc, argv))
+		return cli_help(help);
 	if (!words_read(argc, argv, &words))
-		return usage();
+		return cli_usage(help);
 	if (words.helo == NULL) {
 		snprintf(literal, sizeof(literal), strchr(words.client, ':') != NULL ? "[IPv6:%s]" : "[%s]", words.client);
 		words.helo = literal;
 	}
 	bool running = cli_server_runs(options);
-	json_t *answer = running ? cli_ask(options, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:I}",
-			"do", "check-rcpt", "rcpt", words.rcpt, "from", words.from, "client", words.client, "helo", words.helo,
-			"account", words.account, "tls", words.tls,
-			"size", (json_int_t)words.size), &code)
-		: cli_check_offline(&words, options);
+	int large = too_large(&words, options);
+	if (large < 0)
+		return CLI_NO;
+	json_t *answer = session_refuses(&words, large > 0, &from, &rcpt);
 	if (answer == NULL)
-		return running ? code : CLI_NO;
+		answer = ask(&words, options, running, &code);
+	if (answer == NULL)
+		return code;
 	if (cli_answer_plain(options, answer, &code)) {
 		if (!running)
 			puts("No server runs with this configuration; this is what one would say after its start.");

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "cli_ask.h"
+#include "cli_help.h"
 #include "cli_words.h"
-#include "conf_show.h"
 
 #define LINE_BYTES_MAX 8192
 
@@ -15,28 +15,14 @@ static const char help[] =
 	"       waybill greylist allow NAME...    let a domain or a network pass for good\n"
 	"       waybill greylist forget NAME...   what is known of a domain, a network or an address\n"
 	"each with [-c FILE] [--json]. A NAME is example.net, 192.0.2.0/24, 2001:db8::/64, or a host's address for\n"
-	"its network; for forget alice@example.org as well. What allow says, forget takes back.\n";
+	"its network; for forget alice@example.org as well. Networks are /24 for IPv4 and /64 for IPv6, also\n"
+	"written [2001:db8::]/64. What allow says, forget takes back.\n"
+	"A domain's mail passes from hosts that its SPF record names; for other hosts allow their network.\n";
 
-static int usage(const char *why, const char *word, const char *near)
+static int usage(const char *why, const char *word)
 {
-	if (why != NULL)
-		fprintf(stderr, "waybill greylist: %s \"%s\"", why, word);
-	if (near != NULL)
-		fprintf(stderr, "; did you mean \"%s\"?", near);
-	if (why != NULL)
-		fputc('\n', stderr);
-	fputs(help, stderr);
-	return CLI_USAGE;
-}
-
-static int unknown(const char *word)
-{
-	static const char *const words[] = { "list", "allow", "forget" };
-	struct conf_near near;
-	conf_near_init(&near, span_str(word));
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		conf_near_offer(&near, words[i]);
-	return usage("there is no", word, near.best);
+	fprintf(stderr, "waybill greylist: %s \"%s\"\n", why, word);
+	return cli_usage(help);
 }
 
 /* --- what is remembered --- */
@@ -151,7 +137,9 @@ static void print_changed(bool allow, const json_t *answer)
 	buf_init(&safe, LINE_BYTES_MAX);
 	buf_add_escaped(&safe, span_str(name));
 	if (allow)
-		printf("Mail of %.*s is not asked to come back any more.\n", SPAN_FMT(buf_span(&safe)));
+		printf("Mail of %.*s is not asked to come back any more%s.\n", SPAN_FMT(buf_span(&safe)),
+			strchr(name, '/') != NULL ? "" : ", from hosts that SPF says the domain sends from;\n"
+			"for mail from other hosts allow their network");
 	else if (count == 0)
 		printf("Nothing was known of %.*s.\n", SPAN_FMT(buf_span(&safe)));
 	else
@@ -184,22 +172,23 @@ static int change(const char *name, bool allow, const struct cli_options *option
 
 int cli_greylist(int argc, char **argv, const struct cli_options *options)
 {
+	static const char *const words[] = { "list", "allow", "forget", NULL };
 	int worst = CLI_DONE;
 	if (argc == 1)
 		return list(NULL, options);
 	const char *what = argv[1];
-	if (strcmp(what, "--help") == 0 || strcmp(what, "help") == 0)
-		return fputs(help, stdout) < 0;
+	if (cli_help_asked(argc, argv) || strcmp(what, "help") == 0)
+		return cli_help(help);
 	for (int i = 2; i < argc; i++)
 		if (argv[i][0] == '-' || argv[i][0] == 0)
-			return usage("unknown option", argv[i], NULL);
+			return usage("unknown option", argv[i]);
 	if (strcmp(what, "list") == 0)
-		return argc > 3 ? usage("too many words before", argv[3], NULL) : list(argc == 3 ? argv[2] : "", options);
+		return argc > 3 ? usage("too many words before", argv[3]) : list(argc == 3 ? argv[2] : "", options);
 	bool allow = strcmp(what, "allow") == 0;
 	if (!allow && strcmp(what, "forget") != 0)
-		return unknown(what);
+		return cli_wrong("waybill greylist", what, words, help);
 	if (argc == 2)
-		return usage("a name is missing behind", what, NULL);
+		return usage("a name is missing behind", what);
 	for (int i = 2; i < argc; i++) {
 		int code = change(argv[i], allow, options);
 		worst = code > worst ? code : worst;

@@ -12,6 +12,7 @@
 #include "aliases_file.h"
 #include "aliases_includes.h"
 #include "cli.h"
+#include "cli_help.h"
 #include "cli_tables.h"
 #include "cli_user.h"
 #include "clock.h"
@@ -30,14 +31,11 @@ struct asked {
 	uint8_t ascii[ADDRESS_DOMAIN_BYTES_MAX]; /* its domain */
 };
 
-static int usage(void)
-{
-	fprintf(stderr, "usage: waybill mailbox show ADDRESS\n"
-		"       waybill mailbox disable ADDRESS [--for-good | --moved ADDRESS]\n"
-		"       waybill mailbox forward ADDRESS --to ADDRESSES [--keep]\n"
-		"       waybill mailbox enable ADDRESS   [-c FILE]\n");
-	return CLI_USAGE;
-}
+static const char help[] =
+	"usage: waybill mailbox show ADDRESS\n"
+	"       waybill mailbox disable ADDRESS [--for-good | --moved ADDRESS]\n"
+	"       waybill mailbox forward ADDRESS --to ADDRESSES [--keep]\n"
+	"       waybill mailbox enable ADDRESS   [-c FILE]\n";
 
 /* The reply that senders get, "450 4.2.1", for a key. */
 static void print_reply(enum reply_key key)
@@ -356,13 +354,16 @@ static bool state_of(int argc, char **argv, enum directory_state *state_out, con
 
 int cli_mailbox(int argc, char **argv, const struct cli_options *options)
 {
+	static const char *const verbs[] = { "show", "disable", "forward", "enable", NULL };
 	enum directory_state state = DIRECTORY_OPEN;
 	const char *moved_to = "";
+	if (cli_help_asked(argc, argv))
+		return cli_help(help);
 	bool is_show = argc == 3 && strcmp(argv[1], "show") == 0;
 	bool is_change = argc >= 3 && (strcmp(argv[1], "disable") == 0 || strcmp(argv[1], "enable") == 0
 		|| strcmp(argv[1], "forward") == 0) && state_of(argc, argv, &state, &moved_to);
 	if (!is_show && !is_change)
-		return usage();
+		return cli_wrong("waybill mailbox", argv[1], verbs, help);
 	struct asked a = { .conf = cli_conf_load(options->conf_path) };
 	if (a.conf == NULL)
 		return CLI_NO;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli_help.h"
 #include "cli_words.h"
 #include "conf_value.h"
 
@@ -30,8 +31,7 @@ static int usage(const char *why, const char *word)
 {
 	if (why != NULL)
 		fprintf(stderr, "waybill queue: %s%s%s\n", why, word != NULL ? " " : "", word != NULL ? word : "");
-	fputs(help, stderr);
-	return CLI_USAGE;
+	return cli_usage(help);
 }
 
 /* An age as the moment it began. */
@@ -121,6 +121,13 @@ static int pause_or_resume(const struct cli_options *options, bool pause)
 	return code;
 }
 
+static int unknown(const char *what)
+{
+	static const char *const words[] = { "list", "show", "cat", "retry", "hold", "release", "remove", "pause", "resume",
+		NULL };
+	return cli_wrong("waybill queue", what, words, help);
+}
+
 static int run(struct cli_queue_request *r, const char *what)
 {
 	bool is_list = strcmp(what, "list") == 0, is_remove = strcmp(what, "remove") == 0;
@@ -134,7 +141,7 @@ static int run(struct cli_queue_request *r, const char *what)
 	if (strcmp(what, "cat") == 0)
 		return r->id_count != 1 || filtered ? usage("cat takes one id", NULL) : cli_queue_cat(r);
 	if (!is_remove && strcmp(what, "retry") != 0 && strcmp(what, "hold") != 0 && strcmp(what, "release") != 0)
-		return usage("there is no", what);
+		return unknown(what);
 	if ((r->id_count > 0) == filtered)
 		return usage("either ids or a filter, for", what);
 	return cli_queue_change(r, what);
@@ -145,8 +152,8 @@ int cli_queue(int argc, char **argv, const struct cli_options *options)
 	struct cli_queue_request r = { .options = options };
 	if (argc == 1)
 		return cli_queue_summary(options);
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
-		return fputs(help, stdout) < 0;
+	if (cli_help_asked(argc, argv) || strcmp(argv[1], "help") == 0)
+		return cli_help(help);
 	if (argc == 2 && (strcmp(argv[1], "pause") == 0 || strcmp(argv[1], "resume") == 0))
 		return pause_or_resume(options, argv[1][0] == 'p');
 	int code = take_words(&r, argc, argv);

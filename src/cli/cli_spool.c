@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "cli_help.h"
 #include "disk_real.h"
 #include "file.h"
 #include "spool_read.h"
@@ -230,24 +231,24 @@ static int export_all(struct offline *o, const char *to)
 	return o->bad > 0 ? CLI_NO : code;
 }
 
-static int usage(void)
-{
-	fprintf(stderr, "usage: waybill spool check [SPOOL]          reads every message, says what is damaged\n"
-		"       waybill spool export [SPOOL] FOLDER  writes every message as a file\n"
-		"SPOOL is DATA/spool of the configuration (-c FILE) unless given; the server must not be running.\n");
-	return CLI_USAGE;
-}
+static const char help[] =
+	"usage: waybill spool check [SPOOL]          reads every message, says what is damaged\n"
+	"       waybill spool export [SPOOL] FOLDER  writes every message as a file\n"
+	"SPOOL is DATA/spool of the configuration (-c FILE) unless given; the server must not be running.\n";
 
 int cli_spool(int argc, char **argv, const char *spool_dir)
 {
+	static const char *const words[] = { "check", "export", NULL };
 	struct offline o = { 0 };
+	if (cli_help_asked(argc, argv))
+		return cli_help(help);
 	bool exporting = argc >= 2 && strcmp(argv[1], "export") == 0;
 	int needed = exporting ? 3 : 2;
 	if (argc < needed || argc > needed + 1 || (!exporting && strcmp(argv[1], "check") != 0))
-		return usage();
+		return cli_wrong("waybill spool", argv[1], words, help);
 	const char *dir = argc == needed + 1 ? argv[2] : spool_dir;
 	if (dir == NULL)
-		return usage();
+		return cli_usage(help);
 	int code = open_offline(&o, dir);
 	if (code != CLI_DONE)
 		return code;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "cli_queue.h"
+#include "cli_help.h"
 #include "cli_words.h"
 #include "classify.h"
 #include "reply.h"
@@ -339,16 +340,18 @@ static void tell(const struct cli_options *options, const json_t *events, const 
 	buf_fini(&s.out);
 }
 
+static const char help[] = "usage: waybill trace ID|ADDRESS|SESSION|CLIENT [-c FILE] [--json]\n"
+	"An ID may be cut to its first 6 characters or more.\n";
+
 int cli_trace(int argc, char **argv, const struct cli_options *options)
 {
 	int code = CLI_NO;
 	json_t *last = NULL, *e;
 	size_t i;
-	if (argc != 2 || argv[1][0] == 0 || argv[1][0] == '-') {
-		fprintf(stderr, "usage: waybill trace ID|ADDRESS|SESSION|CLIENT [-c FILE] [--json]\n"
-			"An ID may be cut to its first 6 characters or more.\n");
-		return CLI_USAGE;
-	}
+	if (cli_help_asked(argc, argv))
+		return cli_help(help);
+	if (argc != 2 || argv[1][0] == 0 || argv[1][0] == '-')
+		return cli_usage(help);
 	json_t *events = cli_trace_fetch(options, argv[1], &last, &code);
 	if (events != NULL && last != NULL && !json_is_true(json_object_get(last, "ok"))) {
 		cli_answer_plain(options, last, &code);

@@ -5,14 +5,11 @@
 
 #include "address.h"
 #include "cli.h"
+#include "cli_help.h"
 #include "cli_user.h"
 #include "directory.h"
 
-static int usage(void)
-{
-	fprintf(stderr, "usage: waybill user add ADDRESS | remove ADDRESS | list [DOMAIN]   [-c FILE]\n");
-	return CLI_USAGE;
-}
+static const char help[] = "usage: waybill user add ADDRESS | remove ADDRESS | list [DOMAIN]   [-c FILE]\n";
 
 const char *cli_users_where(const struct conf_domain *domain, char text_out[static CLI_USERS_WHERE_MAX])
 {
@@ -99,9 +96,12 @@ static int change(const struct conf *conf, const struct cli_user_words *words)
 
 int cli_user(int argc, char **argv, const struct cli_options *options)
 {
+	static const char *const verbs[] = { "add", "remove", "list", NULL };
 	struct cli_user_words words;
+	if (cli_help_asked(argc, argv))
+		return cli_help(help);
 	if (!cli_user_parse(argc - 1, argv + 1, &words))
-		return usage();
+		return cli_wrong("waybill user", argv[1], verbs, help);
 	struct conf *conf = cli_conf_load(options->conf_path);
 	if (conf == NULL)
 		return CLI_NO;

@@ -8,6 +8,7 @@
 #include "cli_check.h"
 #include "cli_check_rcpt.h"
 #include "cli_explain.h"
+#include "cli_help.h"
 #include "cli_spool.h"
 #include "conf_show.h"
 #include "version.h"
@@ -98,21 +99,37 @@ static int check_domain(const char *name, const struct cli_options *options)
 	return code;
 }
 
+static const char check_help[] =
+	"usage: waybill check config [FILE] [--json]\n"
+	"       waybill check domain NAME [--json]\n"
+	"       waybill check rcpt ADDRESS --from ADDRESS --client IP ... [--json]\n"
+	"       waybill check list [--json]\n"
+	"each with [-c FILE]; waybill check rcpt --help has more.\n";
+
+static const char *const check_words[] = { "config", "domain", "rcpt", "list", NULL };
+
 static int check(int argc, char **argv, const struct cli_options *options)
 {
-	if (argc == 3 && strcmp(argv[1], "domain") == 0)
-		return check_domain(argv[2], options);
 	if (argc >= 2 && strcmp(argv[1], "rcpt") == 0)
 		return cli_check_rcpt(argc - 1, argv + 1, options);
+	if (cli_help_asked(argc, argv))
+		return cli_help(check_help);
+	if (argc == 3 && strcmp(argv[1], "domain") == 0)
+		return check_domain(argv[2], options);
 	if (argc == 2 && strcmp(argv[1], "list") == 0)
 		return cli_check_list(options);
-	if (argc < 2 || argc > 3 || strcmp(argv[1], "config") != 0) {
-		fprintf(stderr, "usage: waybill check config [FILE] [--json]\n       waybill check domain NAME [--json]\n"
-			"       waybill check rcpt ADDRESS --from ADDRESS --client IP ... [--json]\n"
-			"       waybill check list [--json]\n");
-		return CLI_USAGE;
-	}
+	if (argc < 2 || argc > 3 || strcmp(argv[1], "config") != 0)
+		return cli_wrong("waybill check", argv[1], check_words, check_help);
 	return cli_check_config(argc == 3 ? argv[2] : options->conf_path, options->json);
+}
+
+/* A command that takes nothing but the options of all. */
+static int wordless(int argc, char **argv, const char *help, int (*command)(const struct cli_options *options),
+	const struct cli_options *options)
+{
+	if (cli_help_asked(argc, argv))
+		return cli_help(help);
+	return argc == 1 ? command(options) : cli_usage(help);
 }
 
 static int run(int argc, char **argv, struct cli_options *options)
@@ -138,10 +155,12 @@ static int run(int argc, char **argv, struct cli_options *options)
 		return cli_mailbox(argc, argv, options);
 	if (strcmp(word, "user") == 0)
 		return cli_user(argc, argv, options);
-	if (argc == 1 && strcmp(word, "status") == 0)
-		return cli_status(options);
-	if (argc == 1 && strcmp(word, "reload") == 0)
-		return cli_reload(options);
+	if (strcmp(word, "status") == 0)
+		return wordless(argc, argv, "usage: waybill status [-c FILE] [--json]\n"
+			"Says what the running server is doing.\n", cli_status, options);
+	if (strcmp(word, "reload") == 0)
+		return wordless(argc, argv, "usage: waybill reload [-c FILE] [--json]\n"
+			"Has the server read its configuration again, and says what changed.\n", cli_reload, options);
 	return unknown(word);
 }
 

@@ -281,6 +281,25 @@ def test_a_dry_run_says_who_is_not_asked(small):
     assert code == 0
 
 
+@pytest.mark.parametrize("started", [True, False])
+def test_a_dry_run_reads_addresses_and_sizes_as_a_session_does(server, demo, started):
+    """RFC 5321 section 4.1.2 and RFC 1870: what MAIL and RCPT refuse before any check is asked, with the same reply."""
+    s = server(start=started)
+    good, long_one = "alice@example.org", "l" * 65 + "@example.org"
+    for sender, who, size in (("", good, 0), ("<>", good, 0), ("<a@b.test>", "<alice@example.org>", 0), ("a@b.test", "ann", 0),
+                              ("a@b.test", "@m.test", 0), ("a@b.test", long_one, 0), ("a@b.test", "", 0),
+                              ("a@b.test", "<alice@example.org", 0),
+                              ("nobody", good, 0), ("@b.test", good, 0), (long_one, good, 0),
+                              ("x" * 400 + "@b.test", good, 0), ("a@b.test", good, 999999999), ("a@b.test", good, 1000),
+                              ("nobody", good, 999999999), ("a@b.test", "postmaster", 0)):
+        answer, code = dry(s, who, *(["--size", str(size)] if size else []), sender=sender)
+        with demo.client("127.0.0.9") as c:
+            mail = c.cmd(f"MAIL FROM:<{sender.strip('<>')}>" + (f" SIZE={size}" if size else ""))
+            told = mail if mail.code != 250 else c.cmd(f"RCPT TO:{who if who.startswith('<') else f'<{who}>'}")
+        line = re.sub(r" \[s \w+\]\r\n$|\r\n$", "", told.raw.decode())  # a refusal names its session
+        assert (answer["reply"], code) == (line, told.code != 250), (sender, who, size)
+
+
 def test_a_dry_run_names_the_line_of_the_setting(server):
     s = server(sections={"helo": {"full-name": "yes"}})
     with open(s.conf) as f:

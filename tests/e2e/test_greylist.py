@@ -399,7 +399,8 @@ def test_the_command_allows_and_forgets(server, names):
     done = s.tool("greylist", "allow", "127.0.1.9", "Pool.TEST")
     assert done.returncode == 0, done
     assert done.stdout == ("Mail of 127.0.1.0/24 is not asked to come back any more.\n"
-                           "Mail of pool.test is not asked to come back any more.\n")
+                           "Mail of pool.test is not asked to come back any more, from hosts that SPF says the domain sends "
+                           "from;\nfor mail from other hosts allow their network.\n")
     attempt(s, "127.0.1.200").is_(250)
     attempt(s, "127.0.2.5", sender="new@pool.test").is_(250)
     told(attempt(s, "127.0.3.5", sender="new@pool.test"))  # SPF does not name it
@@ -422,7 +423,10 @@ def test_the_command_allows_and_forgets(server, names):
     (["alow", "y.test"], 2, 'did you mean "allow"?'),
     (["allow"], 2, 'a name is missing behind "allow"'),
     (["list", "--all"], 2, 'unknown option "--all"'),
-    (["allow", "127.0.0.0/8"], 1, "127.0.0.0/8: it is neither a domain nor a network"),
+    (["allow", "127.0.0.0/8"], 1, "127.0.0.0/8: networks are remembered as /24 for IPv4 and /64 for IPv6"),
+    (["forget", "[2001:db8::]/48"], 1, "[2001:db8::]/48: networks are remembered as /24 for IPv4 and /64 for IPv6"),
+    (["allow", "[2001:db8::]/64"], 0, ""),
+    (["allow", "127.0.0.1/8"], 1, "it is neither a domain nor a network"),
     (["allow", "a b"], 1, "it is neither a domain nor a network"),
     (["allow", "x@y.test"], 1, "it is neither a domain nor a network"),
 ])

@@ -115,7 +115,10 @@ static void change(struct policy_role *p, const struct ipc_greylist_change_ask *
 	} else if (address) {
 		answer->count = forget_address(g, ask->name);
 	} else if (!greylist_origin_name(ask->name, text, &len)) {
-		answer->error = SPAN("it is neither a domain nor a network; write example.net, 192.0.2.0/24 or 2001:db8::/64");
+		struct netblock block;
+		answer->error = netblock_parse(ask->name, &block)
+			? SPAN("networks are remembered as /24 for IPv4 and /64 for IPv6; name one of that size, or a host in it")
+			: SPAN("it is neither a domain nor a network; write example.net, 192.0.2.0/24 or 2001:db8::/64");
 	} else {
 		answer->name = span_of(text, len);
 		answer->count = ask->allow == 0 ? greylist_forget_origin(g, answer->name)

@@ -127,6 +127,7 @@ static void test_operators_name_origins(void **state)
 		{ "Example.ORG", "example.org" }, { "b\xc3\xbc" "cher.example", "xn--bcher-kva.example" },
 		{ "192.0.2.77", "192.0.2.0/24" }, { "[192.0.2.77]", "192.0.2.0/24" }, { "192.0.2.0/24", "192.0.2.0/24" },
 		{ "2001:db8::1", "2001:db8::/64" }, { "[IPv6:2001:db8::1]", "2001:db8::/64" }, { "2001:db8::/64", "2001:db8::/64" },
+		{ "[2001:db8::]/64", "2001:db8::/64" }, { "[2001:db8::]/48", NULL },
 		{ "192.0.2.0/25", NULL }, { "192.0.0.0/16", NULL }, { "2001:db8::/48", NULL }, { "192.0.2.1/24", NULL },
 		{ "", NULL }, { "localhost", NULL }, { "a@example.org", NULL }, { "[example.org]", NULL }, { "a..b", NULL },
 		{ "*.example.org", NULL },
