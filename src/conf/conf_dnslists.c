@@ -42,7 +42,8 @@ void conf_bind_dnslists(struct conf_bind *bind, const struct conf_section *secti
 {
 	struct conf_checks *checks = &bind->conf->checks;
 	const struct conf_section *s = conf_bind_section_next(sections, CONF_SECTION_DNSLIST);
-	for (; s != NULL && checks->list_count < CONF_DNSLISTS_MAX; s = conf_bind_section_next(s->next, CONF_SECTION_DNSLIST))
+	for (; s != NULL && checks->list_count < CONF_DNSLISTS_MAX;
+	     s = conf_bind_section_next(s->next, CONF_SECTION_DNSLIST))
 		dnslist_bind(bind, s, &checks->lists[checks->list_count++]);
 	if (s != NULL)
 		conf_report_add(bind->report, CONF_ERROR, s->line, "dnslist: %d sections are the most", CONF_DNSLISTS_MAX);

@@ -136,10 +136,10 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 	[CONF_SECTION_SENDER_DOMAIN] = { "sender-domain", NULL,
 		"The check of a sender's domain: it is not one that is kept from existing (`localhost`, `invalid`)." },
 	[CONF_SECTION_DNSLISTS] = { "dnslists", NULL,
-		"The check whether DNS lists have something against a client's address (RFC 5782), or speak for it. All sections "
-		"`dnslist` are asked at the first recipient, and the weights of those that list the client are added up. A list "
-		"that does not answer within 5 s, or fails, has no opinion. postmaster is reached whatever they say. Without "
-		"`dnslist` nobody is asked." },
+		"The check whether DNS lists have something against a client's address (RFC 5782), or speak for it. All "
+		"sections `dnslist` are asked at the first recipient, and the weights of those that list the client are added "
+		"up. A list that does not answer within 5 s, or fails, has no opinion. postmaster is reached whatever they "
+		"say. Without `dnslist` nobody is asked." },
 	[CONF_SECTION_DNSLIST] = { "dnslist", "zen.example.org",
 		"One DNS list of clients' addresses; the title is its zone. Use lists whose terms allow that you ask them, and "
 		"ask them by a resolver of your own (the section `dns`): many answer no public one." },
@@ -482,8 +482,8 @@ const struct conf_option conf_options[] = {
 	  .reason = "A well-kept allow list makes good what block lists get wrong." },
 	{ DNSLIST(codes), .name = "codes", .type = CONF_TYPE_NETWORKS, .fallback = "{\"127.0.0.0/8\"}",
 	  .example = "{\"127.0.0.2\", \"127.0.0.4/30\"}",
-	  .text = "The answers that count; any other one is no opinion. 127.255.255.0/24 (you may not ask) and what is outside "
-	          "127.0.0.0/8 never count.",
+	  .text = "The answers that count; any other one is no opinion. 127.255.255.0/24 (you may not ask) and what is "
+	          "outside 127.0.0.0/8 never count.",
 	  .reason = "Lists say by the address why a client is listed; see what yours says about its own." },
 
 	{ RATE(CONNECTIONS), .name = "connections", .type = CONF_TYPE_INTEGER, .max = 10000000, .example = "60",

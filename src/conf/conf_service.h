@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Policy services and DNS lists in the configuration, and networks, as all checks name them. The rules of conf.h hold here too. */
+/*
+ * Policy services and DNS lists in the configuration, and networks, as all checks name them. The rules of conf.h hold
+ * here too.
+ */
 #ifndef WAYBILL_CONF_CONF_SERVICE_H
 #define WAYBILL_CONF_CONF_SERVICE_H
 

@@ -26,8 +26,8 @@ bool dnslist_name(struct buf *out, const struct netaddr *client, struct span zon
 
 /*
  * What one address of an answer means. Only 127.0.0.0/8 has a meaning (section 2.1), so that a zone that was sold, and
- * now has one address for every name, lists nobody. Lists say by 127.255.255.0/24 that they do not answer; any other one
- * counts where it is in `codes`.
+ * now has one address for every name, lists nobody. Lists say by 127.255.255.0/24 that they do not answer; any other
+ * one counts where it is in `codes`.
  */
 enum dnslist_opinion dnslist_code(const struct netaddr *code, const struct conf_networks *codes);
 

@@ -86,7 +86,8 @@ void fact_answer(struct fact *fact, const struct policy_facts *known);
 /* The way of finding has nothing open any more; the fact may be gone afterwards. */
 void fact_idle(struct fact *fact);
 
-/* facts_spf.c, facts_domain.c, facts_dnslists.c, facts_mailbox.c. Begin; may answer at once. Set `working` while something is open. */
+/* facts_spf.c, facts_domain.c, facts_dnslists.c, facts_mailbox.c. Begin; may answer at once. Set `working` while
+ * something is open. */
 void fact_spf_begin(struct fact *fact, const struct policy_context *context);
 void fact_domain_begin(struct fact *fact, const struct policy_context *context);
 void fact_dnslists_begin(struct fact *fact, const struct policy_context *context);

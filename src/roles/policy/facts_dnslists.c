@@ -74,8 +74,8 @@ static void say_closed(struct list_work *l, const struct netaddr *code)
 		return;
 	facts->said_closed_ms = now_ms;
 	log_text(LOG_OPERATOR, "dnslist-closed",
-		"%.*s answers 127.255.255.%u: it does not want to be asked from here, and has no opinion on any client; see its "
-		"terms, or take it out of the configuration", SPAN_FMT(l->listing.zone), (unsigned)code->bytes[3]);
+		"%.*s answers 127.255.255.%u: it does not want to be asked from here, and has no opinion on any client; see "
+		"its terms, or take it out of the configuration", SPAN_FMT(l->listing.zone), (unsigned)code->bytes[3]);
 }
 
 static void ask(struct list_work *l, enum dns_type type, dns_records_fn *fn)

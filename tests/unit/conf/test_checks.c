@@ -130,6 +130,7 @@ static void test_what_is_written_comes_back(void **state)
 		assert_int_equal(got.rates[CONF_RATE_NETWORK].most[CONF_RATE_BYTES], i == 2 ? 5u << 20 : 0);
 		assert_int_equal(got.rates[CONF_RATE_NETWORK].most_line[CONF_RATE_MESSAGES], i == 2 ? 12 : 0);
 		expect_services(&got, want, i == 2 ? 2 : 0);
+		expect_lists(&got, want, i == 2 ? 2 : 0);
 		arena_reset(&arena);
 		buf_fini(&bytes);
 		conf_free(conf);
