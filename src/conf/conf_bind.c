@@ -282,5 +282,6 @@ void conf_bind_tree(struct conf_bind *bind, const struct conf_tree *tree)
 	conf_bind_reasons(bind, tree->sections);
 	conf_bind_rates(bind, tree->sections);
 	conf_bind_services(bind, tree->sections);
+	conf_bind_dnslists(bind, tree->sections);
 	conf_bind_sources(bind, tree->sections);
 }

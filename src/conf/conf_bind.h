@@ -37,6 +37,7 @@ void conf_bind_domains(struct conf_bind *bind, const struct conf_section *sectio
 void conf_bind_routes(struct conf_bind *bind, const struct conf_section *sections);
 void conf_bind_reasons(struct conf_bind *bind, const struct conf_section *sections);
 void conf_bind_services(struct conf_bind *bind, const struct conf_section *sections);
+void conf_bind_dnslists(struct conf_bind *bind, const struct conf_section *sections);
 void conf_bind_rates(struct conf_bind *bind, const struct conf_section *sections);
 void conf_bind_sources(struct conf_bind *bind, const struct conf_section *sections);
 

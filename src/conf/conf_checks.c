@@ -87,6 +87,8 @@ static size_t sections_of(const struct conf_option *option, const struct conf_ch
 {
 	if (option->section == CONF_SECTION_POLICY_SERVICE)
 		return checks->service_count;
+	if (option->section == CONF_SECTION_DNSLIST)
+		return checks->list_count;
 	return option->section == CONF_SECTION_RATE ? CONF_RATE_OF_COUNT : 1;
 }
 
@@ -98,6 +100,8 @@ static uint8_t *base_of(const struct conf_option *option, const struct conf_chec
 		return at + offsetof(struct conf_checks, rates) + n * sizeof(struct conf_rate);
 	if (option->section == CONF_SECTION_POLICY_SERVICE)
 		return at + offsetof(struct conf_checks, services) + n * sizeof(struct conf_service);
+	if (option->section == CONF_SECTION_DNSLIST)
+		return at + offsetof(struct conf_checks, lists) + n * sizeof(struct conf_dnslist);
 	return at - CHECKS_AT;
 }
 
@@ -107,6 +111,11 @@ void conf_checks_write(const struct conf *conf, struct buf *out)
 	for (size_t i = 0; i < conf->checks.service_count; i++) {
 		wire_put_span(out, conf->checks.services[i].name);
 		wire_put_u32(out, conf->checks.services[i].line);
+	}
+	wire_put_u32(out, (uint32_t)conf->checks.list_count);
+	for (size_t i = 0; i < conf->checks.list_count; i++) {
+		wire_put_span(out, conf->checks.lists[i].zone);
+		wire_put_u32(out, conf->checks.lists[i].line);
 	}
 	for (size_t i = 0; i < conf_option_count; i++) {
 		const struct conf_option *option = &conf_options[i];
@@ -165,6 +174,20 @@ static bool services_get(struct reading *in, struct conf_checks *checks)
 		if (!name_get(in, &service->name))
 			return false;
 		service->line = wire_get_u32(&in->r);
+	}
+	return !in->r.bad;
+}
+
+static bool lists_get(struct reading *in, struct conf_checks *checks)
+{
+	uint32_t count = wire_get_u32(&in->r);
+	if (in->r.bad || count > CONF_DNSLISTS_MAX)
+		return false;
+	for (; checks->list_count < count; checks->list_count++) {
+		struct conf_dnslist *list = &checks->lists[checks->list_count];
+		if (!name_get(in, &list->zone))
+			return false;
+		list->line = wire_get_u32(&in->r);
 	}
 	return !in->r.bad;
 }
@@ -236,7 +259,7 @@ bool conf_checks_read(struct span bytes, struct arena *arena, struct conf_checks
 {
 	struct reading in = { .r = { .rest = bytes }, .arena = arena };
 	memset(checks_out, 0, sizeof(*checks_out));
-	if (!services_get(&in, checks_out))
+	if (!services_get(&in, checks_out) || !lists_get(&in, checks_out))
 		return false;
 	for (size_t i = 0; i < conf_option_count; i++) {
 		const struct conf_option *option = &conf_options[i];

@@ -20,6 +20,7 @@ enum conf_check {
 	CONF_CHECK_EARLY_TALK,
 	CONF_CHECK_HELO,
 	CONF_CHECK_SENDER_DOMAIN,
+	CONF_CHECK_DNSLISTS,
 	CONF_CHECK_RATE,
 	CONF_CHECK_RELAY,
 	CONF_CHECK_BRAKE,
@@ -94,6 +95,12 @@ struct conf_checks {
 		bool full_name, must_exist;
 		uint32_t full_name_line, must_exist_line;
 	} sender_domain;
+	struct {
+		uint64_t refuse_at, defer_at; /* of the weights of all lists together; 0: never */
+		uint32_t refuse_line, defer_line;
+	} dnslists;
+	struct conf_dnslist lists[CONF_DNSLISTS_MAX]; /* in the file's order */
+	size_t list_count;
 	struct conf_rate rates[CONF_RATE_OF_COUNT];
 	struct {
 		bool active;

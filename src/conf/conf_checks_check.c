@@ -127,6 +127,26 @@ static void services_check(struct checking *c)
 	}
 }
 
+static void dnslists_check(struct checking *c)
+{
+	const struct conf_checks *checks = &c->conf->checks;
+	uint64_t refuse_at = checks->dnslists.refuse_at, defer_at = checks->dnslists.defer_at;
+	for (size_t i = 0; i < checks->list_count; i++) {
+		const struct conf_dnslist *list = &checks->lists[i];
+		if (c->places[CONF_CHECK_DNSLISTS] == NOWHERE)
+			conf_report_add(c->report, CONF_WARNING, list->line,
+				"dnslist \"%.*s\": order in line %u leaves the check dnslists out, so it has no effect",
+				SPAN_FMT(list->zone), c->order_line);
+		for (size_t n = 0; n < i; n++)
+			if (list->zone.len > 0 && span_eq(list->zone, checks->lists[n].zone))
+				conf_report_add(c->report, CONF_ERROR, list->line, "dnslist \"%.*s\": there is one already, in line %u",
+					SPAN_FMT(list->zone), checks->lists[n].line);
+	}
+	if (refuse_at > 0 && defer_at >= refuse_at)
+		conf_report_add(c->report, CONF_WARNING, checks->dnslists.defer_line,
+			"defer-at: who has this weight is refused already, by refuse-at; it has no effect");
+}
+
 void conf_check_checks(const struct conf *conf, struct conf_report *report)
 {
 	struct checking c = { .conf = conf, .report = report,
@@ -135,5 +155,6 @@ void conf_check_checks(const struct conf *conf, struct conf_report *report)
 	idle_check(&c);
 	greylist_check(&c);
 	services_check(&c);
+	dnslists_check(&c);
 	rates_check(&c);
 }

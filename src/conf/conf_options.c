@@ -22,6 +22,7 @@
 #define RATE(what) .section = CONF_SECTION_RATE, .offset = offsetof(struct conf_rate, most[CONF_RATE_##what]), \
 	.line_offset = offsetof(struct conf_rate, most_line[CONF_RATE_##what]), .fallback = "0"
 #define SERVICE(member) .section = CONF_SECTION_POLICY_SERVICE, .offset = offsetof(struct conf_service, member)
+#define DNSLIST(member) .section = CONF_SECTION_DNSLIST, .offset = offsetof(struct conf_dnslist, member)
 #define QUEUE(member) .section = CONF_SECTION_QUEUE, .offset = offsetof(struct conf, queue.member)
 #define BOUNCE(member) .section = CONF_SECTION_BOUNCE, .offset = offsetof(struct conf, bounce.member)
 #define SRS(member) .section = CONF_SECTION_SRS, .offset = offsetof(struct conf, srs.member)
@@ -135,6 +136,14 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"this server's name nor a bare address." },
 	[CONF_SECTION_SENDER_DOMAIN] = { "sender-domain", NULL,
 		"The check of a sender's domain: it is not one that is kept from existing (`localhost`, `invalid`)." },
+	[CONF_SECTION_DNSLISTS] = { "dnslists", NULL,
+		"The check whether DNS lists have something against a client's address (RFC 5782), or speak for it. All "
+		"sections `dnslist` are asked at the first recipient, and the weights of those that list the client are added "
+		"up. A list that does not answer within 5 s, or fails, has no opinion. postmaster is reached whatever they "
+		"say. Without `dnslist` nobody is asked." },
+	[CONF_SECTION_DNSLIST] = { "dnslist", "zen.example.org",
+		"One DNS list of clients' addresses; the title is its zone. Use lists whose terms allow that you ask them, and "
+		"ask them by a resolver of your own (the section `dns`): many answer no public one." },
 	[CONF_SECTION_RATE] = { "rate", "client",
 		"The check of how much comes in how short a time. The title says from whom or for whom: `client` (a host: an "
 		"IPv4 address or an IPv6 /64), `network` (IPv4 /24, IPv6 /56), `sender` (an address) or `recipient` (a mailbox "
@@ -417,10 +426,10 @@ const struct conf_option conf_options[] = {
 	  .reason = "It ends loops that the check for repeated names cannot see." },
 
 	{ CHECK(CHECKS, order), .name = "order", .type = CONF_TYPE_CHOICES,
-	  .choices = "allow deny early-talk helo sender-domain rate relay brake harvest recipient greylist policy-service "
-	             "mailbox",
-	  .fallback = "{\"allow\", \"deny\", \"early-talk\", \"helo\", \"sender-domain\", \"relay\", \"brake\", "
-	              "\"harvest\", \"rate\", \"recipient\", \"greylist\", \"policy-service\", \"mailbox\"}",
+	  .choices = "allow deny early-talk helo sender-domain dnslists rate relay brake harvest recipient greylist "
+	             "policy-service mailbox",
+	  .fallback = "{\"allow\", \"deny\", \"early-talk\", \"helo\", \"sender-domain\", \"relay\", \"dnslists\", "
+	              "\"brake\", \"harvest\", \"rate\", \"recipient\", \"greylist\", \"policy-service\", \"mailbox\"}",
 	  .text = "The checks in the order in which they are asked at each stage of a session (connect, HELO, MAIL, RCPT); "
 	          "one that is left out is not asked.",
 	  .reason = "relay (this server is no open relay) and recipient (somebody is there) hold for everybody and "
@@ -456,6 +465,27 @@ const struct conf_option conf_options[] = {
 	          "refused, and while the DNS does not answer the sender is told to come back.",
 	  .reason = "A bounce to it finds no way; but first mail of a domain waits for the DNS, 5 s at most." },
 	{ ONLY_FOR(SENDER_DOMAIN) },
+
+	{ CHECK(DNSLISTS, dnslists.refuse_at), CHECK_LINE(dnslists.refuse_line), .name = "refuse-at",
+	  .type = CONF_TYPE_INTEGER, .max = 1000, .fallback = "1",
+	  .text = "The weight of all lists together from which a client is refused (550 5.7.1); 0: none is.",
+	  .reason = "With several lists, 2 or 3 asks that more than one of them agree." },
+	{ CHECK(DNSLISTS, dnslists.defer_at), CHECK_LINE(dnslists.defer_line), .name = "defer-at",
+	  .type = CONF_TYPE_INTEGER, .max = 1000, .fallback = "0", .example = "1",
+	  .text = "The weight from which it is told to come back later (450 4.7.1); 0: none is.",
+	  .reason = "Who was listed by mistake has time to be taken out; programs that send junk seldom come back." },
+	{ ONLY_FOR(DNSLISTS) },
+	{ DNSLIST(weight), .name = "weight", .type = CONF_TYPE_INTEGER, .max = 1000, .fallback = "1",
+	  .text = "What its opinion counts; 0: it is asked and shown by `waybill check rcpt`, and decides nothing.",
+	  .reason = "A list that errs more often should count less; a new one can be watched first." },
+	{ DNSLIST(allows), .name = "allows", .type = CONF_TYPE_BOOL, .fallback = "no",
+	  .text = "Whether it is a list of good clients: its weight is taken off.",
+	  .reason = "A well-kept allow list makes good what block lists get wrong." },
+	{ DNSLIST(codes), .name = "codes", .type = CONF_TYPE_NETWORKS, .fallback = "{\"127.0.0.0/8\"}",
+	  .example = "{\"127.0.0.2\", \"127.0.0.4/30\"}",
+	  .text = "The answers that count; any other one is no opinion. 127.255.255.0/24 (you may not ask) and what is "
+	          "outside 127.0.0.0/8 never count.",
+	  .reason = "Lists say by the address why a client is listed; see what yours says about its own." },
 
 	{ RATE(CONNECTIONS), .name = "connections", .type = CONF_TYPE_INTEGER, .max = 10000000, .example = "60",
 	  .text = "The most connections of a client or a network; 0: any number.",

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Policy services in the configuration, and networks, as all checks name them. The rules of conf.h hold here too. */
+/*
+ * Policy services and DNS lists in the configuration, and networks, as all checks name them. The rules of conf.h hold
+ * here too.
+ */
 #ifndef WAYBILL_CONF_CONF_SERVICE_H
 #define WAYBILL_CONF_CONF_SERVICE_H
 
@@ -30,6 +33,17 @@ struct conf_service {
 	bool pass_when_down; /* else it is told to come back */
 	uint32_t pass_line;
 	struct conf_networks only_for; /* empty: for all strangers */
+};
+
+#define CONF_DNSLISTS_MAX 8
+
+/* A DNS list of clients' addresses. */
+struct conf_dnslist {
+	struct span zone; /* unique; A-labels in lower case */
+	uint32_t line;
+	bool allows;      /* its weight counts in the client's favour */
+	uint64_t weight;
+	struct conf_networks codes; /* the answers that say that a client is listed */
 };
 
 #endif

@@ -15,6 +15,8 @@ static const struct policy_check checks[CONF_CHECK_COUNT] = {
 	[CONF_CHECK_SENDER_DOMAIN] = { .name = "sender-domain", .stages = SMTP_STAGE(SMTP_AT_MAIL),
 		.facts = POLICY_FACT(POLICY_FACT_SENDER_DOMAIN), .facts_wanted = facts_of_sender_domain,
 		.ask = check_sender_domain },
+	[CONF_CHECK_DNSLISTS] = { .name = "dnslists", .stages = SMTP_STAGE(SMTP_AT_RCPT), .active = active_dnslists,
+		.facts = POLICY_FACT(POLICY_FACT_DNSLISTS), .ask = check_dnslists },
 	[CONF_CHECK_RATE] = { .name = "rate", .stages = SMTP_STAGE(SMTP_AT_CONNECT) | SMTP_STAGE(SMTP_AT_MAIL)
 			| SMTP_STAGE(SMTP_AT_RCPT) | SMTP_STAGE(SMTP_AT_END), .active = active_rate,
 		.at_once = SMTP_STAGE(SMTP_AT_CONNECT), .ask = check_rate, .settle = settle_rate },
@@ -128,7 +130,8 @@ unsigned policy_facts_wanted(const struct conf_checks *settings)
 
 bool policy_asks_dns(const struct conf_checks *settings)
 {
-	unsigned of_dns = POLICY_FACT(POLICY_FACT_SPF) | POLICY_FACT(POLICY_FACT_SENDER_DOMAIN);
+	unsigned of_dns = POLICY_FACT(POLICY_FACT_SPF) | POLICY_FACT(POLICY_FACT_SENDER_DOMAIN)
+		| POLICY_FACT(POLICY_FACT_DNSLISTS);
 	return (policy_facts_wanted(settings) & of_dns) != 0;
 }
 

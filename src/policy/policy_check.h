@@ -83,6 +83,8 @@ policy_check_fn check_early_talk;    /* listened before it spoke */
 uint8_t active_early_talk(const struct policy_context *context);
 policy_check_fn check_helo;          /* neither our name nor a bare address */
 policy_check_fn check_sender_domain; /* a bounce could be sent there */
+policy_check_fn check_dnslists;      /* not listed by DNS lists: 550 5.7.1, 450 4.7.1 */
+uint8_t active_dnslists(const struct policy_context *context);
 policy_check_fn check_rate;          /* not too much in a short time: 450 4.7.1 */
 policy_settle_fn settle_rate;
 uint8_t active_rate(const struct policy_context *context);

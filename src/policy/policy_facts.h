@@ -9,6 +9,7 @@
 #ifndef WAYBILL_POLICY_POLICY_FACTS_H
 #define WAYBILL_POLICY_POLICY_FACTS_H
 
+#include "dnslist.h"
 #include "smtp_stage.h"
 #include "spf.h"
 
@@ -19,6 +20,7 @@ struct policy_input;
 enum policy_fact {
 	POLICY_FACT_SPF,     /* may this client use the sender's domain, or the HELO name of a bounce? */
 	POLICY_FACT_SENDER_DOMAIN, /* could a bounce be sent to it? */
+	POLICY_FACT_DNSLISTS, /* which DNS lists have the client's address? */
 	POLICY_FACT_MAILBOX, /* can the recipient's mailbox take a message of the declared size? */
 	POLICY_FACT_COUNT,
 	POLICY_FACT_SERVICE = POLICY_FACT_COUNT /* what does a policy service say? One for each service and stage */
@@ -41,6 +43,15 @@ enum policy_domain {
 	POLICY_DOMAIN_NO_MAIL,   /* it has neither */
 	POLICY_DOMAIN_NULL_MX,   /* it says that it takes no mail (RFC 7505) */
 	POLICY_DOMAIN_COUNT
+};
+
+/* What one DNS list answered. */
+struct policy_listing {
+	struct span zone;
+	bool answered;    /* else it failed, or gave no answer in time */
+	size_t code_count;
+	struct netaddr codes[DNSLIST_CODES_MAX];
+	struct span text; /* the sentence for the client, where it may be listed; else empty */
 };
 
 enum policy_mailbox {
@@ -67,6 +78,8 @@ struct policy_facts {
 	uint8_t known; /* those that were looked for */
 	struct policy_spf spf;
 	enum policy_domain sender_domain;
+	const struct policy_listing *listings; /* of the lists that were asked */
+	size_t listing_count;
 	enum policy_mailbox mailbox;
 	const struct policy_said (*said)[SMTP_STAGE_COUNT]; /* of each service; NULL: none was asked */
 	bool said_lost; /* who is not known to have answered cannot be asked */

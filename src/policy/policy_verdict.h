@@ -31,7 +31,7 @@ struct policy_verdict {
 	enum reply_key key;    /* of REFUSE and, as a whole, of ACCEPT; with moved_to of CONTINUE */
 	enum policy_fact fact; /* of NEEDS: one that is not in input->facts.known */
 	size_t service;        /* the same, of POLICY_FACT_SERVICE: which one */
-	struct reply_said said; /* of REPLY_SERVICE_DEFERRED and REPLY_SERVICE_REFUSED; belongs to the facts */
+	struct reply_said said; /* of REPLY_SERVICE_... and REPLY_CLIENT_LISTED...; belongs to the facts */
 	struct policy_deferral if_permitted, if_refused; /* ... nobody refuses, or somebody does for good */
 	uint32_t seconds;
 	struct span moved_to;  /* of REPLY_MAILBOX_MOVED and REPLY_RCPT_MOVED_OK; belongs to the directory */

@@ -10,10 +10,15 @@
 #define SWEEP_MS 250
 #define SAY_LATE_MS 60000
 
-static void key_of_sender(const struct policy_input *input, struct buf *key)
+static void key_of_client(const struct policy_input *input, struct buf *key)
 {
 	buf_add_byte(key, input->client.family);
 	buf_add(key, span_of(input->client.bytes, sizeof(input->client.bytes)));
+}
+
+static void key_of_sender(const struct policy_input *input, struct buf *key)
+{
+	key_of_client(input, key);
 	buf_add(key, input->helo);
 	buf_add_byte(key, 0);
 	buf_add(key, input->sender);
@@ -37,6 +42,7 @@ static const struct fact_form {
 	const char *who;                 /* did not answer in time */
 	void (*key)(const struct policy_input *input, struct buf *key); /* what the fact depends on */
 	void (*begin)(struct fact *fact, const struct policy_context *context);
+	void (*late)(struct fact *fact); /* answers with a part at the deadline; or NULL */
 	void (*drop)(struct fact *fact); /* or NULL */
 	uint64_t patience_ms, kept_ms;
 	size_t asking_max;               /* looked for at once; beyond, nothing is found */
@@ -48,6 +54,9 @@ static const struct fact_form {
 	[POLICY_FACT_SENDER_DOMAIN] = { .who = "the DNS", .key = key_of_domain, .begin = fact_domain_begin,
 		.patience_ms = FACTS_DOMAIN_PATIENCE_MS, .kept_ms = 30000, .asking_max = 2000,
 		.not_found = { .sender_domain = POLICY_DOMAIN_NOT_KNOWN } },
+	[POLICY_FACT_DNSLISTS] = { .who = "a DNS list", .key = key_of_client, .begin = fact_dnslists_begin,
+		.late = fact_dnslists_late, .patience_ms = FACTS_DNSLISTS_PATIENCE_MS, .kept_ms = 30000,
+		.asking_max = 1000 /* of 6 KiB each */ },
 	[POLICY_FACT_MAILBOX] = { .who = "delivery", .key = key_of_recipient, .begin = fact_mailbox_begin,
 		.patience_ms = FACTS_MAILBOX_PATIENCE_MS, .asking_max = 10000,
 		.not_found = { .mailbox = POLICY_MAILBOX_NOT_KNOWN } },
@@ -87,6 +96,20 @@ static struct span copied(struct arena *text, struct span from)
 	return arena_copy(text, from, &copy) ? copy : (struct span){ NULL, 0 };
 }
 
+/* Without memory, as of lists that were not asked. */
+static void listings_copy(const struct policy_facts *from, struct policy_facts *to, struct arena *text)
+{
+	struct policy_listing *copy = text != NULL && from->listing_count > 0
+		? arena_alloc(text, from->listing_count * sizeof(*copy)) : NULL;
+	to->listings = copy;
+	to->listing_count = copy != NULL ? from->listing_count : 0;
+	for (size_t i = 0; i < to->listing_count; i++) {
+		copy[i] = from->listings[i];
+		copy[i].zone = copied(text, copy[i].zone);
+		copy[i].text = copied(text, copy[i].text);
+	}
+}
+
 /* One fact of `from` into `to`. */
 static void known_copy(enum policy_fact which, const struct policy_facts *from, struct policy_facts *to,
 	struct arena *text)
@@ -99,6 +122,9 @@ static void known_copy(enum policy_fact which, const struct policy_facts *from, 
 		break;
 	case POLICY_FACT_SENDER_DOMAIN:
 		to->sender_domain = from->sender_domain;
+		break;
+	case POLICY_FACT_DNSLISTS:
+		listings_copy(from, to, text);
 		break;
 	case POLICY_FACT_MAILBOX:
 		to->mailbox = from->mailbox;
@@ -195,6 +221,8 @@ static bool sweep(struct facts *facts, enum policy_fact which, uint64_t now_ms)
 	struct fact *fact;
 	while ((fact = first_of(&of->asking)) != NULL && fact->until_ms <= now_ms) {
 		of->late++;
+		if (forms[which].late != NULL)
+			forms[which].late(fact);
 		fact_answer(fact, &forms[which].not_found);
 		if (forms[which].drop != NULL)
 			forms[which].drop(fact);

@@ -21,6 +21,8 @@ static const char *const texts[] = {
 	"checks { order = {\"relay\", \"harvest\", \"recipient\", \"helo\", \"greylist\"} }\n"
 	"deny { client = {\"192.0.2.0/24\"} helo = {\"*.X.test\", \"y.test\"} sender = {\"A@b.test\"} }\n"
 	"rate \"network\" {\n messages = 3\n bytes = 5MiB only-for = {\"127.0.0.3\"} }\nrate \"sender\" { recipients = 9 }\n"
+	"dnslists { refuse-at = 3 defer-at = 2 only-for = {\"127.0.0.3\"} }\ndnslist \"a.test\" { }\n"
+	"dnslist \"b.test\" { weight = 5\n allows = yes\n codes = {\"127.0.0.2\", \"127.0.0.4/30\"} }\n"
 	"policy-service \"a\" { address = \"127.0.0.1:1\" }\n"
 	"policy-service \"b\" {\n address = \"unix:/run/b\" stages = {\"sender\", \"end\"} timeout = 3s connections = 7\n"
 	"pass-when-down = yes only-for = {\"127.0.0.3\"} }\n"
@@ -45,6 +47,20 @@ static void expect_networks(const struct conf_networks *got, const struct conf_n
 	assert_int_equal(got->count, want->count);
 	if (want->count > 0)
 		assert_memory_equal(got->blocks, want->blocks, want->count * sizeof(want->blocks[0]));
+}
+
+static void expect_lists(const struct conf_checks *got, const struct conf_checks *want, size_t count)
+{
+	assert_true(got->list_count == count && want->list_count == count);
+	assert_true(got->dnslists.refuse_at == want->dnslists.refuse_at);
+	assert_true(got->dnslists.defer_at == want->dnslists.defer_at);
+	assert_int_equal(got->dnslists.defer_line, want->dnslists.defer_line);
+	for (size_t i = 0; i < count; i++) {
+		const struct conf_dnslist *a = &got->lists[i], *b = &want->lists[i];
+		assert_true(span_eq(a->zone, b->zone) && a->line == b->line && a->line > 0);
+		assert_true(a->weight == b->weight && a->allows == b->allows);
+		expect_networks(&a->codes, &b->codes);
+	}
 }
 
 static void expect_services(const struct conf_checks *got, const struct conf_checks *want, size_t count)
@@ -114,6 +130,7 @@ static void test_what_is_written_comes_back(void **state)
 		assert_int_equal(got.rates[CONF_RATE_NETWORK].most[CONF_RATE_BYTES], i == 2 ? 5u << 20 : 0);
 		assert_int_equal(got.rates[CONF_RATE_NETWORK].most_line[CONF_RATE_MESSAGES], i == 2 ? 12 : 0);
 		expect_services(&got, want, i == 2 ? 2 : 0);
+		expect_lists(&got, want, i == 2 ? 2 : 0);
 		arena_reset(&arena);
 		buf_fini(&bytes);
 		conf_free(conf);

@@ -121,8 +121,8 @@ static const struct error_case cases[] = {
 	/* checks */
 	{ BASE "checks { order = {\"recipient\", \"relay\", \"harvets\", helo, x} }",
 	  "c:3: order: \"harvets\" is not known; did you mean \"harvest\"?\n"
-	  "c:3: order: \"x\" is not known; write allow or deny or early-talk or helo or sender-domain or rate or "
-	  "relay or brake or harvest or recipient or greylist or policy-service or mailbox\n" },
+	  "c:3: order: \"x\" is not known; write allow or deny or early-talk or helo or sender-domain or dnslists or "
+	  "rate or relay or brake or harvest or recipient or greylist or policy-service or mailbox\n" },
 	{ BASE "checks {\norder = {\"helo\", \"relay\", \"helo\", \"recipient\"} }",
 	  "c:4: order: \"helo\" is in this list already\n" },
 	{ BASE "checks { order = {\"relay\", \"harvest\"} }", "c:3: order: relay and recipient cannot be left out\n" },
@@ -153,6 +153,9 @@ static const struct error_case cases[] = {
 	  "c:6: sender: \"@x.test\" is not an address; write one like alice@example.org\n"
 	  "c:6: sender: \"a@*.x.test\" is not an address; write one like alice@example.org\n"
 	  "c:7: unknown setting \"recipients\" here; did you mean \"recipient\"?\n" },
+	{ BASE "dnslist \"a.test\" { }\ndnslist \"A.test\" { }", "c:4: dnslist \"a.test\": there is one already, in line 3\n" },
+	{ BASE "dnslist \"zen\" { }", "c:3: dnslist: \"zen\" is not a host name such as mx.example.org\n" },
+	{ BASE "dnslist { }", "c:3: dnslist: a title is missing; write dnslist \"zen.example.org\" { ... }\n" },
 	{ BASE "policy-service \"a\" {\n}", "c:3: policy-service \"a\": address is missing; write address = \"127.0.0.1:10023\"\n" },
 	{ BASE "policy-service {\naddress = \"127.0.0.1:1\" }",
 	  "c:3: policy-service: a title is missing; write policy-service \"postgrey\" { ... }\n" },

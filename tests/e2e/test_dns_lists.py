@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""DNS block and allow lists of clients: what a real name server's answers lead to, and lists that are silent."""
+import socket
+import time
+
+import pytest
+
+from harness.name_server import name_server
+
+UNSIGNED = {"trust-anchor": '""'}
+LISTED = "127.0.1.7"
+
+
+@pytest.fixture
+def names(tmp_path):
+    folder = tmp_path / "nsd"
+    folder.mkdir()
+    zones = {
+        "block.test": "7.1.0.127 IN A 127.0.0.2\n7.1.0.127 IN TXT \"see https://block.test/why\"\n"
+                      "8.1.0.127 IN A 127.0.0.10\n9.1.0.127 IN A 192.0.2.80\n",
+        "second.test": "7.1.0.127 IN A 127.0.0.3\n8.1.0.127 IN A 127.0.0.3\n",
+        "good.test": "8.1.0.127 IN A 127.0.4.1\n",
+        "closed.test": "* IN A 127.255.255.254\n",
+    }
+    with name_server(folder, zones) as port:
+        yield f'{{"127.0.0.1:{port}"}}'
+
+
+def listing(server, dns, lists, **settings):
+    sections = {f'dnslist "{zone}"': values for zone, values in lists.items()}
+    return server(sections={**sections, "dnslists": settings, "dns": {"servers": dns, **UNSIGNED}})
+
+
+def reply(s, source, recipient="alice@example.org"):
+    with s.client(source) as c:
+        c.cmd("EHLO client.test")
+        c.cmd("MAIL FROM:<x@y.test>").is_(250)
+        return c.cmd(f"RCPT TO:<{recipient}>")
+
+
+def test_who_is_listed_is_told_by_whom_and_why(server, names):
+    s = listing(server, names, {"block.test": {}})
+    refused = reply(s, LISTED).is_(550, "5.7.1")
+    assert f"{LISTED} is listed by block.test: see https://block.test/why" in refused.text, refused.text
+    assert "127.0.1.8 is listed by block.test" in reply(s, "127.0.1.8").is_(550).text  # without a text of the list
+    reply(s, "127.0.1.1").is_(250)
+    reply(s, "127.0.1.9").is_(250)  # an answer outside 127.0.0.0/8 says nothing
+    reply(s, "127.0.0.2").is_(250)  # trusted
+    reply(s, LISTED, "postmaster@example.org").is_(250)
+    s.wait_log(r'key=client-listed check=dnslists why="block.test: listed 127.0.0.2 \(weight 1\)"')
+
+
+def test_weights_of_several_lists(server, names):
+    lists = {"block.test": {"weight": "2"}, "second.test": {}, "good.test": {"weight": "1", "allows": "yes"}}
+    s = listing(server, names, lists, **{"refuse-at": "3", "defer-at": "2"})
+    reply(s, LISTED).is_(550)
+    reply(s, "127.0.1.8").is_(450, "4.7.1")
+    done = s.tool("check", "rcpt", "alice@example.org", "--from", "x@y.test", "--client", "127.0.1.8")
+    assert done.returncode == 1, done.stdout
+    for part in ("block.test: listed 127.0.0.10 (weight 2)", "second.test: listed 127.0.0.3 (weight 1)",
+                 "good.test: listed 127.0.4.1 (weight -1)"):
+        assert part in " ".join(done.stdout.split()), done.stdout
+
+
+def test_a_list_that_may_not_be_asked_has_no_opinion(server, names):
+    s = listing(server, names, {"closed.test": {}})
+    reply(s, LISTED).is_(250)
+    s.wait_log("closed.test answers 127.255.255.254")
+
+
+def test_a_list_that_is_not_there_has_no_opinion(server, names):
+    """nsd does not serve this zone and says so, which is no answer; the other one counts."""
+    s = listing(server, names, {"other.test": {}, "block.test": {}})
+    reply(s, "127.0.1.1").is_(250)
+    assert "block.test" in reply(s, LISTED).is_(550).text
+
+
+def test_lists_that_are_silent_delay_their_client_alone(server):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        s = listing(server, f'{{"127.0.0.1:{silent.getsockname()[1]}"}}', {"block.test": {}, "second.test": {}})
+        with s.client(LISTED) as slow:
+            slow.cmd("EHLO client.test")
+            slow.cmd("MAIL FROM:<x@y.test>").is_(250)
+            began = time.monotonic()
+            slow.send(b"RCPT TO:<alice@example.org>\r\n")
+            for _ in range(10):
+                before = time.monotonic()
+                reply(s, "127.0.0.2").is_(250)
+                assert time.monotonic() - before < 1
+            slow.reply().is_(250)
+            assert time.monotonic() - began < 7
