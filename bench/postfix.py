@@ -8,6 +8,7 @@ with its process namespace. Nothing outside its folder is written.
 Modes: "accept" keeps what was accepted and attempts nothing (see HELD), "maildir" delivers, "relay" passes
 all on to a sink.
 """
+import contextlib
 import os
 import platform
 import shutil
@@ -169,6 +170,13 @@ class Postfix:
     def stop(self):
         if self.process is None:
             return
-        self.process.send_signal(signal.SIGKILL)  # takes its process namespace with it
+        # The end of the first process of a namespace is the end of all. That unshare's death ends it is not enough:
+        # master changes its user for a moment, and the kernel forgets the wish.
+        with open(f"/proc/{self.pid}/task/{self.pid}/children") as f:
+            children = [int(child) for child in f.read().split()]
+        self.process.send_signal(signal.SIGKILL)
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
         self.process.wait()
         self.process = None
