@@ -488,7 +488,7 @@ def test_postfix_comes_back_by_itself(server, names, tmp_path):
         with Raw(peer.port) as c:
             c.greeted().begin("x@y.test", "alice@example.org").data(message(mark)).is_(250)
         s.wait_log("ev=deferred .*key=greylisted", seconds=15)
-        mail = s.mail("alice", mark, seconds=40)
+        mail = s.mail("alice", mark, seconds=90)
         assert b"Postfix" in mail.raw
         until(lambda: rows(s, "sender, passed > 0 FROM entry") == [("x@y.test", 1)], "it is in the file")
     finally:
