@@ -154,7 +154,7 @@ static const struct error_case cases[] = {
 	  "c:6: sender: \"a@*.x.test\" is not an address; write one like alice@example.org\n"
 	  "c:7: unknown setting \"recipients\" here; did you mean \"recipient\"?\n" },
 	{ BASE "dnslist \"a.test\" { }\ndnslist \"A.test\" { }", "c:4: dnslist \"a.test\": there is one already, in line 3\n" },
-	{ BASE "dnslist \"zen\" { }", "c:3: dnslist: \"zen\" is not a host name such as mx.example.org\n" },
+	{ BASE "dnslist \"zen\" { }", "c:3: dnslist: \"zen\" is not a full host name; write one like mx.example.org\n" },
 	{ BASE "dnslist { }", "c:3: dnslist: a title is missing; write dnslist \"zen.example.org\" { ... }\n" },
 	{ BASE "policy-service \"a\" {\n}", "c:3: policy-service \"a\": address is missing; write address = \"127.0.0.1:10023\"\n" },
 	{ BASE "policy-service {\naddress = \"127.0.0.1:1\" }",
