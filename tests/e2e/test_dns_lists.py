@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """DNS block and allow lists of clients: what a real name server's answers lead to, and lists that are silent."""
 import socket
+import struct
+import threading
 import time
 
 import pytest
@@ -90,3 +92,40 @@ def test_lists_that_are_silent_delay_their_client_alone(server):
                 assert time.monotonic() - before < 1
             slow.reply().is_(250)
             assert time.monotonic() - began < 7
+
+
+def answers_for(zone, channel, stop):
+    """Says 127.0.0.2 for every A of names in the zone, that there is no other type, and nothing of other zones."""
+    wanted = b"".join(bytes([len(label)]) + label.encode() for label in zone.split(".")) + b"\0"
+    while not stop.is_set():
+        try:
+            query, client = channel.recvfrom(4096)
+        except TimeoutError:
+            continue
+        end = query.index(b"\0", 12) + 1
+        if not query[12:end].lower().endswith(wanted):
+            continue
+        address = query[end:end + 2] == b"\0\1"
+        head = query[:2] + struct.pack(">HHHHH", 0x8580, 1, int(address), 0, 0)
+        record = b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 60, 4) + bytes([127, 0, 0, 2])
+        channel.sendto(head + query[12:end + 4] + (record if address else b""), client)
+
+
+def test_at_the_deadline_those_count_that_answered(server):
+    stop = threading.Event()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as half:
+        half.bind(("127.0.0.1", 0))
+        half.settimeout(0.2)
+        thread = threading.Thread(target=answers_for, args=("block.test", half, stop))
+        thread.start()
+        try:
+            s = listing(server, f'{{"127.0.0.1:{half.getsockname()[1]}"}}', {"silent.test": {}, "block.test": {}})
+            began = time.monotonic()
+            assert f"{LISTED} is listed by block.test" in reply(s, LISTED).is_(550, "5.7.1").text
+            assert 3 < time.monotonic() - began < 7
+            began = time.monotonic()
+            reply(s, LISTED).is_(550)  # it is known for a while
+            assert time.monotonic() - began < 1
+        finally:
+            stop.set()
+            thread.join()
