@@ -31,6 +31,14 @@ static void route_use(const struct conf *conf, const struct conf_route *route)
 	assert(conf_route_find(conf, route->pattern) == route);
 }
 
+/* A file by its path, a database by a section that is there. */
+static void table_use(const struct conf *conf, const struct conf_table *table)
+{
+	assert((table->kind == CONF_SOURCE_FILE) == (table->path.len > 0));
+	assert(table->path.len == 0 || (table->path.ptr[0] == '/' && table->path.ptr[table->path.len] == 0));
+	assert(table->name.len == 0 || conf_source_find(&conf->sources, table) != NULL);
+}
+
 /* Reads whatever an accepted configuration promises. */
 static void conf_use(const struct conf *conf)
 {
@@ -43,8 +51,9 @@ static void conf_use(const struct conf *conf)
 		const struct conf_domain *domain = &conf->domains[i];
 		assert(conf_domain_find(conf, domain->name) == domain);
 		assert((domain->mailboxes.len > 0) == (domain->via.count == 0));
-		assert(domain->users.len > 0 ? domain->users.ptr[0] == '/' : domain->via.count > 0);
-		assert(domain->users.ptr[domain->users.len] == 0);
+		assert(domain->users.kind != CONF_NO_SOURCE || domain->via.count > 0);
+		table_use(conf, &domain->users);
+		table_use(conf, &domain->aliases);
 		hops_use(&domain->via);
 	}
 	for (size_t i = 0; i < conf->route_count; i++)

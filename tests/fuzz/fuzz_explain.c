@@ -15,7 +15,8 @@ static void check_reply(enum reply_key key, struct span value, bool utf8)
 {
 	struct buf out;
 	buf_init(&out, 4096);
-	struct reply_params params = { value, value, value, value.len, value.len, value, utf8 };
+	struct reply_params params = { .hostname = value, .id = value, .mailbox = value, .seconds = value.len,
+		.octets = value.len, .said = { .text = value }, .session = value, .utf8 = utf8 };
 	reply_write(&out, key, &params);
 	assert(!out.failed && out.len >= 6 && out.len <= REPLY_LINE_BYTES_MAX);
 	for (size_t i = 0; i + 2 < out.len; i++)
