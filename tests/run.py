@@ -24,7 +24,8 @@ JOBS = 2
 FUZZ_SECONDS_IN_ALL = 10
 FUZZ_INPUT_SECONDS = 10
 FUZZ_RSS_MB = 2048
-E2E_SECONDS_MAX = 600
+E2E_SECONDS_MAX = 1200
+E2E_PARTS = 2
 LINT_SECONDS_MAX = 60
 DETAIL_LINES_MAX = 300
 SUITES = ("lint", "unit", "fuzz", "e2e")
@@ -259,16 +260,13 @@ def fuzz_suite(options, env):
 
 # ---- end to end ------------------------------------------------------------------
 
-def e2e_suite(options, env):
-    folder = os.path.join(ROOT, "tests", "e2e")
-    tests = os.listdir(folder) if os.path.isdir(folder) else []
-    if not any(name.startswith("test_") and name.endswith(".py") for name in tests):
-        return []
+def e2e_part(number, files, options, env):
+    """Some of the test files, in a process of their own."""
     result = Result("e2e")
-    report = os.path.join(options.build, "e2e.xml")
+    report = os.path.join(options.build, f"e2e-{number}.xml")
     if os.path.exists(report):
         os.remove(report)
-    command = [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", f"--junitxml={report}", folder]
+    command = [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", f"--junitxml={report}", *files]
     output, code, result.seconds = run(command, E2E_SECONDS_MAX, env, ROOT)
     try:
         junit_read(result, report)
@@ -277,11 +275,28 @@ def e2e_suite(options, env):
     if code != 0 and result.failed == 0:
         result.fail("pytest: " + ending(code, E2E_SECONDS_MAX))
     if result.failed:
-        log = os.path.join(options.build, "e2e.log")
+        log = os.path.join(options.build, f"e2e-{number}.log")
         with open(log, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(output)
         result.details.append(f"the whole output is in {log}\n" + tail(output, DETAIL_LINES_MAX))
-    return [result]
+    return result
+
+
+def e2e_suite(options, env):
+    """In two halves at once: most tests wait more than they work."""
+    folder = os.path.join(ROOT, "tests", "e2e")
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    files = [os.path.join(folder, name) for name in names if name.startswith("test_") and name.endswith(".py")]
+    if not files:
+        return []
+    total = Result("e2e")
+    begin = time.monotonic()
+    parts = min(E2E_PARTS, len(files))
+    with concurrent.futures.ThreadPoolExecutor(parts) as pool:
+        for outcome in pool.map(lambda part: e2e_part(part, files[part::parts], options, env), range(parts)):
+            total.add(outcome)
+    total.seconds = time.monotonic() - begin
+    return [total]
 
 
 def junit_read(result, report):
