@@ -602,7 +602,7 @@ const struct conf_option conf_options[] = {
 	  .reason = "Nobody reads a mailbox that was full for weeks." },
 	{ CHECK(MAILBOX, mailbox.disk_reserve_bytes), CHECK_LINE(mailbox.disk_line), .name = "disk-reserve",
 	  .type = CONF_TYPE_SIZE, .max = 1024 * GIB, .fallback = "16MiB",
-	  .text = "How much room a message leaves on the disk of a mailbox; with less, senders are told 452 4.3.1.",
+	  .text = "How much room a message leaves on the disk of a mailbox; with less, senders are told 452 4.2.2.",
 	  .reason = "What was accepted already, and other programs, need some as well." },
 	{ CHECK(MAILBOX, mailbox.forward_moved), CHECK_LINE(mailbox.moved_line), .name = "forward-moved",
 	  .type = CONF_TYPE_BOOL, .fallback = "no",

@@ -318,7 +318,7 @@ def test_what_is_accepted_at_rcpt_is_not_bounced_at_once_as_full(server, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_full_disk(server, tmp_path, kind):
-    """452 4.3.1: at RCPT with less room than the message and the reserve need, at delivery when nothing is left."""
+    """452 4.2.2: at RCPT with less room than the message and the reserve need, at delivery when nothing is left."""
     with small_disk(tmp_path / "disk", "900k") as disk:
         s = lmtp_server(server, {"queue": {"retry": '{"1s"}'}, "mailbox": {"disk-reserve": "200KiB"},
                                  'reason "system-full"': {"retry": '{"1s"}'},
@@ -327,16 +327,16 @@ def test_a_full_disk(server, tmp_path, kind):
         s.deliver(message(first)).is_(250)
         until(lambda: os.path.exists(disk / "alice"), "the mailbox is made")
         s.settled()
-        assert rcpt(s, 800000).startswith("452 4.3.1 ") and rcpt(s, 50000).startswith("250 ")
+        assert rcpt(s, 800000).startswith("452 4.2.2 ") and rcpt(s, 50000).startswith("250 ")
         write(str(disk / "filler"), "x" * (os.statvfs(disk).f_bavail * 4096 - 100 * 1024))
-        assert rcpt(s, 5000).startswith("452 4.3.1 ") and rcpt(s, 5000, "bob@example.org").startswith("452 4.3.1 ")
+        assert rcpt(s, 5000).startswith("452 4.2.2 ") and rcpt(s, 5000, "bob@example.org").startswith("452 4.2.2 ")
         assert "disk" in s.tool("mailbox", "show", ALICE).stdout
         s.reconfigure(sections={'listen "lmtp"': s.lmtp, "queue": {"retry": '{"1s"}'}, "mailbox": {"disk-reserve": "0"},
                                 "domain": {"mailboxes": f'"{kind}:{disk}/{{user}}"'}})
         assert s.tool("reload").returncode == 0
-        assert by_lmtp(s, BODY * 3).startswith("452 4.3.1 ")
+        assert by_lmtp(s, BODY * 3).startswith("452 4.2.2 ")
         identity = queued(s, token(), BODY * 3)
-        assert "452 4.3.1" in wait_for(s, "deferred", identity)[0]
+        assert "452 4.2.2" in wait_for(s, "deferred", identity)[0]
         os.unlink(disk / "filler")
         assert s.tool("queue", "retry", "--all").returncode == 0
         wait_for(s, "delivered", identity)

@@ -296,7 +296,7 @@ def test_a_name_that_is_no_mbox_is_left_alone(box_server):
 
 
 def test_a_full_disk_leaves_the_mbox_as_it_was(box_server, tmp_path):
-    """452 4.3.1 in the queue; the message arrives when there is room."""
+    """452 4.2.2 in the queue; the message arrives when there is room."""
     with small_disk(tmp_path / "disk", "600k") as folder:
         s = box_server(domain={"mailboxes": f'"mbox:{folder}/{{user}}"'}, mailbox={"disk-reserve": "0"})
         path = str(folder / "alice")
@@ -305,7 +305,7 @@ def test_a_full_disk_leaves_the_mbox_as_it_was(box_server, tmp_path):
         until(lambda: os.path.exists(path) and mbox.read(path), "the first")
         before = open(path, "rb").read()
         s.deliver(message(second, (b"y" * 76 + b"\r\n") * 5000)).is_(250)
-        s.wait_log(r"452 4\.3\.1 .*key=mailbox-disk-full")
+        s.wait_log(r"452 4\.2\.2 .*key=mailbox-disk-full")
         assert open(path, "rb").read() == before
         subprocess.run(["mount", "-o", "remount,size=2m", str(folder)], check=True)
         assert s.tool("queue", "retry", "--all").returncode == 0
@@ -323,7 +323,7 @@ def test_a_limit_on_the_size_of_files_is_a_full_disk(server, kind):
     role = s.roles("delivery")
     resource.prlimit(role[0], resource.RLIMIT_FSIZE, (400000, 400000))
     s.deliver(message(token(), (b"y" * 76 + b"\r\n") * 6000)).is_(250)
-    s.wait_log(r"ev=deferred .*452 4\.3\.1 .*File too large.*key=mailbox-disk-full")
+    s.wait_log(r"ev=deferred .*452 4\.2\.2 .*File too large.*key=mailbox-disk-full")
     mark = token()
     s.deliver(message(mark), ["bob@example.org"]).is_(250)
     s.wait_log(r"ev=delivered .*to=bob@example\.org")
