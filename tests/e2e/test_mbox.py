@@ -308,7 +308,7 @@ def test_a_full_disk_leaves_the_mbox_as_it_was(box_server, tmp_path):
         s.wait_log(r"452 4\.2\.2 .*key=mailbox-disk-full")
         assert open(path, "rb").read() == before
         subprocess.run(["mount", "-o", "remount,size=2m", str(folder)], check=True)
-        assert s.tool("queue", "retry", "--all").returncode == 0
+        s.tool("queue", "retry", "--all")  # or it was tried again meanwhile by itself
         s.settled(30)
         assert mbox.marks(mbox.read(path)) == {first: 1, second: 1}
         s.stop()
@@ -342,6 +342,6 @@ def test_a_maildir_over_its_own_quota_gets_no_more(server):
     s.wait_log(r"ev=deferred .*452 4\.2\.2 .*/alice: full: 8000 bytes in 1 messages; its limit is 10000 and 0.*key=mailbox-full")
     assert not s.mails("alice", second)
     write(sizes, "5000S\n999 1\n")
-    assert s.tool("queue", "retry", "--all").returncode == 0
+    s.tool("queue", "retry", "--all")  # or it was tried again meanwhile by itself
     mail = s.mail("alice", second)
     until(lambda: open(sizes).read() == f"5000S\n999 1\n{len(mail.raw)} 1\n", "its line")
