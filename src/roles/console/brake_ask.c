@@ -15,12 +15,8 @@ static void on_brakes(void *arg, const struct channel_message *message)
 	struct ipc_brakes all;
 	struct ipc_brake_one one;
 	struct span item;
-	if (!client_answered(c))
+	if (!client_understood(c, message != NULL && ipc_get_brakes(message->body, &all)))
 		return;
-	if (message == NULL || !ipc_get_brakes(message->body, &all)) {
-		client_error(c, "policy does not answer; try again in a moment");
-		return;
-	}
 	json_t *list = json_array();
 	while (ipc_list_next(&all.held, &item))
 		if (ipc_get_brake_one(item, &one))
@@ -43,11 +39,7 @@ static void on_released(void *arg, const struct channel_message *message)
 {
 	struct client *c = arg;
 	struct ipc_brake_released released;
-	if (!client_answered(c))
-		return;
-	if (message == NULL || !ipc_get_brake_released(message->body, &released))
-		client_error(c, "policy does not answer; try again in a moment");
-	else
+	if (client_understood(c, message != NULL && ipc_get_brake_released(message->body, &released)))
 		client_reply(c, json_pack("{s:b, s:b}", "ok", 1, "released", released.found != 0));
 }
 

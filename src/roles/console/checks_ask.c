@@ -7,11 +7,7 @@ static void on_checked(void *arg, const struct channel_message *message)
 {
 	struct client *c = arg;
 	struct ipc_checked checked;
-	if (!client_answered(c))
-		return;
-	if (message == NULL || !ipc_get_checked(message->body, &checked))
-		client_error(c, "policy does not answer; try again in a moment");
-	else
+	if (client_understood(c, message != NULL && ipc_get_checked(message->body, &checked)))
 		client_reply(c, checked_json(&checked));
 }
 
@@ -72,12 +68,8 @@ static void on_counts(void *arg, const struct channel_message *message)
 	struct ipc_checks all;
 	struct ipc_check_counts one;
 	struct span item;
-	if (!client_answered(c))
+	if (!client_understood(c, message != NULL && ipc_get_checks(message->body, &all)))
 		return;
-	if (message == NULL || !ipc_get_checks(message->body, &all)) {
-		client_error(c, "policy does not answer; try again in a moment");
-		return;
-	}
 	json_t *list = json_array();
 	while (ipc_list_next(&all.counts, &item))
 		if (ipc_get_check_counts(item, &one))

@@ -42,6 +42,15 @@ bool client_answered(struct client *c)
 	return false;
 }
 
+bool client_understood(struct client *c, bool understood)
+{
+	if (!client_answered(c))
+		return false;
+	if (!understood)
+		client_error(c, "policy does not answer; try again in a moment");
+	return understood;
+}
+
 /* False: the rest has to wait, or the client is gone. */
 static bool send_all(struct client *c)
 {

@@ -49,12 +49,8 @@ static void on_list(void *arg, const struct channel_message *message)
 	struct ipc_greylist_one one;
 	struct span item;
 	bool summary = json_is_true(json_object_get(c->request, "summary"));
-	if (!client_answered(c))
+	if (!client_understood(c, message != NULL && ipc_get_greylist_list(message->body, &page)))
 		return;
-	if (message == NULL || !ipc_get_greylist_list(message->body, &page)) {
-		client_error(c, "policy does not answer; try again in a moment");
-		return;
-	}
 	while (!summary && ipc_list_next(&page.items, &item))
 		if (ipc_get_greylist_one(item, &one)) {
 			client_line(c, one_json(&one, c->part == ORIGINS));
@@ -81,11 +77,7 @@ static void on_changed(void *arg, const struct channel_message *message)
 {
 	struct client *c = arg;
 	struct ipc_greylist_changed changed;
-	if (!client_answered(c))
-		return;
-	if (message == NULL || !ipc_get_greylist_changed(message->body, &changed))
-		client_error(c, "policy does not answer; try again in a moment");
-	else
+	if (client_understood(c, message != NULL && ipc_get_greylist_changed(message->body, &changed)))
 		client_reply(c, json_pack("{s:b, s:o, s:I, s:o}", "ok", 1, "name", queue_json_text(changed.name),
 			"count", (json_int_t)changed.count, "error", queue_json_text(changed.error)));
 }
