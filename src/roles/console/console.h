@@ -76,7 +76,7 @@ void client_error(struct client *c, const char *why);
 struct buf *client_ask(struct client *c, struct channel *of, enum ipc_type type, channel_answer_fn *fn);
 /* To be called first in every answer: false when the client has left and was freed. */
 bool client_answered(struct client *c);
-/* The same for an answer of policy, which came and was `understood`, or the client is told that policy does not answer. */
+/* The same for an answer of policy; when it is not `understood`, the client is told that policy does not answer. */
 bool client_understood(struct client *c, bool understood);
 
 /* A text of the request; empty when it has none of that name. */
