@@ -67,7 +67,7 @@ static const char conf_text[] =
 	"\n"
 	"# The checks of strangers hold for clients from here alone, so that all others can play.\n"
 	"helo          { full-name = yes  only-for = {\"127.0.0.3\"} }\n"
-	"sender-domain { full-name = yes  only-for = {\"127.0.0.3\"} }\n"
+	"sender-domain { full-name = yes  must-exist = yes  only-for = {\"127.0.0.3\"} }\n"
 	"rate \"client\" { connections = 30  messages = 20  per = \"1m\"  only-for = {\"127.0.0.3\"} }\n"
 	"harvest       { unknown = 5  per = \"1m\"  only-for = {\"127.0.0.3\"} }\n"
 	"greylist      { delay = \"10s\"  only-for = {\"127.0.0.3\"} }\n"
@@ -210,13 +210,15 @@ static void banner(const struct demo *d, const struct conf *conf)
 	buf_fini(&world);
 	printf("Try:\n");
 	printf("  swaks -s %.*s -t alice@example.org\n", SPAN_FMT(smtp));
-	printf("  swaks -s %.*s --local-interface 127.0.0.3 --helo there.test -f you@there.test -t alice@example.org"
+	printf("  swaks -s %.*s --local-interface 127.0.0.3 --helo there.test -f you@ok.test -t alice@example.org"
 		"   (450 for 10 s)\n", SPAN_FMT(smtp));
+	printf("  swaks -s %.*s --local-interface 127.0.0.3 --helo there.test -f you@nowhere.test -t alice@example.org"
+		"   (no such domain)\n", SPAN_FMT(smtp));
 	printf("  printf 'VRFY alice\\r\\nQUIT\\r\\n' | nc %.*s %.*s\n", SPAN_FMT(span_to(smtp, colon)),
 		SPAN_FMT(span_from(smtp, colon + 1)));
 	printf("  build/waybill send --wait you@greylist.test -c %s/waybill.conf\n", d->dir);
 	printf("  swaks -s %.*s --local-interface 127.0.0.3 --helo localhost -t alice@example.org\n", SPAN_FMT(smtp));
-	printf("  build/waybill check rcpt alice@example.org --from you@there.test --client 127.0.0.3 -c %s/waybill.conf\n",
+	printf("  build/waybill check rcpt alice@example.org --from you@ok.test --client 127.0.0.3 -c %s/waybill.conf\n",
 		d->dir);
 	printf("  build/waybill trace you@greylist.test -c %s/waybill.conf\n", d->dir);
 	printf("  build/waybill explain 252 450\n");

@@ -462,7 +462,8 @@ const struct conf_option conf_options[] = {
 	{ CHECK(SENDER_DOMAIN, sender_domain.must_exist), CHECK_LINE(sender_domain.must_exist_line), .name = "must-exist",
 	  .type = CONF_TYPE_BOOL, .fallback = "no",
 	  .text = "Whether the DNS is asked about the domain: one that is not there, or that no mail can be sent to, is "
-	          "refused, and while the DNS does not answer the sender is told to come back.",
+	          "refused, and while the DNS does not answer the sender is told to come back. Domains of this server and "
+	          "those with a `route` are not asked about.",
 	  .reason = "A bounce to it finds no way; but first mail of a domain waits for the DNS, 5 s at most." },
 	{ ONLY_FOR(SENDER_DOMAIN) },
 

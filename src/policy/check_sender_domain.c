@@ -3,7 +3,8 @@
  * A sender's domain must be one that a bounce could be sent to: not one that RFC 6761
  * keeps from existing, and a full name where the configuration asks for one. The null
  * sender and address literals are as good as any name. Where the configuration asks for
- * that, the DNS must know a way to it; while nobody can say, the sender is to come back.
+ * that, the DNS or a route must know a way to it; while nobody can say, the sender is to
+ * come back.
  */
 #include "policy_check.h"
 
@@ -19,6 +20,18 @@ static struct span last_label(struct span name)
 bool facts_of_sender_domain(const struct conf_checks *checks)
 {
 	return checks->sender_domain.must_exist;
+}
+
+/* Where the configuration itself says where mail goes, the DNS is not asked. */
+static bool has_own_way(const struct policy_context *context, struct span written)
+{
+	uint8_t text[ADDRESS_DOMAIN_BYTES_MAX];
+	struct span domain = span_of(text, address_domain_ascii(written, text));
+	if (domain.len == 0)
+		return false;
+	const struct policy_route *route = policy_route_find(context, domain);
+	return (route != NULL && !span_eq(route->pattern, SPAN("*"))) || policy_relay_find(context, domain) != NULL
+		|| (context->directory != NULL && directory_is_local(context->directory, domain));
 }
 
 /* What the DNS says about it. */
@@ -70,6 +83,10 @@ struct policy_verdict check_sender_domain(const struct policy_context *context, 
 	if (context->checks->sender_domain.full_name && last.len == sender.domain.len) {
 		policy_because(context, " is not a full name");
 		return policy_refuse(REPLY_SENDER_DOMAIN_UNUSABLE, context->checks->sender_domain.full_name_line);
+	}
+	if (context->checks->sender_domain.must_exist && has_own_way(context, sender.domain)) {
+		policy_because(context, " has its way in the configuration");
+		return policy_pass();
 	}
 	if (context->checks->sender_domain.must_exist)
 		return ask_dns(context, input);

@@ -62,13 +62,20 @@ static void test_nobody_is_looked_up_without_need(void **state)
 		{ "sender-domain { must-exist = yes }", "", false, false },
 		{ "sender-domain { must-exist = yes }", "x@[192.0.2.1]", false, false },
 		{ "sender-domain { must-exist = yes }", "x@y.invalid", false, false },
+		{ "sender-domain { must-exist = yes }", "x@Example.ORG", false, false },
+		{ "sender-domain { must-exist = yes }", "x@A.routed.test", false, false },
+		{ "sender-domain { must-exist = yes }", "x@kept.test", false, false },
 		{ "sender-domain { must-exist = yes only-for = {\"127.0.0.3\"} }", "x@y.test", false, false },
 		{ "sender-domain { must-exist = yes } allow { sender = {\"y.test\"} }", "x@y.test", false, false },
 		{ "", "x@y.test", false, false },
 	};
+	static const struct policy_route routes[] = { { .pattern = SPAN("*") }, { .pattern = SPAN("*.routed.test") } };
+	static const struct policy_route relays[] = { { .pattern = SPAN("kept.test") } };
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct world w;
 		test_world_open(&w, cases[i].sections, domains, COUNT(domains));
+		w.context.routes = (struct policy_routes){ routes, COUNT(routes) };
+		w.context.relays = (struct policy_routes){ relays, COUNT(relays) };
 		struct policy_input input = test_input("192.0.2.7", "alice@example.org");
 		input.sender = span_str(cases[i].sender);
 		input.trusted = cases[i].trusted;
