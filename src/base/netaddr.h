@@ -15,6 +15,11 @@ struct netblock {
 	uint8_t prefix_bits;
 };
 
+static inline bool netaddr_eq(const struct netaddr *a, const struct netaddr *b)
+{
+	return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
 /* "192.0.2.1" or "2001:db8::1", no brackets, no zone. */
 bool netaddr_parse(struct span text, struct netaddr *addr_out);
 void netaddr_write(struct buf *out, const struct netaddr *addr);

@@ -20,6 +20,7 @@ enum conf_check {
 	CONF_CHECK_EARLY_TALK,
 	CONF_CHECK_HELO,
 	CONF_CHECK_SENDER_DOMAIN,
+	CONF_CHECK_REVERSE_NAME,
 	CONF_CHECK_DNSLISTS,
 	CONF_CHECK_RATE,
 	CONF_CHECK_RELAY,
@@ -56,28 +57,6 @@ struct conf_listed {
 	uint32_t clients_line, helos_line, senders_line, recipients_line, file_line;
 };
 
-/* Whose rates are limited; the titles of the sections rate. */
-enum conf_rate_of {
-	CONF_RATE_CLIENT,    /* a host: an IPv4 address, an IPv6 /64 */
-	CONF_RATE_NETWORK,   /* IPv4 /24, IPv6 /56 */
-	CONF_RATE_SENDER,
-	CONF_RATE_RECIPIENT,
-	CONF_RATE_OF_COUNT
-};
-
-enum conf_rate_what {
-	CONF_RATE_CONNECTIONS, CONF_RATE_MESSAGES, CONF_RATE_RECIPIENTS, CONF_RATE_BYTES, CONF_RATE_WHAT_COUNT
-};
-
-/* The most of each within `per_ms`; 0: any number. */
-struct conf_rate {
-	uint32_t line; /* of the section; 0: there is none */
-	uint64_t most[CONF_RATE_WHAT_COUNT];
-	uint32_t most_line[CONF_RATE_WHAT_COUNT];
-	uint64_t per_ms;
-	struct conf_networks only_for; /* empty: for all strangers */
-};
-
 struct conf_checks {
 	struct conf_order order;
 	bool early_refusals;
@@ -88,13 +67,18 @@ struct conf_checks {
 		uint32_t delay_line;
 	} early_talk;
 	struct {
-		bool full_name;
-		uint32_t full_name_line;
+		bool full_name, must_resolve;
+		uint32_t full_name_line, must_resolve_line;
 	} helo;
 	struct {
 		bool full_name, must_exist;
 		uint32_t full_name_line, must_exist_line;
 	} sender_domain;
+	struct {
+		bool must_exist, must_match; /* the latter includes the former */
+		bool defer;                  /* instead of refusing for good */
+		uint32_t must_exist_line, must_match_line;
+	} reverse_name;
 	struct {
 		uint64_t refuse_at, defer_at; /* of the weights of all lists together; 0: never */
 		uint32_t refuse_line, defer_line;

@@ -89,6 +89,14 @@ static void greylist_check(struct checking *c)
 		conf_report_add(c->report, CONF_WARNING, line, "greylist: without delay, this section has no effect");
 }
 
+static void reverse_name_check(struct checking *c)
+{
+	uint32_t line = section_line(c->conf, CONF_SECTION_REVERSE_NAME);
+	if (line != 0 && !c->conf->checks.reverse_name.must_exist && !c->conf->checks.reverse_name.must_match)
+		conf_report_add(c->report, CONF_WARNING, line,
+			"reverse-name: without must-exist or must-match, this section has no effect");
+}
+
 /* Who has no number of what. */
 static void rates_check(struct checking *c)
 {
@@ -154,6 +162,7 @@ void conf_check_checks(const struct conf *conf, struct conf_report *report)
 	order_check(&c);
 	idle_check(&c);
 	greylist_check(&c);
+	reverse_name_check(&c);
 	services_check(&c);
 	dnslists_check(&c);
 	rates_check(&c);

@@ -136,6 +136,11 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"this server's name nor a bare address." },
 	[CONF_SECTION_SENDER_DOMAIN] = { "sender-domain", NULL,
 		"The check of a sender's domain: it is not one that is kept from existing (`localhost`, `invalid`)." },
+	[CONF_SECTION_REVERSE_NAME] = { "reverse-name", NULL,
+		"The check that a client's address has a name in the DNS (a PTR record), and that the name leads back to the "
+		"address (an A or AAAA record). The DNS is asked at the first recipient; when it does not answer within 5 s, "
+		"or fails, the check has no opinion. postmaster is reached whatever the DNS says. Without `must-exist` or "
+		"`must-match` nobody is asked." },
 	[CONF_SECTION_DNSLISTS] = { "dnslists", NULL,
 		"The check whether DNS lists have something against a client's address (RFC 5782), or speak for it. All "
 		"sections `dnslist` are asked at the first recipient, and the weights of those that list the client are added "
@@ -426,10 +431,11 @@ const struct conf_option conf_options[] = {
 	  .reason = "It ends loops that the check for repeated names cannot see." },
 
 	{ CHECK(CHECKS, order), .name = "order", .type = CONF_TYPE_CHOICES,
-	  .choices = "allow deny early-talk helo sender-domain dnslists rate relay brake harvest recipient greylist "
-	             "policy-service mailbox",
-	  .fallback = "{\"allow\", \"deny\", \"early-talk\", \"helo\", \"sender-domain\", \"relay\", \"dnslists\", "
-	              "\"brake\", \"harvest\", \"rate\", \"recipient\", \"greylist\", \"policy-service\", \"mailbox\"}",
+	  .choices = "allow deny early-talk helo sender-domain reverse-name dnslists rate relay brake harvest recipient "
+	             "greylist policy-service mailbox",
+	  .fallback = "{\"allow\", \"deny\", \"early-talk\", \"helo\", \"sender-domain\", \"relay\", \"reverse-name\", "
+	              "\"dnslists\", \"brake\", \"harvest\", \"rate\", \"recipient\", \"greylist\", \"policy-service\", "
+	              "\"mailbox\"}",
 	  .text = "The checks in the order in which they are asked at each stage of a session (connect, HELO, MAIL, RCPT); "
 	          "one that is left out is not asked.",
 	  .reason = "relay (this server is no open relay) and recipient (somebody is there) hold for everybody and "
@@ -453,6 +459,12 @@ const struct conf_option conf_options[] = {
 	  .fallback = "no",
 	  .text = "Whether the name must be a full host name or an address in brackets.",
 	  .reason = "RFC 5321 section 4.1.4 asks for one, but some honest servers send a name of their own network." },
+	{ CHECK(HELO, helo.must_resolve), CHECK_LINE(helo.must_resolve_line), .name = "must-resolve",
+	  .type = CONF_TYPE_BOOL, .fallback = "no",
+	  .text = "Whether the DNS, asked at the first recipient, must have an address or a mail exchanger for the name, "
+	          "and an address in brackets must be the client's own.",
+	  .reason = "RFC 5321 section 2.3.5 asks for it, but some honest servers send a name of their own network. While "
+	            "the DNS does not answer nobody is refused, and postmaster is always reached." },
 	{ ONLY_FOR(HELO) },
 
 	{ CHECK(SENDER_DOMAIN, sender_domain.full_name), CHECK_LINE(sender_domain.full_name_line), .name = "full-name",
@@ -466,6 +478,20 @@ const struct conf_option conf_options[] = {
 	          "those with a `route` are not asked about.",
 	  .reason = "A bounce to it finds no way; but first mail of a domain waits for the DNS, 5 s at most." },
 	{ ONLY_FOR(SENDER_DOMAIN) },
+
+	{ CHECK(REVERSE_NAME, reverse_name.must_exist), CHECK_LINE(reverse_name.must_exist_line), .name = "must-exist",
+	  .type = CONF_TYPE_BOOL, .fallback = "no",
+	  .text = "Whether the address must have a name: without one the client is refused (550 5.7.25).",
+	  .reason = "Large providers ask for one, so nearly all honest servers have it; lines at home often have one "
+	            "too." },
+	{ CHECK(REVERSE_NAME, reverse_name.must_match), CHECK_LINE(reverse_name.must_match_line), .name = "must-match",
+	  .type = CONF_TYPE_BOOL, .fallback = "no",
+	  .text = "Whether it must have one, and one of its first five names must have the address (550 5.7.25).",
+	  .reason = "Who has the address can give it any name; only the owner of the name can make it lead back." },
+	{ CHECK(REVERSE_NAME, reverse_name.defer), .name = "defer", .type = CONF_TYPE_BOOL, .fallback = "no",
+	  .text = "Whether the client is told to come back later (450 4.7.25) instead.",
+	  .reason = "A server whose DNS is put right meanwhile loses no mail, and you can watch whom it would hit." },
+	{ ONLY_FOR(REVERSE_NAME) },
 
 	{ CHECK(DNSLISTS, dnslists.refuse_at), CHECK_LINE(dnslists.refuse_line), .name = "refuse-at",
 	  .type = CONF_TYPE_INTEGER, .max = 1000, .fallback = "1",
@@ -715,51 +741,6 @@ const struct conf_option conf_options[] = {
 
 const size_t conf_option_count = sizeof(conf_options) / sizeof(conf_options[0]);
 _Static_assert(sizeof(conf_options) / sizeof(conf_options[0]) <= CONF_SETTINGS_MAX, "conf.lines has room");
-
-const char *conf_type_text(enum conf_type type)
-{
-	static const char *const texts[CONF_TYPE_COUNT] = {
-		[CONF_TYPE_INTEGER] = "a number",
-		[CONF_TYPE_SIZE] = "a size",
-		[CONF_TYPE_DURATION] = "a duration",
-		[CONF_TYPE_DURATIONS] = "a list of durations",
-		[CONF_TYPE_BOOL] = "`yes` or `no`",
-		[CONF_TYPE_CHOICE] = "a word",
-		[CONF_TYPE_HOST] = "a full host name",
-		[CONF_TYPE_MAILBOX] = "an address of one of the domains here",
-		[CONF_TYPE_PATH] = "an absolute path",
-		[CONF_TYPE_SOCKET] = "an absolute path of up to 107 bytes",
-		[CONF_TYPE_ACCOUNT] = "an account",
-		[CONF_TYPE_NETWORKS] = "a list of networks",
-		[CONF_TYPE_ADDRESSES] = "a list of addresses",
-		[CONF_TYPE_TABLE] = "`file:` and an absolute path, `sqlite:`, `pgsql:` or `ldap:` and a title, or `system:`",
-		[CONF_TYPE_ADDRESS] = "an address",
-		[CONF_TYPE_CONNECTION] = "a connection string of PostgreSQL",
-		[CONF_TYPE_LDAP_SERVER] = "URIs",
-		[CONF_TYPE_NAME] = "a distinguished name",
-		[CONF_TYPE_SQL] = "an SQL statement",
-		[CONF_TYPE_SEARCH] = "a search",
-		[CONF_TYPE_MAILBOXES] = "`maildir:`, `mbox:` or `command:` and an absolute path",
-		[CONF_TYPE_SEPARATOR] = "one character or the empty string",
-		[CONF_TYPE_HOPS] = "a list of next hops",
-		[CONF_TYPE_SOURCE] = "an IPv4 or IPv6 address",
-		[CONF_TYPE_SERVERS] = "a list of addresses",
-		[CONF_TYPE_MODE] = "permissions in octal digits",
-		[CONF_TYPE_GROUP] = "a group",
-		[CONF_TYPE_CHOICES] = "a list of words",
-		[CONF_TYPE_NAMES] = "a list of names",
-		[CONF_TYPE_MAILS] = "a list of addresses and domains",
-	};
-	return texts[type];
-}
-
-struct span conf_option_choice(const struct conf_option *option, size_t n)
-{
-	struct span rest = span_str(option->choices);
-	for (; n > 0 && rest.len > 0; n--)
-		rest = span_from(rest, span_find(rest, ' ') + 1);
-	return span_to(rest, span_find(rest, ' '));
-}
 
 struct unit {
 	uint64_t factor;

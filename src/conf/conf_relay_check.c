@@ -12,11 +12,6 @@ struct checking {
 	struct conf_report *report;
 };
 
-static bool addr_eq(const struct netaddr *a, const struct netaddr *b)
-{
-	return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
-}
-
 static bool addr_is_any(const struct netaddr *addr)
 {
 	static const uint8_t any[sizeof(addr->bytes)];
@@ -39,7 +34,7 @@ static bool hop_meets(const struct checking *c, const struct conf_hop *hop, cons
 	if (hop->addr.family == 0)
 		return hop->host.len > 0 && span_eq(hop->host, c->conf->hostname);
 	if (!addr_is_any(&listener->addr))
-		return addr_eq(&hop->addr, &listener->addr);
+		return netaddr_eq(&hop->addr, &listener->addr);
 	bool family_fits = listener->addr.family == 6 || hop->addr.family == 4;
 	return family_fits && addr_is_loopback(&hop->addr);
 }
@@ -62,7 +57,7 @@ static bool hop_meets_listen(struct checking *c, const struct conf_hop *hop, con
 
 static bool hop_eq(const struct conf_hop *a, const struct conf_hop *b)
 {
-	return a->kind == b->kind && a->port == b->port && addr_eq(&a->addr, &b->addr)
+	return a->kind == b->kind && a->port == b->port && netaddr_eq(&a->addr, &b->addr)
 		&& span_eq(a->host, b->host) && span_eq(a->path, b->path);
 }
 
@@ -186,7 +181,7 @@ static void servers_check(struct checking *c)
 	for (size_t i = 1; i < servers->count; i++)
 		for (size_t j = 0; j < i; j++) {
 			const struct conf_address *late = &servers->items[i], *early = &servers->items[j];
-			if (late->port != early->port || !addr_eq(&late->addr, &early->addr))
+			if (late->port != early->port || !netaddr_eq(&late->addr, &early->addr))
 				continue;
 			struct conf_show show;
 			conf_report_add(c->report, CONF_ERROR, late->line, "servers: \"%s\" is in this list already",

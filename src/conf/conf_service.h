@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Policy services and DNS lists in the configuration, and networks, as all checks name them. The rules of conf.h hold
- * here too.
+ * Policy services, DNS lists and rates in the configuration, and networks, as all checks name them. The rules of conf.h
+ * hold here too.
  */
 #ifndef WAYBILL_CONF_CONF_SERVICE_H
 #define WAYBILL_CONF_CONF_SERVICE_H
@@ -44,6 +44,28 @@ struct conf_dnslist {
 	bool allows;      /* its weight counts in the client's favour */
 	uint64_t weight;
 	struct conf_networks codes; /* the answers that say that a client is listed */
+};
+
+/* Whose rates are limited; the titles of the sections rate. */
+enum conf_rate_of {
+	CONF_RATE_CLIENT,    /* a host: an IPv4 address, an IPv6 /64 */
+	CONF_RATE_NETWORK,   /* IPv4 /24, IPv6 /56 */
+	CONF_RATE_SENDER,
+	CONF_RATE_RECIPIENT,
+	CONF_RATE_OF_COUNT
+};
+
+enum conf_rate_what {
+	CONF_RATE_CONNECTIONS, CONF_RATE_MESSAGES, CONF_RATE_RECIPIENTS, CONF_RATE_BYTES, CONF_RATE_WHAT_COUNT
+};
+
+/* The most of each within `per_ms`; 0: any number. */
+struct conf_rate {
+	uint32_t line; /* of the section; 0: there is none */
+	uint64_t most[CONF_RATE_WHAT_COUNT];
+	uint32_t most_line[CONF_RATE_WHAT_COUNT];
+	uint64_t per_ms;
+	struct conf_networks only_for; /* empty: for all strangers */
 };
 
 #endif

@@ -57,6 +57,18 @@ static bool set_servers(struct dns *dns, const struct dns_options *options)
 		ub_ctx_set_option(dns->ctx, "insecure-lan-zones:", "yes") == 0);
 }
 
+/* Special-use names (RFC 6761) and those of the loopback network are answered inside the library; a test network has
+ * servers for them. This comes last: settings made after it fail. */
+static bool open_zones(struct dns *dns)
+{
+	static const char *const zones[] = { "test.", "127.in-addr.arpa.",
+		"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa." };
+	for (size_t i = 0; i < sizeof(zones) / sizeof(zones[0]); i++)
+		if (ub_ctx_zone_remove(dns->ctx, zones[i]) != 0)
+			return false;
+	return true;
+}
+
 static bool configure(struct dns *dns, const struct dns_options *options)
 {
 	if (ub_ctx_async(dns->ctx, 1) != 0 || !set_servers(dns, options))
@@ -66,9 +78,7 @@ static bool configure(struct dns *dns, const struct dns_options *options)
 	/* A resolver on this machine is as good as any other. */
 	if (ub_ctx_set_option(dns->ctx, "do-not-query-localhost:", "no") != 0)
 		return false;
-	/* Special-use names (RFC 6761) are answered inside the library; a test network has servers
-	 * for .test. This comes last: settings made after it fail. */
-	return options->server_count == 0 || ub_ctx_zone_remove(dns->ctx, "test.") == 0;
+	return options->server_count == 0 || open_zones(dns);
 }
 
 struct dns *dns_open(struct loop *loop, const struct dns_options *options)

@@ -8,15 +8,6 @@
  */
 #include "policy_check.h"
 
-/* Behind the last dot. */
-static struct span last_label(struct span name)
-{
-	size_t at = name.len;
-	while (at > 0 && name.ptr[at - 1] != '.')
-		at--;
-	return span_from(name, at);
-}
-
 bool facts_of_sender_domain(const struct conf_checks *checks)
 {
 	return checks->sender_domain.must_exist;
@@ -74,13 +65,11 @@ struct policy_verdict check_sender_domain(const struct policy_context *context, 
 		policy_because(context, " is an address of a host");
 		return policy_pass();
 	}
-	struct span last = last_label(sender.domain);
-	bool reserved = span_eq_nocase(last, SPAN("invalid")) || span_eq_nocase(last, SPAN("localhost"));
-	if (reserved) {
+	if (policy_never_exists(sender.domain)) {
 		policy_because(context, " never exists (RFC 6761)");
 		return policy_refuse(REPLY_SENDER_DOMAIN_UNUSABLE, 0);
 	}
-	if (context->checks->sender_domain.full_name && last.len == sender.domain.len) {
+	if (context->checks->sender_domain.full_name && span_find(sender.domain, '.') == sender.domain.len) {
 		policy_because(context, " is not a full name");
 		return policy_refuse(REPLY_SENDER_DOMAIN_UNUSABLE, context->checks->sender_domain.full_name_line);
 	}

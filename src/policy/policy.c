@@ -11,10 +11,14 @@ static const struct policy_check checks[CONF_CHECK_COUNT] = {
 	[CONF_CHECK_DENY] = { .name = "deny", .stages = UP_TO_RCPT, .active = active_deny, .ask = check_deny },
 	[CONF_CHECK_EARLY_TALK] = { .name = "early-talk", .stages = SMTP_STAGE(SMTP_AT_CONNECT),
 		.active = active_early_talk, .at_once = SMTP_STAGE(SMTP_AT_CONNECT), .ask = check_early_talk },
-	[CONF_CHECK_HELO] = { .name = "helo", .stages = SMTP_STAGE(SMTP_AT_HELO), .ask = check_helo },
+	[CONF_CHECK_HELO] = { .name = "helo", .stages = SMTP_STAGE(SMTP_AT_HELO) | SMTP_STAGE(SMTP_AT_RCPT),
+		.active = active_helo, .facts = POLICY_FACT(POLICY_FACT_HELO), .facts_wanted = facts_of_helo,
+		.ask = check_helo },
 	[CONF_CHECK_SENDER_DOMAIN] = { .name = "sender-domain", .stages = SMTP_STAGE(SMTP_AT_MAIL),
 		.facts = POLICY_FACT(POLICY_FACT_SENDER_DOMAIN), .facts_wanted = facts_of_sender_domain,
 		.ask = check_sender_domain },
+	[CONF_CHECK_REVERSE_NAME] = { .name = "reverse-name", .stages = SMTP_STAGE(SMTP_AT_RCPT),
+		.active = active_reverse_name, .facts = POLICY_FACT(POLICY_FACT_REVERSE), .ask = check_reverse_name },
 	[CONF_CHECK_DNSLISTS] = { .name = "dnslists", .stages = SMTP_STAGE(SMTP_AT_RCPT), .active = active_dnslists,
 		.facts = POLICY_FACT(POLICY_FACT_DNSLISTS), .ask = check_dnslists },
 	[CONF_CHECK_RATE] = { .name = "rate", .stages = SMTP_STAGE(SMTP_AT_CONNECT) | SMTP_STAGE(SMTP_AT_MAIL)
@@ -83,6 +87,15 @@ bool policy_is_postmaster(const struct policy_input *input)
 	return input->address_ok && span_eq_nocase(input->address.local, SPAN("postmaster"));
 }
 
+bool policy_never_exists(struct span name)
+{
+	size_t at = name.len;
+	while (at > 0 && name.ptr[at - 1] != '.')
+		at--;
+	struct span last = span_from(name, at);
+	return span_eq_nocase(last, SPAN("invalid")) || span_eq_nocase(last, SPAN("localhost"));
+}
+
 uint8_t policy_check_stages(const struct policy_context *context, enum conf_check check)
 {
 	const struct policy_check *c = &checks[check];
@@ -131,7 +144,7 @@ unsigned policy_facts_wanted(const struct conf_checks *settings)
 bool policy_asks_dns(const struct conf_checks *settings)
 {
 	unsigned of_dns = POLICY_FACT(POLICY_FACT_SPF) | POLICY_FACT(POLICY_FACT_SENDER_DOMAIN)
-		| POLICY_FACT(POLICY_FACT_DNSLISTS);
+		| POLICY_FACT(POLICY_FACT_HELO) | POLICY_FACT(POLICY_FACT_REVERSE) | POLICY_FACT(POLICY_FACT_DNSLISTS);
 	return (policy_facts_wanted(settings) & of_dns) != 0;
 }
 

@@ -74,6 +74,9 @@ void policy_because_listed(const struct policy_context *context, const struct po
 /* postmaster of this host, or of one of its domains: reached whatever happens (RFC 5321 section 4.5.1). */
 bool policy_is_postmaster(const struct policy_input *input);
 
+/* Names that RFC 6761 keeps from existing: localhost, invalid, and all below them. */
+bool policy_never_exists(struct span name);
+
 /* The checks, one file each. */
 policy_check_fn check_allow;         /* named in a list: excused */
 uint8_t active_allow(const struct policy_context *context);
@@ -81,8 +84,12 @@ policy_check_fn check_deny;          /* named in a list: 550 5.7.1, 554 5.7.1 */
 uint8_t active_deny(const struct policy_context *context);
 policy_check_fn check_early_talk;    /* listened before it spoke */
 uint8_t active_early_talk(const struct policy_context *context);
-policy_check_fn check_helo;          /* neither our name nor a bare address */
+policy_check_fn check_helo;          /* neither our name nor a bare address; known to the DNS */
+uint8_t active_helo(const struct policy_context *context);
+bool facts_of_helo(const struct conf_checks *checks);
 policy_check_fn check_sender_domain; /* a bounce could be sent there */
+policy_check_fn check_reverse_name; /* its address has a name that leads back: 550 5.7.25, 450 4.7.25 */
+uint8_t active_reverse_name(const struct policy_context *context);
 policy_check_fn check_dnslists;      /* not listed by DNS lists: 550 5.7.1, 450 4.7.1 */
 uint8_t active_dnslists(const struct policy_context *context);
 policy_check_fn check_rate;          /* not too much in a short time: 450 4.7.1 */

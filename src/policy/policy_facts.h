@@ -20,6 +20,8 @@ struct policy_input;
 enum policy_fact {
 	POLICY_FACT_SPF,     /* may this client use the sender's domain, or the HELO name of a bounce? */
 	POLICY_FACT_SENDER_DOMAIN, /* could a bounce be sent to it? */
+	POLICY_FACT_HELO,    /* does the DNS know the name in HELO? */
+	POLICY_FACT_REVERSE, /* has the client's address a name that leads back to it? */
 	POLICY_FACT_DNSLISTS, /* which DNS lists have the client's address? */
 	POLICY_FACT_MAILBOX, /* can the recipient's mailbox take a message of the declared size? */
 	POLICY_FACT_COUNT,
@@ -43,6 +45,20 @@ enum policy_domain {
 	POLICY_DOMAIN_NO_MAIL,   /* it has neither */
 	POLICY_DOMAIN_NULL_MX,   /* it says that it takes no mail (RFC 7505) */
 	POLICY_DOMAIN_COUNT
+};
+
+enum policy_reverse_state {
+	POLICY_REVERSE_NOT_KNOWN, /* the DNS did not answer, or not in time */
+	POLICY_REVERSE_NAMED,     /* has a name; whether it leads back was not asked, or is not known */
+	POLICY_REVERSE_CONFIRMED, /* and it leads back */
+	POLICY_REVERSE_ASTRAY,    /* none of its names does */
+	POLICY_REVERSE_NONE,      /* has no name */
+	POLICY_REVERSE_COUNT
+};
+
+struct policy_reverse {
+	enum policy_reverse_state state;
+	struct span name; /* the one that leads back, or the first; empty: none */
 };
 
 /* What one DNS list answered. */
@@ -77,7 +93,8 @@ struct policy_said {
 struct policy_facts {
 	uint8_t known; /* those that were looked for */
 	struct policy_spf spf;
-	enum policy_domain sender_domain;
+	enum policy_domain sender_domain, helo_domain;
+	struct policy_reverse reverse;
 	const struct policy_listing *listings; /* of the lists that were asked */
 	size_t listing_count;
 	enum policy_mailbox mailbox;

@@ -31,6 +31,11 @@ static void key_of_domain(const struct policy_input *input, struct buf *key)
 		buf_add(key, sender.domain);
 }
 
+static void key_of_helo(const struct policy_input *input, struct buf *key)
+{
+	buf_add(key, input->helo);
+}
+
 static void key_of_recipient(const struct policy_input *input, struct buf *key)
 {
 	buf_add_u64(key, input->size);
@@ -54,6 +59,12 @@ static const struct fact_form {
 	[POLICY_FACT_SENDER_DOMAIN] = { .who = "the DNS", .key = key_of_domain, .begin = fact_domain_begin,
 		.patience_ms = FACTS_DOMAIN_PATIENCE_MS, .kept_ms = 30000, .asking_max = 2000,
 		.not_found = { .sender_domain = POLICY_DOMAIN_NOT_KNOWN } },
+	[POLICY_FACT_HELO] = { .who = "the DNS", .key = key_of_helo, .begin = fact_domain_begin,
+		.patience_ms = FACTS_DOMAIN_PATIENCE_MS, .kept_ms = 30000, .asking_max = 2000,
+		.not_found = { .helo_domain = POLICY_DOMAIN_NOT_KNOWN } },
+	[POLICY_FACT_REVERSE] = { .who = "the DNS", .key = key_of_client, .begin = fact_reverse_begin,
+		.late = fact_reverse_late, .patience_ms = FACTS_REVERSE_PATIENCE_MS, .kept_ms = 30000,
+		.asking_max = 2000 /* of 1.5 KiB each */, .not_found = { .reverse = { .state = POLICY_REVERSE_NOT_KNOWN } } },
 	[POLICY_FACT_DNSLISTS] = { .who = "a DNS list", .key = key_of_client, .begin = fact_dnslists_begin,
 		.late = fact_dnslists_late, .patience_ms = FACTS_DNSLISTS_PATIENCE_MS, .kept_ms = 30000,
 		.asking_max = 1000 /* of 6 KiB each */ },
@@ -122,6 +133,12 @@ static void known_copy(enum policy_fact which, const struct policy_facts *from, 
 		break;
 	case POLICY_FACT_SENDER_DOMAIN:
 		to->sender_domain = from->sender_domain;
+		break;
+	case POLICY_FACT_HELO:
+		to->helo_domain = from->helo_domain;
+		break;
+	case POLICY_FACT_REVERSE:
+		to->reverse = (struct policy_reverse){ from->reverse.state, copied(text, from->reverse.name) };
 		break;
 	case POLICY_FACT_DNSLISTS:
 		listings_copy(from, to, text);

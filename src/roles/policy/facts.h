@@ -3,8 +3,8 @@
  * Finding facts that checks need (policy_facts.h): each is looked for once for all who
  * want it at the same time, within a deadline, and kept for a moment where that is sound,
  * because a message has several recipients. Private to this folder. facts.c is the same
- * for all of them; facts_spf.c, facts_domain.c, facts_dnslists.c and
- * facts_mailbox.c find one each. To add one: its place in
+ * for all of them; facts_spf.c, facts_domain.c, facts_reverse.c,
+ * facts_dnslists.c and facts_mailbox.c find one each. To add one: its place in
  * policy_facts.h, and its row in the table of facts.c.
  *
  * What cannot be found in time, or because too many are looked for already, is known as
@@ -20,6 +20,7 @@
 
 #define FACTS_SPF_PATIENCE_MS 5000
 #define FACTS_DOMAIN_PATIENCE_MS 5000
+#define FACTS_REVERSE_PATIENCE_MS 5000
 #define FACTS_DNSLISTS_PATIENCE_MS 5000
 #define FACTS_MAILBOX_PATIENCE_MS 2000
 #define FACTS_KEPT_MAX 5000 /* of each */
@@ -86,13 +87,15 @@ void fact_answer(struct fact *fact, const struct policy_facts *known);
 /* The way of finding has nothing open any more; the fact may be gone afterwards. */
 void fact_idle(struct fact *fact);
 
-/* facts_spf.c, facts_domain.c, facts_dnslists.c, facts_mailbox.c. Begin; may answer at once. Set `working` while
- * something is open. */
+/* facts_spf.c, facts_domain.c, facts_reverse.c, facts_dnslists.c, facts_mailbox.c. Begin; may answer at once. Set
+ * `working` while something is open. */
 void fact_spf_begin(struct fact *fact, const struct policy_context *context);
 void fact_domain_begin(struct fact *fact, const struct policy_context *context);
+void fact_reverse_begin(struct fact *fact, const struct policy_context *context);
 void fact_dnslists_begin(struct fact *fact, const struct policy_context *context);
 void fact_mailbox_begin(struct fact *fact, const struct policy_context *context);
-/* Answers with what has come until now. */
+/* Answer with what has come until now. */
+void fact_reverse_late(struct fact *fact);
 void fact_dnslists_late(struct fact *fact);
 /* Nobody needs the answer any more: gives back what can be given back now. */
 void fact_spf_drop(struct fact *fact);

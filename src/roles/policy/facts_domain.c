@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Could a bounce be sent to the sender's domain? Its mail exchangers, or where it has none
- * its addresses, say so (RFC 5321 section 5.1); whether these hosts live is not asked.
+ * its addresses, say so (RFC 5321 section 5.1); whether these hosts live is not asked. The
+ * same of the name in HELO, which is of the DNS when it has either.
  */
 #include "facts.h"
 
 static void finish(struct fact *fact, enum policy_domain domain)
 {
-	fact_answer(fact, &(struct policy_facts){ .sender_domain = domain });
+	fact_answer(fact, &(struct policy_facts){ .sender_domain = domain, .helo_domain = domain });
 	fact_idle(fact);
 }
 
-/* Of the sender; false when it has none in the DNS. */
+/* The name in HELO, or the sender's domain; false when that is none of the DNS. */
 static bool domain_of(const struct fact *fact, uint8_t text[static ADDRESS_DOMAIN_BYTES_MAX], struct span *domain_out)
 {
 	struct address sender;
+	if (fact->which == POLICY_FACT_HELO) {
+		*domain_out = fact->input.helo;
+		return domain_out->len > 0;
+	}
 	bool good = address_parse(fact->input.sender, &sender) && !sender.literal;
 	*domain_out = span_of(text, good ? address_domain_ascii(sender.domain, text) : 0);
 	return domain_out->len > 0;
@@ -59,7 +64,8 @@ void fact_domain_begin(struct fact *fact, const struct policy_context *context)
 	struct span domain;
 	(void)context;
 	if (!domain_of(fact, text, &domain) || fact->facts->dns == NULL) {
-		fact_answer(fact, &(struct policy_facts){ .sender_domain = POLICY_DOMAIN_NOT_KNOWN });
+		fact_answer(fact, &(struct policy_facts){ .sender_domain = POLICY_DOMAIN_NOT_KNOWN,
+			.helo_domain = POLICY_DOMAIN_NOT_KNOWN });
 		return;
 	}
 	fact->working = true;

@@ -17,12 +17,13 @@ static const char *const texts[] = {
 	"",
 	"checks { order = {\"relay\", \"recipient\"} }",
 	"harvest {\n unknown = 7\n per = 90s\n only-for = {\"192.0.2.0/24\", \"[2001:db8::]/32\"}\n}\n"
-	"helo { full-name = yes only-for = {\"127.0.0.3\"} }\n"
+	"helo { full-name = yes must-resolve = yes only-for = {\"127.0.0.3\"} }\n"
 	"checks { order = {\"relay\", \"harvest\", \"recipient\", \"helo\", \"greylist\"} }\n"
 	"deny { client = {\"192.0.2.0/24\"} helo = {\"*.X.test\", \"y.test\"} sender = {\"A@b.test\"} }\n"
 	"rate \"network\" {\n messages = 3\n bytes = 5MiB only-for = {\"127.0.0.3\"} }\nrate \"sender\" { recipients = 9 }\n"
 	"dnslists { refuse-at = 3 defer-at = 2 only-for = {\"127.0.0.3\"} }\ndnslist \"a.test\" { }\n"
 	"dnslist \"b.test\" { weight = 5\n allows = yes\n codes = {\"127.0.0.2\", \"127.0.0.4/30\"} }\n"
+	"reverse-name { must-exist = yes\n must-match = yes defer = yes only-for = {\"127.0.0.3\"} }\n"
 	"policy-service \"a\" { address = \"127.0.0.1:1\" }\n"
 	"policy-service \"b\" {\n address = \"unix:/run/b\" stages = {\"sender\", \"end\"} timeout = 3s connections = 7\n"
 	"pass-when-down = yes only-for = {\"127.0.0.3\"} }\n"
@@ -108,6 +109,12 @@ static void test_what_is_written_comes_back(void **state)
 			assert_true(span_eq(got.deny.helos.items[0], SPAN("*.x.test")) && span_eq(got.deny.senders.items[0], SPAN("A@b.test")));
 		assert_int_equal(got.helo.full_name, want->helo.full_name);
 		assert_int_equal(got.helo.full_name_line, want->helo.full_name_line);
+		assert_int_equal(got.helo.must_resolve, i == 2);
+		assert_int_equal(got.helo.must_resolve_line, want->helo.must_resolve_line);
+		assert_true(got.reverse_name.must_exist == (i == 2) && got.reverse_name.must_match == (i == 2));
+		assert_int_equal(got.reverse_name.defer, i == 2);
+		assert_int_equal(got.reverse_name.must_exist_line, want->reverse_name.must_exist_line);
+		assert_int_equal(got.reverse_name.must_match_line, i == 2 ? want->reverse_name.must_exist_line + 1 : 0);
 		assert_int_equal(got.harvest.unknown_max, want->harvest.unknown_max);
 		assert_int_equal(got.harvest.unknown_line, i == 2 ? 4 : 0);
 		assert_int_equal(got.harvest.per_ms, want->harvest.per_ms);

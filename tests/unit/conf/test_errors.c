@@ -121,8 +121,8 @@ static const struct error_case cases[] = {
 	/* checks */
 	{ BASE "checks { order = {\"recipient\", \"relay\", \"harvets\", helo, x} }",
 	  "c:3: order: \"harvets\" is not known; did you mean \"harvest\"?\n"
-	  "c:3: order: \"x\" is not known; write allow or deny or early-talk or helo or sender-domain or dnslists or "
-	  "rate or relay or brake or harvest or recipient or greylist or policy-service or mailbox\n" },
+	  "c:3: order: \"x\" is not known; write allow or deny or early-talk or helo or sender-domain or reverse-name or "
+	  "dnslists or rate or relay or brake or harvest or recipient or greylist or policy-service or mailbox\n" },
 	{ BASE "checks {\norder = {\"helo\", \"relay\", \"helo\", \"recipient\"} }",
 	  "c:4: order: \"helo\" is in this list already\n" },
 	{ BASE "checks { order = {\"relay\", \"harvest\"} }", "c:3: order: relay and recipient cannot be left out\n" },
@@ -361,6 +361,10 @@ static const struct error_case warnings[] = {
 	{ BASE "checks { order = {\"relay\", \"recipient\"} } harvest { unknown = 5 }\nrate \"client\" { }",
 	  "c:3: warning: unknown: order in line 3 leaves the check harvest out, so it has no effect\n"
 	  "c:4: warning: rate: order in line 3 leaves the check rate out, so it has no effect\n" },
+	{ BASE "reverse-name { defer = yes }",
+	  "c:3: warning: reverse-name: without must-exist or must-match, this section has no effect\n" },
+	{ BASE "checks { order = {\"relay\", \"recipient\"} }\nreverse-name { must-exist = yes }",
+	  "c:4: warning: must-exist: order in line 3 leaves the check reverse-name out, so it has no effect\n" },
 	{ BASE, "" },
 	{ BASE DOMAIN("b.org"), "c: warning: postmaster is not set, so each domain needs a user or an alias of this name "
 	  "(RFC 5321 section 4.5.1)\n" },
