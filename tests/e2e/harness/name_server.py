@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""NSD, an authoritative name server that was not written here, with zones of the test's own."""
+"""NSD, an authoritative name server that was not written here, with zones of the test's own; and one that hangs."""
 import contextlib
 import shutil
+import socket
 import subprocess
+import time
 
 import pytest
 
@@ -57,3 +59,25 @@ def name_server(folder, zones):
     finally:
         process.terminate()
         process.wait(10)
+
+
+@contextlib.contextmanager
+def silent_name_server():
+    """Takes questions and answers none; gives the port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        yield silent.getsockname()[1]
+
+
+def answer_after_waiting(s, source, other):
+    """What alice's sender from there is told at RCPT, and after how many seconds; other() must be quick meanwhile."""
+    with s.client(source) as slow:
+        slow.cmd("EHLO client.test")
+        slow.cmd("MAIL FROM:<x@y.test>").is_(250)
+        began = time.monotonic()
+        slow.send(b"RCPT TO:<alice@example.org>\r\n")
+        for _ in range(10):
+            before = time.monotonic()
+            other().is_(250)
+            assert time.monotonic() - before < 1
+        return slow.reply(), time.monotonic() - began
