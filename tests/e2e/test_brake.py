@@ -97,6 +97,21 @@ def test_a_burst_is_stopped_its_mail_is_held_and_postmaster_hears(waiting):
     assert [(h["who"], h["recipients"], h["usual"]) for h in one] == [("127.0.0.5", 5, 0)]
 
 
+def test_released_mail_is_not_the_brakes_any_more(waiting):
+    """What postmaster is told to type for held mail, remove above all, does not reach what was let go."""
+    s = waiting
+    brakes_words = ("--reason", "brake: 127.0.0.5,")
+    burst(s)
+    stopped(s).is_(450)
+    until(lambda: len(held(s)) == 5 == len(listed(s, *brakes_words)), "held")
+    assert s.tool("queue", "release", *brakes_words).returncode == 0
+    assert not held(s)
+    assert s.tool("queue", "list", *brakes_words).returncode == 1
+    assert s.tool("queue", "remove", *brakes_words, "--yes").returncode == 1
+    s.tool("queue", "resume")
+    until(lambda: s.queued() == 0 and len(s.mails("bob", "")) == 5, "all five have come")
+
+
 def test_released_mail_goes_and_the_host_sends_again(waiting):
     s = waiting
     burst(s)

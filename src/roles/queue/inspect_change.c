@@ -94,6 +94,9 @@ static bool becomes(const struct change_wish *wish, const struct spool_recipient
 	case IPC_CHANGE_RELEASE:
 		result->state = r->attempts > 0 ? SPOOL_DEFERRED : SPOOL_PENDING;
 		result->retry_at_ms = r->attempts > 0 ? clock_unix_ms() : SPOOL_NEVER;
+		/* So that what is done to all that the brake holds is not done to this any more. */
+		if (span_starts_nocase(r->reason, SPAN(IPC_BRAKE_REASON)))
+			result->reason = SPAN("Released by an operator");
 		return r->state == SPOOL_HELD;
 	case IPC_CHANGE_REMOVE:
 		result->state = SPOOL_FAILED;
