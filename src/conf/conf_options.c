@@ -142,13 +142,14 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"or fails, the check has no opinion. postmaster is reached whatever the DNS says. Without `must-exist` or "
 		"`must-match` nobody is asked." },
 	[CONF_SECTION_DNSLISTS] = { "dnslists", NULL,
-		"The check whether DNS lists have something against a client's address (RFC 5782), or speak for it. All "
-		"sections `dnslist` are asked at the first recipient, and the weights of those that list the client are added "
-		"up. A list that does not answer within 5 s, or fails, has no opinion. postmaster is reached whatever they "
-		"say. Without `dnslist` nobody is asked." },
+		"The check whether DNS lists have something against a client's address (RFC 5782), its name or the sender's "
+		"domain, or speak for it. All sections `dnslist` are asked at the first recipient, and the weights of those "
+		"that list one are added up. A list that does not answer within 5 s, or fails, has no opinion. postmaster is "
+		"reached whatever they say. Without `dnslist` nobody is asked." },
 	[CONF_SECTION_DNSLIST] = { "dnslist", "zen.example.org",
-		"One DNS list of clients' addresses; the title is its zone. Use lists whose terms allow that you ask them, and "
-		"ask them by a resolver of your own (the section `dns`): many answer no public one." },
+		"One DNS list of addresses, or of names; the title is its zone. Use lists whose terms allow that you ask them, "
+		"and ask them by a resolver of your own (the section `dns`): many answer no public one. A list that lists even "
+		"what no list may (127.0.0.1, or the name `invalid`) was given up, and has no opinion." },
 	[CONF_SECTION_RATE] = { "rate", "client",
 		"The check of how much comes in how short a time. The title says from whom or for whom: `client` (a host: an "
 		"IPv4 address or an IPv6 /64), `network` (IPv4 /24, IPv6 /56), `sender` (an address) or `recipient` (a mailbox "
@@ -502,6 +503,11 @@ const struct conf_option conf_options[] = {
 	  .text = "The weight from which it is told to come back later (450 4.7.1); 0: none is.",
 	  .reason = "Who was listed by mistake has time to be taken out; programs that send junk seldom come back." },
 	{ ONLY_FOR(DNSLISTS) },
+	{ DNSLIST(of), .name = "of", .type = CONF_TYPE_CHOICES, .choices = "client helo sender", .fallback = "{\"client\"}",
+	  .items_max = CONF_DNSLIST_OF_COUNT,
+	  .text = "What is looked up in it: the client's address, the name that it gives with HELO, the sender's domain. "
+	          "Whichever is listed, the weight counts once.",
+	  .reason = "There are lists of addresses and lists of names; see which yours is." },
 	{ DNSLIST(weight), .name = "weight", .type = CONF_TYPE_INTEGER, .max = 1000, .fallback = "1",
 	  .text = "What its opinion counts; 0: it is asked and shown by `waybill check rcpt`, and decides nothing.",
 	  .reason = "A list that errs more often should count less; a new one can be watched first." },

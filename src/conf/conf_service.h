@@ -15,8 +15,8 @@ struct conf_networks {
 
 #define CONF_SERVICES_MAX 8
 
-/* Points of a session at which a service is asked, in the order of enum smtp_stage. */
-struct conf_stages {
+/* Words of a setting's choices, by their numbers. */
+struct conf_choices {
 	const unsigned *items;
 	size_t count;
 };
@@ -27,7 +27,7 @@ struct conf_service {
 	uint32_t line;
 	struct conf_addresses address; /* one */
 	uint32_t address_line;
-	struct conf_stages stages;
+	struct conf_choices stages; /* at which it is asked: enum smtp_stage */
 	uint64_t timeout_ms;
 	uint64_t connections_max;
 	bool pass_when_down; /* else it is told to come back */
@@ -37,10 +37,19 @@ struct conf_service {
 
 #define CONF_DNSLISTS_MAX 8
 
-/* A DNS list of clients' addresses. */
+/* What of a client is looked up in a DNS list; the words of the setting `of`. */
+enum conf_dnslist_of {
+	CONF_DNSLIST_CLIENT, /* its address */
+	CONF_DNSLIST_HELO,   /* the name that it gives itself */
+	CONF_DNSLIST_SENDER, /* the sender's domain */
+	CONF_DNSLIST_OF_COUNT
+};
+
+/* A DNS list of addresses, or of names. */
 struct conf_dnslist {
 	struct span zone; /* unique; A-labels in lower case */
 	uint32_t line;
+	struct conf_choices of; /* enum conf_dnslist_of */
 	bool allows;      /* its weight counts in the client's favour */
 	uint64_t weight;
 	struct conf_networks codes; /* the answers that say that a client is listed */

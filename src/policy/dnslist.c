@@ -2,6 +2,8 @@
 /* Names that DNS lists are asked for, and the meaning of their answers. */
 #include "dnslist.h"
 
+#define SUBJECT_BYTES_MAX 100 /* of a name in a sentence; what is longer is cut */
+
 static void octets_reversed(struct buf *out, const uint8_t *bytes)
 {
 	for (size_t i = 4; i > 0; i--)
@@ -25,6 +27,33 @@ bool dnslist_name(struct buf *out, const struct netaddr *client, struct span zon
 		return false;
 	buf_add(out, zone);
 	return !out->failed && out->len - from <= DNSLIST_NAME_BYTES_MAX;
+}
+
+/* Of a name in a zone. */
+static bool name_below(struct buf *out, struct span name, struct span zone)
+{
+	size_t from = out->len;
+	if (name.len == 0)
+		return false;
+	buf_add(out, name);
+	buf_add_byte(out, '.');
+	buf_add(out, zone);
+	return !out->failed && out->len - from <= DNSLIST_NAME_BYTES_MAX;
+}
+
+bool dnslist_question(struct buf *out, const struct dnslist_subject *subject, struct span zone)
+{
+	return subject->of == CONF_DNSLIST_CLIENT ? dnslist_name(out, &subject->client, zone)
+		: name_below(out, subject->name, zone);
+}
+
+bool dnslist_probe(struct buf *out, const struct dnslist_subject *subject, struct span zone)
+{
+	static const struct netaddr four = { .family = 4, .bytes = { 127, 0, 0, 1 } };
+	static const struct netaddr six = { .family = 6, .bytes = { [10] = 0xff, 0xff, 127, 0, 0, 1 } };
+	if (subject->of != CONF_DNSLIST_CLIENT)
+		return name_below(out, SPAN("invalid"), zone);
+	return dnslist_name(out, subject->client.family == 4 ? &four : &six, zone);
 }
 
 enum dnslist_opinion dnslist_code(const struct netaddr *code, const struct conf_networks *codes)
@@ -76,10 +105,13 @@ static void add_clean(struct buf *out, struct span text, size_t end)
 	}
 }
 
-void dnslist_text(struct buf *out, const struct netaddr *client, struct span zone, struct span text)
+void dnslist_text(struct buf *out, const struct dnslist_subject *subject, struct span zone, struct span text)
 {
 	size_t end = out->len + DNSLIST_TEXT_BYTES_MAX;
-	netaddr_write(out, client);
+	if (subject->of == CONF_DNSLIST_CLIENT)
+		netaddr_write(out, &subject->client);
+	else
+		add_clean(out, subject->name, out->len + SUBJECT_BYTES_MAX);
 	buf_add_str(out, " is listed by ");
 	add_clean(out, zone, end);
 	while (text.len > 0 && (text.ptr[0] <= ' ' || text.ptr[0] >= 0x7f))

@@ -22,7 +22,7 @@ enum policy_fact {
 	POLICY_FACT_SENDER_DOMAIN, /* could a bounce be sent to it? */
 	POLICY_FACT_HELO,    /* does the DNS know the name in HELO? */
 	POLICY_FACT_REVERSE, /* has the client's address a name that leads back to it? */
-	POLICY_FACT_DNSLISTS, /* which DNS lists have the client's address? */
+	POLICY_FACT_DNSLISTS, /* which DNS lists have the client's address, its name or the sender's domain? */
 	POLICY_FACT_MAILBOX, /* can the recipient's mailbox take a message of the declared size? */
 	POLICY_FACT_COUNT,
 	POLICY_FACT_SERVICE = POLICY_FACT_COUNT /* what does a policy service say? One for each service and stage */
@@ -61,9 +61,11 @@ struct policy_reverse {
 	struct span name; /* the one that leads back, or the first; empty: none */
 };
 
-/* What one DNS list answered. */
+/* What one DNS list answered about one thing. */
 struct policy_listing {
 	struct span zone;
+	enum conf_dnslist_of of;
+	bool everybody;   /* it lists what no list may list */
 	bool answered;    /* else it failed, or gave no answer in time */
 	size_t code_count;
 	struct netaddr codes[DNSLIST_CODES_MAX];

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DNS block and allow lists of clients: what a real name server's answers lead to, and lists that are silent."""
+"""DNS block and allow lists of addresses and names: what real answers lead to, and lists that are silent or given up."""
 import socket
 import struct
 import threading
@@ -23,6 +23,8 @@ def names(tmp_path):
         "second.test": "7.1.0.127 IN A 127.0.0.3\n8.1.0.127 IN A 127.0.0.3\n",
         "good.test": "8.1.0.127 IN A 127.0.4.1\n",
         "closed.test": "* IN A 127.255.255.254\n",
+        "names.test": "bad.test IN A 127.0.1.2\nbad.test IN TXT \"see https://names.test/why\"\n",
+        "sold.test": "* IN A 127.0.0.2\n",
     }
     with name_server(folder, zones) as port:
         yield f'{{"127.0.0.1:{port}"}}'
@@ -33,10 +35,10 @@ def listing(server, dns, lists, **settings):
     return server(sections={**sections, "dnslists": settings, "dns": {"servers": dns, **UNSIGNED}})
 
 
-def reply(s, source, recipient="alice@example.org"):
+def reply(s, source, recipient="alice@example.org", helo="client.test", sender="x@y.test"):
     with s.client(source) as c:
-        c.cmd("EHLO client.test")
-        c.cmd("MAIL FROM:<x@y.test>").is_(250)
+        c.cmd(f"EHLO {helo}")
+        c.cmd(f"MAIL FROM:<{sender}>").is_(250)
         return c.cmd(f"RCPT TO:<{recipient}>")
 
 
@@ -77,6 +79,30 @@ def test_a_list_that_is_not_there_has_no_opinion(server, names):
     assert "block.test" in reply(s, LISTED).is_(550).text
 
 
+def test_names_can_be_listed(server, names):
+    s = listing(server, names, {"names.test": {"of": '{"helo", "sender"}'}})
+    reply(s, LISTED).is_(250)  # the address is not asked about
+    refused = reply(s, LISTED, sender="x@Bad.TEST").is_(550, "5.7.1")
+    assert "bad.test is listed by names.test: see https://names.test/why" in refused.text, refused.text
+    s.wait_log(r'key=name-listed check=dnslists .*the sender\'s domain listed 127.0.1.2 \(weight 1\)"')
+    assert "bad.test is listed by names.test" in reply(s, LISTED, helo="bad.test.").is_(550, "5.7.1").text
+    for helo in ("[127.0.1.7]", "[IPv6:::1]", "bad", "mail.bad.test"):
+        reply(s, LISTED, helo=helo, sender="").is_(250)
+    reply(s, LISTED, "postmaster@example.org", sender="x@bad.test").is_(250)
+
+
+@pytest.mark.parametrize("of", ["client", "helo", "sender"])
+def test_a_list_that_lists_everybody_was_given_up(server, names, of):
+    """As when its keeper stopped, or its domain was sold: RFC 5782 section 5 says by what it is told."""
+    s = listing(server, names, {"sold.test": {"of": f'{{"{of}"}}'}, "block.test": {}})
+    reply(s, "127.0.1.1").is_(250)
+    s.wait_log(r'ev=dnslist-everybody severity=operator text="sold.test lists even what no list may')
+    assert f"{LISTED} is listed by block.test" in reply(s, LISTED).is_(550).text
+    shown = s.tool("check", "rcpt", "alice@example.org", "--from", "x@y.test", "--client", "127.0.1.1", "--helo",
+                   "client.test").stdout
+    assert "no opinion, it lists everybody 127.0.0.2; block.test: not listed" in shown, shown
+
+
 def test_lists_that_are_silent_delay_their_client_alone(server):
     with silent_name_server() as port:
         s = listing(server, f'{{"127.0.0.1:{port}"}}', {"block.test": {}, "second.test": {}})
@@ -86,7 +112,7 @@ def test_lists_that_are_silent_delay_their_client_alone(server):
 
 
 def answers_for(zone, channel, stop):
-    """Says 127.0.0.2 for every A of names in the zone, that there is no other type, and nothing of other zones."""
+    """Says 127.0.0.2 for every A in the zone but 127.0.0.1's, that there is no other type, and nothing of other zones."""
     wanted = b"".join(bytes([len(label)]) + label.encode() for label in zone.split(".")) + b"\0"
     while not stop.is_set():
         try:
@@ -96,7 +122,7 @@ def answers_for(zone, channel, stop):
         end = query.index(b"\0", 12) + 1
         if not query[12:end].lower().endswith(wanted):
             continue
-        address = query[end:end + 2] == b"\0\1"
+        address = query[end:end + 2] == b"\0\1" and not query[12:].startswith(b"\x011\x010\x010\x03127")
         head = query[:2] + struct.pack(">HHHHH", 0x8580, 1, int(address), 0, 0)
         record = b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 60, 4) + bytes([127, 0, 0, 2])
         channel.sendto(head + query[12:end + 4] + (record if address else b""), client)

@@ -10,42 +10,14 @@
 #define SWEEP_MS 250
 #define SAY_LATE_MS 60000
 
-static void key_of_client(const struct policy_input *input, struct buf *key)
-{
-	buf_add_byte(key, input->client.family);
-	buf_add(key, span_of(input->client.bytes, sizeof(input->client.bytes)));
-}
-
-static void key_of_sender(const struct policy_input *input, struct buf *key)
-{
-	key_of_client(input, key);
-	buf_add(key, input->helo);
-	buf_add_byte(key, 0);
-	buf_add(key, input->sender);
-}
-
-static void key_of_domain(const struct policy_input *input, struct buf *key)
-{
-	struct address sender;
-	if (address_parse(input->sender, &sender))
-		buf_add(key, sender.domain);
-}
-
-static void key_of_helo(const struct policy_input *input, struct buf *key)
-{
-	buf_add(key, input->helo);
-}
-
-static void key_of_recipient(const struct policy_input *input, struct buf *key)
-{
-	buf_add_u64(key, input->size);
-	buf_add_byte(key, 0);
-	buf_add(key, input->recipient);
-}
+/* What a fact depends on: a set of bits. */
+enum {
+	ON_CLIENT = 1, ON_HELO = 2, ON_SENDER = 4, ON_SENDER_DOMAIN = 8, ON_RECIPIENT = 16 /* and the size */
+};
 
 static const struct fact_form {
 	const char *who;                 /* did not answer in time */
-	void (*key)(const struct policy_input *input, struct buf *key); /* what the fact depends on */
+	unsigned depends;
 	void (*begin)(struct fact *fact, const struct policy_context *context);
 	void (*late)(struct fact *fact); /* answers with a part at the deadline; or NULL */
 	void (*drop)(struct fact *fact); /* or NULL */
@@ -53,25 +25,61 @@ static const struct fact_form {
 	size_t asking_max;               /* looked for at once; beyond, nothing is found */
 	struct policy_facts not_found;
 } forms[POLICY_FACT_COUNT] = {
-	[POLICY_FACT_SPF] = { .who = "the DNS", .key = key_of_sender, .begin = fact_spf_begin, .drop = fact_spf_drop,
-		.patience_ms = FACTS_SPF_PATIENCE_MS, .kept_ms = 30000, .asking_max = 500 /* of 64 KiB each */,
+	[POLICY_FACT_SPF] = { .who = "the DNS", .depends = ON_CLIENT | ON_HELO | ON_SENDER, .begin = fact_spf_begin,
+		.drop = fact_spf_drop, .patience_ms = FACTS_SPF_PATIENCE_MS, .kept_ms = 30000,
+		.asking_max = 500 /* of 64 KiB each */,
 		.not_found = { .spf = { .result = SPF_TEMPERROR, .reason = SPAN("the DNS did not answer in time") } } },
-	[POLICY_FACT_SENDER_DOMAIN] = { .who = "the DNS", .key = key_of_domain, .begin = fact_domain_begin,
+	[POLICY_FACT_SENDER_DOMAIN] = { .who = "the DNS", .depends = ON_SENDER_DOMAIN, .begin = fact_domain_begin,
 		.patience_ms = FACTS_DOMAIN_PATIENCE_MS, .kept_ms = 30000, .asking_max = 2000,
 		.not_found = { .sender_domain = POLICY_DOMAIN_NOT_KNOWN } },
-	[POLICY_FACT_HELO] = { .who = "the DNS", .key = key_of_helo, .begin = fact_domain_begin,
+	[POLICY_FACT_HELO] = { .who = "the DNS", .depends = ON_HELO, .begin = fact_domain_begin,
 		.patience_ms = FACTS_DOMAIN_PATIENCE_MS, .kept_ms = 30000, .asking_max = 2000,
 		.not_found = { .helo_domain = POLICY_DOMAIN_NOT_KNOWN } },
-	[POLICY_FACT_REVERSE] = { .who = "the DNS", .key = key_of_client, .begin = fact_reverse_begin,
+	[POLICY_FACT_REVERSE] = { .who = "the DNS", .depends = ON_CLIENT, .begin = fact_reverse_begin,
 		.late = fact_reverse_late, .patience_ms = FACTS_REVERSE_PATIENCE_MS, .kept_ms = 30000,
 		.asking_max = 2000 /* of 1.5 KiB each */, .not_found = { .reverse = { .state = POLICY_REVERSE_NOT_KNOWN } } },
-	[POLICY_FACT_DNSLISTS] = { .who = "a DNS list", .key = key_of_client, .begin = fact_dnslists_begin,
+	[POLICY_FACT_DNSLISTS] = { .who = "a DNS list", .depends = ON_CLIENT, .begin = fact_dnslists_begin,
 		.late = fact_dnslists_late, .patience_ms = FACTS_DNSLISTS_PATIENCE_MS, .kept_ms = 30000,
-		.asking_max = 1000 /* of 6 KiB each */ },
-	[POLICY_FACT_MAILBOX] = { .who = "delivery", .key = key_of_recipient, .begin = fact_mailbox_begin,
+		.asking_max = 1000 /* of 0.6 KiB for each list and what is looked up in it */ },
+	[POLICY_FACT_MAILBOX] = { .who = "delivery", .depends = ON_RECIPIENT, .begin = fact_mailbox_begin,
 		.patience_ms = FACTS_MAILBOX_PATIENCE_MS, .asking_max = 10000,
 		.not_found = { .mailbox = POLICY_MAILBOX_NOT_KNOWN } },
 };
+
+/* DNS lists are asked about what their configuration says. */
+static unsigned depends(enum policy_fact which, const struct policy_context *context)
+{
+	static const unsigned of[CONF_DNSLIST_OF_COUNT] = { [CONF_DNSLIST_CLIENT] = ON_CLIENT,
+		[CONF_DNSLIST_HELO] = ON_HELO, [CONF_DNSLIST_SENDER] = ON_SENDER_DOMAIN };
+	unsigned on = forms[which].depends;
+	for (size_t i = 0; which == POLICY_FACT_DNSLISTS && i < context->checks->list_count; i++)
+		for (size_t n = 0; n < context->checks->lists[i].of.count; n++)
+			on |= of[context->checks->lists[i].of.items[n]];
+	return on;
+}
+
+/* Facts with the same key are the same. */
+static void key_make(enum policy_fact which, unsigned on, const struct policy_input *input, struct buf *key)
+{
+	struct address sender;
+	buf_add_byte(key, (uint8_t)which);
+	buf_add_byte(key, (uint8_t)on);
+	if ((on & ON_CLIENT) != 0) {
+		buf_add_byte(key, input->client.family);
+		buf_add(key, span_of(input->client.bytes, sizeof(input->client.bytes)));
+	}
+	if ((on & ON_HELO) != 0)
+		buf_add(key, input->helo);
+	buf_add_byte(key, 0);
+	if ((on & ON_SENDER) != 0)
+		buf_add(key, input->sender);
+	if ((on & ON_SENDER_DOMAIN) != 0 && address_parse(input->sender, &sender))
+		buf_add(key, sender.domain);
+	if ((on & ON_RECIPIENT) != 0) {
+		buf_add_u64(key, input->size);
+		buf_add(key, input->recipient);
+	}
+}
 
 static void on_sweep(void *arg);
 
@@ -321,8 +329,7 @@ bool facts_find(struct facts *facts, enum policy_fact which, const struct policy
 	uint8_t memory[FACTS_KEY_BYTES_MAX];
 	struct fact *fact = NULL;
 	buf_init_over(&key, memory, sizeof(memory));
-	buf_add_byte(&key, (uint8_t)which);
-	forms[which].key(input, &key);
+	key_make(which, depends(which, context), input, &key);
 	if (!key.failed) {
 		fact = find(facts, buf_span(&key), map_hash(facts->hash_key, buf_span(&key)));
 		if (fact == NULL)

@@ -41,7 +41,7 @@ struct facts {
 	} of[POLICY_FACT_COUNT];
 	struct timer *timer;
 	bool sweeping;             /* the timer is set */
-	uint64_t said_late_ms, said_closed_ms;
+	uint64_t said_late_ms, said_list_ms;
 };
 
 /* What waits for a fact. */

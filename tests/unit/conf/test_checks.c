@@ -22,7 +22,7 @@ static const char *const texts[] = {
 	"deny { client = {\"192.0.2.0/24\"} helo = {\"*.X.test\", \"y.test\"} sender = {\"A@b.test\"} }\n"
 	"rate \"network\" {\n messages = 3\n bytes = 5MiB only-for = {\"127.0.0.3\"} }\nrate \"sender\" { recipients = 9 }\n"
 	"dnslists { refuse-at = 3 defer-at = 2 only-for = {\"127.0.0.3\"} }\ndnslist \"a.test\" { }\n"
-	"dnslist \"b.test\" { weight = 5\n allows = yes\n codes = {\"127.0.0.2\", \"127.0.0.4/30\"} }\n"
+	"dnslist \"b.test\" { of = {\"sender\", \"helo\"} weight = 5\n allows = yes\n codes = {\"127.0.0.2\", \"127.0.0.4/30\"} }\n"
 	"reverse-name { must-exist = yes\n must-match = yes defer = yes only-for = {\"127.0.0.3\"} }\n"
 	"policy-service \"a\" { address = \"127.0.0.1:1\" }\n"
 	"policy-service \"b\" {\n address = \"unix:/run/b\" stages = {\"sender\", \"end\"} timeout = 3s connections = 7\n"
@@ -61,7 +61,11 @@ static void expect_lists(const struct conf_checks *got, const struct conf_checks
 		assert_true(span_eq(a->zone, b->zone) && a->line == b->line && a->line > 0);
 		assert_true(a->weight == b->weight && a->allows == b->allows);
 		expect_networks(&a->codes, &b->codes);
+		assert_int_equal(a->of.count, b->of.count);
+		assert_memory_equal(a->of.items, b->of.items, a->of.count * sizeof(a->of.items[0]));
 	}
+	assert_true(count < 2 || (got->lists[0].of.items[0] == CONF_DNSLIST_CLIENT && got->lists[1].of.count == 2
+		&& got->lists[1].of.items[0] == CONF_DNSLIST_SENDER));
 }
 
 static void expect_services(const struct conf_checks *got, const struct conf_checks *want, size_t count)

@@ -44,6 +44,37 @@ static void test_a_name_fits_or_is_not_made(void **state)
 	(void)state;
 }
 
+static void test_questions(void **state)
+{
+	static const struct {
+		enum conf_dnslist_of of;
+		const char *client, *name, *question, *probe; /* NULL: none */
+	} cases[] = {
+		{ CONF_DNSLIST_CLIENT, "192.0.2.7", "", "7.2.0.192.l.test", "1.0.0.127.l.test" },
+		{ CONF_DNSLIST_CLIENT, "2001:db8::a", "",
+			"a.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.l.test",
+			"1.0.0.0.0.0.f.7.f.f.f.f.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.l.test" },
+		{ CONF_DNSLIST_HELO, "192.0.2.7", "mx.bad.example", "mx.bad.example.l.test", "invalid.l.test" },
+		{ CONF_DNSLIST_SENDER, "", "bad.example", "bad.example.l.test", "invalid.l.test" },
+		{ CONF_DNSLIST_SENDER, "192.0.2.7", "", NULL, "invalid.l.test" },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct dnslist_subject subject = { .of = cases[i].of, .client = test_addr(cases[i].client),
+			.name = span_str(cases[i].name) };
+		struct buf question, probe;
+		buf_init(&question, 1000);
+		buf_init(&probe, 1000);
+		bool asks = dnslist_question(&question, &subject, SPAN("l.test"));
+		bool probes = dnslist_probe(&probe, &subject, SPAN("l.test"));
+		if (asks != (cases[i].question != NULL) || (asks && !span_eq(buf_span(&question), span_str(cases[i].question)))
+		    || !probes || !span_eq(buf_span(&probe), span_str(cases[i].probe)))
+			fail_msg("row %zu: %.*s %.*s", i, SPAN_FMT(buf_span(&question)), SPAN_FMT(buf_span(&probe)));
+		buf_fini(&question);
+		buf_fini(&probe);
+	}
+	(void)state;
+}
+
 /* Up to three codes, a space between; "-": no answer, "": an answer without any. */
 static struct policy_listing listing(const char *zone, const char *codes, const char *text)
 {
@@ -100,22 +131,27 @@ static void test_texts(void **state)
 		{ SPAN("\r\n250 a\0b\x7f\xc3\xa4  c \n"), "192.0.2.7 is listed by zen.test: 250 a b c" },
 		{ SPAN("\r\n\t\xff "), "192.0.2.7 is listed by zen.test" },
 	};
-	struct netaddr client = test_addr("192.0.2.7");
+	struct dnslist_subject subject = { .of = CONF_DNSLIST_CLIENT, .client = test_addr("192.0.2.7") };
 	struct buf text;
 	uint8_t much[1000];
 	buf_init(&text, 2000);
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		buf_clear(&text);
-		dnslist_text(&text, &client, SPAN("zen.test"), cases[i].from_list);
+		dnslist_text(&text, &subject, SPAN("zen.test"), cases[i].from_list);
 		if (!span_eq(buf_span(&text), span_str(cases[i].text)))
 			fail_msg("row %zu: %.*s", i, SPAN_FMT(buf_span(&text)));
 	}
+	subject = (struct dnslist_subject){ .of = CONF_DNSLIST_SENDER, .name = SPAN("bad.example") };
+	buf_clear(&text);
+	dnslist_text(&text, &subject, SPAN("zen.test"), SPAN("new"));
+	assert_true(span_eq(buf_span(&text), SPAN("bad.example is listed by zen.test: new")));
 	for (size_t i = 0; i < sizeof(much); i++)
 		much[i] = i % 2 == 0 ? 'm' : ' ';
+	subject.name = span_of(much, DNSLIST_NAME_BYTES_MAX);
 	for (size_t zone = 1; zone < 300; zone++) {
 		buf_clear(&text);
 		memset(much, 'z', zone);
-		dnslist_text(&text, &client, span_of(much, zone), span_of(much, sizeof(much)));
+		dnslist_text(&text, &subject, span_of(much, zone), span_of(much, sizeof(much)));
 		assert_in_range(text.len, 20, DNSLIST_TEXT_BYTES_MAX);
 	}
 	buf_fini(&text);
@@ -180,6 +216,58 @@ static void test_weights(void **state)
 	(void)state;
 }
 
+/* A list counts once, whatever of a client it lists, and not when it lists everybody. */
+static void test_names_and_lists_of_everybody(void **state)
+{
+	static const struct {
+		const char *client, *helo, *sender;
+		bool everybody;
+		enum reply_key key;
+		const char *said, *why;
+	} cases[] = {
+		{ "", "", "", false, REPLY_RCPT_OK, "",
+			"a.test: not listed; b.test: the name in HELO not listed; b.test: the sender's domain not listed" },
+		{ "", "", "127.0.1.2", false, REPLY_NAME_LISTED_FOR_NOW, "of sender", "a.test: not listed; b.test: the name in "
+			"HELO not listed; b.test: the sender's domain listed 127.0.1.2 (weight 2)" },
+		{ "", "127.0.1.2", "127.0.1.2", false, REPLY_NAME_LISTED_FOR_NOW, "of helo", "a.test: not listed; b.test: the "
+			"name in HELO listed 127.0.1.2 (weight 2); b.test: the sender's domain listed 127.0.1.2 (weight 2)" },
+		{ "127.0.0.2", "-", "127.0.1.2", false, REPLY_NAME_LISTED, "of sender", "a.test: listed 127.0.0.2 (weight 1); "
+			"b.test: the name in HELO no opinion; b.test: the sender's domain listed 127.0.1.2 (weight 2)" },
+		{ "127.0.0.2", "", "127.0.1.2", true, REPLY_RCPT_OK, "", "a.test: listed 127.0.0.2 (weight 1); b.test: the name "
+			"in HELO not listed; b.test: the sender's domain no opinion, it lists everybody 127.0.1.2" },
+	};
+	struct world w;
+	struct buf why;
+	test_world_open(&w, "dnslist \"a.test\" { }\ndnslist \"b.test\" { of = {\"helo\", \"sender\"} weight = 2 }\n"
+		"dnslists { refuse-at = 3 defer-at = 2 }", domains, COUNT(domains));
+	buf_init(&why, 65536);
+	w.context.why = &why;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct policy_input input = test_input("192.0.2.7", "alice@example.org");
+		struct policy_listing listings[] = { listing("a.test", cases[i].client, "of client"),
+			listing("b.test", cases[i].helo, "of helo"), listing("b.test", cases[i].sender, "of sender") };
+		listings[1].of = CONF_DNSLIST_HELO;
+		listings[2].of = CONF_DNSLIST_SENDER;
+		listings[2].everybody = cases[i].everybody;
+		input.facts.known |= POLICY_FACT(POLICY_FACT_DNSLISTS);
+		input.facts.listings = listings;
+		input.facts.listing_count = COUNT(listings);
+		buf_clear(&why);
+		struct policy_verdict verdict = policy_ask(&w.context, &input, &w.trail);
+		if (verdict.key != cases[i].key || !span_eq(verdict.said.text, span_str(cases[i].said)))
+			fail_msg("row %zu: %s", i, reply_entry(verdict.key)->name);
+		const struct policy_step *step = w.trail.steps;
+		while (step->check != CONF_CHECK_DNSLISTS)
+			step++;
+		struct span said = span_from(span_to(buf_span(&why), step->why_to), step->why_from);
+		if (!span_eq(said, span_str(cases[i].why)))
+			fail_msg("row %zu: %.*s", i, SPAN_FMT(said));
+	}
+	buf_fini(&why);
+	test_world_close(&w);
+	(void)state;
+}
+
 static void test_nobody_is_asked_without_need(void **state)
 {
 	static const struct {
@@ -225,9 +313,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_a_name_fits_or_is_not_made),
+		cmocka_unit_test(test_questions),
 		cmocka_unit_test(test_what_answers_mean),
 		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_weights),
+		cmocka_unit_test(test_names_and_lists_of_everybody),
 		cmocka_unit_test(test_nobody_is_asked_without_need),
 		cmocka_unit_test(test_without_answers_nobody_is_refused),
 	};
