@@ -20,17 +20,24 @@ struct policy_verdict check_allow(const struct policy_context *context, const st
 	struct directory_address sender;
 	uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
 	struct policy_entry entry;
+	enum policy_basis basis = POLICY_BY_CLIENT;
 	(void)stage;
-	bool named = policy_list_client(context->allow, &input->client, &entry)
-		|| policy_list_helo(context->allow, input->helo, &entry)
-		|| (policy_address(input->sender, domain_text, &sender)
-			&& policy_list_address(context->allow, POLICY_LISTED_SENDER, sender.local, sender.domain, &entry))
-		|| (input->address_ok && policy_list_address(context->allow, POLICY_LISTED_RECIPIENT, input->address.local,
-			input->address.domain, &entry));
+	bool named = policy_list_client(context->allow, &input->client, &entry);
+	if (!named) {
+		basis = POLICY_BY_RECIPIENT;
+		named = input->address_ok && policy_list_address(context->allow, POLICY_LISTED_RECIPIENT, input->address.local,
+			input->address.domain, &entry);
+	}
+	if (!named) {
+		basis = POLICY_BY_WORD;
+		named = policy_list_helo(context->allow, input->helo, &entry)
+			|| (policy_address(input->sender, domain_text, &sender)
+				&& policy_list_address(context->allow, POLICY_LISTED_SENDER, sender.local, sender.domain, &entry));
+	}
 	if (!named) {
 		policy_because(context, "nothing about it is listed");
 		return policy_pass();
 	}
 	policy_because_listed(context, &entry);
-	return (struct policy_verdict){ .opinion = POLICY_ACCEPT, .line = entry.in_file ? 0 : entry.line };
+	return (struct policy_verdict){ .opinion = POLICY_ACCEPT, .basis = basis, .line = entry.in_file ? 0 : entry.line };
 }

@@ -127,6 +127,10 @@ struct policy_verdict check_rate(const struct policy_context *context, const str
 	enum smtp_stage stage)
 {
 	bool first = true;
+	if ((input->counted & SMTP_STAGE(stage)) != 0) {
+		policy_because(context, "it passed, and was counted");
+		return policy_pass();
+	}
 	for (unsigned i = 0; i < CONF_RATE_OF_COUNT * CONF_RATE_WHAT_COUNT; i++) {
 		struct limit limit = { .of = (enum conf_rate_of)(i / CONF_RATE_WHAT_COUNT),
 			.what = (enum conf_rate_what)(i % CONF_RATE_WHAT_COUNT) };
@@ -156,8 +160,8 @@ static uint64_t cost(const struct limit *limit, const struct policy_input *input
 void settle_rate(struct policy_state *state, const struct policy_context *context,
 	const struct policy_input *input, const struct policy_step *step, const struct policy_verdict *verdict)
 {
-	/* Who is refused for coming too often does not come later still for trying. */
-	if (step->verdict.opinion == POLICY_REFUSE)
+	/* Who is refused for coming too often does not come later still for trying; what is asked again is counted once. */
+	if (step->verdict.opinion == POLICY_REFUSE || (input->counted & SMTP_STAGE(step->verdict.stage)) != 0)
 		return;
 	for (unsigned i = 0; i < CONF_RATE_OF_COUNT * CONF_RATE_WHAT_COUNT; i++) {
 		struct limit limit = { .of = (enum conf_rate_of)(i / CONF_RATE_WHAT_COUNT),

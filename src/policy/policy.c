@@ -28,7 +28,8 @@ static const struct policy_check checks[CONF_CHECK_COUNT] = {
 		.ask = check_relay },
 	[CONF_CHECK_BRAKE] = { .name = "brake", .stages = SMTP_STAGE(SMTP_AT_RCPT), .trusted = true,
 		.active = active_brake, .ask = check_brake, .settle = settle_brake },
-	[CONF_CHECK_HARVEST] = { .name = "harvest", .stages = SMTP_STAGE(SMTP_AT_RCPT), .ask = check_harvest,
+	[CONF_CHECK_HARVEST] = { .name = "harvest", .stages = SMTP_STAGE(SMTP_AT_RCPT), .not_for_words = true,
+		.ask = check_harvest,
 		.settle = settle_harvest },
 	[CONF_CHECK_RECIPIENT] = { .name = "recipient", .stages = SMTP_STAGE(SMTP_AT_RCPT), .everybody = true,
 		.ask = check_recipient },
@@ -160,6 +161,7 @@ struct asking {
 	const struct policy_input *input;
 	struct policy_trail *trail;
 	bool excused; /* trusted, or a check said so */
+	bool for_a_word;   /* the same, but anybody could have said so */
 	bool excused_here; /* at this stage alone */
 	struct deferring if_permitted, if_refused;
 	enum smtp_stage first; /* of those that are asked about */
@@ -188,7 +190,7 @@ static bool concerns(struct asking *a, enum conf_check check, enum smtp_stage st
 {
 	const struct conf_networks *only_for = &a->context->checks->only_for[check];
 	bool meant = only_for->count == 0 || conf_networks_contain(only_for, &a->input->client);
-	bool excused = a->excused || a->excused_here;
+	bool excused = a->excused || a->excused_here || (a->for_a_word && !checks[check].not_for_words);
 	if (checks[check].trusted ? a->input->trusted : checks[check].everybody || (meant && !excused))
 		return true;
 	if (a->context->why != NULL) {
@@ -204,10 +206,30 @@ static bool concerns(struct asking *a, enum conf_check check, enum smtp_stage st
 	return false;
 }
 
-static void defer_later(const struct asking *a, const struct policy_deferral *wanted, struct deferring *later)
+static void defer_later(const struct asking *a, const struct policy_deferral *wanted, struct deferring *later,
+	enum smtp_stage stage)
 {
-	if (wanted->wanted && !later->deferral.wanted)
+	if (!wanted->wanted)
+		return;
+	a->trail->again |= (uint8_t)SMTP_STAGE(stage);
+	if (!later->deferral.wanted)
 		*later = (struct deferring){ a->trail->count - 1, *wanted };
+}
+
+static void excuse(struct asking *a, const struct policy_check *check, const struct policy_verdict *verdict,
+	enum smtp_stage stage)
+{
+	if (check->stage_alone) {
+		a->excused_here = true;
+		a->trail->again |= (uint8_t)SMTP_STAGE(stage);
+		return;
+	}
+	if (verdict->basis == POLICY_BY_WORD)
+		a->for_a_word = true;
+	else
+		a->excused = true;
+	if (verdict->basis != POLICY_BY_CLIENT)
+		a->trail->again = a->input->stages;
 }
 
 /* False when a check refuses, or cannot say yet; it is the trail's last step then. */
@@ -225,10 +247,12 @@ static bool stage_passes(struct asking *a, enum smtp_stage stage)
 		step_end(a, step, &verdict);
 		if (verdict.opinion == POLICY_REFUSE || verdict.opinion == POLICY_NEEDS)
 			return false;
-		bool *excused = checks[check].stage_alone ? &a->excused_here : &a->excused;
-		*excused |= verdict.opinion == POLICY_ACCEPT;
-		defer_later(a, &verdict.if_permitted, &a->if_permitted);
-		defer_later(a, &verdict.if_refused, &a->if_refused);
+		if (verdict.opinion == POLICY_ACCEPT)
+			excuse(a, &checks[check], &verdict, stage);
+		if (check == CONF_CHECK_RATE)
+			a->trail->counted |= (uint8_t)SMTP_STAGE(stage);
+		defer_later(a, &verdict.if_permitted, &a->if_permitted, stage);
+		defer_later(a, &verdict.if_refused, &a->if_refused, stage);
 	}
 	return true;
 }
@@ -285,15 +309,17 @@ struct policy_verdict policy_ask(const struct policy_context *context, struct po
 		.excused = input->trusted || input->lmtp || input->client.family == 0 || input->account.len > 0 };
 	input->address_ok = policy_address(input->recipient, input->domain_text, &input->address);
 	trail->count = trail->decided_by = 0;
+	trail->again = trail->counted = 0;
 	trail->decided = (struct policy_verdict){ .opinion = POLICY_REFUSE, .key = REPLY_POLICY_UNAVAILABLE, .check = "" };
 	while (a.first < SMTP_AT_END && (input->stages & SMTP_STAGE(a.first)) == 0)
 		a.first++;
 	if (context->checks == NULL)
 		return trail->decided;
-	for (enum smtp_stage stage = SMTP_AT_CONNECT; stage < SMTP_STAGE_COUNT; stage++)
-		if ((input->stages & SMTP_STAGE(stage)) != 0 && !stage_passes(&a, stage))
-			return not_passed(&a);
-	return passed(&a);
+	bool passes = true;
+	for (enum smtp_stage stage = SMTP_AT_CONNECT; passes && stage < SMTP_STAGE_COUNT; stage++)
+		passes = (input->stages & SMTP_STAGE(stage)) == 0 || stage_passes(&a, stage);
+	trail->again &= input->stages & (SMTP_STAGE(SMTP_AT_RCPT) - 1);
+	return passes ? passed(&a) : not_passed(&a);
 }
 
 static void count(struct policy_counts *counts, const struct policy_verdict *verdict)

@@ -44,7 +44,8 @@ struct policy_context {
 /* What a client is and asks for. What does not come before `at` is empty. */
 struct policy_input {
 	enum smtp_stage at;    /* the session has come to this stage ... */
-	uint8_t stages;        /* ... and these were not asked yet, or not passed; the earliest first */
+	uint8_t stages;        /* ... and these were not asked yet, or not passed for good; the earliest first */
+	uint8_t counted;       /* those of them that rates have counted */
 	struct netaddr client; /* family 0: a program of this host, by a UNIX socket */
 	struct netaddr server; /* the address that it connected to; family 0: not known */
 	bool trusted;

@@ -26,6 +26,7 @@ struct policy_check {
 	uint8_t at_once;          /* at which it cannot wait for the first recipient */
 	bool stage_alone;         /* whom it accepts, it excuses from what follows at the same stage only */
 	bool everybody;           /* asks trusted and excused clients too */
+	bool not_for_words;       /* asks also who was excused for a word alone (POLICY_BY_WORD) */
 	bool trusted;             /* asks trusted clients, and nobody else */
 	uint8_t facts;            /* what it may need to know, of POLICY_FACT ... */
 	bool (*facts_wanted)(const struct conf_checks *checks); /* ... as configured; NULL: where it is active */

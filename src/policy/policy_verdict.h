@@ -19,6 +19,13 @@ enum policy_opinion {
 	POLICY_SKIP    /* was not asked; only in a trail with words */
 };
 
+/* Why a client is excused. */
+enum policy_basis {
+	POLICY_BY_CLIENT,    /* for its address, which holds for the whole session */
+	POLICY_BY_RECIPIENT, /* for this recipient's sake */
+	POLICY_BY_WORD       /* for what anybody can write: a name in HELO, a sender */
+};
+
 /* A refusal for now that a service wants in case ... */
 struct policy_deferral {
 	bool wanted;
@@ -33,6 +40,7 @@ struct policy_verdict {
 	size_t service;        /* the same, of POLICY_FACT_SERVICE: which one */
 	struct reply_said said; /* of REPLY_SERVICE_... and REPLY_CLIENT_LISTED...; belongs to the facts */
 	struct policy_deferral if_permitted, if_refused; /* ... nobody refuses, or somebody does for good */
+	enum policy_basis basis; /* of ACCEPT */
 	uint32_t seconds;
 	struct span moved_to;  /* of REPLY_MAILBOX_MOVED and REPLY_RCPT_MOVED_OK; belongs to the directory */
 	uint32_t line;         /* of the setting behind it; 0: a default */
@@ -52,6 +60,9 @@ struct policy_step {
 struct policy_trail {
 	struct policy_verdict decided; /* what the checks say together; of a deferral instead of a refusal: the refusal */
 	size_t decided_by;             /* the step that did; no step: `count` */
+	uint8_t again;                 /* stages that are to be asked again with the next question, though passed: somebody
+	                                * was excused for this one's sake, or a service waits for what others say of it */
+	uint8_t counted;               /* stages that rates have counted */
 	size_t count;
 	struct policy_step steps[POLICY_STEPS_MAX];
 };

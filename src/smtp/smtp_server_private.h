@@ -64,7 +64,8 @@ struct smtp_server {
 	bool trusted;
 	bool turned_away;       /* greeted with 554 */
 	uint8_t ask_stages;     /* to be asked about at once */
-	uint8_t unasked;        /* stages that came, and were not asked about or not passed */
+	uint8_t unasked;        /* stages that came, and were not asked about, not passed or not for good */
+	uint8_t counted;        /* those of them that rates have counted */
 	bool shutting_down;
 	bool note_ready;
 	bool content_ready;     /* transaction->stored waits to be given out */

@@ -56,7 +56,8 @@ struct smtp_server_question {
 	struct span address; /* RCPT: the new mailbox; VRFY, EXPN: the argument without brackets */
 	/* CONNECT to RCPT, and END: */
 	enum smtp_stage at;  /* this stage, and ... */
-	uint8_t stages;      /* ... all that were not asked about, or not passed, as a set */
+	uint8_t stages;      /* ... all that were not asked about, or not passed for good, as a set */
+	uint8_t counted;     /* those of them that an answer said to be counted */
 };
 
 /*
@@ -75,6 +76,8 @@ struct smtp_server_answer {
 	struct reply_said said;        /* for wordings that are another program's; 421 closes the connection */
 	enum smtp_stage stage;         /* CONNECT to RCPT, END: at which it was refused; those before were passed */
 	bool unasked;                  /* the same: nobody could say; the stages stay to be asked about */
+	uint8_t again;                 /* CONNECT to RCPT: stages that were passed for this question alone, a set */
+	uint8_t counted;               /* the same: stages that rates have counted */
 	const struct span *mailboxes;  /* borrowed during the call */
 	size_t mailbox_count;
 	const struct span *headers;    /* MAIL to RCPT: fields to stand before the message, without CRLF; borrowed */

@@ -3,7 +3,8 @@
  * May the client go on? Each stage is asked about once: at once where the caller wants
  * that, else together with the next question that comes anyway, at the latest with the
  * first recipient. What was refused, or could not be asked, stays to be asked, so that a
- * client whose name is refused at its first recipient is refused at the second too.
+ * client whose name is refused at its first recipient is refused at the second too. So
+ * does what was passed for this question alone, as for the sake of its recipient.
  */
 #include "smtp_server_private.h"
 
@@ -21,6 +22,7 @@ bool stage_ask(struct smtp_server *s, enum smtp_question_kind kind)
 {
 	enum smtp_stage stage = stage_of[kind];
 	s->unasked |= (uint8_t)SMTP_STAGE(stage);
+	s->counted &= (uint8_t)~SMTP_STAGE(stage);
 	if (stage != SMTP_AT_RCPT && (s->ask_stages & SMTP_STAGE(stage)) == 0)
 		return false;
 	session_ask(s, kind);
@@ -36,6 +38,10 @@ void stage_question(const struct smtp_server *s, struct smtp_server_question *qu
 {
 	question->at = stage_of[s->ask.kind];
 	question->stages = s->unasked;
+	question->counted = s->unasked & s->counted;
+	/* Each recipient passed what came before, or was excused from it. */
+	if (s->ask.kind == SMTP_ASK_END)
+		question->stages = SMTP_STAGE(SMTP_AT_END);
 }
 
 /* What a check wants done with the message. */
@@ -53,13 +59,20 @@ static void message_marked(struct smtp_server *s, enum smtp_question_kind kind, 
 void stage_answered(struct smtp_server *s, enum smtp_question_kind kind, const struct smtp_server_answer *answer)
 {
 	bool refused = reply_entry(answer->key)->code >= 300;
+	unsigned passed = 0;
 	message_marked(s, kind, answer);
 	if (answer->unasked)
 		return;
+	if (kind == SMTP_ASK_END) {
+		stage_forget(s, SMTP_STAGE(SMTP_AT_END));
+		return;
+	}
 	if (!refused)
-		s->unasked = 0;
+		passed = SMTP_STAGE(stage_of[kind] + 1) - 1;
 	else if (answer->stage < SMTP_STAGE_COUNT)
-		stage_forget(s, SMTP_STAGE(answer->stage) - 1); /* all before it */
+		passed = SMTP_STAGE(answer->stage) - 1; /* all before it */
+	stage_forget(s, passed & ~(unsigned)answer->again);
+	s->counted |= answer->counted;
 	/* Another recipient is another question. */
 	stage_forget(s, kind == SMTP_ASK_RCPT ? SMTP_STAGE(SMTP_AT_RCPT) : 0);
 }

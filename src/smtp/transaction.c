@@ -100,6 +100,18 @@ bool transaction_candidate_accept(struct transaction *t)
 	return true;
 }
 
+/* Whether the lines, each with its CRLF, have this one. */
+static bool headers_have(struct span lines, struct span field)
+{
+	while (lines.len > 0) {
+		size_t end = span_find(lines, '\r');
+		if (span_eq(span_to(lines, end), field))
+			return true;
+		lines = span_from(lines, end + 2 < lines.len ? end + 2 : lines.len);
+	}
+	return false;
+}
+
 void transaction_header_add(struct transaction *t, struct span field)
 {
 	if (field.len == 0 || field.len + 2 > TRANSACTION_HEADERS_BYTES_MAX - t->headers.len)
@@ -107,6 +119,8 @@ void transaction_header_add(struct transaction *t, struct span field)
 	for (size_t i = 0; i < field.len; i++)
 		if ((field.ptr[i] < 0x20 && field.ptr[i] != '\t') || field.ptr[i] > 0x7e)
 			return;
+	if (headers_have(buf_span(&t->headers), field))
+		return; /* what is asked again for another recipient has the same answer */
 	buf_add(&t->headers, field);
 	buf_add(&t->headers, SPAN("\r\n"));
 }

@@ -588,3 +588,42 @@ def test_the_demo_denies_127_0_0_4(demo):
     with demo.client("127.0.0.4") as c:
         c.cmd("MAIL FROM:<a@b.test>").is_(250)
         rcpt(c, "alice@example.org").is_(554, "5.7.1")
+
+
+def test_one_recipients_exemption_is_no_one_elses(server):
+    """abuse is reached by whoever knows no manners; the others are not, in this transaction or a later one."""
+    s = server(sections={"allow": {"recipient": '{"bob@example.org"}'}, "helo": {"full-name": "yes"},
+                         'rate "client"': {"messages": "1"}})
+    with s.client("127.0.0.3") as c:
+        c.cmd("EHLO localhost")
+        for _ in range(2):
+            c.cmd("MAIL FROM:<x@y.test>").is_(250)
+            c.cmd("RCPT TO:<bob@example.org>").is_(250)
+            c.cmd("RCPT TO:<alice@example.org>").is_(550, "5.7.1")
+            c.data(message(token())).is_(250)
+    until(lambda: len(s.mails("bob", "")) == 2, "bob has both")
+    assert not s.mails("alice", "")
+    with s.client("127.0.0.3") as c:
+        c.cmd("EHLO mx.client.test")
+        for code in (250, 450):
+            c.cmd("MAIL FROM:<x@y.test>").is_(250)
+            c.cmd("RCPT TO:<bob@example.org>").is_(250)
+            for _ in range(3):  # it is one message, however many recipients it has
+                c.cmd("RCPT TO:<alice@example.org>").is_(code)
+            c.cmd("RCPT TO:<bob@example.org>").is_(250)
+            c.data(message(token())).is_(250)
+
+
+def test_an_allowed_sender_opens_the_door_for_itself_alone(server):
+    s = server(sections={"allow": {"sender": '{"partner.test"}'}, "helo": {"full-name": "yes"}, "harvest": {"unknown": "3"}})
+    with s.client("127.0.0.3") as c:
+        c.cmd("EHLO localhost")
+        c.begin("x@partner.test", "alice@example.org")
+        c.cmd("RSET")
+        c.cmd("MAIL FROM:<x@spam.test>").is_(250)
+        c.cmd("RCPT TO:<alice@example.org>").is_(550, "5.7.1")
+        c.cmd("RSET")
+        c.cmd("MAIL FROM:<x@partner.test>").is_(250)
+        codes = [c.cmd(f"RCPT TO:<nobody{n}@example.org>").code for n in range(5)]
+        assert codes == [550] * 3 + [450] * 2
+        c.cmd("RCPT TO:<alice@example.org>").is_(450, "4.7.1")

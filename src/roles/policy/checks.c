@@ -50,7 +50,7 @@ void checks_say_stages(struct policy_role *p, struct channel *to)
 static struct policy_input input_of(const struct policy_role *p, const struct ipc_check_ask *ask)
 {
 	bool trusted = (ask->dry != 0 ? generation_trusts(p, &ask->client) : ask->trusted != 0) || ask->account.len > 0;
-	return (struct policy_input){ .at = (enum smtp_stage)ask->at, .stages = ask->stages, .client = ask->client,
+	return (struct policy_input){ .at = (enum smtp_stage)ask->at, .stages = ask->stages, .counted = ask->counted, .client = ask->client,
 		.server = ask->server, .trusted = trusted, .lmtp = ask->lmtp != 0,
 		.talked_first = ask->talked_first != 0, .helo = ask->helo, .sender = ask->sender, .recipient = ask->recipient,
 		.size = ask->size, .bytes = ask->bytes, .dry = ask->dry != 0, .extended = ask->extended != 0,
@@ -103,6 +103,8 @@ static void decided(const struct inquirer *from, const struct inquiry_answer *a)
 		return;
 	buf_init(&why, WHY_BYTES_MAX);
 	buf_init(&headers, HEADERS_BYTES_MAX);
+	answer.again = a->trail->again;
+	answer.counted = a->trail->counted;
 	effects_put(a, &answer, &headers);
 	if (a->verdict->opinion == POLICY_REFUSE)
 		answer.why = reason_of(a->context, a->input, &why);

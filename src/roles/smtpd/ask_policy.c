@@ -58,6 +58,8 @@ static void on_checked(void *arg, const struct channel_message *message)
 		answer.mailboxes = &verdict.moved_to;
 		answer.mailbox_count = verdict.moved_to.len > 0;
 		take_service(&verdict, &answer, headers);
+		answer.again = verdict.again;
+		answer.counted = verdict.counted;
 		answer.stage = verdict.stage < SMTP_STAGE_COUNT ? (enum smtp_stage)verdict.stage : SMTP_AT_CONNECT;
 	} else if (conn->fd >= 0) {
 		answer = no_answer(conn);
@@ -69,7 +71,7 @@ void smtpd_ask_client(struct smtpd_conn *conn, const struct smtp_server_question
 {
 	const struct smtp_transaction *t = q->transaction;
 	char id[ID128_TEXT_LEN];
-	struct ipc_check_ask ask = { .at = (uint8_t)q->at, .stages = q->stages, .client = conn->peer,
+	struct ipc_check_ask ask = { .at = (uint8_t)q->at, .stages = q->stages, .counted = q->counted, .client = conn->peer,
 		.server = conn->local, .trusted = conn->trusted, .lmtp = conn->lmtp, .talked_first = conn->talked_first,
 		.helo = smtp_server_helo(conn->session), .recipient = q->address,
 		.extended = smtp_server_extended(conn->session), .instance = smtp_server_session_id(conn->session),

@@ -198,21 +198,97 @@ static void test_whom_allow_excuses_and_of_what(void **state)
 	expect(ask(w, &input), REPLY_RCPT_OK, "", "excused from helo by the sender");
 	input.helo = SPAN("bad.test");
 	expect(ask(w, &input), REPLY_RCPT_OK, "", "and from deny at a later stage");
-	for (int i = 0; i < 5; i++) {
-		input = test_input("192.0.2.8", "nobody@example.org");
-		input.sender = SPAN("x@good.test");
-		expect(ask(w, &input), REPLY_MAILBOX_UNKNOWN, "recipient", "not from recipient");
-	}
+	input = test_input("192.0.2.8", "nobody@example.org");
+	input.sender = SPAN("x@good.test");
+	expect(ask(w, &input), REPLY_MAILBOX_UNKNOWN, "recipient", "not from recipient");
 	input = test_input("192.0.2.8", "x@elsewhere.test");
 	input.sender = SPAN("x@good.test");
 	expect(ask(w, &input), REPLY_RELAY_DENIED, "relay", "nor from relay");
-	assert_int_equal(buckets_count(&w->state.unknown), 0);
-	/* Another recipient of the same transaction is a question of its own, and excused as well. */
-	input = test_input("198.51.100.8", "nobody@example.org");
-	input.sender = SPAN("x@good.test");
-	input.stages = SMTP_STAGE(SMTP_AT_RCPT);
-	for (int i = 0; i < 5; i++)
-		expect(ask(w, &input), REPLY_MAILBOX_UNKNOWN, "recipient", "an allowed sender");
+	world_close(w);
+	(void)state;
+}
+
+/* Anybody can write an allowed sender or name: who guesses by them is met by harvest all the same. */
+static void test_a_word_excuses_nobody_who_guesses(void **state)
+{
+	static const struct {
+		const char *allow;
+		bool guarded;
+	} cases[] = {
+		{ "sender = {\"good.test\"}", true }, { "helo = {\"a.test\"}", true },
+		{ "client = {\"192.0.2.8\"}", false }, { "recipient = {\"example.org\"}", false },
+		{ "recipient = {\"bob@example.org\"} sender = {\"good.test\"}", true },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char text[200];
+		snprintf(text, sizeof(text), "harvest { unknown = 2 }\nallow { %s }", cases[i].allow);
+		struct world *w = world_open(text);
+		struct policy_verdict verdict = { .key = REPLY_RCPT_OK };
+		for (int n = 0; n < 3; n++) {
+			struct policy_input input = test_input("192.0.2.8", "nobody@example.org");
+			input.helo = SPAN("a.test");
+			input.sender = SPAN("x@good.test");
+			verdict = ask(w, &input);
+		}
+		if (verdict.key != (cases[i].guarded ? REPLY_TOO_MANY_UNKNOWN : REPLY_MAILBOX_UNKNOWN))
+			fail_msg("%s: %s", cases[i].allow, reply_entry(verdict.key)->name);
+		world_close(w);
+	}
+	(void)state;
+}
+
+/* Who is excused for one recipient's sake, or for a word, is asked again about the next. */
+static void test_what_is_passed_for_good(void **state)
+{
+	static const struct {
+		const char *sections;
+		unsigned again;
+		enum reply_key next; /* another recipient, with another sender */
+	} cases[] = {
+		{ "", 0, REPLY_RCPT_OK },
+		{ "allow { client = {\"192.0.2.8\"} }", 0, REPLY_RCPT_OK },
+		{ "allow { recipient = {\"alice@example.org\"} }", 7, REPLY_HELO_BARE_ADDRESS },
+		{ "allow { sender = {\"good.test\"} }", 7, REPLY_HELO_BARE_ADDRESS },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct world *w = world_open(cases[i].sections);
+		struct policy_input input = test_input("192.0.2.8", "alice@example.org");
+		input.helo = i == 0 ? SPAN("a.test") : SPAN("192.0.2.7");
+		input.sender = SPAN("x@good.test");
+		expect(ask(w, &input), REPLY_RCPT_OK, "", cases[i].sections);
+		if (w->trail.again != cases[i].again)
+			fail_msg("%s: %u", cases[i].sections, w->trail.again);
+		struct policy_input next = test_input("192.0.2.8", "bob@example.org");
+		next.helo = input.helo;
+		next.sender = SPAN("x@other.test");
+		next.stages = (uint8_t)(SMTP_STAGE(SMTP_AT_RCPT) | w->trail.again);
+		struct policy_verdict verdict = ask(w, &next);
+		if (verdict.key != cases[i].next)
+			fail_msg("%s: then %s", cases[i].sections, reply_entry(verdict.key)->name);
+		world_close(w);
+	}
+	(void)state;
+}
+
+/* However often a message's stage is asked about: it is one message. */
+static void test_rates_count_once(void **state)
+{
+	struct world *w = world_open("rate \"client\" { messages = 2 }\nallow { recipient = {\"alice@example.org\"} }");
+	struct policy_input input = test_input("192.0.2.8", "alice@example.org");
+	expect(ask(w, &input), REPLY_RCPT_OK, "", "excused: not counted");
+	assert_int_equal(w->trail.counted, 0);
+	for (int message = 0; message < 3; message++) {
+		uint8_t counted = 0;
+		for (int recipient = 0; recipient < 5; recipient++) {
+			input = test_input("192.0.2.8", "bob@example.org");
+			input.stages = SMTP_STAGE(SMTP_AT_MAIL) | SMTP_STAGE(SMTP_AT_RCPT);
+			input.counted = counted;
+			struct policy_verdict verdict = ask(w, &input);
+			expect(verdict, message < 2 ? REPLY_RCPT_OK : REPLY_RATE_LIMITED, message < 2 ? "" : "rate", "a message");
+			assert_int_equal(w->trail.counted, message < 2 ? SMTP_STAGE(SMTP_AT_MAIL) : 0);
+			counted = w->trail.counted;
+		}
+	}
 	world_close(w);
 	(void)state;
 }
@@ -633,6 +709,9 @@ int main(void)
 		cmocka_unit_test(test_sender_domain),
 		cmocka_unit_test(test_deny_and_allow),
 		cmocka_unit_test(test_whom_allow_excuses_and_of_what),
+		cmocka_unit_test(test_a_word_excuses_nobody_who_guesses),
+		cmocka_unit_test(test_what_is_passed_for_good),
+		cmocka_unit_test(test_rates_count_once),
 		cmocka_unit_test(test_early_talk),
 		cmocka_unit_test(test_stages_that_are_asked_at_once),
 		cmocka_unit_test(test_harvest),
