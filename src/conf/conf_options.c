@@ -127,8 +127,9 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"Each check has a name; those with settings have a section of that name." },
 	[CONF_SECTION_ALLOW] = { "allow", NULL,
 		"The check that excuses: a client, sender or recipient that is named here meets no other check but those that "
-		"stand before this one or hold for everybody. It looks at all that is known, whatever the stage. Names in HELO "
-		"and senders' addresses are easily forged." },
+		"stand before this one or hold for everybody. It looks at all that is known, whatever the stage; a recipient "
+		"is an exemption for mail to that one alone. Names in HELO and senders' addresses are easily forged, so they "
+		"do not excuse from harvest." },
 	[CONF_SECTION_DENY] = { "deny", NULL, "The check that refuses whom it names." },
 	[CONF_SECTION_EARLY_TALK] = { "early-talk", NULL,
 		"The check that a client waits to be greeted before it speaks (RFC 5321 section 3.1)." },
@@ -524,7 +525,8 @@ const struct conf_option conf_options[] = {
 	  .text = "The most connections of a client or a network; 0: any number.",
 	  .reason = "More are turned away with 421 before the greeting; limits says how many there may be at one time." },
 	{ RATE(MESSAGES), .name = "messages", .type = CONF_TYPE_INTEGER, .max = 10000000, .example = "600",
-	  .text = "The most messages; 0: any number.",
+	  .text = "The most messages; 0: any number. Those for a recipient are counted when they are there, all others "
+	          "when they begin.",
 	  .reason = "Large providers send many from few hosts: better too many than too few." },
 	{ RATE(RECIPIENTS), .name = "recipients", .type = CONF_TYPE_INTEGER, .max = 10000000, .example = "2000",
 	  .text = "The most recipients of all messages together; 0: any number.",

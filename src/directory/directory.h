@@ -121,6 +121,14 @@ struct directory_match {
  */
 struct directory_match directory_lookup(const struct directory_view *view, struct directory_address address);
 
+/*
+ * Writes what is the same for all spellings of one mailbox's address, by the domain's settings alone: the name without
+ * quotes and subaddress, folded. Asks nobody, and does not say whether anybody has the name. Returns its length; 0: it
+ * is no name.
+ */
+size_t directory_mailbox_key(const struct directory_view *view, struct directory_address address,
+	uint8_t out[static DIRECTORY_NAME_BYTES_MAX]);
+
 /* Whether a domain is one of ours; an empty one is the first. UNAVAILABLE: that cannot be said now; else FOREIGN or,
  * for one of ours, UNKNOWN. */
 enum directory_kind directory_domain_kind(const struct directory_view *view, struct span domain);

@@ -238,3 +238,21 @@ struct directory_match directory_lookup(const struct directory_view *view, struc
 		match.catch_all = match_to(&match, &zone->catch_all, SPAN(""));
 	return match;
 }
+
+size_t directory_mailbox_key(const struct directory_view *view, struct directory_address address,
+	uint8_t out[static DIRECTORY_NAME_BYTES_MAX])
+{
+	struct directory_name name;
+	const struct directory_zone *zone = directory_zone_find(view->table, address.domain);
+	if (zone == NULL)
+		zone = view->table->any;
+	if (!directory_name_parse(address.local, &name))
+		return 0;
+	if (zone != NULL) {
+		size_t at = zone->subaddress != 0 ? span_find(directory_name_span(&name), zone->subaddress) : name.len;
+		name.len = (uint8_t)(at > 0 ? at : name.len);
+		directory_name_canonical(zone, &name);
+	}
+	memcpy(out, name.bytes, name.len);
+	return name.len;
+}

@@ -146,13 +146,15 @@
 /* at, stages, stage: enum smtp_stage and sets of it, as in policy.h; check: which one refused, `why` and by the
  * setting in which line */
 #define IPC_FIELDS_CHECK_ASK(F) \
-	F(u8, at) F(u8, stages) F(u8, counted) F(addr, client) F(addr, server) F(u8, trusted) F(u8, lmtp) F(u8, talked_first) \
-	F(span, helo) F(span, sender) F(span, recipient) F(u64, size) F(u64, bytes) /* of the content, at its end */ \
+	F(u8, at) F(u8, stages) F(u8, counted) F(addr, client) F(addr, server) F(u8, trusted) F(u8, lmtp) \
+	F(u8, talked_first) F(span, helo) F(span, sender) F(span, recipient) F(u64, size) \
+	F(u64, bytes) F(list, recipients) /* of the message, at its end */ \
 	F(span, account) F(u8, encrypted) F(u8, dry) /* nothing follows from it; trusted is looked up */ \
 	F(u8, extended) F(span, instance) F(u16, client_port) F(u16, server_port) F(u32, recipient_count)
 #define IPC_FIELDS_CHECKED(F) \
 	F(u16, key) F(u32, seconds) F(u8, stage) F(u8, again) F(u8, counted) /* stages */ F(span, check) F(span, why) \
-	F(u32, line) F(span, moved_to) F(u16, code) F(span, enhanced) F(span, text) /* another program's, as in struct reply_said */ \
+	F(u32, line) F(span, moved_to) \
+	F(u16, code) F(span, enhanced) F(span, text) /* another program's, as in struct reply_said */ \
 	F(list, headers) F(u8, discard) F(u8, hold) /* what is to be done with the message */ \
 	F(list, steps) /* of a dry one: encoded CHECK_STEPs */
 /* opinion: enum policy_opinion; key: of a refusal */

@@ -3,12 +3,13 @@
  * How much comes in how short a time, from a host, a network, a sender, and for a
  * recipient: token buckets, one for each of them and for each thing that is counted.
  *
- * What is counted when: connections at connect; messages with MAIL; recipients with RCPT,
- * and the messages of a recipient where it was accepted; bytes at the end of the data,
- * where they are known: a message that was begun is taken, and what it was too large is
- * owed before the next one. Being put off is not counted.
+ * What is counted when: connections at connect; messages with MAIL; recipients with RCPT;
+ * bytes, and the messages of a recipient, at the end of the data: a message that was begun
+ * is taken, and what it was too large is owed before the next one. So nobody is shut off
+ * from a mailbox by who names it and sends nothing. Being put off is not counted.
  */
 #include "policy_check.h"
+#include "wire.h"
 
 #define KEY_BYTES_MAX (2 + ADDRESS_LOCAL_BYTES_MAX + 1 + ADDRESS_DOMAIN_BYTES_MAX)
 #define BYTES_UNIT 1024 /* of the content are one token */
@@ -26,7 +27,7 @@ struct limit {
 static const char *const whats[CONF_RATE_WHAT_COUNT] = { [CONF_RATE_CONNECTIONS] = "connections",
 	[CONF_RATE_MESSAGES] = "messages", [CONF_RATE_RECIPIENTS] = "recipients", [CONF_RATE_BYTES] = "KiB" };
 
-/* At which stage it is asked whether there is enough; bytes also where they are taken. */
+/* At which stage it is asked whether there is enough; where it is taken cost() says. */
 static enum smtp_stage stage_of(enum conf_rate_of of, enum conf_rate_what what)
 {
 	if (what == CONF_RATE_CONNECTIONS)
@@ -42,7 +43,7 @@ uint8_t active_rate(const struct policy_context *context)
 			if (context->checks->rates[of].most[what] == 0)
 				continue;
 			stages |= SMTP_STAGE(stage_of((enum conf_rate_of)of, (enum conf_rate_what)what));
-			if (what == CONF_RATE_BYTES)
+			if (what == CONF_RATE_BYTES || of == CONF_RATE_RECIPIENT)
 				stages |= SMTP_STAGE(SMTP_AT_END);
 		}
 	return (uint8_t)stages;
@@ -55,17 +56,15 @@ static void key_add(struct limit *limit, struct span text, bool lower)
 		limit->key[limit->key_len++] = lower ? byte_lower(text.ptr[i]) : text.ptr[i];
 }
 
-/* The mailbox or the alias, however the address is written. */
+/* However the address is written, and whoever has it or has not: the time and the budget of a name tell nothing. */
 static void key_add_recipient(struct limit *limit, const struct policy_context *context,
-	const struct policy_input *input)
+	const struct directory_address *address)
 {
-	struct directory_match match = { .kind = DIRECTORY_UNKNOWN };
-	if (context->directory != NULL)
-		match = directory_lookup(context->directory, input->address);
-	bool named = match.kind == DIRECTORY_USER || match.kind == DIRECTORY_ALIAS;
-	key_add(limit, named ? match.user : input->address.local, true);
+	uint8_t name[DIRECTORY_NAME_BYTES_MAX];
+	size_t len = context->directory != NULL ? directory_mailbox_key(context->directory, *address, name) : 0;
+	key_add(limit, len > 0 ? span_of(name, len) : address->local, len == 0);
 	key_add(limit, SPAN("@"), false);
-	key_add(limit, named ? match.domain : input->address.domain, true);
+	key_add(limit, address->domain, true);
 }
 
 /* False when there is nobody to be limited: a bounce has no sender, postmaster is always reached, and who guesses
@@ -83,7 +82,7 @@ static bool key_make(struct limit *limit, const struct policy_context *context, 
 	case CONF_RATE_RECIPIENT:
 		if (!input->address_ok || policy_is_postmaster(input) || policy_harvest_guards(context, input))
 			return false;
-		key_add_recipient(limit, context, input);
+		key_add_recipient(limit, context, &input->address);
 		return true;
 	default:
 		block = limit->of == CONF_RATE_CLIENT ? netblock_around(&input->client, 32, 64)
@@ -150,11 +149,37 @@ struct policy_verdict check_rate(const struct policy_context *context, const str
 }
 
 /* How many tokens this stage costs. */
-static uint64_t cost(const struct limit *limit, const struct policy_input *input, enum smtp_stage stage, bool accepted)
+static uint64_t cost(const struct limit *limit, const struct policy_input *input, enum smtp_stage stage)
 {
 	if (limit->what == CONF_RATE_BYTES)
 		return stage == SMTP_AT_END ? (input->bytes + BYTES_UNIT - 1) / BYTES_UNIT : 0;
-	return stage_of(limit->of, limit->what) == stage && (accepted || limit->of != CONF_RATE_RECIPIENT);
+	return stage_of(limit->of, limit->what) == stage && limit->of != CONF_RATE_RECIPIENT;
+}
+
+static void limits_settle(struct policy_state *state, const struct policy_context *context,
+	const struct policy_input *input, enum smtp_stage stage)
+{
+	for (unsigned i = 0; i < CONF_RATE_OF_COUNT * CONF_RATE_WHAT_COUNT; i++) {
+		struct limit limit = { .of = (enum conf_rate_of)(i / CONF_RATE_WHAT_COUNT),
+			.what = (enum conf_rate_what)(i % CONF_RATE_WHAT_COUNT) };
+		uint64_t count = cost(&limit, input, stage);
+		if (count > 0 && limit_make(&limit, context, input))
+			buckets_take(&state->rates, span_of(limit.key, limit.key_len), &limit.rate, count, context->now_us);
+	}
+}
+
+/* One more message for each mailbox that it was accepted for. */
+static void recipients_settle(struct policy_state *state, const struct policy_context *context,
+	const struct policy_input *input)
+{
+	struct wire_reader rest = { .rest = input->recipients };
+	while (rest.rest.len > 0 && !rest.bad) {
+		struct limit limit = { .of = CONF_RATE_RECIPIENT, .what = CONF_RATE_MESSAGES };
+		struct policy_input one = { .client = input->client, .recipient = wire_get_span(&rest) };
+		one.address_ok = policy_address(one.recipient, one.domain_text, &one.address);
+		if (limit_make(&limit, context, &one))
+			buckets_take(&state->rates, span_of(limit.key, limit.key_len), &limit.rate, 1, context->now_us);
+	}
 }
 
 void settle_rate(struct policy_state *state, const struct policy_context *context,
@@ -163,13 +188,8 @@ void settle_rate(struct policy_state *state, const struct policy_context *contex
 	/* Who is refused for coming too often does not come later still for trying; what is asked again is counted once. */
 	if (step->verdict.opinion == POLICY_REFUSE || (input->counted & SMTP_STAGE(step->verdict.stage)) != 0)
 		return;
-	for (unsigned i = 0; i < CONF_RATE_OF_COUNT * CONF_RATE_WHAT_COUNT; i++) {
-		struct limit limit = { .of = (enum conf_rate_of)(i / CONF_RATE_WHAT_COUNT),
-			.what = (enum conf_rate_what)(i % CONF_RATE_WHAT_COUNT) };
-		if (!limit_make(&limit, context, input))
-			continue;
-		uint64_t count = cost(&limit, input, step->verdict.stage, verdict->opinion != POLICY_REFUSE);
-		if (count > 0)
-			buckets_take(&state->rates, span_of(limit.key, limit.key_len), &limit.rate, count, context->now_us);
-	}
+	limits_settle(state, context, input, step->verdict.stage);
+	if (step->verdict.stage == SMTP_AT_END && verdict->opinion != POLICY_REFUSE
+	    && context->checks->rates[CONF_RATE_RECIPIENT].most[CONF_RATE_MESSAGES] > 0)
+		recipients_settle(state, context, input);
 }

@@ -58,6 +58,7 @@ struct policy_input {
 	struct span recipient; /* as the client wrote it */
 	uint64_t size;         /* declared bytes, 0: not declared */
 	uint64_t bytes;        /* at END: of the content */
+	struct span recipients; /* at END: of the message, one after another by wire_put_span */
 	/* What only services are told. */
 	bool extended;         /* greeted with EHLO */
 	struct span instance;  /* the same for all that is asked about one message */

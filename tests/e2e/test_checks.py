@@ -422,8 +422,7 @@ def test_a_sender_is_limited_from_all_hosts(limited):
 def test_a_recipient_is_limited_whoever_sends(limited):
     with limited.client("127.0.0.65") as c:
         for i in range(2):
-            c.begin(f"a{i}@b.test", ["bob@example.org", "bob+news@example.org"][i])
-            c.cmd("RSET")
+            c.begin(f"a{i}@b.test", ["bob@example.org", "bob+news@example.org"][i]).data(message(token())).is_(250)
         c.cmd("MAIL FROM:<z@b.test>").is_(250)
         rcpt(c, "BOB@example.org").is_(450, "4.7.1")
         rcpt(c, "bob+other@example.org").is_(450, "4.7.1")
@@ -439,7 +438,8 @@ def test_a_limited_recipient_is_no_secret_told_to_who_guesses(server):
     """Beyond the budget of guesses a recipient with too much mail gets the same answer as one who does not exist."""
     s = server(sections={"harvest": {"unknown": "5"}, 'rate "recipient"': {"messages": "1"}})
     with s.client("127.0.0.9") as c:
-        c.begin("a@b.test", "bob@example.org")
+        c.begin("a@b.test", "bob@example.org").data(message(token())).is_(250)
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
         rcpt(c, "bob@example.org").is_(450, "4.7.1")
         c.cmd("RSET")
         flood(c, 5)
@@ -515,7 +515,10 @@ def test_budgets_outlive_a_reload_and_not_the_role(limited):
     def asked():
         with limited.client("127.0.0.65") as c:
             c.cmd("MAIL FROM:<z@b.test>").is_(250)
-            return rcpt(c, "bob@example.org").code
+            code = rcpt(c, "bob@example.org").code
+            if code == 250:
+                c.data(message(token())).is_(250)
+            return code
     assert [asked(), asked(), asked()] == [250, 250, 450]
     assert limited.tool("reload").returncode == 0
     assert asked() == 450
@@ -627,3 +630,33 @@ def test_an_allowed_sender_opens_the_door_for_itself_alone(server):
         codes = [c.cmd(f"RCPT TO:<nobody{n}@example.org>").code for n in range(5)]
         assert codes == [550] * 3 + [450] * 2
         c.cmd("RCPT TO:<alice@example.org>").is_(450, "4.7.1")
+
+
+def test_who_is_only_named_gets_the_mail_of_others(server):
+    """Nobody is shut off from a mailbox by who asks for it again and again, and sends nothing."""
+    s = staged(server(sections={'rate "recipient"': {"messages": "2"}}))
+    with s.client("127.0.0.9") as c:
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        assert {rcpt(c, "alice@example.org").code for _ in range(10)} == {250}
+    for _ in range(2):
+        s.deliver(message(token()), ["alice+x@example.org"], source="127.0.0.10").is_(250)
+    with s.client("127.0.0.9") as c:
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        rcpt(c, "ALICE@example.org").is_(450, "4.7.1")
+        rcpt(c, "bob@example.org").is_(250)
+
+
+def test_a_limited_recipient_of_a_domain_that_takes_all_is_no_secret_told(server):
+    """Each name has a limit of its own, whoever has it, so that it tells nothing of who exists."""
+    s = staged(server(sections={"domain": {"catch-all": '"bob@example.org"'}, 'rate "recipient"': {"messages": "2"}}))
+    names = ("alice", "team", "nobody", "nobody1")
+    codes = {name: [] for name in names}
+    for name in names:
+        for i in range(4):
+            with s.client("127.0.0.9") as c:
+                c.cmd("MAIL FROM:<a@b.test>").is_(250)
+                reply = rcpt(c, f"{name}+{i}@example.org")
+                codes[name].append(reply.code)
+                if reply.code == 250:
+                    c.data(message(token())).is_(250)
+    assert set(map(tuple, codes.values())) == {(250, 250, 450, 450)}, codes

@@ -8,6 +8,8 @@
 
 #include "lookups.h"
 
+#define RECIPIENTS_BYTES_MAX (INQUIRY_TEXT_BYTES_MAX / 2) /* of more nobody's message is counted (check_rate.c) */
+
 struct inquiry {
 	struct policy_role *owner;
 	struct policy_input input;
@@ -42,7 +44,9 @@ static struct inquiry *inquiry_new(struct policy_role *p, const struct policy_in
 	list_init(&q->wait.link);
 	if (!arena_copy(&q->text, input->helo, &q->input.helo) || !arena_copy(&q->text, input->sender, &q->input.sender)
 	    || !arena_copy(&q->text, input->recipient, &q->input.recipient)
-	    || !arena_copy(&q->text, input->instance, &q->input.instance)) {
+	    || !arena_copy(&q->text, input->instance, &q->input.instance)
+	    || !arena_copy(&q->text, input->recipients.len <= RECIPIENTS_BYTES_MAX ? input->recipients : SPAN(""),
+		    &q->input.recipients)) {
 		arena_reset(&q->text);
 		free(q);
 		return NULL;

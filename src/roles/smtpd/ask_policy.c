@@ -70,6 +70,7 @@ static void on_checked(void *arg, const struct channel_message *message)
 void smtpd_ask_client(struct smtpd_conn *conn, const struct smtp_server_question *q)
 {
 	const struct smtp_transaction *t = q->transaction;
+	struct buf recipients;
 	char id[ID128_TEXT_LEN];
 	struct ipc_check_ask ask = { .at = (uint8_t)q->at, .stages = q->stages, .counted = q->counted, .client = conn->peer,
 		.server = conn->local, .trusted = conn->trusted, .lmtp = conn->lmtp, .talked_first = conn->talked_first,
@@ -84,16 +85,23 @@ void smtpd_ask_client(struct smtpd_conn *conn, const struct smtp_server_question
 		ask.size = t->size_declared;
 		ask.bytes = q->at == SMTP_AT_END ? t->content_bytes : 0;
 	}
+	buf_init(&recipients, CHANNEL_BODY_BYTES_MAX / 2);
+	for (size_t i = 0; q->at == SMTP_AT_END && t != NULL && i < t->recipient_count; i++)
+		ipc_list_add(&recipients, t->recipients[i]);
+	if (!recipients.failed)
+		ask.recipients = buf_span(&recipients);
 	struct channel_question question = { IPC_CHECK_ASK, -1, SMTPD_ASK_TIMEOUT_MS, on_checked, conn };
 	struct buf *out = conn->smtpd->policy != NULL ? channel_ask(conn->smtpd->policy, &question) : NULL;
 	if (out == NULL) {
 		struct smtp_server_answer answer = no_answer(conn);
+		buf_fini(&recipients);
 		smtpd_answer(conn, &answer);
 		return;
 	}
 	conn->asking = true;
 	ipc_put_check_ask(out, &ask);
 	channel_end(conn->smtpd->policy);
+	buf_fini(&recipients);
 }
 
 static void on_verified(void *arg, const struct channel_message *message)

@@ -115,6 +115,26 @@ static void test_lookup(void **state)
 	}
 }
 
+/* Settings alone say what is the same mailbox; whether anybody has it is no matter. */
+static void test_keys_of_mailboxes(void **state)
+{
+	static const struct {
+		const char *local, *domain, *key;
+	} cases[] = {
+		{ "Alice", "example.org", "alice" }, { "alice+news", "EXAMPLE.org", "alice" },
+		{ "\"alice+x y\"", "example.org", "alice" }, { "nobody+x", "example.org", "nobody" },
+		{ "+x", "example.org", "+x" }, { "alice-x", "example.org", "alice-x" }, { "x-y", "bare.example", "x" },
+		{ "X+y", "elsewhere.test", "X+y" }, { "a b", "example.org", "" }, { "", "example.org", "" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t key[DIRECTORY_NAME_BYTES_MAX];
+		struct directory_address address = { span_str(cases[i].local), span_str(cases[i].domain) };
+		size_t len = directory_mailbox_key(VIEW(*state), address, key);
+		if (!span_eq(span_of(key, len), span_str(cases[i].key)))
+			fail_msg("row %zu: %.*s", i, (int)len, key);
+	}
+}
+
 static void test_targets_are_one_level_down(void **state)
 {
 	struct directory_match m = directory_lookup(VIEW(*state), directory_address_split(SPAN("all@example.org")));
@@ -483,6 +503,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_targets_are_one_level_down, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_expand, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_members_are_bounded, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_keys_of_mailboxes, setup, teardown),
 		cmocka_unit_test(test_steps_are_bounded),
 		cmocka_unit_test(test_one_file_serves_several_domains),
 		cmocka_unit_test(test_included_files),
