@@ -136,6 +136,7 @@ static void look_name(struct question *q)
 static void look_back(struct question *q)
 {
 	struct domain_address *at = q->into;
+	at->back_status = q->status;
 	for (size_t i = 0; i < q->answer->count; i++)
 		at->confirmed |= memcmp(&q->answer->records[i].addr, &at->addr, sizeof(at->addr)) == 0;
 }
@@ -316,6 +317,7 @@ static void ask_self(struct asker *a, struct domain_facts *f)
 		return;
 	snprintf(self.name, sizeof(self.name), "%s", f->hostname);
 	ask_addresses(a, &self);
+	f->self_status = self.status;
 	if (self.address_count == 0)
 		return;
 	f->self = self.addresses[0];
@@ -324,18 +326,13 @@ static void ask_self(struct asker *a, struct domain_facts *f)
 
 static void print_text(const char *domain, const struct domain_advice *advice, struct buf *out)
 {
-	size_t wrong = 0;
 	for (size_t i = 0; i < advice->count; i++) {
 		const struct domain_finding *f = &advice->list[i];
 		buf_addf(out, "  %-*s %-8s %s.\n", TOPIC_WIDTH, f->topic, domain_level_name(f->level), f->text);
 		if (f->fix[0] != 0)
 			buf_addf(out, "  %*s %-8s %s\n", TOPIC_WIDTH, "", "", f->fix);
-		wrong += f->level == DOMAIN_WRONG;
 	}
-	if (wrong == 0)
-		buf_addf(out, "Nothing is wrong with %s.\n", domain);
-	else
-		buf_addf(out, "%zu thing%s to mend for %s.\n", wrong, wrong == 1 ? "" : "s", domain);
+	domain_summarize(domain, advice, out);
 }
 
 static void print_json(const char *domain, const struct domain_advice *advice, struct buf *out)

@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+
 struct advising {
 	const struct domain_facts *facts;
 	struct domain_advice *out;
@@ -54,12 +55,21 @@ bool domain_address_is_private(const struct netaddr *addr)
 	return false;
 }
 
-/* True when the question itself found no answer: then nothing is known, and that is said. */
+static size_t count_of(const struct domain_advice *advice, enum domain_level level)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < advice->count; i++)
+		count += advice->list[i].level == level;
+	return count;
+}
+
+/* True when the question itself found no answer: then nothing is known, and that is said; what to do, once. */
 static bool unanswered(struct advising *a, const char *topic, enum dns_status status, const char *what)
 {
 	if (status == DNS_TEMPORARY) {
 		add(a, topic, DOMAIN_LATER, "no name server answered for %s, so nothing is known about it", what);
-		mend(a, "Ask again; if it lasts, the domain's name servers are down, and mail for it waits.");
+		if (count_of(a->out, DOMAIN_LATER) == 1)
+			mend(a, "Ask again; if it lasts, name servers of the domain are down, and mail for it may wait.");
 	} else if (status == DNS_BOGUS) {
 		add(a, topic, DOMAIN_WRONG, "the answer for %s fails DNSSEC validation; servers that validate believe "
 			"none of it", what);
@@ -68,12 +78,13 @@ static bool unanswered(struct advising *a, const char *topic, enum dns_status st
 	return status == DNS_TEMPORARY || status == DNS_BOGUS;
 }
 
+/* False when nothing else is worth a word. */
 static bool exchangers(struct advising *a)
 {
 	const struct domain_facts *f = a->facts;
 	bool self = false;
 	if (unanswered(a, "mx", f->mx_status, f->domain))
-		return false;
+		return f->mx_status == DNS_TEMPORARY;
 	if (f->mx_status == DNS_NO_NAME) {
 		add(a, "mx", DOMAIN_WRONG, "%s does not exist in the DNS: nobody can send mail there", f->domain);
 		mend(a, "Check the spelling, or whether the registration has run out.");
@@ -161,6 +172,8 @@ static void reverse(struct advising *a, const char *name, const struct domain_ad
 	if (at->ptr[0] == 0) {
 		add(a, "ptr", level, "%s (%s) has no PTR record; many servers refuse mail from such addresses", text, name);
 		mend(a, "Whoever gave you the address sets it: %s.", name);
+	} else if (!at->confirmed && unanswered(a, "ptr", at->back_status, at->ptr)) {
+		return;
 	} else if (!at->confirmed) {
 		add(a, "ptr", level, "%s (%s) is called %s, but that name does not lead back to it", text, name, at->ptr);
 		mend(a, "Give %s that address, or change the PTR record to %s.", at->ptr, name);
@@ -182,6 +195,8 @@ static void reverses(struct advising *a)
 	}
 	if (!seen && f->self.addr.family != 0)
 		reverse(a, f->hostname, &f->self, true);
+	else if (!seen && f->ours)
+		unanswered(a, "ptr", f->self_status, f->hostname);
 }
 
 static void spf_verdict_say(struct advising *a)
@@ -312,15 +327,16 @@ static void transport(struct advising *a)
 			add(a, "mta-sts", DOMAIN_NOTE, "no MTA-STS: senders may be talked out of TLS by somebody in between");
 		}
 	}
-	if (f->tls_reports.status == DNS_OK && f->tls_reports.count == 1)
+	if (!unanswered(a, "tls-rpt", f->tls_reports.status, "the record about TLS reports")
+			&& f->tls_reports.count == 1)
 		add(a, "tls-rpt", DOMAIN_FINE, "failures of TLS are reported to somebody");
 }
 
 static void dane(struct advising *a, const struct domain_host *h)
 {
-	if (h->tlsa_status == DNS_BOGUS)
-		unanswered(a, "tlsa", h->tlsa_status, h->name);
-	if (h->tlsa_status != DNS_OK || h->tlsa_count == 0)
+	char what[DNS_NAME_BYTES_MAX + 32];
+	snprintf(what, sizeof(what), "the TLSA records of %s", h->name);
+	if (unanswered(a, "tlsa", h->tlsa_status, what) || h->tlsa_count == 0)
 		return;
 	if (!h->tlsa_secure) {
 		add(a, "tlsa", DOMAIN_WRONG, "%s has TLSA records that are not signed, so nobody regards them", h->name);
@@ -350,6 +366,23 @@ void domain_advise(const struct domain_facts *facts, struct domain_advice *advic
 	transport(&a);
 	for (size_t i = 0; i < facts->host_count; i++)
 		dane(&a, &facts->hosts[i]);
+}
+
+void domain_summarize(const char *domain, const struct domain_advice *advice, struct buf *out)
+{
+	size_t wrong = count_of(advice, DOMAIN_WRONG), later = count_of(advice, DOMAIN_LATER);
+	if (wrong > 0)
+		buf_addf(out, "%zu thing%s to mend for %s", wrong, wrong == 1 ? "" : "s", domain);
+	else if (later == 0)
+		buf_addf(out, "Nothing is wrong with %s", domain);
+	else if (later == advice->count)
+		buf_addf(out, "Nothing could be found out about %s", domain);
+	else
+		buf_addf(out, "%zu thing%s could not be found out about %s; nothing else is wrong", later,
+			later == 1 ? "" : "s", domain);
+	if (wrong > 0 && later > 0)
+		buf_addf(out, "; %zu could not be found out", later);
+	buf_add_str(out, ".\n");
 }
 
 const char *domain_level_name(enum domain_level level)

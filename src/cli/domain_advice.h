@@ -22,6 +22,7 @@ struct domain_address {
 	enum dns_status ptr_status;
 	char ptr[DNS_NAME_BYTES_MAX + 1]; /* the first name; "" when there is none */
 	bool confirmed;                   /* a name leads back to the address */
+	enum dns_status back_status;      /* of the addresses of that name */
 };
 
 struct domain_host {
@@ -54,6 +55,7 @@ struct domain_facts {
 	struct domain_host hosts[DOMAIN_HOSTS_MAX];
 	struct domain_text spf, dmarc, mta_sts, tls_reports;
 	char dmarc_at[DNS_NAME_BYTES_MAX + 1]; /* the domain, or the one above it whose record holds */
+	enum dns_status self_status; /* of this server's addresses */
 	struct domain_address self;  /* this server; family 0: not known */
 	enum spf_result spf_result;  /* of mail from `self`, else from the first exchanger */
 	struct netaddr spf_client;   /* whose; family 0: SPF was not evaluated */
@@ -76,6 +78,9 @@ struct domain_advice {
 };
 
 void domain_advise(const struct domain_facts *facts, struct domain_advice *advice_out);
+
+/* One line: how much is wrong, how much could not be found out. */
+void domain_summarize(const char *domain, const struct domain_advice *advice, struct buf *out);
 
 const char *domain_level_name(enum domain_level level);
 

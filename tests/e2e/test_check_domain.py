@@ -7,6 +7,7 @@ import pytest
 from harness.conf import write
 from harness.name_server import name_server
 from harness.server import waybill
+from test_dns_lies import kind_of, lying_name_server, name, record, says
 
 PUBLIC, OTHER = "22.33.44.1", "22.33.44.2"
 
@@ -158,4 +159,24 @@ def test_what_is_no_domain_and_a_silent_name_server(check, tmp_path):
     write(tmp_path / "conf", CONF.format(folder=tmp_path, port=1))
     done = waybill("check", "domain", "good.test", "-c", str(tmp_path / "conf"))
     assert done.returncode == 75 and "no name server answered" in done.stdout
+    assert done.stdout.endswith("\nNothing could be found out about good.test.\n")
     assert waybill("check", "domain", "good.test", "-c", str(tmp_path / "nothing")).returncode == 1
+
+
+FAILED = 0x8582
+
+
+def test_what_only_some_questions_found_out(tmp_path):
+    """Of half.test there are the mail exchangers, and a name server that fails at everything else."""
+    exchanger = record(name("half.test"), 15, b"\0\x0a" + name("mx.half.test"))
+
+    def half(query):
+        is_mx = query[12:].startswith(name("half.test")) and kind_of(query) == 15
+        return says(query, [exchanger]) if is_mx else says(query, [], flags=FAILED)
+    with lying_name_server(half) as (port, _):
+        write(tmp_path / "conf", CONF.format(folder=tmp_path, port=port).replace('"' + str(tmp_path) + '/anchor"', '""'))
+        done = waybill("check", "domain", "half.test", "-c", str(tmp_path / "conf"))
+    assert done.returncode == 75 and "mail goes to mx.half.test (10)" in done.stdout, done.stdout
+    unknown = sum(line.split()[1:2] == ["unknown"] for line in done.stdout.splitlines())
+    assert unknown > 3
+    assert done.stdout.endswith(f"\n{unknown} things could not be found out about half.test; nothing else is wrong.\n")
