@@ -35,6 +35,7 @@ enum policy_fact {
 /* Where nothing was found, SPF_TEMPERROR with a reason. */
 struct policy_spf {
 	enum spf_result result;
+	enum spf_scope scope;
 	struct span domain, mechanism, reason; /* as in struct spf_verdict */
 };
 

@@ -78,9 +78,17 @@ struct spf_answer {
 
 enum spf_result { SPF_NONE, SPF_NEUTRAL, SPF_PASS, SPF_FAIL, SPF_SOFTFAIL, SPF_TEMPERROR, SPF_PERMERROR };
 
+/* Of a pass: whom does the term mean that matched, in whichever record? */
+enum spf_scope {
+	SPF_SCOPE_HOSTS,    /* hosts of the domain's */
+	SPF_SCOPE_UNKNOWN,     /* whom its name server likes: it was asked for a name made of what the client is or says */
+	SPF_SCOPE_EVERYBODY /* "all", or a network larger than an IPv4 /8 or an IPv6 /16 */
+};
+
 /* Spans are empty where there is nothing to say; they live as long as the check. */
 struct spf_verdict {
 	enum spf_result result;
+	enum spf_scope scope;
 	struct span domain;        /* that was checked, in lower case with A-labels; empty: there was none to check */
 	struct span record_domain; /* whose record decided; another one after a redirect */
 	struct span mechanism;     /* the term of that record, as written: "-all"; empty: no term matched */

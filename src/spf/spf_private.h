@@ -46,6 +46,7 @@ struct spf_frame {
 	struct spf_term term;
 	struct spf_modifiers modifiers;
 	bool redirected;       /* to this record: its absence is an error (RFC 7208 section 6.1) */
+	bool varies;           /* what led here is made of what the client is or says */
 };
 
 /* Names that an MX or a PTR record gave, in their order. */
@@ -116,6 +117,11 @@ void spf_frame_begin(struct spf *s, const struct spf_name *domain, bool redirect
 void spf_frame_answer(struct spf *s, const struct spf_answer *answer);
 /* The record of the top frame has this result: that decides the include below it, or the check. */
 void spf_frame_result(struct spf *s, enum spf_result result);
+
+/* spf_scope.c: of the top frame's term, which matches; and whether a domain-spec is another one for another client or
+ * sender. */
+enum spf_scope spf_scope_match(const struct spf *s);
+bool spf_scope_varies(struct span spec);
 
 /* spf_terms.c: the next term of the top frame; answers to its questions. */
 void spf_terms_step(struct spf *s);

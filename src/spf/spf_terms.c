@@ -10,10 +10,12 @@
 static void settle(struct spf *s, bool match)
 {
 	struct spf_frame *f = spf_top(s);
-	if (match)
-		spf_frame_result(s, f->term.qualifier);
-	else
+	if (!match) {
 		f->at = f->next;
+		return;
+	}
+	s->verdict.scope = spf_scope_match(s);
+	spf_frame_result(s, f->term.qualifier);
 }
 
 /* False when that ended the check. */
@@ -68,7 +70,9 @@ static uint8_t prefix_bits(struct spf *s)
 static void push(struct spf *s, const struct spf_name *domain)
 {
 	assert(s->depth < SPF_DEPTH_MAX);
+	bool varies = spf_scope_varies(spf_top(s)->term.target);
 	s->depth++;
+	spf_top(s)->varies = varies;
 	spf_frame_begin(s, domain, false);
 }
 
@@ -144,9 +148,10 @@ static void end_of_terms(struct spf *s)
 		spf_frame_result(s, SPF_NEUTRAL);
 	else if (!lookup_count(s))
 		return;
-	else if (target == SPF_TARGET_OK)
+	else if (target == SPF_TARGET_OK) {
+		spf_top(s)->varies |= spf_scope_varies(spec);
 		spf_frame_begin(s, &name, true);
-	else if (target == SPF_TARGET_NO_NAME)
+	} else if (target == SPF_TARGET_NO_NAME)
 		no_name(s, spec);
 	else
 		too_long(s);
