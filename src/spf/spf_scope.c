@@ -14,29 +14,48 @@ bool spf_scope_varies(struct span spec)
 	return spf_macro_uses(spec, "lsiph");
 }
 
-static enum spf_scope scope_of_bits(const struct spf *s, uint8_t bits)
+static bool v4_open(const struct spf_term *t)
 {
-	return bits < (s->client.family == 6 ? V6_BITS_MIN : V4_BITS_MIN) ? SPF_SCOPE_EVERYBODY : SPF_SCOPE_HOSTS;
+	return (t->kind == SPF_TERM_IP4 ? t->network.prefix_bits : t->bits4) < V4_BITS_MIN;
+}
+
+static bool v6_open(const struct spf_term *t)
+{
+	return (t->kind == SPF_TERM_IP6 ? t->network.prefix_bits : t->bits6) < V6_BITS_MIN;
+}
+
+bool spf_scope_open(const struct spf_term *t, bool match)
+{
+	switch (t->kind) {
+	case SPF_TERM_ALL:
+		return true;
+	case SPF_TERM_IP4:
+		return v4_open(t);
+	case SPF_TERM_IP6:
+		return v6_open(t);
+	case SPF_TERM_A:
+	case SPF_TERM_MX:
+		return v4_open(t) || v6_open(t);
+	case SPF_TERM_EXISTS:
+		return match && !spf_scope_varies(t->target);
+	default:
+		return false;
+	}
 }
 
 static enum spf_scope scope_of_term(const struct spf *s, const struct spf_term *t)
 {
 	switch (t->kind) {
-	case SPF_TERM_ALL:
-		return SPF_SCOPE_EVERYBODY;
-	case SPF_TERM_IP4:
-	case SPF_TERM_IP6:
-		return scope_of_bits(s, t->network.prefix_bits);
 	case SPF_TERM_A:
 	case SPF_TERM_MX:
-		return scope_of_bits(s, s->client.family == 6 ? t->bits6 : t->bits4);
+		return (s->client.family == 6 ? v6_open(t) : v4_open(t)) ? SPF_SCOPE_EVERYBODY : SPF_SCOPE_HOSTS;
 	case SPF_TERM_EXISTS:
 		return spf_scope_varies(t->target) ? SPF_SCOPE_UNKNOWN : SPF_SCOPE_EVERYBODY;
 	case SPF_TERM_PTR:
 		/* A part of a domain may be a top-level one, below which everybody has names. */
 		return spf_macro_uses(t->target, "do") ? SPF_SCOPE_UNKNOWN : SPF_SCOPE_HOSTS;
 	default:
-		return SPF_SCOPE_HOSTS;
+		return spf_scope_open(t, true) ? SPF_SCOPE_EVERYBODY : SPF_SCOPE_HOSTS;
 	}
 }
 

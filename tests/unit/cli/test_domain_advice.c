@@ -30,6 +30,7 @@ static struct domain_facts *facts_good(void)
 	h->tlsa_status = DNS_NO_DATA;
 	f->spf_client = h->addresses[0].addr;
 	f->spf_result = SPF_PASS;
+	f->whole_spf = (struct domain_spf){ .known = true, .result = SPF_FAIL, .lookups = 1 };
 	SET(f->spf_why, "mx");
 	f->spf.count = f->dmarc.count = f->mta_sts.count = f->tls_reports.count = 1;
 	SET(f->spf.text, "v=spf1 mx -all");
@@ -145,6 +146,99 @@ static void test_a_way_back_without_answer_is_not_known(void **state)
 	(void)state;
 }
 
+static size_t lines_with(const char *text, const char *words)
+{
+	size_t count = 0;
+	for (const char *at = strstr(text, words); at != NULL; at = strstr(at + 1, words))
+		count++;
+	return count;
+}
+
+/* Of a record that is no good as a whole nothing is said to be fine, though a client passes by its first term. */
+static void test_a_bad_spf_record_is_one_sentence(void **state)
+{
+	static const struct {
+		struct domain_spf whole;
+		const char *words;
+	} cases[] = {
+		{ { .result = SPF_FAIL, .lookups = SPF_LOOKUPS_MAX }, "spf fine: mail from 22.33.44.1 passes SPF by mx; 10 of at" },
+		{ { .result = SPF_FAIL, .lookups = SPF_LOOKUPS_MAX + 1 }, "spf wrong: 11 terms of the SPF record ask the DNS" },
+		{ { .result = SPF_PERMERROR, .lookups = SPF_SURVEY_LOOKUPS_MAX, .cut = true }, "spf wrong: more than 50 terms" },
+		{ { .result = SPF_FAIL, .voids = SPF_VOIDS_MAX, .void_names = "a.test, b.test" }, "spf fine: " },
+		{ { .result = SPF_FAIL, .voids = 3, .void_names = "a.test, b.test, c.test" },
+			"spf wrong: 3 terms of the SPF record name what is not there (a.test, b.test, c.test);" },
+		{ { .result = SPF_FAIL, .voids = 4, .void_names = "a.test, b.test, c.test" }, "c.test and others)" },
+		{ { .result = SPF_PASS, .open_term = "+all", .open_domain = "good.test" },
+			"spf wrong: the SPF record allows everybody (+all) | End it with -all" },
+		{ { .result = SPF_FAIL, .open_term = "all", .open_domain = "inc.test" },
+			"spf wrong: the SPF record allows everybody (all in the record of inc.test) | Take out what leads to inc.test" },
+		{ { .result = SPF_PERMERROR, .why = "It has an error" },
+			"spf wrong: the SPF record cannot be used: It has an error | Mend" },
+		{ { .result = SPF_TEMPERROR, .why = "No answer" }, "spf unknown: the SPF record could not be followed" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct domain_facts *f = facts_good();
+		f->whole_spf = cases[i].whole;
+		f->whole_spf.known = true;
+		const char *text = said(f);
+		expect(text, cases[i].words);
+		assert_int_equal(lines_with(text, "\nspf "), 1);
+	}
+	(void)state;
+}
+
+static void test_an_exchanger_is_a_name_with_addresses(void **state)
+{
+	struct domain_facts *f = facts_good();
+	SET(f->hosts[0].alias, "real.test");
+	expect(said(f), "mx wrong: the exchanger mx.test is an alias of real.test (CNAME)");
+	static const char *const literals[] = { "192.0.2.1", "[192.0.2.1]" };
+	for (size_t i = 0; i < 2; i++) {
+		f = facts_good();
+		SET(f->hosts[0].name, literals[i]);
+		f->hosts[0].status = DNS_NO_NAME;
+		f->hosts[0].address_count = 0;
+		const char *text = said(f);
+		expect(text, "mx wrong: an MX record names the address 192.0.2.1 where");
+		expect_not(text, "has no address");
+	}
+	f = facts_good();
+	f->mx_count = f->host_count = 0;
+	expect(said(f), "mx wrong: the MX records of good.test name nothing that a host can be called");
+	(void)state;
+}
+
+static void test_a_ptr_record_without_a_name_is_not_missing(void **state)
+{
+	struct domain_facts *f = facts_good();
+	f->hosts[0].addresses[0].ptr[0] = 0;
+	expect(said(f), "ptr note: the PTR record of 22.33.44.1 (mx.test) holds no name that a host can have");
+	f = facts_good();
+	f->hosts[0].addresses[0].ptr[0] = 0;
+	f->hosts[0].addresses[0].ptr_status = DNS_NO_NAME;
+	expect(said(f), "ptr note: 22.33.44.1 (mx.test) has no PTR record");
+	(void)state;
+}
+
+static void test_this_server_has_an_address(void **state)
+{
+	static const struct {
+		enum dns_status status;
+		const char *words;
+	} cases[] = {
+		{ DNS_NO_NAME, "address wrong: here.test, the name of this server, has no address" },
+		{ DNS_TEMPORARY, "address unknown: no name server answered for here.test" },
+	};
+	for (size_t i = 0; i < 2; i++) {
+		struct domain_facts *f = facts_good();
+		f->hostname = "here.test";
+		f->ours = true;
+		f->self_status = cases[i].status;
+		expect(said(f), cases[i].words);
+	}
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +246,10 @@ int main(void)
 		cmocka_unit_test(test_a_domain_in_order),
 		cmocka_unit_test(test_each_question_without_answer_is_said),
 		cmocka_unit_test(test_a_way_back_without_answer_is_not_known),
+		cmocka_unit_test(test_a_bad_spf_record_is_one_sentence),
+		cmocka_unit_test(test_an_exchanger_is_a_name_with_addresses),
+		cmocka_unit_test(test_a_ptr_record_without_a_name_is_not_missing),
+		cmocka_unit_test(test_this_server_has_an_address),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
