@@ -484,7 +484,8 @@ const struct conf_option conf_options[] = {
 
 	{ CHECK(REVERSE_NAME, reverse_name.must_exist), CHECK_LINE(reverse_name.must_exist_line), .name = "must-exist",
 	  .type = CONF_TYPE_BOOL, .fallback = "no",
-	  .text = "Whether the address must have a name: without one the client is refused (550 5.7.25).",
+	  .text = "Whether the address must have a name: without one the client is refused (550 5.7.25), and its reply "
+	          "says whether there is no PTR record, or one without a name that a host can have.",
 	  .reason = "Large providers ask for one, so nearly all honest servers have it; lines at home often have one "
 	            "too." },
 	{ CHECK(REVERSE_NAME, reverse_name.must_match), CHECK_LINE(reverse_name.must_match_line), .name = "must-match",
