@@ -63,13 +63,13 @@ static const char *said(struct domain_facts *f)
 static void expect(const char *text, const char *words)
 {
 	if (strstr(text, words) == NULL)
-		fail_msg("no \"%s\" in:\n%s", words, text);
+		fail_msg("no \"%.*s\" in:\n%.*s", SPAN_FMT(span_str(words)), SPAN_FMT(span_str(text)));
 }
 
 static void expect_not(const char *text, const char *words)
 {
 	if (strstr(text, words) != NULL)
-		fail_msg("\"%s\" in:\n%s", words, text);
+		fail_msg("\"%.*s\" in:\n%.*s", SPAN_FMT(span_str(words)), SPAN_FMT(span_str(text)));
 }
 
 /* The last line says how much is wrong and how much is not known, and nothing that nobody knows. */
