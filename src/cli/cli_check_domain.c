@@ -12,6 +12,7 @@
 #include "cli.h"
 #include "cli_check.h"
 #include "domain_advice.h"
+#include "spf_record.h"
 
 #define RESOLV_CONF "/etc/resolv.conf"
 #define SERVERS_MAX 8
@@ -24,6 +25,7 @@ struct asker {
 	struct loop *loop;
 	struct dns *dns;
 	struct timer *patience;
+	struct domain_facts *facts;
 	bool silent; /* a question got no answer in time: nothing more is asked, and the loop runs no more */
 };
 
@@ -35,6 +37,7 @@ struct question {
 	enum dns_status status;
 	void *into;
 	struct span begins;   /* of TXT records: those that do not begin so are passed over */
+	bool spf;             /* and those that are no SPF records */
 };
 
 static void on_records(void *arg, const struct dns_records_answer *answer)
@@ -82,7 +85,7 @@ static void look_text(struct question *q)
 	text->status = q->status;
 	for (size_t i = 0; i < q->answer->count; i++) {
 		struct span record = q->answer->records[i].text;
-		if (!span_starts_nocase(record, q->begins) || text->count++ > 0)
+		if (!span_starts_nocase(record, q->begins) || (q->spf && !spf_record_is(record)) || text->count++ > 0)
 			continue;
 		record = span_to(record, sizeof(text->text) - 1);
 		for (size_t n = 0; n < record.len; n++)
@@ -95,7 +98,8 @@ static void ask_text(struct asker *a, const char *prefix, const char *domain, st
 	struct domain_text *into)
 {
 	char name[DNS_NAME_BYTES_MAX + 16];
-	struct question q = { .look = look_text, .into = into, .begins = begins };
+	struct question q = { .look = look_text, .into = into, .begins = begins,
+		.spf = into == &a->facts->spf };
 	*into = (struct domain_text){ 0 };
 	snprintf(name, sizeof(name), "%s%s", prefix, domain);
 	ask(a, DNS_TYPE_TXT, name, &q);
@@ -136,6 +140,7 @@ static void look_name(struct question *q)
 static void look_back(struct question *q)
 {
 	struct domain_address *at = q->into;
+	at->back_status = q->status;
 	for (size_t i = 0; i < q->answer->count; i++)
 		at->confirmed |= memcmp(&q->answer->records[i].addr, &at->addr, sizeof(at->addr)) == 0;
 }
@@ -177,6 +182,14 @@ static void look_tlsa(struct question *q)
 		host->tlsa_usable += q->answer->records[i].text.ptr[0] == 2 || q->answer->records[i].text.ptr[0] == 3;
 }
 
+static void look_alias(struct question *q)
+{
+	struct domain_host *host = q->into;
+	host->alias_status = q->status;
+	if (q->answer->count > 0)
+		snprintf(host->alias, sizeof(host->alias), "%.*s", SPAN_FMT(q->answer->records[0].text));
+}
+
 static void ask_host(struct asker *a, struct domain_host *host)
 {
 	char name[DNS_NAME_BYTES_MAX + 16];
@@ -213,6 +226,14 @@ static void on_mx(void *arg, const struct dns_mx_answer *answer)
 	loop_stop(q->asker->loop);
 }
 
+/* Records that are there, and hold no name of a host, are no missing answer. */
+static void look_odd(struct question *q)
+{
+	struct domain_facts *f = q->into;
+	if (q->status == DNS_OK && q->answer->count == 0)
+		f->mx_status = DNS_OK;
+}
+
 static void ask_exchangers(struct asker *a, struct domain_facts *f)
 {
 	struct mx_question q = { a, f, false };
@@ -227,8 +248,16 @@ static void ask_exchangers(struct asker *a, struct domain_facts *f)
 		ask_addresses(a, &f->hosts[0]);
 		f->host_count = f->hosts[0].address_count > 0;
 	}
-	for (size_t i = 0; i < f->host_count; i++)
+	if (f->mx_status == DNS_TEMPORARY) {
+		struct question again = { .look = look_odd, .into = f };
+		ask(a, DNS_TYPE_MX, f->domain, &again);
+	}
+	for (size_t i = 0; i < f->host_count; i++) {
+		struct question alias = { .look = look_alias, .into = &f->hosts[i] };
+		if (f->mx_count > 0)
+			ask(a, DNS_TYPE_CNAME, f->hosts[i].name, &alias);
 		ask_host(a, &f->hosts[i]);
+	}
 }
 
 /* The domain's own record, else that of a name above it (which ends before the last label). */
@@ -281,29 +310,66 @@ static void spf_ask(void *arg, const struct spf_question *question, struct spf_a
 	*answer_out = s->answer;
 }
 
-static void ask_spf(struct asker *a, struct domain_facts *f)
+static void spf_say(const struct spf_verdict *verdict, char *why, size_t size)
+{
+	size_t len = strlen(verdict->reason);
+	if (len > 0)
+		snprintf(why, size, "%.*s", (int)(len - (verdict->reason[len - 1] == '.')), verdict->reason);
+	else
+		snprintf(why, size, "%.*s", SPAN_FMT(span_to(verdict->mechanism, 200)));
+}
+
+/* NULL: no memory. What was found lives as long as it does. */
+static struct spf *spf_evaluate(struct asker *a, const struct netaddr *client, bool survey)
 {
 	char sender[DNS_NAME_BYTES_MAX + 16];
 	struct spf_asking asking = { .asker = a };
-	ask_text(a, "", f->domain, SPAN("v=spf1"), &f->spf);
-	f->spf_client = f->self.addr.family != 0 ? f->self.addr
-		: f->host_count > 0 && f->hosts[0].address_count > 0 ? f->hosts[0].addresses[0].addr : f->spf_client;
-	if (f->spf.count != 1 || f->spf_client.family == 0)
-		return;
-	snprintf(sender, sizeof(sender), "postmaster@%s", f->domain);
-	struct spf_input input = { .client = f->spf_client, .helo = span_str(f->hostname), .mail_from = span_str(sender),
-		.now_s = (uint64_t)time(NULL) };
+	snprintf(sender, sizeof(sender), "postmaster@%s", a->facts->domain);
+	struct spf_input input = { .client = *client, .helo = span_str(a->facts->hostname), .mail_from = span_str(sender),
+		.now_s = (uint64_t)time(NULL), .survey = survey };
 	struct spf *spf = spf_new(&input);
 	if (spf == NULL)
-		return;
+		return NULL;
 	arena_init(&asking.memory, 4 * DNS_RECORDS_BYTES_MAX);
-	const struct spf_verdict *verdict = spf_run(spf, spf_ask, &asking);
-	f->spf_result = verdict->result;
-	if (verdict->reason[0] != 0)
-		snprintf(f->spf_why, sizeof(f->spf_why), "%s", verdict->reason);
-	else
-		snprintf(f->spf_why, sizeof(f->spf_why), "%.*s", SPAN_FMT(span_to(verdict->mechanism, 200)));
+	spf_run(spf, spf_ask, &asking);
 	arena_reset(&asking.memory);
+	return spf;
+}
+
+static void survey_spf(struct asker *a, struct domain_spf *whole)
+{
+	static const struct netaddr anybody = { .family = 4, .bytes = { 192, 0, 2, 1 } };
+	struct spf *spf = spf_evaluate(a, &anybody, true);
+	if (spf == NULL)
+		return;
+	const struct spf_survey *known = spf_survey(spf);
+	*whole = (struct domain_spf){ .known = true, .result = spf_verdict(spf)->result, .lookups = known->lookups,
+		.voids = known->voids, .cut = known->cut };
+	spf_say(spf_verdict(spf), whole->why, sizeof(whole->why));
+	snprintf(whole->open_term, sizeof(whole->open_term), "%.*s", SPAN_FMT(known->open_term));
+	snprintf(whole->open_domain, sizeof(whole->open_domain), "%.*s", SPAN_FMT(known->open_domain));
+	for (size_t i = 0, at = 0; i < SPF_SURVEY_NAMES_MAX; i++) {
+		struct span name = spf_survey_void_name(spf, i);
+		if (name.len > 0)
+			at += (size_t)snprintf(whole->void_names + at, sizeof(whole->void_names) - at, "%s%.*s", i > 0 ? ", " : "",
+				SPAN_FMT(name));
+	}
+	spf_free(spf);
+}
+
+static void ask_spf(struct asker *a, struct domain_facts *f)
+{
+	ask_text(a, "", f->domain, SPAN("v=spf1"), &f->spf);
+	if (f->spf.count != 1)
+		return;
+	survey_spf(a, &f->whole_spf);
+	f->spf_client = f->self.addr.family != 0 ? f->self.addr
+		: f->host_count > 0 && f->hosts[0].address_count > 0 ? f->hosts[0].addresses[0].addr : f->spf_client;
+	struct spf *spf = f->spf_client.family != 0 ? spf_evaluate(a, &f->spf_client, false) : NULL;
+	if (spf == NULL)
+		return;
+	f->spf_result = spf_verdict(spf)->result;
+	spf_say(spf_verdict(spf), f->spf_why, sizeof(f->spf_why));
 	spf_free(spf);
 }
 
@@ -316,6 +382,7 @@ static void ask_self(struct asker *a, struct domain_facts *f)
 		return;
 	snprintf(self.name, sizeof(self.name), "%s", f->hostname);
 	ask_addresses(a, &self);
+	f->self_status = self.status;
 	if (self.address_count == 0)
 		return;
 	f->self = self.addresses[0];
@@ -324,18 +391,13 @@ static void ask_self(struct asker *a, struct domain_facts *f)
 
 static void print_text(const char *domain, const struct domain_advice *advice, struct buf *out)
 {
-	size_t wrong = 0;
 	for (size_t i = 0; i < advice->count; i++) {
 		const struct domain_finding *f = &advice->list[i];
 		buf_addf(out, "  %-*s %-8s %s.\n", TOPIC_WIDTH, f->topic, domain_level_name(f->level), f->text);
 		if (f->fix[0] != 0)
 			buf_addf(out, "  %*s %-8s %s\n", TOPIC_WIDTH, "", "", f->fix);
-		wrong += f->level == DOMAIN_WRONG;
 	}
-	if (wrong == 0)
-		buf_addf(out, "Nothing is wrong with %s.\n", domain);
-	else
-		buf_addf(out, "%zu thing%s to mend for %s.\n", wrong, wrong == 1 ? "" : "s", domain);
+	domain_summarize(domain, advice, out);
 }
 
 static void print_json(const char *domain, const struct domain_advice *advice, struct buf *out)
@@ -427,6 +489,7 @@ int cli_check_domain(const char *name, const struct conf *conf, bool json)
 	facts->domain = domain;
 	facts->hostname = conf != NULL ? (const char *)conf->hostname.ptr : "";
 	facts->ours = conf != NULL && conf_domain_find(conf, span_str(domain)) != NULL;
+	asker.facts = facts;
 	ask_exchangers(&asker, facts);
 	ask_self(&asker, facts);
 	ask_spf(&asker, facts);

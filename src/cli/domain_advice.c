@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+
 struct advising {
 	const struct domain_facts *facts;
 	struct domain_advice *out;
@@ -54,12 +55,21 @@ bool domain_address_is_private(const struct netaddr *addr)
 	return false;
 }
 
-/* True when the question itself found no answer: then nothing is known, and that is said. */
+static size_t count_of(const struct domain_advice *advice, enum domain_level level)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < advice->count; i++)
+		count += advice->list[i].level == level;
+	return count;
+}
+
+/* True when the question itself found no answer: then nothing is known, and that is said; what to do, once. */
 static bool unanswered(struct advising *a, const char *topic, enum dns_status status, const char *what)
 {
 	if (status == DNS_TEMPORARY) {
 		add(a, topic, DOMAIN_LATER, "no name server answered for %s, so nothing is known about it", what);
-		mend(a, "Ask again; if it lasts, the domain's name servers are down, and mail for it waits.");
+		if (count_of(a->out, DOMAIN_LATER) == 1)
+			mend(a, "Ask again; if it lasts, name servers of the domain are down, and mail for it may wait.");
 	} else if (status == DNS_BOGUS) {
 		add(a, topic, DOMAIN_WRONG, "the answer for %s fails DNSSEC validation; servers that validate believe "
 			"none of it", what);
@@ -68,12 +78,13 @@ static bool unanswered(struct advising *a, const char *topic, enum dns_status st
 	return status == DNS_TEMPORARY || status == DNS_BOGUS;
 }
 
+/* False when nothing else is worth a word. */
 static bool exchangers(struct advising *a)
 {
 	const struct domain_facts *f = a->facts;
 	bool self = false;
 	if (unanswered(a, "mx", f->mx_status, f->domain))
-		return false;
+		return f->mx_status == DNS_TEMPORARY;
 	if (f->mx_status == DNS_NO_NAME) {
 		add(a, "mx", DOMAIN_WRONG, "%s does not exist in the DNS: nobody can send mail there", f->domain);
 		mend(a, "Check the spelling, or whether the registration has run out.");
@@ -101,6 +112,10 @@ static bool exchangers(struct advising *a)
 		add(a, "mx", DOMAIN_NOTE, "%s has no MX record; mail goes to the address of that name itself", f->domain);
 		mend(a, "Add an MX record, so that the domain's web server is not asked for mail.");
 	}
+	if (f->mx_status == DNS_OK && f->mx_count == 0) {
+		add(a, "mx", DOMAIN_WRONG, "the MX records of %s name nothing that a host can be called", f->domain);
+		mend(a, "Write the name of a host, such as \"MX 10 %s.\".", f->hostname[0] != 0 ? f->hostname : "HOST");
+	}
 	for (size_t i = 0; i < f->host_count; i++)
 		self |= f->hostname[0] != 0 && strcmp(f->hosts[i].name, f->hostname) == 0;
 	if (f->ours && !self) {
@@ -127,10 +142,39 @@ static void exchangers_list(struct advising *a)
 	buf_fini(&list);
 }
 
+/* An exchanger is a name, which has addresses itself (RFC 5321 section 5.1, RFC 2181 section 10.3). False: it is an
+ * address. */
+static bool host_name(struct advising *a, const struct domain_host *h)
+{
+	struct netaddr addr;
+	struct span name = span_str(h->name);
+	if (name.len > 2 && name.ptr[0] == '[' && name.ptr[name.len - 1] == ']')
+		name = span_of(name.ptr + 1, name.len - 2);
+	if (netaddr_parse(name, &addr)) {
+		add(a, "mx", DOMAIN_WRONG, "an MX record names the address %.*s where the name of a host belongs, so mail "
+			"cannot go there", SPAN_FMT(name));
+		mend(a, "Give that host a name with an A or AAAA record, and write the name into the MX record.");
+		return false;
+	}
+	if (h->alias[0] != 0) {
+		add(a, "mx", DOMAIN_WRONG, "the exchanger %s is an alias of %s (CNAME), which the name in an MX record must "
+			"not be (RFC 2181 section 10.3); some servers send no mail there", h->name, h->alias);
+		mend(a, "Write %s into the MX record, or give %s addresses of its own in place of the CNAME.", h->alias,
+			h->name);
+	} else if (h->status == DNS_OK && h->alias_status == DNS_TEMPORARY) {
+		char what[DNS_NAME_BYTES_MAX + 32];
+		snprintf(what, sizeof(what), "a CNAME record of %s", h->name);
+		unanswered(a, "mx", h->alias_status, what);
+	}
+	return true;
+}
+
 static void host_addresses(struct advising *a, const struct domain_host *h)
 {
 	char text[64];
 	size_t private = 0;
+	if (!host_name(a, h))
+		return;
 	if (unanswered(a, "address", h->status, h->name))
 		return;
 	if (h->address_count == 0) {
@@ -158,9 +202,15 @@ static void reverse(struct advising *a, const char *name, const struct domain_ad
 	addr_text(&at->addr, text);
 	if (domain_address_is_private(&at->addr) || unanswered(a, "ptr", at->ptr_status, text))
 		return;
-	if (at->ptr[0] == 0) {
+	if (at->ptr[0] == 0 && at->ptr_status == DNS_OK) {
+		add(a, "ptr", level, "the PTR record of %s (%s) holds no name that a host can have; many servers refuse mail "
+			"from such addresses", text, name);
+		mend(a, "Whoever gave you the address corrects it: %s.", name);
+	} else if (at->ptr[0] == 0) {
 		add(a, "ptr", level, "%s (%s) has no PTR record; many servers refuse mail from such addresses", text, name);
 		mend(a, "Whoever gave you the address sets it: %s.", name);
+	} else if (!at->confirmed && unanswered(a, "ptr", at->back_status, at->ptr)) {
+		return;
 	} else if (!at->confirmed) {
 		add(a, "ptr", level, "%s (%s) is called %s, but that name does not lead back to it", text, name, at->ptr);
 		mend(a, "Give %s that address, or change the PTR record to %s.", at->ptr, name);
@@ -182,45 +232,88 @@ static void reverses(struct advising *a)
 	}
 	if (!seen && f->self.addr.family != 0)
 		reverse(a, f->hostname, &f->self, true);
+	else if (!seen && f->ours && !unanswered(a, "address", f->self_status, f->hostname)) {
+		add(a, "address", DOMAIN_WRONG, "%s, the name of this server, has no address; many servers refuse mail from a "
+			"host with such a name", f->hostname);
+		mend(a, "Give it an A or AAAA record, or set hostname to a name that has one.");
+	}
 }
 
-static void spf_verdict_say(struct advising *a)
+/* The verdict about a client of today; `fine`: nothing is wrong with the record as a whole. */
+static void spf_verdict_say(struct advising *a, bool fine)
 {
 	const struct domain_facts *f = a->facts;
+	const char *by = f->spf_why[0] != 0 ? " by " : "";
 	char text[64];
-	bool self = f->self.addr.family != 0;
 	addr_text(&f->spf_client, text);
-	switch (f->spf_result) {
-	case SPF_PERMERROR:
-		add(a, "spf", DOMAIN_WRONG, "the SPF record cannot be used: %s", f->spf_why);
+	if (f->spf_result == SPF_PASS && fine)
+		add(a, "spf", DOMAIN_FINE, "mail from %s passes SPF%s%s; %zu of at most %d terms ask the DNS", text, by,
+			f->spf_why, f->whole_spf.lookups, SPF_LOOKUPS_MAX);
+	else if (f->spf_result == SPF_PERMERROR && fine) {
+		add(a, "spf", DOMAIN_WRONG, "the SPF record cannot be used for mail from %s: %s", text, f->spf_why);
 		mend(a, "Mend the record; until then it protects nothing, and some servers refuse the domain's mail.");
-		return;
-	case SPF_TEMPERROR:
+	} else if (f->spf_result == SPF_TEMPERROR)
 		add(a, "spf", DOMAIN_LATER, "the SPF record could not be followed to its end: %s", f->spf_why);
-		return;
-	case SPF_PASS:
-		add(a, "spf", DOMAIN_FINE, "mail from %s passes SPF%s%s", text, f->spf_why[0] != 0 ? " by " : "", f->spf_why);
-		return;
-	default:
-		break;
-	}
-	if (self && f->ours) {
+	else if (f->spf_result != SPF_PASS && f->spf_result != SPF_PERMERROR && f->self.addr.family != 0 && f->ours) {
 		add(a, "spf", DOMAIN_WRONG, "mail that this server (%s) sends for %s gets the SPF result %s%s%s", text,
-			f->domain, spf_result_name(f->spf_result), f->spf_why[0] != 0 ? " by " : "", f->spf_why);
+			f->domain, spf_result_name(f->spf_result), by, f->spf_why);
 		mend(a, "Put ip%u:%s, or mx where it is an exchanger, before the last term of the record.",
 			f->spf_client.family == 6 ? 6 : 4, text);
-	} else {
+	} else if (f->spf_result != SPF_PASS && fine) {
 		add(a, "spf", DOMAIN_FINE, "there is one record, and it can be followed");
 	}
 }
 
-static bool has_term(const char *record, struct span term)
+/* Whom it lets, and what it costs those who look (RFC 7208 section 4.6.4). True when nothing is wrong. */
+static bool spf_limits(struct advising *a)
 {
-	struct span rest = span_str(record);
-	for (; rest.len > 0; rest = span_from(rest, span_find(rest, ' ') + 1))
-		if (span_eq_nocase(span_to(rest, span_find(rest, ' ')), term))
-			return true;
-	return false;
+	const struct domain_spf *w = &a->facts->whole_spf;
+	bool own = strcmp(w->open_domain, a->facts->domain) == 0;
+	size_t before = count_of(a->out, DOMAIN_WRONG);
+	if (w->open_term[0] != 0) {
+		add(a, "spf", DOMAIN_WRONG, "the SPF record allows everybody (%s%s%s)", w->open_term,
+			own ? "" : " in the record of ", own ? "" : w->open_domain);
+		if (own)
+			mend(a, "End it with -all or ~all, and name only hosts of your own before.");
+		else
+			mend(a, "Take out what leads to %s, or have that record mended.", w->open_domain);
+	}
+	if (w->lookups > SPF_LOOKUPS_MAX) {
+		add(a, "spf", DOMAIN_WRONG, "%s%zu terms of the SPF record ask the DNS, with those of the records that it "
+			"includes; other servers give up after %d (RFC 7208 section 4.6.4), and then it protects nothing",
+			w->cut ? "more than " : "", w->lookups, SPF_LOOKUPS_MAX);
+		mend(a, "Take out services that do not send for you any more, and write addresses (ip4:, ip6:) in place of "
+			"a, mx and include where they seldom change.");
+	}
+	if (w->voids > SPF_VOIDS_MAX) {
+		add(a, "spf", DOMAIN_WRONG, "%zu terms of the SPF record name what is not there (%s%s); other servers give up "
+			"after %d (RFC 7208 section 4.6.4)", w->voids, w->void_names,
+			w->voids > SPF_SURVEY_NAMES_MAX ? " and others" : "", SPF_VOIDS_MAX);
+		mend(a, "Take them out, or correct the names.");
+	}
+	return count_of(a->out, DOMAIN_WRONG) == before;
+}
+
+/* The record as a whole, which a client that it names early never sees the end of. */
+static bool spf_whole(struct advising *a)
+{
+	const struct domain_spf *w = &a->facts->whole_spf;
+	bool fine = spf_limits(a);
+	if (w->result == SPF_TEMPERROR && a->facts->spf_result != SPF_TEMPERROR) {
+		add(a, "spf", DOMAIN_LATER, "the SPF record could not be followed to its end: %s", w->why);
+		return false;
+	}
+	if (w->result == SPF_PERMERROR && !w->cut) {
+		add(a, "spf", DOMAIN_WRONG, "the SPF record cannot be used: %s", w->why);
+		mend(a, "Mend the record; until then it protects nothing, and some servers refuse the domain's mail.");
+		return false;
+	}
+	if (w->result == SPF_NEUTRAL) {
+		add(a, "spf", DOMAIN_NOTE, "the SPF record says nothing about hosts that it does not name, so anybody may "
+			"send in this name");
+		mend(a, "End it with ~all or -all.");
+	}
+	return fine;
 }
 
 static void sender_policy(struct advising *a)
@@ -240,12 +333,9 @@ static void sender_policy(struct advising *a)
 		mend(a, "Make one of them.");
 		return;
 	}
-	if (has_term(f->spf.text, SPAN("+all")) || has_term(f->spf.text, SPAN("all"))) {
-		add(a, "spf", DOMAIN_WRONG, "the SPF record allows everybody (+all)");
-		mend(a, "End it with -all or ~all.");
-	}
+	bool fine = f->whole_spf.known && spf_whole(a);
 	if (f->spf_client.family != 0)
-		spf_verdict_say(a);
+		spf_verdict_say(a, fine);
 }
 
 /* The value of a tag of "v=DMARC1; p=none"; empty when it is not there. */
@@ -312,15 +402,16 @@ static void transport(struct advising *a)
 			add(a, "mta-sts", DOMAIN_NOTE, "no MTA-STS: senders may be talked out of TLS by somebody in between");
 		}
 	}
-	if (f->tls_reports.status == DNS_OK && f->tls_reports.count == 1)
+	if (!unanswered(a, "tls-rpt", f->tls_reports.status, "the record about TLS reports")
+			&& f->tls_reports.count == 1)
 		add(a, "tls-rpt", DOMAIN_FINE, "failures of TLS are reported to somebody");
 }
 
 static void dane(struct advising *a, const struct domain_host *h)
 {
-	if (h->tlsa_status == DNS_BOGUS)
-		unanswered(a, "tlsa", h->tlsa_status, h->name);
-	if (h->tlsa_status != DNS_OK || h->tlsa_count == 0)
+	char what[DNS_NAME_BYTES_MAX + 32];
+	snprintf(what, sizeof(what), "the TLSA records of %s", h->name);
+	if (unanswered(a, "tlsa", h->tlsa_status, what) || h->tlsa_count == 0)
 		return;
 	if (!h->tlsa_secure) {
 		add(a, "tlsa", DOMAIN_WRONG, "%s has TLSA records that are not signed, so nobody regards them", h->name);
@@ -350,6 +441,23 @@ void domain_advise(const struct domain_facts *facts, struct domain_advice *advic
 	transport(&a);
 	for (size_t i = 0; i < facts->host_count; i++)
 		dane(&a, &facts->hosts[i]);
+}
+
+void domain_summarize(const char *domain, const struct domain_advice *advice, struct buf *out)
+{
+	size_t wrong = count_of(advice, DOMAIN_WRONG), later = count_of(advice, DOMAIN_LATER);
+	if (wrong > 0)
+		buf_addf(out, "%zu thing%s to mend for %s", wrong, wrong == 1 ? "" : "s", domain);
+	else if (later == 0)
+		buf_addf(out, "Nothing is wrong with %s", domain);
+	else if (later == advice->count)
+		buf_addf(out, "Nothing could be found out about %s", domain);
+	else
+		buf_addf(out, "%zu thing%s could not be found out about %s; nothing else is wrong", later,
+			later == 1 ? "" : "s", domain);
+	if (wrong > 0 && later > 0)
+		buf_addf(out, "; %zu could not be found out", later);
+	buf_add_str(out, ".\n");
 }
 
 const char *domain_level_name(enum domain_level level)

@@ -171,8 +171,10 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"The check that a sender comes back (RFC 6647): one that was never seen is told to try again later, which "
 		"most programs that send junk do not. Its domain, where SPF says that the client may use it, or else its "
 		"network (IPv4 /24, IPv6 /64) counts with its address and the recipient, so a pool of servers is one sender. "
-		"It is off unless `delay` is set, since it makes all first mail of strangers late: it is for those to decide "
-		"who wait for that mail." },
+		"SPF has to name hosts for that: where it lets everybody by `+all`, by a network larger than an IPv4 /8 or an "
+		"IPv6 /16, or by `exists` or a name that is made of what the client is or says, in the domain's record or one "
+		"that it includes, the network counts. It is off unless `delay` is set, since it makes all first mail of "
+		"strangers late: it is for those to decide who wait for that mail." },
 	[CONF_SECTION_POLICY_SERVICE] = { "policy-service", "postgrey",
 		"The check of other programs, which are asked by Postfix's protocol (`check_policy_service`), such as "
 		"postgrey. One section for each, asked in their order; the title is its name in the log. What its answers "
@@ -483,7 +485,8 @@ const struct conf_option conf_options[] = {
 
 	{ CHECK(REVERSE_NAME, reverse_name.must_exist), CHECK_LINE(reverse_name.must_exist_line), .name = "must-exist",
 	  .type = CONF_TYPE_BOOL, .fallback = "no",
-	  .text = "Whether the address must have a name: without one the client is refused (550 5.7.25).",
+	  .text = "Whether the address must have a name: without one the client is refused (550 5.7.25), and its reply "
+	          "says whether there is no PTR record, or one without a name that a host can have.",
 	  .reason = "Large providers ask for one, so nearly all honest servers have it; lines at home often have one "
 	            "too." },
 	{ CHECK(REVERSE_NAME, reverse_name.must_match), CHECK_LINE(reverse_name.must_match_line), .name = "must-match",

@@ -71,11 +71,12 @@ void dns_ask_addresses(struct dns *dns, struct span name, dns_address_fn *fn, vo
 #define DNS_RECORDS_MAX 1024          /* of one answer; with more, none can be used: DNS_TEMPORARY */
 #define DNS_RECORDS_BYTES_MAX 65535   /* of their data together: what a message of the DNS can hold */
 
-enum dns_type { DNS_TYPE_A = 1, DNS_TYPE_PTR = 12, DNS_TYPE_MX = 15, DNS_TYPE_TXT = 16, DNS_TYPE_AAAA = 28,
-	DNS_TYPE_TLSA = 52 };
+/* Questions of all types but CNAME follow CNAMEs. */
+enum dns_type { DNS_TYPE_A = 1, DNS_TYPE_CNAME = 5, DNS_TYPE_PTR = 12, DNS_TYPE_MX = 15, DNS_TYPE_TXT = 16,
+	DNS_TYPE_AAAA = 28, DNS_TYPE_TLSA = 52 };
 
 struct dns_record {
-	/* TXT: its strings joined with nothing between; MX, PTR: a name as in dns_mx_host; TLSA: usage, selector,
+	/* TXT: its strings joined with nothing between; MX, PTR, CNAME: a name as in dns_mx_host; TLSA: usage, selector,
 	 * matching type, a byte each, then the data (RFC 6698 section 2.1) */
 	struct span text;
 	struct netaddr addr; /* A, AAAA */

@@ -96,6 +96,7 @@ bool dns_record_parse(enum dns_type type, struct span rdata, uint8_t *memory, st
 			return false;
 		record_out->preference = host.preference;
 		return host_keep(host.name, memory, record_out);
+	case DNS_TYPE_CNAME:
 	case DNS_TYPE_PTR:
 		return dns_name_parse(rdata, name) && host_keep(name, memory, record_out);
 	case DNS_TYPE_TXT:

@@ -7,46 +7,17 @@
 #include "greylist.h"
 #include "policy_check.h"
 
-#define V4_BITS_MIN 8  /* an SPF term for more addresses than that says nothing about the client */
-#define V6_BITS_MIN 16
-
 uint8_t active_greylist(const struct policy_context *context)
 {
 	return context->checks->greylist.delay_ms > 0 ? SMTP_STAGE(SMTP_AT_RCPT) : 0;
 }
 
-/* The number behind `sign` in "mx/24//64"; `otherwise` where there is none. */
-static uint64_t prefix_behind(struct span term, const char *sign, uint64_t otherwise)
-{
-	size_t len = strlen(sign);
-	uint64_t bits;
-	for (size_t i = 0; i + len < term.len; i++) {
-		struct span digits = span_from(term, i + len);
-		if (span_eq(span_to(span_from(term, i), len), span_str(sign)) && digits.ptr[0] != '/')
-			return span_to_u64(span_to(digits, span_find(digits, '/')), 128, &bits) ? bits : otherwise;
-	}
-	return otherwise;
-}
-
-/* "+all" and the like let everybody use the name. */
-static bool says_something(struct span term, uint8_t family)
-{
-	if (term.len > 0 && term.ptr[0] == '+')
-		term = span_from(term, 1);
-	bool wide = span_eq_nocase(term, SPAN("all"));
-	bool v6_alone = span_starts_nocase(term, SPAN("ip6:"));
-	if (family == 4)
-		wide |= prefix_behind(term, "/", 32) < V4_BITS_MIN;
-	else
-		wide |= prefix_behind(term, v6_alone ? "/" : "//", 128) < V6_BITS_MIN;
-	return !wide;
-}
-
+/* What lets everybody use the name, or whom the answer to a question about him lets, says nothing about the client. */
 static bool authenticates(const struct policy_input *input)
 {
 	const struct policy_spf *spf = &input->facts.spf;
 	return (input->facts.known & POLICY_FACT(POLICY_FACT_SPF)) != 0 && spf->result == SPF_PASS
-		&& says_something(spf->mechanism, input->client.family);
+		&& spf->scope == SPF_SCOPE_HOSTS;
 }
 
 static void make_question(const struct policy_input *input, struct greylist_question *q)
@@ -83,6 +54,8 @@ static const char *why_not(const struct policy_context *context, const struct po
 static void because_spf(const struct policy_context *context, const struct policy_input *input,
 	const struct greylist_question *q)
 {
+	static const char *const words[] = { [SPF_SCOPE_HOSTS] = ", which is of another domain",
+		[SPF_SCOPE_UNKNOWN] = ", which may be for anybody", [SPF_SCOPE_EVERYBODY] = ", which is for everybody" };
 	const struct policy_spf *spf = &input->facts.spf;
 	if ((input->facts.known & POLICY_FACT(POLICY_FACT_SPF)) == 0)
 		return;
@@ -94,7 +67,7 @@ static void because_spf(const struct policy_context *context, const struct polic
 		bool sentence = spf->reason.ptr[spf->reason.len - 1] == '.';
 		policy_because(context, ": %.*s", SPAN_FMT(span_to(spf->reason, spf->reason.len - sentence)));
 	}
-	policy_because(context, "%s)", spf->result == SPF_PASS && !q->authenticated ? ", which is for everybody" : "");
+	policy_because(context, "%s)", spf->result != SPF_PASS || q->authenticated ? "" : words[spf->scope]);
 }
 
 static void because_known(const struct policy_context *context, const struct greylist_origin_facts *known)

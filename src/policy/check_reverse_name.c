@@ -22,6 +22,7 @@ static void say(const struct policy_context *context, const struct netaddr *clie
 		[POLICY_REVERSE_CONFIRMED] = ", which leads back",
 		[POLICY_REVERSE_ASTRAY] = ", which does not lead back",
 		[POLICY_REVERSE_NONE] = " has no name in the DNS",
+		[POLICY_REVERSE_UNUSABLE] = " has a PTR record without a name that a host can have",
 	};
 	if (context->why == NULL)
 		return;
@@ -52,6 +53,9 @@ struct policy_verdict check_reverse_name(const struct policy_context *context, c
 	say(context, &input->client, reverse);
 	if (reverse->state == POLICY_REVERSE_NONE)
 		return policy_refuse(defer ? REPLY_CLIENT_NAMELESS_FOR_NOW : REPLY_CLIENT_NAMELESS,
+			checks->reverse_name.must_exist ? exist_line : match_line);
+	if (reverse->state == POLICY_REVERSE_UNUSABLE)
+		return policy_refuse(defer ? REPLY_CLIENT_NAME_UNUSABLE_FOR_NOW : REPLY_CLIENT_NAME_UNUSABLE,
 			checks->reverse_name.must_exist ? exist_line : match_line);
 	if (reverse->state == POLICY_REVERSE_ASTRAY && checks->reverse_name.must_match)
 		return policy_refuse(defer ? REPLY_CLIENT_NAME_ASTRAY_FOR_NOW : REPLY_CLIENT_NAME_ASTRAY, match_line);

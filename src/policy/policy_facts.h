@@ -35,6 +35,7 @@ enum policy_fact {
 /* Where nothing was found, SPF_TEMPERROR with a reason. */
 struct policy_spf {
 	enum spf_result result;
+	enum spf_scope scope;
 	struct span domain, mechanism, reason; /* as in struct spf_verdict */
 };
 
@@ -52,7 +53,8 @@ enum policy_reverse_state {
 	POLICY_REVERSE_NAMED,     /* has a name; whether it leads back was not asked, or is not known */
 	POLICY_REVERSE_CONFIRMED, /* and it leads back */
 	POLICY_REVERSE_ASTRAY,    /* none of its names does */
-	POLICY_REVERSE_NONE,      /* has no name */
+	POLICY_REVERSE_NONE,      /* has no PTR record */
+	POLICY_REVERSE_UNUSABLE,  /* has one or more, without a name that a host can have */
 	POLICY_REVERSE_COUNT
 };
 

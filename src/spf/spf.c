@@ -105,6 +105,7 @@ struct spf *spf_new(const struct spf_input *input)
 		return NULL;
 	s->magic = SPF_MAGIC;
 	s->depth = 1;
+	s->survey = input->survey;
 	s->client = unmapped(input->client);
 	s->values.client = s->client;
 	s->values.helo = helo_of(s, input->helo);

@@ -35,6 +35,11 @@
 /* The first record, an MX with its hosts for each term, the client's hosts, the explanation. */
 #define SPF_QUESTIONS_MAX (1 + SPF_LOOKUPS_MAX * (1 + SPF_HOSTS_MAX) + (1 + SPF_HOSTS_MAX) + 1)
 
+/* Of a survey, below. Beyond SPF_LOOKUPS_MAX the hosts of an MX are not asked for. */
+#define SPF_SURVEY_LOOKUPS_MAX 50
+#define SPF_SURVEY_NAMES_MAX 3
+#define SPF_SURVEY_QUESTIONS_MAX (1 + SPF_LOOKUPS_MAX * (1 + SPF_HOSTS_MAX) + SPF_SURVEY_LOOKUPS_MAX)
+
 struct spf;
 
 /* The spans stay the caller's and must live as long as the check. */
@@ -44,6 +49,7 @@ struct spf_input {
 	struct span mail_from; /* without angle brackets; empty: the HELO name is checked (RFC 7208 section 2.4) */
 	struct span receiver;  /* this host's name, for explanations; empty: "unknown" */
 	uint64_t now_s;        /* seconds since 1970, for explanations */
+	bool survey;           /* of the whole record, for whoever keeps it: see struct spf_survey */
 };
 
 enum spf_type { SPF_A, SPF_AAAA, SPF_MX, SPF_PTR, SPF_TXT };
@@ -78,9 +84,17 @@ struct spf_answer {
 
 enum spf_result { SPF_NONE, SPF_NEUTRAL, SPF_PASS, SPF_FAIL, SPF_SOFTFAIL, SPF_TEMPERROR, SPF_PERMERROR };
 
+/* Of a pass: whom does the term mean that matched, in whichever record? */
+enum spf_scope {
+	SPF_SCOPE_HOSTS,    /* hosts of the domain's */
+	SPF_SCOPE_UNKNOWN,     /* whom its name server likes: it was asked for a name made of what the client is or says */
+	SPF_SCOPE_EVERYBODY /* "all", or a network larger than an IPv4 /8 or an IPv6 /16 */
+};
+
 /* Spans are empty where there is nothing to say; they live as long as the check. */
 struct spf_verdict {
 	enum spf_result result;
+	enum spf_scope scope;
 	struct span domain;        /* that was checked, in lower case with A-labels; empty: there was none to check */
 	struct span record_domain; /* whose record decided; another one after a redirect */
 	struct span mechanism;     /* the term of that record, as written: "-all"; empty: no term matched */
@@ -106,6 +120,23 @@ typedef void spf_ask_fn(void *arg, const struct spf_question *question, struct s
 
 /* Asks until the verdict stands. */
 const struct spf_verdict *spf_run(struct spf *s, spf_ask_fn *ask, void *arg);
+
+/*
+ * What a whole record needs, with all that it includes, whoever the client is; its verdict is that for hosts that it
+ * does not name. Of the client a survey looks at the family alone: IPv4 has the stricter limits.
+ */
+struct spf_survey {
+	size_t lookups;          /* terms that ask the DNS; more than SPF_LOOKUPS_MAX are too many */
+	bool cut;                /* there are more: counting ended */
+	size_t voids;            /* terms that ask for what is not there */
+	struct span open_term;   /* the first that passes everybody, cut to 100 bytes; empty: none does */
+	struct span open_domain; /* whose record it is in */
+};
+
+/* Only when there is no question any more, and the input said `survey`. */
+const struct spf_survey *spf_survey(const struct spf *s);
+/* The first SPF_SURVEY_NAMES_MAX names that are not there; empty beyond. */
+struct span spf_survey_void_name(const struct spf *s, size_t index);
 
 /* "pass", "softfail" and so on, as in RFC 8601 section 2.7.2; "A", "TXT" and so on. */
 const char *spf_result_name(enum spf_result result);

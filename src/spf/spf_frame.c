@@ -84,7 +84,8 @@ static void decided(struct spf *s, enum spf_result result)
 	struct spf_frame *f = spf_top(s);
 	s->verdict.result = result;
 	s->verdict.mechanism = f->term.text;
-	s->phase = result == SPF_FAIL && f->modifiers.exp.len > 0 ? SPF_PHASE_EXPLANATION_NAME : SPF_PHASE_DONE;
+	bool explained = result == SPF_FAIL && f->modifiers.exp.len > 0 && !s->survey;
+	s->phase = explained ? SPF_PHASE_EXPLANATION_NAME : SPF_PHASE_DONE;
 }
 
 void spf_frame_result(struct spf *s, enum spf_result result)
@@ -93,7 +94,7 @@ void spf_frame_result(struct spf *s, enum spf_result result)
 		s->depth--;
 		struct spf_frame *f = spf_top(s);
 		assert(f->term.kind == SPF_TERM_INCLUDE);
-		if (result != SPF_PASS) {
+		if (result != SPF_PASS || s->survey) {
 			f->at = f->next;
 			return;
 		}

@@ -46,6 +46,7 @@ struct spf_frame {
 	struct spf_term term;
 	struct spf_modifiers modifiers;
 	bool redirected;       /* to this record: its absence is an error (RFC 7208 section 6.1) */
+	bool varies;           /* what led here is made of what the client is or says */
 };
 
 /* Names that an MX or a PTR record gave, in their order. */
@@ -55,8 +56,16 @@ struct spf_hosts {
 	bool validated[SPF_HOSTS_MAX]; /* the client's alone: they have its address */
 };
 
+struct spf_surveying {
+	struct spf_survey known;
+	struct spf_name open_domain;
+	uint8_t open_term[100];
+	struct spf_name names[SPF_SURVEY_NAMES_MAX]; /* that are not there */
+};
+
 struct spf {
 	uint32_t magic;
+	bool survey;
 	struct netaddr client;
 	struct spf_macro_values values;
 	struct spf_name sender_domain;
@@ -70,6 +79,7 @@ struct spf {
 	bool hosts_known;
 	struct spf_hosts hosts, mx;
 	struct spf_verdict verdict;
+	struct spf_surveying surveying;
 	char reason[SPF_REASON_BYTES_MAX];
 	uint8_t scratch[SPF_MACRO_BYTES_MAX + 1];
 	uint8_t explanation[SPF_EXPLANATION_BYTES_MAX + 1];
@@ -116,6 +126,18 @@ void spf_frame_begin(struct spf *s, const struct spf_name *domain, bool redirect
 void spf_frame_answer(struct spf *s, const struct spf_answer *answer);
 /* The record of the top frame has this result: that decides the include below it, or the check. */
 void spf_frame_result(struct spf *s, enum spf_result result);
+
+/* spf_scope.c: of the top frame's term, which matches; and whether a domain-spec is another one for another client or
+ * sender. */
+enum spf_scope spf_scope_match(const struct spf *s);
+bool spf_scope_varies(struct span spec);
+/* Whether it is for everybody, of either family; match: what it names is there. */
+bool spf_scope_open(const struct spf_term *term, bool match);
+
+/* spf_survey.c: in place of what a check would do. False when that ended the survey. */
+void spf_survey_settle(struct spf *s, bool match);
+bool spf_survey_lookup(struct spf *s);
+void spf_survey_void(struct spf *s);
 
 /* spf_terms.c: the next term of the top frame; answers to its questions. */
 void spf_terms_step(struct spf *s);

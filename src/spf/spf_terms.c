@@ -10,16 +10,24 @@
 static void settle(struct spf *s, bool match)
 {
 	struct spf_frame *f = spf_top(s);
-	if (match)
-		spf_frame_result(s, f->term.qualifier);
-	else
+	if (s->survey) {
+		spf_survey_settle(s, match);
+		return;
+	}
+	if (!match) {
 		f->at = f->next;
+		return;
+	}
+	s->verdict.scope = spf_scope_match(s);
+	spf_frame_result(s, f->term.qualifier);
 }
 
 /* False when that ended the check. */
 static bool lookup_count(struct spf *s)
 {
 	s->term_void = false;
+	if (s->survey)
+		return spf_survey_lookup(s);
 	if (++s->lookups <= SPF_LOOKUPS_MAX)
 		return true;
 	spf_end(s, SPF_PERMERROR, "The SPF record of %.*s needs more than %d terms that ask the DNS.",
@@ -36,7 +44,9 @@ static bool void_count(struct spf *s, const struct spf_answer *answer)
 	bool no_data = answer->status == SPF_NO_DATA || (answer->status == SPF_ANSWERED && answer->count == 0);
 	if (answer->status != SPF_NO_NAME && (!no_data || s->type == SPF_AAAA))
 		return true;
-	s->voids += !s->term_void;
+	if (s->survey && !s->term_void)
+		spf_survey_void(s);
+	s->voids += !s->survey && !s->term_void;
 	s->term_void = true;
 	if (s->voids <= SPF_VOIDS_MAX)
 		return true;
@@ -68,7 +78,9 @@ static uint8_t prefix_bits(struct spf *s)
 static void push(struct spf *s, const struct spf_name *domain)
 {
 	assert(s->depth < SPF_DEPTH_MAX);
+	bool varies = spf_scope_varies(spf_top(s)->term.target);
 	s->depth++;
+	spf_top(s)->varies = varies;
 	spf_frame_begin(s, domain, false);
 }
 
@@ -77,7 +89,11 @@ static void target_ask(struct spf *s, const struct spf_name *name)
 {
 	switch (spf_top(s)->term.kind) {
 	case SPF_TERM_INCLUDE:
-		push(s, name);
+		/* Deeper, a survey has counted more than enough. */
+		if (s->survey && s->depth == SPF_DEPTH_MAX)
+			settle(s, false);
+		else
+			push(s, name);
 		break;
 	case SPF_TERM_A:
 		spf_ask(s, SPF_WAIT_ADDRESSES, address_type(s), name);
@@ -115,7 +131,13 @@ static void lookup_term(struct spf *s)
 {
 	struct spf_name name;
 	struct span spec = spf_top(s)->term.target;
-	if (spf_top(s)->term.kind == SPF_TERM_PTR && !s->hosts_known) {
+	bool ptr = spf_top(s)->term.kind == SPF_TERM_PTR;
+	if (s->survey && (ptr || spf_scope_varies(spec))) {
+		if (lookup_count(s))
+			settle(s, false);
+		return;
+	}
+	if (ptr && !s->hosts_known) {
 		spf_hosts_begin(s);
 		return;
 	}
@@ -137,6 +159,11 @@ static void end_of_terms(struct spf *s)
 {
 	struct spf_name name;
 	struct span spec = spf_top(s)->modifiers.redirect;
+	if (s->survey && spf_scope_varies(spec)) {
+		if (lookup_count(s))
+			spf_frame_result(s, SPF_NEUTRAL);
+		return;
+	}
 	enum spf_target target = spec.len > 0 ? spf_target_expand(s, spec, &name) : SPF_TARGET_NO_MATCH;
 	if (target == SPF_TARGET_WAIT)
 		return;
@@ -144,9 +171,10 @@ static void end_of_terms(struct spf *s)
 		spf_frame_result(s, SPF_NEUTRAL);
 	else if (!lookup_count(s))
 		return;
-	else if (target == SPF_TARGET_OK)
+	else if (target == SPF_TARGET_OK) {
+		spf_top(s)->varies |= spf_scope_varies(spec);
 		spf_frame_begin(s, &name, true);
-	else if (target == SPF_TARGET_NO_NAME)
+	} else if (target == SPF_TARGET_NO_NAME)
 		no_name(s, spec);
 	else
 		too_long(s);
@@ -187,7 +215,8 @@ void spf_terms_step(struct spf *s)
 
 static void mx_next(struct spf *s)
 {
-	if (s->mx.at == s->mx.count)
+	bool enough = s->survey && s->surveying.known.lookups > SPF_LOOKUPS_MAX;
+	if (s->mx.at == s->mx.count || enough)
 		settle(s, false);
 	else
 		spf_ask(s, SPF_WAIT_MX_ADDRESSES, address_type(s), &s->mx.names[s->mx.at]);

@@ -6,6 +6,7 @@ from harness.name_server import answer_after_waiting, name_server, silent_name_s
 
 UNSIGNED = {"trust-anchor": '""'}
 GOOD, ASTRAY, NAMELESS = "127.0.1.1", "127.0.1.2", "127.0.1.3"
+UNUSABLE = "has a PTR record without a name that a host can have"
 BOTH = {"must-exist": "yes", "must-match": "yes"}
 
 REVERSE = """\
@@ -18,6 +19,11 @@ REVERSE = """\
 7.1.0 IN PTR nowhere.names.test.
 8.1.0 IN PTR broken.other.test.
 9.1.0 IN PTR "no name\\032here".names.test.
+13.1.0 IN PTR line\\010break.names.test.
+14.1.0 IN PTR dot\\.inside.names.test.
+15.1.0 IN PTR .
+16.1.0 IN PTR .
+16.1.0 IN PTR good16.names.test.
 10.1.0 IN PTR elsewhere.names.test.
 10.1.0 IN PTR many-addresses.names.test.
 11.1.0 IN PTR broken.other.test.
@@ -26,6 +32,7 @@ REVERSE = """\
 
 NAMES = """\
 good IN A 127.0.1.1
+good16 IN A 127.0.1.16
 elsewhere IN A 192.0.2.1
 elsewhere IN AAAA ::1
 5.customer IN PTR delegated.names.test.
@@ -107,7 +114,11 @@ def test_who_was_passed_for_postmaster_was_not_passed(server, names):
     ("127.0.1.6", "pass", "the name of the address cannot be looked up now"),  # a CNAME that never ends
     ("127.0.1.7", 550, 'is called "nowhere.names.test", which does not lead back'),
     ("127.0.1.8", "pass", 'is called "broken.other.test", and whether that leads back is not known'),
-    ("127.0.1.9", 550, "127.0.1.9 has no name in the DNS"),  # none that a host can have
+    ("127.0.1.9", 550, UNUSABLE),
+    ("127.0.1.13", 550, UNUSABLE),
+    ("127.0.1.14", 550, UNUSABLE),
+    ("127.0.1.15", 550, UNUSABLE),
+    ("127.0.1.16", "pass", 'is called "good16.names.test", which leads back'),  # beside one of use
     ("127.0.1.10", "pass", 'is called "many-addresses.names.test", which leads back'),
     ("127.0.1.11", "pass", "and whether that leads back is not known"),  # one denies, the other is silent
     ("127.0.1.12", 550, "which does not lead back"),  # 300 names
@@ -117,6 +128,15 @@ def test_what_a_name_server_may_say(server, names, client, code, words):
     s = checking(server, names, **{"reverse-name": BOTH})
     said = opinion(s, "reverse-name", client)
     assert said.startswith(f"reverse-name {code} ") and words in said, said
+
+
+@pytest.mark.parametrize("client", ["127.0.1.9", "127.0.1.15"])
+def test_a_ptr_record_without_a_name_is_not_said_to_be_missing(server, names, client):
+    """The other postmaster sees it there with dig."""
+    s = checking(server, names, **{"reverse-name": {"must-exist": "yes"}})
+    text = reply(s, client).is_(550, "5.7.25").text
+    assert "PTR record of your host's address holds no name that a host can have" in text and "no PTR" not in text
+    s.wait_log(f'key=client-name-unusable check=reverse-name why="{client} {UNUSABLE}"')
 
 
 def test_a_name_alone_is_enough_where_no_more_is_asked(server, names):

@@ -92,6 +92,11 @@ def test_every_record_is_there_also_behind_an_alias(ask):
         assert (status, sorted(records)) == ("ok", ["one", "two"])
 
 
+def test_an_alias_itself(ask):
+    assert one(ask, "CNAME alias.test") == ("ok", ["several.test"])
+    assert one(ask, "CNAME several.test") == ("no-data", [])
+
+
 def test_what_is_missing_and_what_cannot_be_known_differ(ask):
     expected = {"TXT only-a.test": "no-data", "AAAA only-a.test": "no-data", "MX plain.test": "no-data",
                 "TXT nosuch.test": "no-name", "PTR 2.44.33.22.in-addr.arpa": "no-name",

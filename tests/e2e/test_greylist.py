@@ -39,13 +39,17 @@ def greylisting(server, delay=DELAY, dns=None, start=True, sections=None, **sett
 
 @pytest.fixture
 def names(tmp_path):
-    """A name server in which pool.test lets two networks send, wide.test everybody, and y.test says nothing."""
+    """A name server in which pool.test lets two networks send, wide.test everybody, inc.test, moved.test and
+    asked.test do so by other names, and y.test says nothing."""
     folder = tmp_path / "nsd"
     folder.mkdir()
     zones = {
         "pool.test": '@ IN TXT "v=spf1 include:_spf.pool.test -all"\n'
                      '_spf IN TXT "v=spf1 ip4:127.0.1.0/24 a:mta.pool.test ~all"\nmta IN A 127.0.2.5\n',
         "wide.test": '@ IN TXT "v=spf1 +all"\n',
+        "inc.test": '@ IN TXT "v=spf1 include:two.inc.test -all"\ntwo IN TXT "v=spf1 include:wide.test ~all"\n',
+        "moved.test": '@ IN TXT "v=spf1 redirect=wide.test"\n',
+        "asked.test": '@ IN TXT "v=spf1 exists:%{ir}.asked.test -all"\n*.127 IN A 127.0.0.2\n',
         "y.test": "@ IN A 127.0.0.1\n",
     }
     with name_server(folder, zones) as port:
@@ -182,11 +186,22 @@ def test_a_pool_that_spf_names_passes_as_one(server, names):
                                                             ("pool.test", "news-#@pool.test")]
 
 
-def test_a_record_that_lets_everybody_send_makes_no_pool(server, names):
-    s = greylisting(server, dns=names)
-    assert told(attempt(s, "127.0.1.1", sender="x@wide.test")) == DELAY
-    passes(s, "127.0.1.1", sender="x@wide.test")
-    assert told(attempt(s, "127.0.2.1", sender="x@wide.test")) == DELAY
+@pytest.mark.parametrize("domain, why", [
+    ("wide.test", 'SPF pass by "+all", which is for everybody'),
+    ("inc.test", 'SPF pass by "include:two.inc.test", which is for everybody'),
+    ("moved.test", 'SPF pass by "+all", which is for everybody'),
+    ("asked.test", 'SPF pass by "exists:%{ir}.asked.test", which may be for anybody'),
+])
+def test_a_record_that_lets_everybody_send_makes_no_pool(server, names, domain, why):
+    """Ten hosts of ten networks are ten senders, and the domain does not become a known one."""
+    s = greylisting(server, dns=names, known_after="2")
+    passes(s, "127.0.1.1", sender=f"x@{domain}")
+    for n in range(2, 11):
+        assert told(attempt(s, f"127.0.{n}.1", sender=f"x@{domain}")) == DELAY
+    written(s, 10)
+    assert sorted(rows(s, "origin FROM entry")) == sorted((f"127.0.{n}.0/24",) for n in range(1, 11))
+    done = s.tool("check", "rcpt", "alice@example.org", "--from", f"new@{domain}", "--client", "127.0.11.1")
+    assert why in done.stdout, done.stdout
 
 
 def test_a_bounce_counts_by_the_name_of_its_server(server, names):

@@ -20,7 +20,7 @@ struct script {
 	struct span answers, rest;
 	struct netaddr client;
 	struct spf_record records[RECORDS_MAX];
-	unsigned questions;
+	unsigned questions, questions_max;
 };
 
 static struct span cut(struct span *rest, uint8_t at)
@@ -47,7 +47,7 @@ static void ask(void *arg, const struct spf_question *question, struct spf_answe
 	static const enum spf_status statuses[] = { SPF_NO_ANSWER, SPF_NO_NAME, SPF_NO_DATA };
 	struct script *s = arg;
 	question_check(question);
-	assert(++s->questions <= SPF_QUESTIONS_MAX);
+	assert(++s->questions <= s->questions_max);
 	if (s->rest.len == 0)
 		s->rest = s->answers;
 	struct span line = cut(&s->rest, '\n');
@@ -108,6 +108,28 @@ static void macro_check(struct span line)
 		assert(span_eq(buf_span(&out), line));
 }
 
+static void survey_check(const struct spf *s)
+{
+	const struct spf_survey *known = spf_survey(s);
+	assert(known->lookups <= SPF_SURVEY_LOOKUPS_MAX && known->voids <= known->lookups);
+	assert(!known->cut || known->lookups == SPF_SURVEY_LOOKUPS_MAX);
+	assert(span_is_printable(known->open_term) && (known->open_term.len > 0) == (known->open_domain.len > 0));
+	for (size_t i = 0; i < SPF_SURVEY_NAMES_MAX; i++)
+		assert((spf_survey_void_name(s, i).len > 0) == (i < known->voids));
+}
+
+static void check(const struct spf_input *input, struct span answers)
+{
+	struct script script = { .answers = answers, .client = input->client,
+		.questions_max = input->survey ? SPF_SURVEY_QUESTIONS_MAX : SPF_QUESTIONS_MAX };
+	struct spf *s = spf_new(input);
+	assert(s != NULL);
+	verdict_check(spf_run(s, ask, &script));
+	if (input->survey)
+		survey_check(s);
+	spf_free(s);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span rest = span_of(data, size);
@@ -115,11 +137,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	netaddr_parse(cut(&rest, '\n'), &input.client);
 	input.helo = cut(&rest, '\n');
 	input.mail_from = cut(&rest, '\n');
-	struct script script = { .answers = rest, .client = input.client };
-	struct spf *s = spf_new(&input);
-	assert(s != NULL);
-	verdict_check(spf_run(s, ask, &script));
-	spf_free(s);
+	check(&input, rest);
+	input.survey = true;
+	check(&input, rest);
 	while (rest.len > 0) {
 		struct span line = cut(&rest, '\n');
 		record_check(line);

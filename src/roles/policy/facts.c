@@ -136,8 +136,9 @@ static void known_copy(enum policy_fact which, const struct policy_facts *from, 
 	to->known |= (uint8_t)POLICY_FACT(which);
 	switch (which) {
 	case POLICY_FACT_SPF:
-		to->spf = (struct policy_spf){ .result = from->spf.result, .domain = copied(text, from->spf.domain),
-			.mechanism = copied(text, from->spf.mechanism), .reason = copied(text, from->spf.reason) };
+		to->spf = (struct policy_spf){ .result = from->spf.result, .scope = from->spf.scope,
+			.domain = copied(text, from->spf.domain), .mechanism = copied(text, from->spf.mechanism),
+			.reason = copied(text, from->spf.reason) };
 		break;
 	case POLICY_FACT_SENDER_DOMAIN:
 		to->sender_domain = from->sender_domain;

@@ -85,7 +85,7 @@ static void on_names(void *arg, const struct dns_records_answer *answer)
 	if (w->count > 0)
 		w->found = (struct policy_reverse){ POLICY_REVERSE_NAMED, span_of(w->names[0].text, w->names[0].len) };
 	else if (answer->status != DNS_TEMPORARY && answer->status != DNS_BOGUS)
-		w->found.state = POLICY_REVERSE_NONE;
+		w->found.state = answer->status == DNS_OK ? POLICY_REVERSE_UNUSABLE : POLICY_REVERSE_NONE;
 	for (size_t i = 0; i < w->count && w->both_ways && !w->fact->answered; i++) {
 		w->open++;
 		dns_ask_records(w->fact->facts->dns, type, span_of(w->names[i].text, w->names[i].len), on_addresses,

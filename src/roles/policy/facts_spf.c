@@ -85,8 +85,8 @@ static void run(struct spf_work *w)
 	if (w->open)
 		return;
 	const struct spf_verdict *verdict = spf_verdict(w->spf);
-	struct policy_facts known = { .spf = { .result = verdict->result, .domain = verdict->domain,
-		.mechanism = verdict->mechanism, .reason = span_str(verdict->reason) } };
+	struct policy_facts known = { .spf = { .result = verdict->result, .scope = verdict->scope,
+		.domain = verdict->domain, .mechanism = verdict->mechanism, .reason = span_str(verdict->reason) } };
 	fact_answer(w->fact, &known);
 	finish(w);
 }

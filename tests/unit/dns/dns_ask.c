@@ -18,7 +18,7 @@ static const struct {
 	enum dns_type type;
 } types[] = {
 	{ "A", DNS_TYPE_A }, { "AAAA", DNS_TYPE_AAAA }, { "MX", DNS_TYPE_MX }, { "PTR", DNS_TYPE_PTR },
-	{ "TXT", DNS_TYPE_TXT },
+	{ "TXT", DNS_TYPE_TXT }, { "CNAME", DNS_TYPE_CNAME },
 };
 
 struct question {

@@ -34,6 +34,7 @@ static const struct record_case cases[] = {
 	{ "an IPv6 address", DNS_TYPE_AAAA, SPAN("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01"), true, .addr = "2001:db8::1" },
 	{ "an IPv4 address as IPv6", DNS_TYPE_AAAA, SPAN("\xc0\x00\x02\x01") },
 	{ "a name", DNS_TYPE_PTR, SPAN("\x04Host\x07" "EXAMPLE\x00"), true, SPAN("host.example") },
+	{ "an alias", DNS_TYPE_CNAME, SPAN("\x02Mx\x04test\x00"), true, SPAN("mx.test") },
 	{ "the root", DNS_TYPE_PTR, SPAN("\x00"), true, SPAN("") },
 	{ "a name with a dot in a label", DNS_TYPE_PTR, SPAN("\x03" "a.b\x00") },
 	{ "a name without end", DNS_TYPE_PTR, SPAN("\x01" "a") },
@@ -41,7 +42,7 @@ static const struct record_case cases[] = {
 	{ "an exchanger", DNS_TYPE_MX, SPAN("\x01\x02\x02mx\x00"), true, SPAN("mx"), .preference = 258 },
 	{ "null MX", DNS_TYPE_MX, SPAN("\x00\x00\x00"), true, SPAN("") },
 	{ "an exchanger without name", DNS_TYPE_MX, SPAN("\x00\x01") },
-	{ "a type that nobody asks for", (enum dns_type)5, SPAN("\x00") },
+	{ "a type that nobody asks for", (enum dns_type)6, SPAN("\x00") },
 };
 
 /* From memory that ends with the data into memory of the same size, so that any step beyond is seen. */
