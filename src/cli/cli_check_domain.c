@@ -234,6 +234,21 @@ static void look_odd(struct question *q)
 		f->mx_status = DNS_OK;
 }
 
+static void look_above(struct question *q)
+{
+	struct domain_facts *f = q->into;
+	f->above_bogus = q->status == DNS_BOGUS;
+}
+
+/* Whose fault it is that the domain's answer does not pass: its own, or that of whoever validates? */
+static void ask_above(struct asker *a, struct domain_facts *f)
+{
+	struct question q = { .look = look_above, .into = f };
+	const char *dot = strrchr(f->domain, '.');
+	if (f->mx_status == DNS_BOGUS && dot != NULL)
+		ask(a, DNS_TYPE_TXT, dot + 1, &q);
+}
+
 static void ask_exchangers(struct asker *a, struct domain_facts *f)
 {
 	struct mx_question q = { a, f, false };
@@ -242,6 +257,7 @@ static void ask_exchangers(struct asker *a, struct domain_facts *f)
 		wait(a);
 	if (a->silent)
 		f->mx_status = DNS_TEMPORARY;
+	ask_above(a, f);
 	/* Without MX the domain's own address stands in (RFC 5321 section 5.1). */
 	if (f->mx_status == DNS_NO_DATA) {
 		snprintf(f->hosts[0].name, sizeof(f->hosts[0].name), "%s", f->domain);

@@ -70,6 +70,11 @@ static bool unanswered(struct advising *a, const char *topic, enum dns_status st
 		add(a, topic, DOMAIN_LATER, "no name server answered for %s, so nothing is known about it", what);
 		if (count_of(a->out, DOMAIN_LATER) == 1)
 			mend(a, "Ask again; if it lasts, name servers of the domain are down, and mail for it may wait.");
+	} else if (status == DNS_BOGUS && a->facts->above_bogus) {
+		add(a, topic, DOMAIN_LATER, "not even the zone above %s passes DNSSEC validation here, so nothing is known "
+			"about it, and the fault may well be on this host", what);
+		mend(a, "Look at this host's clock, at its resolver (servers in the section dns), which must pass DNSSEC on, and "
+			"at trust-anchor.");
 	} else if (status == DNS_BOGUS) {
 		add(a, topic, DOMAIN_WRONG, "the answer for %s fails DNSSEC validation; servers that validate believe "
 			"none of it", what);

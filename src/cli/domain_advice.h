@@ -62,6 +62,7 @@ struct domain_facts {
 	bool ours;             /* the configuration takes mail for it */
 	enum dns_status mx_status;
 	bool mx_secure;
+	bool above_bogus;      /* with DNS_BOGUS: what is signed above the domain fails too, so the fault may be here */
 	bool null_mx;
 	size_t mx_count;       /* all of them; with DNS_OK and none, they name what no host can be called */
 	size_t host_count;     /* that were looked at; without MX the domain itself, when it has an address */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`waybill check domain` beside NSD: what is right, and for each thing that is wrong a sentence that mends it."""
 import json
+import pathlib
 
 import pytest
 
@@ -134,6 +135,18 @@ def test_a_domain_in_order_is_said_to_be(check):
     assert of(findings, "mta-sts", "fine") and of(findings, "tls-rpt", "fine")
     text = waybill("check", "domain", "good.test", "-c", check.conf)
     assert text.returncode == 0 and text.stdout.endswith("Nothing is wrong with good.test.\n")
+
+
+def test_a_fault_of_this_hosts_validation_is_not_the_domains(check):
+    """As with a wrong clock, an old trust anchor, or a resolver that loses signatures: everything fails."""
+    conf = pathlib.Path(check.conf)
+    check("good.test")
+    anchor = conf.parent / "other-anchor"
+    write(anchor, ANCHOR.replace("bogus.test.", "test."))
+    write(conf, conf.read_text().replace(f'"{conf.parent}/anchor"', f'"{anchor}"'))
+    text = waybill("check", "domain", "good.test", "-c", str(conf))
+    assert text.returncode == 75 and text.stdout.endswith("could be found out about good.test.\n"), text
+    assert "this host's clock" in " ".join(text.stdout.split()) and "Sign" not in text.stdout, text.stdout
 
 
 def test_the_dmarc_record_of_the_domain_above_holds(check):
