@@ -158,6 +158,12 @@ static struct policy_context context_with(const struct policy_role *p, struct lo
 	return lookup != NULL ? lookup_context(lookup) : generation_context(p);
 }
 
+static struct policy_verdict decide(const struct policy_context *context, struct policy_input *input,
+	struct policy_trail *trail)
+{
+	return input->dry ? policy_ask_dry(context, input, trail) : policy_ask(context, input, trail);
+}
+
 /* Each round finds names or one fact more, so there are few. A client that is refused anyway asks for no names: that
  * would cost time, and show in it. */
 static void go_on(struct inquiry *q)
@@ -168,7 +174,7 @@ static void go_on(struct inquiry *q)
 	struct policy_context context = context_with(p, q->lookup);
 	service_forget(q);
 	while (true) {
-		verdict = policy_ask(&context, &q->input, &trail);
+		verdict = decide(&context, &q->input, &trail);
 		if (misses(q->lookup) && q->looks < LOOKS_MAX) {
 			bool domain = q->looks == 0 && misses_domain(q);
 			q->looks = domain ? 1 : LOOKS_MAX;
@@ -192,7 +198,7 @@ void inquiry_begin(const struct channel_message *question, struct policy_input *
 	struct policy_role *p = from->peer->owner;
 	struct lookup *lookup = input->at == SMTP_AT_RCPT ? lookup_begin(from->peer, question) : NULL;
 	struct policy_context context = context_with(p, lookup);
-	struct policy_verdict verdict = policy_ask(&context, input, &trail);
+	struct policy_verdict verdict = decide(&context, input, &trail);
 	bool open = verdict.opinion == POLICY_NEEDS || (lookup != NULL && lookup->answers.missing);
 	struct inquiry *q = open ? inquiry_new(p, input) : NULL;
 	if (q != NULL) {
@@ -208,7 +214,7 @@ void inquiry_begin(const struct channel_message *question, struct policy_input *
 			input->facts.said_lost = true;
 		else
 			facts_not_found(verdict.fact, &input->facts);
-		verdict = policy_ask(&context, input, &trail);
+		verdict = decide(&context, input, &trail);
 	}
 	fn(from, &(struct inquiry_answer){ &context, input, &trail, &verdict });
 	lookup_free(lookup);
