@@ -158,7 +158,8 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 	[CONF_SECTION_BRAKE] = { "brake", NULL,
 		"The brake for those whom you trust: a host of a network in `trust`, or an account, that suddenly sends to "
 		"many more recipients than ever is told to come back later (450 4.7.1), what it sent and is still queued is "
-		"held, and the postmaster gets a message that says who, how much, since when, and what to do. What is usual "
+		"held, and the postmaster gets a message that says who, how much, since when, and what to do (where nobody is "
+		"named postmaster it waits, and the client is not told that anybody heard). What is usual "
 		"is learned: the busiest hour of the days before. Hosts are IPv4 addresses and IPv6 /64 networks. "
 		"Programs of this host that drop mail or connect to a UNIX socket are not watched." },
 	[CONF_SECTION_HARVEST] = { "harvest", NULL,

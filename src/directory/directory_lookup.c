@@ -238,3 +238,11 @@ struct directory_match directory_lookup(const struct directory_view *view, struc
 		match.catch_all = match_to(&match, &zone->catch_all, SPAN(""));
 	return match;
 }
+
+struct directory_match directory_postmaster(const struct directory_view *view, struct span domain)
+{
+	struct directory_match match = directory_lookup(view, (struct directory_address){ SPAN("postmaster"), domain });
+	if (match.kind == DIRECTORY_ALIAS && (match.fallback || match.catch_all))
+		match = directory_lookup(view, match.targets[0]);
+	return match;
+}

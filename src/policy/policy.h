@@ -138,6 +138,10 @@ enum reply_key policy_verify(const struct policy_context *context, struct span a
 bool policy_address(struct span text, uint8_t domain_text[static ADDRESS_DOMAIN_BYTES_MAX],
 	struct directory_address *address_out);
 
+/* Does anybody get the mail of this server's postmaster, as the files have it? */
+enum policy_postmaster { POLICY_POSTMASTER_NOT_KNOWN, POLICY_POSTMASTER_SOMEBODY, POLICY_POSTMASTER_NOBODY };
+enum policy_postmaster policy_postmaster(const struct policy_context *context);
+
 bool policy_domain_unavailable(const struct policy_context *context, struct span domain);
 
 #endif

@@ -72,7 +72,7 @@ def test_a_burst_is_stopped_its_mail_is_held_and_postmaster_hears(waiting):
     assert not held(s)
     reply = stopped(s)
     reply.is_(450, "4.7.1")
-    assert "the postmaster has been told" in reply.text
+    assert "the postmaster is told" in reply.text
     until(lambda: len(held(s)) == 5, "what it sent is held")
     assert {m["client"] for m in held(s)} == {"127.0.0.5"}
     assert {r["reason"] for m in held(s) for r in m["recipients"]} == {REASON}
@@ -277,3 +277,25 @@ def test_trace_tells_that_the_brake_held_it(waiting):
     told = s.tool("trace", held(s)[0]["id"]).stdout
     assert REASON in told, told
     s.wait_log(r'ev=brake severity=operator who=127.0.0.5 rcpts=5 usual=0')
+
+
+def test_without_a_postmaster_nobody_is_said_to_be_told(server):
+    """And the message to postmaster says why it waits, until somebody is named."""
+    top = {**TOP, "postmaster": '""'}
+    s = server(top=top, sections={"brake": BRAKE, "queue": {"retry": '{"1s"}'}})
+    warned = s.tool("check", "config").stdout
+    assert "nobody is told whom the brake holds back" in " ".join(warned.split()), warned
+    burst(s)
+    reply = stopped(s)
+    reply.is_(450, "4.7.1")
+    assert "told" not in reply.text and "ask whoever runs this server" in reply.text
+    s.wait_log("ev=brake-untold severity=operator who=127.0.0.5")
+
+    def waits():
+        return [r["reason"] for m in listed(s) for r in m["recipients"] if r["address"] == "postmaster" and r["reason"]]
+    reason = until(waits, "it waits")[0]
+    assert reason == "451 4.3.5 Nobody here is named to get postmaster's mail; it waits until somebody is"
+    s.reconfigure(top=TOP, sections={"brake": BRAKE, "queue": {"retry": '{"1s"}'}})
+    assert s.tool("reload").returncode == 0
+    assert "127.0.0.5" in until(lambda: notices(s), "the message to postmaster")[0].raw.decode()
+    assert "the postmaster is told" in stopped(s).text
