@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import time
 
 import pytest
@@ -299,3 +300,26 @@ def test_without_a_postmaster_nobody_is_said_to_be_told(server):
     assert s.tool("reload").returncode == 0
     assert "127.0.0.5" in until(lambda: notices(s), "the message to postmaster")[0].raw.decode()
     assert "the postmaster is told" in stopped(s).text
+
+
+def kept(server):
+    """What each host sent within the hour, as the file has it."""
+    with sqlite3.connect(os.path.join(server.dir, "data", "state", "brake.db")) as db:
+        return dict(db.execute("SELECT who, h0 + h1 + h2 + h3 + h4 + h5 FROM brake WHERE who <> ''").fetchall())
+
+
+def test_a_restart_does_not_begin_the_hour_anew(server):
+    """Neither an orderly one, nor a crash of the role once a few seconds have passed."""
+    s = server(top=TOP, sections={"brake": BRAKE})
+    burst(s, 2)
+    s.stop()
+    assert kept(s) == {"127.0.0.5": 2}
+    s.start()
+    assert "2 recipients within the last hour" in dry(s)[1]
+    burst(s, 2)
+    until(lambda: kept(s) == {"127.0.0.5": 4}, "it is kept while the server runs", 15)
+    s.kill_role("policy")
+    until(lambda: s.tool("brake").returncode == 0, "policy is back")
+    burst(s, 1)
+    stopped(s).is_(450)
+    assert [(h["who"], h["recipients"]) for h in brake(s)["held"]] == [("127.0.0.5", 5)]

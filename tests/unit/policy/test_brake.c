@@ -211,6 +211,40 @@ static void test_what_was_kept_is_there_again(void **state)
 	(void)state;
 }
 
+/* Part by part, whenever the restart was; and when the machine was started anew, and the clock with it, a little longer. */
+static void test_an_hour_that_was_kept_goes_on(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t away_us, now_us; /* how long nothing ran; the clock after it */
+		uint32_t sent, later;     /* at once, and half an hour later */
+	} cases[] = {
+		{ "at once", 0, 10 * HOUR, 12, 7 }, { "a while", HOUR / 2, 10 * HOUR, 7, 0 }, { "an hour", HOUR, 10 * HOUR, 0, 0 },
+		{ "a day", DAY, 10 * HOUR, 0, 0 }, { "a machine's start", HOUR / 6, HOUR / 60, 12, 12 },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct brakes before, after;
+		uint32_t parts[BRAKE_SLOTS];
+		brakes_init(&before, 10, test_secret);
+		brakes_init(&after, 10, test_secret);
+		burst(&before, "a", 5, 2 * HOUR);
+		burst(&before, "a", 7, 2 * HOUR + HOUR / 2);
+		const struct brake *a = brakes_find(&before, SPAN("a"));
+		uint64_t then_us = 2 * HOUR + HOUR / 2;
+		uint64_t age_us = then_us - brake_hour(a, then_us, parts) + cases[i].away_us;
+		assert_true(brakes_restore(&after, SPAN("a"), 0, &(struct brake_hold){ 0 }, cases[i].now_us));
+		if (age_us < HOUR)
+			brake_hour_restore(brakes_find(&after, SPAN("a")), parts, age_us, cases[i].now_us);
+		uint64_t now = brakes_look(&after, SPAN("a"), &rule, cases[i].now_us).sent;
+		uint64_t later = brakes_look(&after, SPAN("a"), &rule, cases[i].now_us + HOUR / 2).sent;
+		if (now != cases[i].sent || later != cases[i].later)
+			fail_msg("%s: %u, then %u", cases[i].name, (unsigned)now, (unsigned)later);
+		brakes_fini(&before);
+		brakes_fini(&after);
+	}
+	(void)state;
+}
+
 /* --- the check --- */
 
 static struct world *world_open(const char *sections)
@@ -480,7 +514,7 @@ int main(void)
 		cmocka_unit_test(test_nobody_is_held_while_it_learns),
 		cmocka_unit_test(test_memory_is_bounded_and_the_right_ones_stay),
 		cmocka_unit_test(test_jumps_of_the_clock),
-		cmocka_unit_test(test_what_was_kept_is_there_again),
+		cmocka_unit_test(test_what_was_kept_is_there_again), cmocka_unit_test(test_an_hour_that_was_kept_goes_on),
 		cmocka_unit_test(test_who_is_watched),
 		cmocka_unit_test(test_who_shares_a_budget),
 		cmocka_unit_test(test_what_is_counted),
