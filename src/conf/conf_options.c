@@ -144,7 +144,9 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 	[CONF_SECTION_DNSLISTS] = { "dnslists", NULL,
 		"The check whether DNS lists have something against a client's address (RFC 5782), its name or the sender's "
 		"domain, or speak for it. All sections `dnslist` are asked at the first recipient, and the weights of those "
-		"that list one are added up. A list that does not answer within 5 s, or fails, has no opinion. postmaster is "
+		"that list one are added up. A list that does not answer within 5 s, or fails, has no opinion. A recipient "
+		"waits for the DNS 8 s at most, whatever its checks ask there: 5 s in all for the names that the client gives "
+		"(`helo`, `sender-domain`, `reverse-name`), so that at least 3 s are left for the lists. postmaster is "
 		"reached whatever they say. Without `dnslist` nobody is asked." },
 	[CONF_SECTION_DNSLIST] = { "dnslist", "zen.example.org",
 		"One DNS list of addresses, or of names; the title is its zone. Use lists whose terms allow that you ask them, "

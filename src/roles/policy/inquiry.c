@@ -12,6 +12,7 @@ struct inquiry {
 	struct policy_role *owner;
 	struct policy_input input;
 	struct facts_wait wait;
+	uint64_t asked_ms, waited_ms; /* since when it waits for the DNS, 0: it does not; and how long it did before */
 	struct service_question service_wait;
 	struct policy_said (*said)[SMTP_STAGE_COUNT]; /* of each service; NULL: none was asked yet */
 	uint64_t said_by;         /* the settings by which they were asked */
@@ -24,9 +25,21 @@ struct inquiry {
 
 static void go_on(struct inquiry *q);
 
+/*
+ * How long one question waits for the DNS in all, whatever its checks need. What is looked for
+ * by names that the client chose, whose name servers may be its own and hang, uses up no more
+ * than the first part, so that DNS lists are asked in any case.
+ */
+#define DNS_MS_MAX 8000
+#define DNS_NAMES_MS_MAX 5000
+
 static void on_found(void *arg)
 {
-	go_on(arg);
+	struct inquiry *q = arg;
+	if (q->asked_ms > 0)
+		q->waited_ms += loop_now_ms(q->owner->role.loop) - q->asked_ms;
+	q->asked_ms = 0;
+	go_on(q);
 }
 
 static struct inquiry *inquiry_new(struct policy_role *p, const struct policy_input *input)
@@ -40,6 +53,7 @@ static struct inquiry *inquiry_new(struct policy_role *p, const struct policy_in
 	q->wait = (struct facts_wait){ .fn = on_found, .arg = q, .into = &q->input.facts, .text = &q->text };
 	q->service_wait = (struct service_question){ .fn = on_found, .arg = q, .text = &q->text };
 	list_init(&q->wait.link);
+	list_init(&q->wait.place);
 	if (!arena_copy(&q->text, input->helo, &q->input.helo) || !arena_copy(&q->text, input->sender, &q->input.sender)
 	    || !arena_copy(&q->text, input->recipient, &q->input.recipient)
 	    || !arena_copy(&q->text, input->instance, &q->input.instance)) {
@@ -93,10 +107,21 @@ static bool service_find(struct inquiry *q, const struct conf_service *service, 
 	return services_ask(&q->owner->services, service, &request, &q->service_wait);
 }
 
+static bool fact_find(struct inquiry *q, const struct policy_context *context, enum policy_fact fact)
+{
+	uint64_t now_ms = loop_now_ms(q->owner->role.loop);
+	uint64_t most = fact == POLICY_FACT_DNSLISTS || fact == POLICY_FACT_SPF ? DNS_MS_MAX : DNS_NAMES_MS_MAX;
+	bool dns = fact != POLICY_FACT_MAILBOX;
+	q->wait.until_ms = !dns ? UINT64_MAX : now_ms + (most > q->waited_ms ? most - q->waited_ms : 0);
+	bool there = facts_find(&q->owner->facts, fact, context, &q->input, &q->wait);
+	q->asked_ms = dns && !there ? now_ms : 0;
+	return there;
+}
+
 static bool find(struct inquiry *q, const struct policy_context *context, const struct policy_verdict *needs)
 {
 	return needs->fact == POLICY_FACT_SERVICE ? service_find(q, &context->checks->services[needs->service], needs)
-		: facts_find(&q->owner->facts, needs->fact, context, &q->input, &q->wait);
+		: fact_find(q, context, needs->fact);
 }
 
 #define LOOKS_MAX 2
