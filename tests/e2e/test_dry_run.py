@@ -106,16 +106,19 @@ def test_a_dry_run_says_at_which_stage_a_client_is_turned_away(server):
 
 
 def test_a_dry_run_follows_early_refusals(server):
-    """Before the recipient nobody knows that it is postmaster's."""
-    sections = {"deny": {"sender": '{"x@bad.test"}'}, "greylist": {"delay": '"1m"'}}
+    """Who is allowed as a sender is not known to be when EHLO is answered at once."""
+    sections = {"allow": {"sender": '{"good.test"}'}, "deny": {"sender": '{"x@bad.test"}'}, "helo": {"full-name": "yes"},
+                "greylist": {"delay": '"1m"'}}
     for early in ("no", "yes"):
         s = server(sections={**sections, "checks": {"early-refusals": early}})
         if early == "yes":
             staged(s)
-        for sender, who in (("x@bad.test", "alice@example.org"), ("x@bad.test", "postmaster@example.org"),
-                            ("y@good.test", "bob@example.org"), ("y@good.test", "nobody@example.org")):
-            answer, line = dry(s, "--helo", "client.test", sender=sender, who=who), told(s, sender=sender, who=who)
-            assert answer["reply"] == line, (early, sender, who)
+        assert told(s, "short", "y@good.test")[:3] == ("550" if early == "yes" else "250")
+        for helo, sender, who in (("short", "y@good.test", "alice"), ("c.test", "y@good.test", "bob"),
+                                  ("c.test", "x@bad.test", "postmaster"), ("c.test", "z@other.test", "bob"),
+                                  ("c.test", "z@other.test", "nobody")):
+            line = told(s, helo, sender, f"{who}@example.org")
+            assert dry(s, "--helo", helo, sender=sender, who=f"{who}@example.org")["reply"] == line, (early, sender)
 
 
 @pytest.mark.parametrize("started", [True, False])
