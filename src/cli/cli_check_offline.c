@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The checks without a server: users and aliases as the files have them now, routes and
- * rules as the configuration has them. What a server would remember or ask others for is
- * not known.
+ * rules as the configuration has them. A check that goes by what a server remembers or asks
+ * others for is not asked, and the answer says so.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,16 +174,19 @@ static void world_close(struct world *w)
 static json_t *ask(struct world *w, struct policy_input *input)
 {
 	struct policy_trail trail;
-	struct buf why, steps;
+	struct buf why, steps, reply;
 	buf_init(&why, 65536);
 	buf_init(&steps, STEPS_BYTES_MAX);
+	buf_init(&reply, REPLY_LINE_BYTES_MAX);
 	w->context.why = &why;
-	struct policy_verdict verdict = policy_ask(&w->context, input, &trail);
+	struct policy_verdict verdict = policy_ask_dry(&w->context, input, &trail);
 	checked_steps_put(&steps, &trail, &why);
+	checked_reply_put(&reply, &verdict, &w->context, input);
 	struct ipc_checked checked = { .key = (uint16_t)verdict.key, .seconds = verdict.seconds,
 		.check = span_str(verdict.check), .line = verdict.line, .moved_to = verdict.moved_to,
-		.steps = buf_span(&steps) };
+		.code = verdict.said.code, .steps = buf_span(&steps), .reply = buf_span(&reply) };
 	json_t *answer = checked_json(&checked);
+	buf_fini(&reply);
 	buf_fini(&why);
 	buf_fini(&steps);
 	return answer;
@@ -198,8 +201,7 @@ json_t *cli_check_offline(const struct cli_check_words *words, const struct cli_
 	struct policy_input input = { .at = SMTP_AT_RCPT, .stages = (uint8_t)stages, .helo = span_str(words->helo),
 		.sender = span_str(words->from), .recipient = span_str(words->rcpt), .size = words->size,
 		.account = span_str(words->account), .encrypted = words->tls };
-	input.dry = true;
-	input.facts.known = POLICY_FACTS_ALL; /* nobody is asked for them here: none was found */
+	input.dry = input.alone = true;
 	netaddr_parse(span_str(words->client), &input.client);
 	if (world_open(&w, options->conf_path)) {
 		input.trusted = conf_trusts(w.conf, &input.client) || input.account.len > 0;

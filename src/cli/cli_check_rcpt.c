@@ -12,6 +12,7 @@
 #include "cli_help.h"
 #include "cli_words.h"
 #include "netaddr.h"
+#include "smtp_command.h"
 
 #define SIZE_MAX_BYTES (UINT64_C(1) << 40)
 
@@ -20,7 +21,10 @@ static const char help[] =
 	"                          [--auth ACCOUNT] [--size BYTES] [-c FILE] [--json]\n"
 	"Says what a client would be told that sends to ADDRESS, and why; nothing is changed by it.\n"
 	"--from '' or '<>' is a bounce; both addresses may stand in angle brackets. Without --helo the\n"
-	"client gives its address in brackets.\n";
+	"client gives its address in brackets. It is asked about the first recipient of the first\n"
+	"message of a session: a real reply can also depend on what the session did before, and on\n"
+	"the address of this server that the client connected to. A check that is \"not asked\" can still\n"
+	"refuse a real client.\n";
 
 static bool words_read(int argc, char **argv, struct cli_check_words *words)
 {
@@ -82,7 +86,13 @@ static bool path_read(const char **word, enum address_path kind, struct path *pa
 static json_t *refused(enum reply_key key, const char *stage, const char *why)
 {
 	const struct reply_entry *entry = reply_entry(key);
-	json_t *answer = checked_json(&(struct ipc_checked){ .key = (uint16_t)key, .check = SPAN("session") });
+	struct buf reply;
+	buf_init(&reply, REPLY_LINE_BYTES_MAX);
+	checked_reply_put(&reply, &(struct policy_verdict){ .key = key }, &(struct policy_context){ 0 },
+		&(struct policy_input){ 0 });
+	json_t *answer = checked_json(&(struct ipc_checked){ .key = (uint16_t)key, .check = SPAN("session"),
+		.reply = buf_span(&reply) });
+	buf_fini(&reply);
 	json_array_append_new(json_object_get(answer, "steps"), json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:I}",
 		"check", "session", "stage", stage, "opinion", "refuse", "seconds", (json_int_t)0, "line", (json_int_t)0,
 		"why", why, "key", entry->name, "code", (json_int_t)entry->code));
@@ -98,13 +108,23 @@ static int too_large(const struct cli_check_words *words, const struct cli_optio
 	return answer;
 }
 
-/* The refusal of the session itself, as MAIL and RCPT give it; NULL: the checks are asked. */
+static const char unclean[] = "it holds a control character, or what is not UTF-8";
+
+/* The refusal of the session itself, as EHLO, MAIL and RCPT give it; NULL: the checks are asked. */
 static json_t *session_refuses(struct cli_check_words *words, bool large, struct path *from, struct path *rcpt)
 {
+	if (!smtp_text_clean(span_str(words->helo)))
+		return refused(REPLY_SYNTAX_ERROR, "helo", unclean);
+	if (!smtp_helo_acceptable(span_trim(span_str(words->helo))))
+		return refused(REPLY_HELO_SYNTAX, "helo", "the name is not one word of ASCII");
+	if (!smtp_text_clean(span_str(words->from)))
+		return refused(REPLY_SYNTAX_ERROR, "mail", unclean);
 	if (!path_read(&words->from, ADDRESS_REVERSE, from))
 		return refused(REPLY_SENDER_SYNTAX, "mail", "the sender is not an address");
 	if (large)
 		return refused(REPLY_MESSAGE_TOO_LARGE, "mail", "the size is over limits { message-size }");
+	if (!smtp_text_clean(span_str(words->rcpt)))
+		return refused(REPLY_SYNTAX_ERROR, "rcpt", unclean);
 	if (!path_read(&words->rcpt, ADDRESS_FORWARD, rcpt))
 		return refused(REPLY_RECIPIENT_SYNTAX, "rcpt", "the recipient is not an address");
 	if (rcpt->address.null_path)
@@ -116,10 +136,11 @@ static json_t *session_refuses(struct cli_check_words *words, bool large, struct
 static const char *verdict_of(const json_t *step, char text[static 16])
 {
 	const char *opinion = cli_text(step, "opinion");
+	bool asked = strcmp(opinion, "skip") != 0 && strcmp(opinion, "not-asked") != 0;
 	if (strcmp(opinion, "refuse") == 0)
 		snprintf(text, 16, "%lld", cli_number(step, "code"));
 	else
-		snprintf(text, 16, "%s", strcmp(opinion, "skip") == 0 ? "not asked" : opinion);
+		snprintf(text, 16, "%s", asked ? opinion : "not asked");
 	return text;
 }
 
@@ -137,18 +158,35 @@ static void print_step(const json_t *step, const char *conf_path)
 	buf_fini(&why);
 }
 
-static void print_answer(const json_t *answer, const struct cli_options *options)
+/* "greylist and mailbox" */
+static void names_write(struct buf *out, const json_t *names)
 {
-	const json_t *steps = json_object_get(answer, "steps");
-	size_t i;
+	size_t count = json_array_size(names);
+	for (size_t i = 0; i < count; i++) {
+		buf_add_str(out, i == 0 ? "" : i + 1 < count ? ", " : " and ");
+		buf_add_escaped(out, span_str(json_string_value(json_array_get(names, i))));
+	}
+}
+
+static void print_answer(const json_t *answer, const struct cli_options *options, bool running)
+{
+	const json_t *steps = json_object_get(answer, "steps"), *not_asked = json_object_get(answer, "not_asked");
+	size_t i, count = json_array_size(not_asked);
 	json_t *step;
-	struct buf reply;
+	struct buf reply, names;
 	json_array_foreach(steps, i, step)
 		print_step(step, options->conf_path);
 	buf_init(&reply, 4096);
+	buf_init(&names, 4096);
 	buf_add_escaped(&reply, span_str(cli_text(answer, "reply")));
-	printf("A client would be told:  %.*s\nNothing was changed.\n", SPAN_FMT(buf_span(&reply)));
+	names_write(&names, not_asked);
+	printf("A client would be told:  %.*s\n", SPAN_FMT(buf_span(&reply)));
+	if (count > 0)
+		printf("if %.*s, which %s, %s nothing against it.\n", SPAN_FMT(buf_span(&names)),
+			running ? "a dry run does not ask" : "only a running server can ask", count == 1 ? "has" : "have");
+	puts("Nothing was changed.");
 	buf_fini(&reply);
+	buf_fini(&names);
 }
 
 static json_t *ask(struct cli_check_words *words, const struct cli_options *options, bool running, int *code)
@@ -185,8 +223,8 @@ int cli_check_rcpt(int argc, char **argv, const struct cli_options *options)
 		return code;
 	if (cli_answer_plain(options, answer, &code)) {
 		if (!running)
-			puts("No server runs with this configuration; this is what one would say after its start.");
-		print_answer(answer, options);
+			puts("No server runs with this configuration; this is what its files say.");
+		print_answer(answer, options, running);
 	}
 	bool accepted = json_is_true(json_object_get(answer, "accepted"));
 	json_decref(answer);

@@ -73,8 +73,8 @@ static bool unanswered(struct advising *a, const char *topic, enum dns_status st
 	} else if (status == DNS_BOGUS && a->facts->above_bogus) {
 		add(a, topic, DOMAIN_LATER, "not even the zone above %s passes DNSSEC validation here, so nothing is known "
 			"about it, and the fault may well be on this host", what);
-		mend(a, "Look at this host's clock, at its resolver (servers in the section dns), which must pass DNSSEC on, and "
-			"at trust-anchor.");
+		mend(a, "Look at this host's clock, at its resolver (servers in the section dns), which must pass DNSSEC on, "
+			"and at trust-anchor.");
 	} else if (status == DNS_BOGUS) {
 		add(a, topic, DOMAIN_WRONG, "the answer for %s fails DNSSEC validation; servers that validate believe "
 			"none of it", what);

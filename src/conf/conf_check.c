@@ -131,7 +131,8 @@ static void postmaster_check(struct checking *c)
 	if (conf->postmaster.len == 0) {
 		if (conf->domain_count > 0)
 			conf_report_add(c->report, CONF_WARNING, 0, "postmaster is not set, so each domain "
-				"needs a user or an alias of this name (RFC 5321 section 4.5.1)");
+				"needs a user or an alias of this name (RFC 5321 section 4.5.1); without one its mail waits, and "
+				"nobody is told whom the brake holds back");
 		return;
 	}
 	struct conf_show show;

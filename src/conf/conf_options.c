@@ -145,7 +145,9 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 	[CONF_SECTION_DNSLISTS] = { "dnslists", NULL,
 		"The check whether DNS lists have something against a client's address (RFC 5782), its name or the sender's "
 		"domain, or speak for it. All sections `dnslist` are asked at the first recipient, and the weights of those "
-		"that list one are added up. A list that does not answer within 5 s, or fails, has no opinion. postmaster is "
+		"that list one are added up. A list that does not answer within 5 s, or fails, has no opinion. A recipient "
+		"waits for the DNS 8 s at most, whatever its checks ask there: 5 s in all for the names that the client gives "
+		"(`helo`, `sender-domain`, `reverse-name`), so that at least 3 s are left for the lists. postmaster is "
 		"reached whatever they say. Without `dnslist` nobody is asked." },
 	[CONF_SECTION_DNSLIST] = { "dnslist", "zen.example.org",
 		"One DNS list of addresses, or of names; the title is its zone. Use lists whose terms allow that you ask them, "
@@ -159,7 +161,8 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 	[CONF_SECTION_BRAKE] = { "brake", NULL,
 		"The brake for those whom you trust: a host of a network in `trust`, or an account, that suddenly sends to "
 		"many more recipients than ever is told to come back later (450 4.7.1), what it sent and is still queued is "
-		"held, and the postmaster gets a message that says who, how much, since when, and what to do. What is usual "
+		"held, and the postmaster gets a message that says who, how much, since when, and what to do (where nobody is "
+		"named postmaster it waits, and the client is not told that anybody heard). What is usual "
 		"is learned: the busiest hour of the days before. Hosts are IPv4 addresses and IPv6 /64 networks. "
 		"Programs of this host that drop mail or connect to a UNIX socket are not watched." },
 	[CONF_SECTION_HARVEST] = { "harvest", NULL,

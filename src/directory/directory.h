@@ -129,6 +129,9 @@ struct directory_match directory_lookup(const struct directory_view *view, struc
 size_t directory_mailbox_key(const struct directory_view *view, struct directory_address address,
 	uint8_t out[static DIRECTORY_NAME_BYTES_MAX]);
 
+/* Who gets postmaster's mail of a domain of ours, past the fallback and the catch-all. UNKNOWN: nobody is there. */
+struct directory_match directory_postmaster(const struct directory_view *view, struct span domain);
+
 /* Whether a domain is one of ours; an empty one is the first. UNAVAILABLE: that cannot be said now; else FOREIGN or,
  * for one of ours, UNKNOWN. */
 enum directory_kind directory_domain_kind(const struct directory_view *view, struct span domain);

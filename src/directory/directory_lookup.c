@@ -256,3 +256,11 @@ size_t directory_mailbox_key(const struct directory_view *view, struct directory
 	memcpy(out, name.bytes, name.len);
 	return name.len;
 }
+
+struct directory_match directory_postmaster(const struct directory_view *view, struct span domain)
+{
+	struct directory_match match = directory_lookup(view, (struct directory_address){ SPAN("postmaster"), domain });
+	if (match.kind == DIRECTORY_ALIAS && (match.fallback || match.catch_all))
+		match = directory_lookup(view, match.targets[0]);
+	return match;
+}

@@ -161,11 +161,8 @@ static void check_postmasters(struct directory_build *b)
 	struct directory_view view = { .table = b->table };
 	for (size_t i = 0; i < b->table->zone_count; i++) {
 		struct span domain = b->table->zones[i].name;
-		struct directory_address address = { SPAN("postmaster"), domain };
-		struct directory_match match = directory_lookup(&view, address);
-		if (match.kind == DIRECTORY_ALIAS && (match.fallback || match.catch_all))
-			match = directory_lookup(&view, match.targets[0]);
-		if (&b->table->zones[i] != b->table->any && match.kind == DIRECTORY_UNKNOWN)
+		bool nobody = directory_postmaster(&view, domain).kind == DIRECTORY_UNKNOWN;
+		if (&b->table->zones[i] != b->table->any && nobody)
 			directory_build_report(b, (struct directory_place){ domain, 0, { NULL, 0 } },
 				"nobody gets postmaster's mail; name a user or an alias \"postmaster\"");
 	}

@@ -32,6 +32,7 @@ enum ipc_expansion {
 	IPC_EXPANSION_ROUTE,     /* kept elsewhere: to the hops, for the domain */
 	IPC_EXPANSION_LOOP,      /* aliases lead only to themselves */
 	IPC_EXPANSION_TOO_LARGE, /* over the limits for members or depth */
+	IPC_EXPANSION_NO_POSTMASTER, /* nobody is named to get postmaster's mail */
 	IPC_EXPANSION_UNAVAILABLE,
 	IPC_EXPANSION_COUNT
 };

@@ -156,7 +156,7 @@
 	F(u32, line) F(span, moved_to) \
 	F(u16, code) F(span, enhanced) F(span, text) /* another program's, as in struct reply_said */ \
 	F(list, headers) F(u8, discard) F(u8, hold) /* what is to be done with the message */ \
-	F(list, steps) /* of a dry one: encoded CHECK_STEPs */
+	F(list, steps) F(span, reply) /* of a dry one: encoded CHECK_STEPs, and the line without its end */
 /* opinion: enum policy_opinion; key: of a refusal */
 #define IPC_FIELDS_CHECK_STEP(F) F(span, check) F(u8, stage) F(u8, opinion) F(u16, key) F(u32, seconds) F(u32, line) \
 	F(span, why)

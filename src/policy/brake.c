@@ -120,6 +120,11 @@ static uint64_t sent(const struct brake *brake)
 	return sum;
 }
 
+static void count_add(uint32_t *count, uint32_t more)
+{
+	*count = more < BRAKE_COUNT_MAX - *count ? *count + more : BRAKE_COUNT_MAX;
+}
+
 static bool is_learning(const struct brakes *b, const struct brake_rule *rule, uint64_t now_us)
 {
 	return (int64_t)now_us < b->began_us + (int64_t)rule->learn_us;
@@ -164,6 +169,7 @@ void brakes_take(struct brakes *b, struct span who, const struct brake_rule *rul
 	if (is_learning(b, rule, now_us) && brake->peak > brake->usual)
 		brake->usual = brake->peak;
 	b->changes += brake->usual != before;
+	b->takes++;
 	arrange(b, brake, rule);
 }
 
@@ -230,4 +236,29 @@ bool brakes_restore(struct brakes *b, struct span who, uint32_t usual, const str
 	brake->spoiled = hold->until_us > 0;
 	arrange(b, brake, NULL);
 	return true;
+}
+
+uint64_t brake_hour(const struct brake *brake, uint64_t now_us, uint32_t parts_out[static BRAKE_SLOTS])
+{
+	struct brake now = *brake;
+	advance(&now, now_us);
+	for (size_t i = 0; i < BRAKE_SLOTS; i++)
+		parts_out[i] = now.slots[(now.slot + BRAKE_SLOTS - i) % BRAKE_SLOTS];
+	return now.slot * BRAKE_SLOT_US;
+}
+
+void brake_hour_restore(struct brake *brake, const uint32_t parts[static BRAKE_SLOTS], uint64_t age_us,
+	uint64_t now_us)
+{
+	advance(brake, now_us);
+	for (uint64_t i = 0; i < BRAKE_SLOTS; i++) {
+		uint64_t ago_us = age_us + i * BRAKE_SLOT_US;
+		/* Before the clock's beginning is its first part: so it is remembered a little longer. */
+		uint64_t slot = ago_us < now_us ? (now_us - ago_us) / BRAKE_SLOT_US : 0;
+		if (ago_us < BRAKE_HOUR_US && brake->slot - slot < BRAKE_SLOTS)
+			count_add(&brake->slots[slot % BRAKE_SLOTS], parts[i]);
+	}
+	uint64_t hour = sent(brake);
+	if (hour > brake->peak)
+		brake->peak = hour < BRAKE_COUNT_MAX ? (uint32_t)hour : BRAKE_COUNT_MAX;
 }

@@ -69,7 +69,8 @@ struct brakes {
 	size_t count_max;
 	uint64_t hash_key[2];
 	int64_t began_us;   /* when learning began; before the clock's own beginning after a restart */
-	uint64_t changes;   /* grows when something changed that is worth keeping */
+	uint64_t changes;   /* grows when something changed that is worth keeping at once ... */
+	uint64_t takes;     /* ... and with each recipient, which is in a while */
 };
 
 /* `hash_key` is random and stays secret; count_max is at least 1. */
@@ -108,6 +109,13 @@ static inline struct span brake_who(const struct brake *brake)
 {
 	return span_of(brake->who, brake->who_len);
 }
+
+/* What was sent within the hour, the newest part first; when that part began is returned. */
+uint64_t brake_hour(const struct brake *brake, uint64_t now_us, uint32_t parts_out[static BRAKE_SLOTS]);
+
+/* The same after a restart, by a clock that may have begun anew: the newest part began `age_us` ago. */
+void brake_hour_restore(struct brake *brake, const uint32_t parts[static BRAKE_SLOTS], uint64_t age_us,
+	uint64_t now_us);
 
 /* What was remembered before a restart: `usual` and `hold` are taken. False: no memory. */
 bool brakes_restore(struct brakes *b, struct span who, uint32_t usual, const struct brake_hold *hold, uint64_t now_us);

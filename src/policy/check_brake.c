@@ -36,11 +36,22 @@ static bool to_our_postmaster(const struct policy_context *context, const struct
 		|| directory_is_local(context->directory, input->address.domain));
 }
 
+enum policy_postmaster policy_postmaster(const struct policy_context *context)
+{
+	if (context->directory == NULL)
+		return POLICY_POSTMASTER_NOT_KNOWN;
+	/* No directory is asked for it: that takes time, and it may be down. */
+	struct directory_view files = { context->directory->table, NULL };
+	struct directory_match match = directory_postmaster(&files, (struct span){ NULL, 0 });
+	if (match.kind == DIRECTORY_UNAVAILABLE)
+		return POLICY_POSTMASTER_NOT_KNOWN;
+	return match.kind == DIRECTORY_UNKNOWN || (match.kind == DIRECTORY_USER && match.state != DIRECTORY_OPEN)
+		? POLICY_POSTMASTER_NOBODY : POLICY_POSTMASTER_SOMEBODY;
+}
+
 static struct brake_view look(const struct policy_context *context, struct span who)
 {
 	struct brake_rule rule = brake_rule_of(context->checks);
-	if (context->state == NULL)
-		return (struct brake_view){ .allowed = rule.floor };
 	return brakes_look(&context->state->brakes, who, &rule, context->now_us);
 }
 
@@ -74,9 +85,16 @@ struct policy_verdict check_brake(const struct policy_context *context, const st
 		policy_because(context, "%s", unwatched);
 		return policy_pass();
 	}
+	if (context->state == NULL) {
+		policy_because(context, "who sends how much is known to a running server alone");
+		return policy_unasked();
+	}
 	struct brake_view view = look(context, buf_span(&who));
 	say(context, buf_span(&who), &view);
-	return view.held ? policy_refuse(REPLY_SUDDEN_BURST, context->checks->brake.recipients_line) : policy_pass();
+	if (!view.held)
+		return policy_pass();
+	return policy_refuse(policy_postmaster(context) == POLICY_POSTMASTER_SOMEBODY ? REPLY_SUDDEN_BURST
+		: REPLY_SUDDEN_BURST_UNTOLD, context->checks->brake.recipients_line);
 }
 
 void settle_brake(struct policy_state *state, const struct policy_context *context,

@@ -45,8 +45,8 @@ static const char *why_not(const struct policy_context *context, const struct po
 	if (is_exempt(context, input, &entry))
 		return "the recipient is exempt";
 	if (context->state == NULL)
-		return "who was seen before is known to the running server alone";
-	if ( context->state->greylist == NULL || !context->state->greylist_kept)
+		return NULL;
+	if (context->state->greylist == NULL || !context->state->greylist_kept)
 		return "what was seen cannot be remembered now, so nobody has to wait";
 	return NULL;
 }
@@ -123,6 +123,10 @@ struct policy_verdict check_greylist(const struct policy_context *context, const
 	if (not != NULL) {
 		policy_because(context, "%s", not);
 		return policy_pass();
+	}
+	if (context->state == NULL) {
+		policy_because(context, "who was seen before is known to a running server alone");
+		return policy_unasked();
 	}
 	make_question(input, &q);
 	struct greylist_verdict v = greylist_look(context->state->greylist, &q, context->now_ms);

@@ -45,16 +45,20 @@ bool policy_mailbox_of(const struct policy_context *context, const struct policy
 struct policy_verdict check_mailbox(const struct policy_context *context, const struct policy_input *input,
 	enum smtp_stage stage)
 {
-	static const char *const words[POLICY_MAILBOX_COUNT] = { [POLICY_MAILBOX_NOT_KNOWN] = "was not looked at",
+	static const char *const words[POLICY_MAILBOX_COUNT] = {
+		[POLICY_MAILBOX_NOT_KNOWN] = "could not be looked at in time",
 		[POLICY_MAILBOX_READY] = "can take mail", [POLICY_MAILBOX_LOCKED] = "is held by another program",
 		[POLICY_MAILBOX_FULL] = "is full", [POLICY_MAILBOX_FULL_LONG] = "has been full for a long time",
 		[POLICY_MAILBOX_TOO_SMALL] = "has a quota that is smaller than the message",
 		[POLICY_MAILBOX_DISK_FULL] = "lies on a disk without room", [POLICY_MAILBOX_BROKEN] = "cannot be looked at" };
 	struct span user, domain;
 	(void)stage;
-	if ((input->facts.known & POLICY_FACT(POLICY_FACT_MAILBOX)) == 0
-	    && policy_mailbox_of(context, input, &user, &domain))
-		return policy_needs(POLICY_FACT_MAILBOX);
+	if ((input->facts.known & POLICY_FACT(POLICY_FACT_MAILBOX)) == 0) {
+		if (policy_mailbox_of(context, input, &user, &domain))
+			return policy_needs(POLICY_FACT_MAILBOX);
+		policy_because(context, "there is no one mailbox here to look at");
+		return (struct policy_verdict){ .opinion = POLICY_SKIP };
+	}
 	policy_because(context, "the mailbox %s", words[input->facts.mailbox]);
 	switch (input->facts.mailbox) {
 	case POLICY_MAILBOX_FULL:

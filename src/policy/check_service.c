@@ -155,7 +155,7 @@ static bool hear(struct hearing *h, size_t which)
 	if (h->input->dry) {
 		policy_because(h->context, "would ask %.*s at %.*s", SPAN_FMT(service->name),
 			SPAN_FMT(service->address.items[0].text));
-		h->verdict.opinion = POLICY_SKIP;
+		h->verdict.opinion = POLICY_UNASKED;
 		return true;
 	}
 	if (h->input->facts.said_lost && (said == NULL || !said->known))
@@ -207,7 +207,8 @@ void policy_effects(const struct policy_context *context, const struct policy_in
 	*effects_out = (struct policy_effects){ .header_count = 0 };
 	for (size_t i = 0; i < trail->count; i++) {
 		const struct policy_verdict *v = &trail->steps[i].verdict;
-		if (trail->steps[i].check != CONF_CHECK_POLICY_SERVICE || v->opinion == POLICY_SKIP
+		bool asked = v->opinion != POLICY_SKIP && v->opinion != POLICY_UNASKED;
+		if (trail->steps[i].check != CONF_CHECK_POLICY_SERVICE || !asked
 		    || (refused && v->stage >= trail->decided.stage))
 			continue;
 		struct hearing h = { .context = &silent, .input = input, .stage = v->stage, .effects = effects_out };

@@ -232,6 +232,23 @@ static void excuse(struct asking *a, const struct policy_check *check, const str
 		a->trail->again = a->input->stages;
 }
 
+/* Nobody can find the fact that a check needs: how it would be found is all that can be said. */
+static struct policy_verdict cannot_find(const struct asking *a, const struct policy_step *step, enum policy_fact fact)
+{
+	static const char *const words[POLICY_FACT_COUNT] = {
+		[POLICY_FACT_SPF] = "a running server asks the DNS for SPF",
+		[POLICY_FACT_SENDER_DOMAIN] = "a running server asks the DNS for the sender's domain",
+		[POLICY_FACT_HELO] = "a running server asks the DNS for the name in HELO",
+		[POLICY_FACT_REVERSE] = "a running server asks the DNS for the name of the address",
+		[POLICY_FACT_DNSLISTS] = "a running server asks the DNS lists",
+		[POLICY_FACT_MAILBOX] = "a running server looks at the mailbox",
+	};
+	if (a->context->why != NULL)
+		a->context->why->len = step->why_from;
+	policy_because(a->context, "%s", words[fact]);
+	return policy_unasked();
+}
+
 /* False when a check refuses, or cannot say yet; it is the trail's last step then. */
 static bool stage_passes(struct asking *a, enum smtp_stage stage)
 {
@@ -244,6 +261,8 @@ static bool stage_passes(struct asking *a, enum smtp_stage stage)
 			continue;
 		struct policy_step *step = step_begin(a, check, stage);
 		struct policy_verdict verdict = checks[check].ask(a->context, a->input, stage);
+		if (verdict.opinion == POLICY_NEEDS && a->input->alone)
+			verdict = cannot_find(a, step, verdict.fact);
 		step_end(a, step, &verdict);
 		if (verdict.opinion == POLICY_REFUSE || verdict.opinion == POLICY_NEEDS)
 			return false;
@@ -337,7 +356,7 @@ void policy_settle(struct policy_state *state, const struct policy_context *cont
 {
 	for (size_t i = 0; i < trail->count; i++) {
 		const struct policy_step *step = &trail->steps[i];
-		if (step->verdict.opinion == POLICY_SKIP)
+		if (step->verdict.opinion == POLICY_SKIP || step->verdict.opinion == POLICY_UNASKED)
 			continue;
 		count(&state->counts[step->check], i == trail->decided_by ? &trail->decided : &step->verdict);
 		if (checks[step->check].settle != NULL)

@@ -52,7 +52,8 @@ struct policy_input {
 	struct span account;   /* that it has authenticated as, or empty */
 	bool encrypted, lmtp;  /* LMTP: a server of ours that hands over: it has met the stranger, not we */
 	bool talked_first;     /* before it was greeted */
-	bool dry;              /* nobody is to notice that it is asked about */
+	bool dry;              /* nobody is to notice that it is asked about ... */
+	bool alone;            /* ... and no server runs that could find a fact: who needs one is not asked */
 	struct span helo;
 	struct span sender;    /* empty for <> */
 	struct span recipient; /* as the client wrote it */
@@ -77,6 +78,15 @@ struct policy_input {
  * POLICY_NEEDS nothing is decided yet.
  */
 struct policy_verdict policy_ask(const struct policy_context *context, struct policy_input *input,
+	struct policy_trail *trail);
+
+/*
+ * The same about a client that is not there, as its session would ask: at each stage of
+ * policy_stages_at_once with what is known by then, about all others at the recipient. The
+ * first question that is refused decides, and the verdict's key is what it is told there. The
+ * trail has the steps of all of them. input->at is SMTP_AT_RCPT, and input->stages are all up to it.
+ */
+struct policy_verdict policy_ask_dry(const struct policy_context *context, struct policy_input *input,
 	struct policy_trail *trail);
 
 /* Whether a check is in the order and has something to say as configured. */
@@ -129,6 +139,10 @@ enum reply_key policy_verify(const struct policy_context *context, struct span a
  * The domain is written to `domain_text`. */
 bool policy_address(struct span text, uint8_t domain_text[static ADDRESS_DOMAIN_BYTES_MAX],
 	struct directory_address *address_out);
+
+/* Does anybody get the mail of this server's postmaster, as the files have it? */
+enum policy_postmaster { POLICY_POSTMASTER_NOT_KNOWN, POLICY_POSTMASTER_SOMEBODY, POLICY_POSTMASTER_NOBODY };
+enum policy_postmaster policy_postmaster(const struct policy_context *context);
 
 bool policy_domain_unavailable(const struct policy_context *context, struct span domain);
 

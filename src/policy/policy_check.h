@@ -45,6 +45,11 @@ static inline struct policy_verdict policy_refuse(enum reply_key key, uint32_t l
 	return (struct policy_verdict){ .opinion = POLICY_REFUSE, .key = key, .line = line };
 }
 
+static inline struct policy_verdict policy_unasked(void)
+{
+	return (struct policy_verdict){ .opinion = POLICY_UNASKED };
+}
+
 static inline struct policy_verdict policy_needs(enum policy_fact fact)
 {
 	return (struct policy_verdict){ .opinion = POLICY_NEEDS, .fact = fact };

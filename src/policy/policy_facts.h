@@ -30,7 +30,6 @@ enum policy_fact {
 
 /* Sets of facts are bits. */
 #define POLICY_FACT(fact) (1u << (fact))
-#define POLICY_FACTS_ALL (POLICY_FACT(POLICY_FACT_COUNT) - 1)
 
 /* Where nothing was found, SPF_TEMPERROR with a reason. */
 struct policy_spf {

@@ -16,7 +16,8 @@ enum policy_opinion {
 	POLICY_ACCEPT, /* as if it were trusted: only what holds for everybody is asked from here on */
 	POLICY_REFUSE,
 	POLICY_NEEDS,  /* cannot say without a fact; find it, or find that it cannot be found, and ask again */
-	POLICY_SKIP    /* was not asked; only in a trail with words */
+	POLICY_SKIP,   /* does not concern this client, or there is nothing to look at; only in a trail with words */
+	POLICY_UNASKED /* would be asked about a real client, and might refuse it; only in a dry run */
 };
 
 /* Why a client is excused. */

@@ -2,6 +2,7 @@
 /* The grammar of command lines; nothing is copied. */
 #include "smtp_command.h"
 
+#include "address.h"
 #include "utf8.h"
 
 enum smtp_scan smtp_line_scan(struct span in, size_t *len_out)
@@ -33,6 +34,18 @@ bool smtp_text_clean(struct span text)
 		wide = wide || text.ptr[i] >= 0x80;
 	}
 	return !wide || utf8_valid(text);
+}
+
+bool smtp_helo_acceptable(struct span name)
+{
+	if (name.len == 0 || name.len > ADDRESS_DOMAIN_BYTES_MAX)
+		return false;
+	for (size_t i = 0; i < name.len; i++) {
+		uint8_t c = name.ptr[i];
+		if (c <= 0x20 || c >= 0x7f || strchr("()<>@,;\\\"", c) != NULL)
+			return false;
+	}
+	return true;
 }
 
 bool smtp_keyword_take(struct span *rest, struct span keyword)

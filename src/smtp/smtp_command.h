@@ -29,6 +29,9 @@ struct smtp_command smtp_command_split(struct span line);
 /* No control characters, and what is not ASCII is valid UTF-8. */
 bool smtp_text_clean(struct span text);
 
+/* The name in HELO or EHLO: one word of ASCII, without the specials of a header. */
+bool smtp_helo_acceptable(struct span name);
+
 /*
  * Takes `keyword` ("FROM:", any case) off the front of `rest`, and spaces after
  * it, which RFC 5321 does not allow and many clients send.

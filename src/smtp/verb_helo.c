@@ -7,22 +7,10 @@
  */
 #include "smtp_server_private.h"
 
-static bool name_acceptable(struct span name)
-{
-	if (name.len == 0 || name.len > ADDRESS_DOMAIN_BYTES_MAX)
-		return false;
-	for (size_t i = 0; i < name.len; i++) {
-		uint8_t c = name.ptr[i];
-		if (c <= 0x20 || c >= 0x7f || strchr("()<>@,;\\\"", c) != NULL)
-			return false;
-	}
-	return true;
-}
-
 /* False when the name was refused. */
 static bool greet(struct smtp_server *s, struct span name, enum greeting greeting)
 {
-	if (!name_acceptable(name)) {
+	if (!smtp_helo_acceptable(name)) {
 		session_reply_bad(s, REPLY_HELO_SYNTAX);
 		return false;
 	}

@@ -8,10 +8,11 @@
 
 static const struct state_form form = {
 	.application = 0x57426272, /* "WBbr" */
-	.version = 1,
+	.version = 2,
 	.schema = "CREATE TABLE brake (who TEXT PRIMARY KEY, usual INTEGER NOT NULL, since INTEGER NOT NULL,"
 		" until INTEGER NOT NULL, sent INTEGER NOT NULL, usual_then INTEGER NOT NULL, told INTEGER NOT NULL,"
-		" hold BLOB NOT NULL) STRICT",
+		" hold BLOB NOT NULL, hour INTEGER NOT NULL, h0 INTEGER NOT NULL, h1 INTEGER NOT NULL, h2 INTEGER NOT NULL,"
+		" h3 INTEGER NOT NULL, h4 INTEGER NOT NULL, h5 INTEGER NOT NULL) STRICT",
 };
 
 struct brake_store {
@@ -28,6 +29,9 @@ void brake_row_put(struct buf *rows, const struct brake_row *row)
 	wire_put_u32(rows, row->usual_then);
 	wire_put_u8(rows, row->told);
 	wire_put_id(rows, &row->hold_id);
+	wire_put_u64(rows, row->hour_ms);
+	for (size_t i = 0; i < BRAKE_STORE_PARTS; i++)
+		wire_put_u32(rows, row->hour[i]);
 }
 
 bool brake_row_get(struct wire_reader *rows, struct brake_row *row_out)
@@ -42,6 +46,9 @@ bool brake_row_get(struct wire_reader *rows, struct brake_row *row_out)
 	row_out->usual_then = wire_get_u32(rows);
 	row_out->told = wire_get_u8(rows);
 	row_out->hold_id = wire_get_id(rows);
+	row_out->hour_ms = wire_get_u64(rows);
+	for (size_t i = 0; i < BRAKE_STORE_PARTS; i++)
+		row_out->hour[i] = wire_get_u32(rows);
 	return !rows->bad;
 }
 
@@ -75,7 +82,10 @@ static void read_row(sqlite3_stmt *s, struct buf *rows)
 	struct brake_row row = { .who = span_of(who, who != NULL ? (size_t)sqlite3_column_bytes(s, 0) : 0),
 		.usual = (uint32_t)column_number(s, 1, UINT32_MAX), .since_ms = column_number(s, 2, INT64_MAX),
 		.until_ms = column_number(s, 3, INT64_MAX), .sent = (uint32_t)column_number(s, 4, UINT32_MAX),
-		.usual_then = (uint32_t)column_number(s, 5, UINT32_MAX), .told = (uint8_t)column_number(s, 6, 1) };
+		.usual_then = (uint32_t)column_number(s, 5, UINT32_MAX), .told = (uint8_t)column_number(s, 6, 1),
+		.hour_ms = column_number(s, 8, INT64_MAX) };
+	for (int i = 0; i < BRAKE_STORE_PARTS; i++)
+		row.hour[i] = (uint32_t)column_number(s, 9 + i, UINT32_MAX);
 	if (row.who.len > WHO_BYTES_MAX || (size_t)sqlite3_column_bytes(s, 7) != sizeof(row.hold_id.bytes))
 		return;
 	memcpy(row.hold_id.bytes, id, sizeof(row.hold_id.bytes));
@@ -88,8 +98,8 @@ enum state_result brake_store_load(struct brake_store *store, struct buf *rows, 
 	enum state_result result = state_db_open(&store->file, true, why);
 	if (result != STATE_OK)
 		return result;
-	int error = sqlite3_prepare_v2(store->file.db, "SELECT who, usual, since, until, sent, usual_then, told, hold"
-		" FROM brake", -1, &statement, NULL);
+	int error = sqlite3_prepare_v2(store->file.db, "SELECT who, usual, since, until, sent, usual_then, told, hold,"
+		" hour, h0, h1, h2, h3, h4, h5 FROM brake", -1, &statement, NULL);
 	for (unsigned i = 0; error == SQLITE_OK || error == SQLITE_ROW; i++) {
 		error = sqlite3_step(statement);
 		if (error == SQLITE_ROW && i < BRAKE_STORE_ROWS_MAX)
@@ -107,6 +117,10 @@ static int write_row(sqlite3_stmt *s, const struct brake_row *row)
 	for (int i = 0; i < 6 && error == SQLITE_OK; i++)
 		error = sqlite3_bind_int64(s, 2 + i, (int64_t)numbers[i]);
 	if (error == SQLITE_OK)
+		error = sqlite3_bind_int64(s, 9, (int64_t)row->hour_ms);
+	for (int i = 0; i < BRAKE_STORE_PARTS && error == SQLITE_OK; i++)
+		error = sqlite3_bind_int64(s, 10 + i, row->hour[i]);
+	if (error == SQLITE_OK)
 		error = sqlite3_bind_blob(s, 8, row->hold_id.bytes, sizeof(row->hold_id.bytes), SQLITE_STATIC);
 	if (error != SQLITE_OK)
 		return error;
@@ -122,8 +136,8 @@ static int write_all(struct brake_store *store, struct span rows)
 	struct brake_row row;
 	int error = state_db_run(&store->file, "BEGIN IMMEDIATE; DELETE FROM brake");
 	if (error == SQLITE_OK)
-		error = sqlite3_prepare_v2(store->file.db, "INSERT OR REPLACE INTO brake VALUES (?, ?, ?, ?, ?, ?, ?, ?)", -1,
-			&statement, NULL);
+		error = sqlite3_prepare_v2(store->file.db, "INSERT OR REPLACE INTO brake VALUES"
+			" (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", -1, &statement, NULL);
 	while (error == SQLITE_OK && brake_row_get(&r, &row))
 		error = write_row(statement, &row);
 	sqlite3_finalize(statement);

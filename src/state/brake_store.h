@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the brake would not like to forget, in a file (state_db.h): who sends how much
- * usually, where that matters, and who is held back. It is read once, at the start, and
- * written as a whole, for it is short.
+ * usually, where that matters, who is held back, and what each sent within the hour, in
+ * parts of ten minutes. It is read once, at the start, and written as a whole, for it is
+ * short.
  *
  *	sqlite3 brake.db "SELECT who, usual, datetime(until / 1000, 'unixepoch') FROM brake"
  */
@@ -13,6 +14,7 @@
 #include "wire.h"
 
 #define BRAKE_STORE_ROWS_MAX 100000
+#define BRAKE_STORE_PARTS 6 /* of an hour */
 
 struct brake_store;
 
@@ -24,6 +26,8 @@ struct brake_row {
 	uint32_t sent, usual_then;
 	uint8_t told;
 	struct id128 hold_id;
+	uint64_t hour_ms;    /* when the newest part began */
+	uint32_t hour[BRAKE_STORE_PARTS]; /* recipients, the newest part first */
 };
 
 void brake_row_put(struct buf *rows, const struct brake_row *row);

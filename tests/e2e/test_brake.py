@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import time
 
 import pytest
@@ -72,7 +73,7 @@ def test_a_burst_is_stopped_its_mail_is_held_and_postmaster_hears(waiting):
     assert not held(s)
     reply = stopped(s)
     reply.is_(450, "4.7.1")
-    assert "the postmaster has been told" in reply.text
+    assert "the postmaster is told" in reply.text
     until(lambda: len(held(s)) == 5, "what it sent is held")
     assert {m["client"] for m in held(s)} == {"127.0.0.5"}
     assert {r["reason"] for m in held(s) for r in m["recipients"]} == {REASON}
@@ -277,3 +278,48 @@ def test_trace_tells_that_the_brake_held_it(waiting):
     told = s.tool("trace", held(s)[0]["id"]).stdout
     assert REASON in told, told
     s.wait_log(r'ev=brake severity=operator who=127.0.0.5 rcpts=5 usual=0')
+
+
+def test_without_a_postmaster_nobody_is_said_to_be_told(server):
+    """And the message to postmaster says why it waits, until somebody is named."""
+    top = {**TOP, "postmaster": '""'}
+    s = server(top=top, sections={"brake": BRAKE, "queue": {"retry": '{"1s"}'}})
+    warned = s.tool("check", "config").stdout
+    assert "nobody is told whom the brake holds back" in " ".join(warned.split()), warned
+    burst(s)
+    reply = stopped(s)
+    reply.is_(450, "4.7.1")
+    assert "told" not in reply.text and "ask whoever runs this server" in reply.text
+    s.wait_log("ev=brake-untold severity=operator who=127.0.0.5")
+
+    def waits():
+        return [r["reason"] for m in listed(s) for r in m["recipients"] if r["address"] == "postmaster" and r["reason"]]
+    reason = until(waits, "it waits")[0]
+    assert reason == "451 4.3.5 Nobody here is named to get postmaster's mail; it waits until somebody is"
+    s.reconfigure(top=TOP, sections={"brake": BRAKE, "queue": {"retry": '{"1s"}'}})
+    assert s.tool("reload").returncode == 0
+    assert "127.0.0.5" in until(lambda: notices(s), "the message to postmaster")[0].raw.decode()
+    assert "the postmaster is told" in stopped(s).text
+
+
+def kept(server):
+    """What each host sent within the hour, as the file has it."""
+    with sqlite3.connect(os.path.join(server.dir, "data", "state", "brake.db")) as db:
+        return dict(db.execute("SELECT who, h0 + h1 + h2 + h3 + h4 + h5 FROM brake WHERE who <> ''").fetchall())
+
+
+def test_a_restart_does_not_begin_the_hour_anew(server):
+    """Neither an orderly one, nor a crash of the role once a few seconds have passed."""
+    s = server(top=TOP, sections={"brake": BRAKE})
+    burst(s, 2)
+    s.stop()
+    assert kept(s) == {"127.0.0.5": 2}
+    s.start()
+    assert "2 recipients within the last hour" in dry(s)[1]
+    burst(s, 2)
+    until(lambda: kept(s) == {"127.0.0.5": 4}, "it is kept while the server runs", 15)
+    s.kill_role("policy")
+    until(lambda: s.tool("brake").returncode == 0, "policy is back")
+    burst(s, 1)
+    stopped(s).is_(450)
+    assert [(h["who"], h["recipients"]) for h in brake(s)["held"]] == [("127.0.0.5", 5)]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """DNS block and allow lists of addresses and names: what real answers lead to, and lists that are silent or given up."""
+import contextlib
 import socket
 import struct
 import threading
@@ -128,21 +129,54 @@ def answers_for(zone, channel, stop):
         channel.sendto(head + query[12:end + 4] + (record if address else b""), client)
 
 
-def test_at_the_deadline_those_count_that_answered(server):
+@contextlib.contextmanager
+def half_silent(zone):
+    """A name server that answers for this zone alone; gives its setting."""
     stop = threading.Event()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as half:
         half.bind(("127.0.0.1", 0))
         half.settimeout(0.2)
-        thread = threading.Thread(target=answers_for, args=("block.test", half, stop))
+        thread = threading.Thread(target=answers_for, args=(zone, half, stop))
         thread.start()
         try:
-            s = listing(server, f'{{"127.0.0.1:{half.getsockname()[1]}"}}', {"silent.test": {}, "block.test": {}})
-            began = time.monotonic()
-            assert f"{LISTED} is listed by block.test" in reply(s, LISTED).is_(550, "5.7.1").text
-            assert 3 < time.monotonic() - began < 7
-            began = time.monotonic()
-            reply(s, LISTED).is_(550)  # it is known for a while
-            assert time.monotonic() - began < 1
+            yield f'{{"127.0.0.1:{half.getsockname()[1]}"}}'
         finally:
             stop.set()
             thread.join()
+
+
+def test_at_the_deadline_those_count_that_answered(server):
+    with half_silent("block.test") as dns:
+        s = listing(server, dns, {"silent.test": {}, "block.test": {}})
+        began = time.monotonic()
+        assert f"{LISTED} is listed by block.test" in reply(s, LISTED).is_(550, "5.7.1").text
+        assert 3 < time.monotonic() - began < 7
+        began = time.monotonic()
+        reply(s, LISTED).is_(550)  # it is known for a while
+        assert time.monotonic() - began < 1
+
+
+def all_that_asks(server, dns, lists):
+    """A server with every check that asks the DNS about a recipient's client."""
+    return server(sections={**{f'dnslist "{zone}"': {} for zone in lists}, "helo": {"must-resolve": "yes"},
+                            "reverse-name": {"must-exist": "yes"}, "greylist": {"delay": '"1m"'},
+                            "dns": {"servers": dns, **UNSIGNED}})
+
+
+def test_waits_for_a_dead_name_server_do_not_add_up(server):
+    """Four facts of 5 s each are waited for 8 s in all; meanwhile and afterwards nobody else waits."""
+    with silent_name_server() as port:
+        s = all_that_asks(server, f'{{"127.0.0.1:{port}"}}', ["block.test"])
+        told, seconds = answer_after_waiting(s, LISTED, lambda: reply(s, "127.0.0.2"))
+        told.is_(450, "4.7.1")
+        assert "Greylisted" in told.text
+        assert 4 < seconds < 9.5, seconds
+
+
+def test_whose_names_hang_is_looked_up_in_the_lists_all_the_same(server):
+    """Name servers of the client's own cannot use up the time in which lists are asked; what came of those counts."""
+    with half_silent("block.test") as dns:
+        s = all_that_asks(server, dns, ["silent.test", "block.test"])
+        began = time.monotonic()
+        assert f"{LISTED} is listed by block.test" in reply(s, LISTED).is_(550, "5.7.1").text
+        assert 7 < time.monotonic() - began < 9.5

@@ -512,7 +512,7 @@ def test_a_dry_run_asks_nobody(asking):
         assert f"would ask test at 127.0.0.1:{service.port}" in live.stdout, live.stdout
         assert live.returncode == 0 and "250" in live.stdout
         steps = json.loads(s.tool(*words, "--json").stdout)["steps"]
-        assert [one["opinion"] for one in steps if one["check"] == "policy-service"] == ["skip", "skip"]
+        assert [one["opinion"] for one in steps if one["check"] == "policy-service"] == ["not-asked", "not-asked"]
         s.stop()
         assert "would ask test at" in s.tool(*words).stdout
         assert service.asked == []

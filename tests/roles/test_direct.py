@@ -8,7 +8,8 @@ import time
 
 from role_tap import run
 
-MAILBOX, ALIAS, UNKNOWN, DISABLED, GONE, MOVED, FOREIGN, ROUTE, LOOP, TOO_LARGE, UNAVAILABLE = range(11)  # enum ipc_expansion
+MAILBOX, ALIAS, UNKNOWN, DISABLED, GONE, MOVED, FOREIGN, ROUTE, LOOP, TOO_LARGE, \
+    NO_POSTMASTER, UNAVAILABLE = range(12)  # enum ipc_expansion
 PATIENCE_MS = 15000
 SHORT_MS = 1200
 
@@ -104,7 +105,7 @@ def what_policy_says_of_each(made):
     s = Scene(made)
     for outcome, told in ((UNKNOWN, "MAILBOX_UNKNOWN"), (DISABLED, "MAILBOX_DISABLED"), (GONE, "MAILBOX_DISABLED_FOR_GOOD"),
                           (MOVED, "MAILBOX_MOVED_AWAY"), (FOREIGN, "ROUTE_MISSING"), (LOOP, "ALIAS_LOOP"),
-                          (TOO_LARGE, "ALIAS_TOO_LARGE"), (UNAVAILABLE, "DIRECTORY_UNAVAILABLE"),
+                          (TOO_LARGE, "ALIAS_TOO_LARGE"), (NO_POSTMASTER, "POSTMASTER_MISSING"), (UNAVAILABLE, "DIRECTORY_UNAVAILABLE"),
                           (255, "DIRECTORY_UNAVAILABLE")):
         s.offer("a@example.org")
         s.lead(a={"outcome": outcome})

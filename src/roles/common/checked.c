@@ -3,6 +3,7 @@
 #include "checked.h"
 
 #include "reply.h"
+#include "utf8.h"
 
 #define STEP_BYTES_MAX 8192
 
@@ -39,7 +40,7 @@ static json_t *text_of(struct span text)
 static json_t *step_json(const struct ipc_check_step *step)
 {
 	static const char *const opinions[] = { [POLICY_CONTINUE] = "pass", [POLICY_ACCEPT] = "accept",
-		[POLICY_REFUSE] = "refuse", [POLICY_SKIP] = "skip" };
+		[POLICY_REFUSE] = "refuse", [POLICY_NEEDS] = "?", [POLICY_SKIP] = "skip", [POLICY_UNASKED] = "not-asked" };
 	json_t *one = json_pack("{s:o, s:s, s:s, s:I, s:I, s:o}", "check", text_of(step->check),
 		"stage", checked_stage(step->stage),
 		"opinion", step->opinion < sizeof(opinions) / sizeof(opinions[0]) ? opinions[step->opinion] : "?",
@@ -51,30 +52,42 @@ static json_t *step_json(const struct ipc_check_step *step)
 	return one;
 }
 
-/* The line that the client would read, without its line end. */
-static json_t *reply_json(const struct ipc_checked *checked, enum reply_key key)
+void checked_reply_put(struct buf *line, const struct policy_verdict *verdict, const struct policy_context *context,
+	const struct policy_input *input)
 {
-	struct buf line;
-	struct reply_params params = { .seconds = checked->seconds, .mailbox = checked->moved_to };
-	buf_init(&line, REPLY_LINE_BYTES_MAX + 1);
-	reply_write(&line, key, &params);
-	json_t *text = line.len >= 2 ? text_of(span_to(buf_span(&line), line.len - 2)) : NULL;
-	buf_fini(&line);
-	return text;
+	bool utf8 = !span_is_ascii(input->sender) || !span_is_ascii(input->recipient);
+	reply_write(line, verdict->key, &(struct reply_params){ .hostname = context->hostname, .mailbox = verdict->moved_to,
+		.seconds = verdict->seconds, .said = verdict->said, .utf8 = utf8 });
+	if (line->len >= 2)
+		line->len -= 2;
+}
+
+static void name_add(json_t *names, struct span name)
+{
+	size_t i;
+	json_t *each;
+	json_array_foreach(names, i, each)
+		if (span_eq(span_str(json_string_value(each)), name))
+			return;
+	json_array_append_new(names, text_of(name));
 }
 
 json_t *checked_json(const struct ipc_checked *checked)
 {
 	enum reply_key key = checked->key < REPLY_KEY_COUNT ? (enum reply_key)checked->key : REPLY_POLICY_UNAVAILABLE;
-	const struct reply_entry *entry = reply_entry(key);
+	unsigned code = reply_code(key, &(struct reply_said){ .code = checked->code });
 	ipc_list list = checked->steps;
 	struct ipc_check_step step;
 	struct span item;
-	json_t *steps = json_array();
-	while (ipc_list_next(&list, &item))
-		if (ipc_get_check_step(item, &step))
-			json_array_append_new(steps, step_json(&step));
-	return json_pack("{s:b, s:b, s:o, s:s, s:I, s:o, s:I, s:o}", "ok", 1, "accepted", entry->code < 300,
-		"reply", reply_json(checked, key), "key", entry->name, "code", (json_int_t)entry->code,
-		"check", text_of(checked->check), "line", (json_int_t)checked->line, "steps", steps);
+	json_t *steps = json_array(), *not_asked = json_array();
+	while (ipc_list_next(&list, &item)) {
+		if (!ipc_get_check_step(item, &step))
+			continue;
+		json_array_append_new(steps, step_json(&step));
+		if (step.opinion == POLICY_UNASKED)
+			name_add(not_asked, step.check);
+	}
+	return json_pack("{s:b, s:b, s:o, s:s, s:I, s:o, s:I, s:o, s:o}", "ok", 1, "accepted", code < 300,
+		"reply", text_of(checked->reply), "key", reply_entry(key)->name, "code", (json_int_t)code,
+		"check", text_of(checked->check), "line", (json_int_t)checked->line, "not_asked", not_asked, "steps", steps);
 }

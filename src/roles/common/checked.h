@@ -15,9 +15,16 @@
 /* Appends an encoded CHECK_STEP for each; `why` is the context's. */
 void checked_steps_put(struct buf *list, const struct policy_trail *trail, const struct buf *why);
 
+/* Appends the line that the client reads, without its line end and the session's id. One that names an address beyond
+ * ASCII has said SMTPUTF8. */
+void checked_reply_put(struct buf *line, const struct policy_verdict *verdict, const struct policy_context *context,
+	const struct policy_input *input);
+
 /*
  * {"ok": true, "accepted": ..., "reply": "450 4.7.1 ...", "key": ..., "code": ..., "check": ..., "line": ...,
- * "steps": [{"check", "stage", "opinion", "key", "code", "seconds", "line", "why"}, ...]}. NULL without memory.
+ * "not_asked": ["greylist", ...],
+ * "steps": [{"check", "stage", "opinion", "key", "code", "seconds", "line", "why"}, ...]}.
+ * What is said of the reply holds if the checks of "not_asked" have nothing against it. NULL without memory.
  */
 json_t *checked_json(const struct ipc_checked *checked);
 

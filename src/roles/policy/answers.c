@@ -190,7 +190,7 @@ static void expand_alias(const struct policy_context *context, struct directory_
 		say->outcome = IPC_EXPANSION_UNAVAILABLE;
 	/* postmaster's mail waits until somebody is named to read it. */
 	if (say->outcome == IPC_EXPANSION_UNKNOWN && span_eq_nocase(address.local, SPAN("postmaster")))
-		say->outcome = IPC_EXPANSION_UNAVAILABLE;
+		say->outcome = IPC_EXPANSION_NO_POSTMASTER;
 	if (say->outcome == IPC_EXPANSION_LIST && !(added && own_mailbox(w, address)))
 		add_targets(&w->targets, &w->expansion);
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The brake between memory and its file: what is usual, where that is more than everybody
- * may send, and who is held back. It is read once, before the first question is answered;
- * then a thread writes all of it, which is little, a moment after something changed. While
- * the file cannot be written the brake goes on by memory alone, and the log says why.
+ * may send, who is held back, and what was sent within the hour. It is read once, before
+ * the first question is answered; then a thread writes all of it, which is little, a moment
+ * after something changed. What was sent is written every few seconds and at an orderly end:
+ * a crash loses the last of it, a restart nothing. While the file cannot be written the brake
+ * goes on by memory alone, and the log says why.
  */
 #include <stdlib.h>
 
@@ -12,6 +14,7 @@
 #include "clock.h"
 
 #define WRITE_MS 2000
+#define HOUR_MS 5000  /* between writings of what was sent alone */
 #define AGAIN_MS 30000
 #define ROWS_BYTES_MAX (64u << 20)
 #define WHY_BYTES_MAX 1024
@@ -25,6 +28,9 @@ struct brake_keep {
 	enum state_result result;
 	uint64_t written;   /* the changes that are in the file */
 	uint64_t writing;
+	uint64_t taken;     /* the same of the recipients */
+	uint64_t taking;
+	uint64_t wrote_ms;
 	bool working;
 	bool loaded;
 	bool complained;
@@ -41,6 +47,8 @@ static void report(struct brake_keep *k)
 		log_text(LOG_OPERATOR, "brake-lost", "%s; what is in memory is written anew", why != NULL ? why : "");
 	k->complained = k->result == STATE_LATER;
 }
+
+_Static_assert(BRAKE_STORE_PARTS == BRAKE_SLOTS, "an hour has the same parts in memory and in the file");
 
 /* A restart of the machine began the other clock anew: only differences say something. */
 static void restore_one(struct brakes *brakes, const struct brake_row *row, uint64_t now_us, uint64_t now_ms)
@@ -63,6 +71,9 @@ static void restore_one(struct brakes *brakes, const struct brake_row *row, uint
 	brake->hold_id = row->hold_id;
 	brake->numbered = hold.until_us > 0;
 	brake->told = row->told != 0 && hold.until_us > 0;
+	uint64_t age_ms = row->hour_ms < now_ms ? now_ms - row->hour_ms : 0;
+	if (age_ms < BRAKE_HOUR_US / 1000)
+		brake_hour_restore(brake, row->hour, age_ms * 1000, now_us);
 }
 
 static void restore(struct brake_keep *k)
@@ -77,6 +88,15 @@ static void restore(struct brake_keep *k)
 	k->written = brakes->changes - (k->rows.len == 0);
 }
 
+/* Whether anything was sent within the hour. */
+static bool is_busy(const struct brake_row *row)
+{
+	bool busy = false;
+	for (size_t i = 0; i < BRAKE_STORE_PARTS; i++)
+		busy |= row->hour[i] > 0;
+	return busy;
+}
+
 static void put_class(const struct brake_keep *k, enum brake_class which, struct buf *rows)
 {
 	const struct brakes *brakes = &k->owner->state.brakes;
@@ -89,7 +109,9 @@ static void put_class(const struct brake_keep *k, enum brake_class which, struct
 			row.since_ms = now_ms - (now_us - brake->hold.since_us) / 1000;
 			row.until_ms = now_ms + (brake->hold.until_us - now_us) / 1000;
 		}
-		brake_row_put(rows, &row);
+		row.hour_ms = now_ms - (now_us - brake_hour(brake, now_us, row.hour)) / 1000;
+		if (which != BRAKE_PLAIN || is_busy(&row))
+			brake_row_put(rows, &row);
 	}
 }
 
@@ -101,7 +123,10 @@ static void put_all(struct brake_keep *k)
 	brake_row_put(&k->rows, &began);
 	put_class(k, BRAKE_HELD, &k->rows);
 	put_class(k, BRAKE_KNOWN, &k->rows);
+	put_class(k, BRAKE_PLAIN, &k->rows);
 	k->writing = k->owner->state.brakes.changes;
+	k->taking = k->owner->state.brakes.takes;
+	k->wrote_ms = loop_now_ms(k->owner->role.loop);
 }
 
 static void run_write(void *arg)
@@ -113,7 +138,7 @@ static void run_write(void *arg)
 static void finish(struct brake_keep *k)
 {
 	put_all(k);
-	if (!k->rows.failed && k->writing != k->written)
+	if (!k->rows.failed && (k->taking != k->taken || k->writing != k->written))
 		run_write(k);
 	brake_store_free(k->store);
 	k->store = NULL;
@@ -125,8 +150,10 @@ static void done_write(void *arg)
 	struct brake_keep *k = arg;
 	k->working = false;
 	report(k);
-	if (k->result == STATE_OK)
+	if (k->result == STATE_OK) {
 		k->written = k->writing;
+		k->taken = k->taking;
+	}
 	buf_release(&k->rows);
 	if (k->ending)
 		finish(k);
@@ -170,7 +197,9 @@ static void on_timer(void *arg)
 	struct brake_keep *k = arg;
 	if (k->working || k->ending)
 		return;
-	if (k->owner->state.brakes.changes == k->written) {
+	const struct brakes *brakes = &k->owner->state.brakes;
+	bool takes = brakes->takes != k->taken && loop_now_ms(k->owner->role.loop) - k->wrote_ms >= HOUR_MS;
+	if (brakes->changes == k->written && !takes) {
 		timer_set(k->timer, WRITE_MS);
 		return;
 	}

@@ -124,6 +124,14 @@ static void say_end(struct policy_role *p, const struct brake *brake)
 	channel_end(queue);
 }
 
+static void say_untold(const struct policy_role *p, const struct brake *brake)
+{
+	struct policy_context context = generation_context(p);
+	if (policy_postmaster(&context) == POLICY_POSTMASTER_NOBODY)
+		log_brake("brake-untold", brake, "nobody gets postmaster's mail, so nobody is told; the message waits in the "
+			"queue until somebody is named: see the setting postmaster");
+}
+
 void brake_tell(struct policy_role *p)
 {
 	struct brakes *brakes = &p->state.brakes;
@@ -136,6 +144,7 @@ void brake_tell(struct policy_role *p)
 			brake->numbered = true;
 			brake->hold_id = id128_next(&p->chance, clock_unix_ms());
 			log_brake("brake", brake, "it suddenly sends to many more recipients than is usual, and is held back");
+			say_untold(p, brake);
 			brake_keep_soon(p);
 		}
 		if (!brake->told && !brake->telling)

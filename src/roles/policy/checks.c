@@ -121,17 +121,21 @@ static void decided_dry(const struct inquirer *from, const struct inquiry_answer
 {
 	struct policy_context talkative = *a->context;
 	struct policy_trail trail;
-	struct buf why, steps;
+	struct buf why, steps, reply;
 	if (!is_there(from))
 		return;
 	buf_init(&why, WHY_BYTES_MAX);
 	buf_init(&steps, CHANNEL_BODY_BYTES_MAX / 2);
+	buf_init(&reply, REPLY_LINE_BYTES_MAX);
 	talkative.why = &why;
-	struct policy_verdict verdict = policy_ask(&talkative, a->input, &trail);
+	struct policy_verdict verdict = policy_ask_dry(&talkative, a->input, &trail);
 	struct ipc_checked answer = answer_of(&verdict);
 	checked_steps_put(&steps, &trail, &why);
+	checked_reply_put(&reply, &verdict, &talkative, a->input);
 	answer.steps = buf_span(&steps);
+	answer.reply = buf_span(&reply);
 	say(from, &answer);
+	buf_fini(&reply);
 	buf_fini(&why);
 	buf_fini(&steps);
 }

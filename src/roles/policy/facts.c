@@ -19,7 +19,7 @@ static const struct fact_form {
 	const char *who;                 /* did not answer in time */
 	unsigned depends;
 	void (*begin)(struct fact *fact, const struct policy_context *context);
-	void (*late)(struct fact *fact); /* answers with a part at the deadline; or NULL */
+	void (*late)(struct fact *fact, struct facts_wait *wait); /* says a part at the deadline; or NULL */
 	void (*drop)(struct fact *fact); /* or NULL */
 	uint64_t patience_ms, kept_ms;
 	size_t asking_max;               /* looked for at once; beyond, nothing is found */
@@ -90,6 +90,7 @@ void facts_init(struct facts *facts, struct policy_role *owner, struct dns *dns)
 	facts->hash_key[0] = id_source_u64(&chance);
 	facts->hash_key[1] = id_source_u64(&chance);
 	map_init(&facts->map);
+	list_init(&facts->waiting);
 	for (int which = 0; which < POLICY_FACT_COUNT; which++) {
 		list_init(&facts->of[which].asking);
 		list_init(&facts->of[which].kept);
@@ -194,6 +195,7 @@ static void tell(struct fact *fact)
 	while (!list_empty(&fact->waits)) {
 		struct facts_wait *wait = LIST_ENTRY(fact->waits.next, struct facts_wait, link);
 		list_remove(&wait->link);
+		list_remove(&wait->place);
 		known_copy(fact->which, &fact->known, wait->into, wait->text);
 		wait->fn(wait->arg);
 	}
@@ -214,6 +216,14 @@ void fact_answer(struct fact *fact, const struct policy_facts *known)
 	fact->until_ms = now_of(fact->facts) + forms[fact->which].kept_ms;
 	list_append(&of->kept, &fact->order);
 	tell(fact);
+}
+
+void fact_say(struct fact *fact, struct facts_wait *wait, const struct policy_facts *known)
+{
+	if (wait != NULL)
+		known_copy(fact->which, known, wait->into, wait->text);
+	else
+		fact_answer(fact, known);
 }
 
 void fact_idle(struct fact *fact)
@@ -248,7 +258,7 @@ static bool sweep(struct facts *facts, enum policy_fact which, uint64_t now_ms)
 	while ((fact = first_of(&of->asking)) != NULL && fact->until_ms <= now_ms) {
 		of->late++;
 		if (forms[which].late != NULL)
-			forms[which].late(fact);
+			forms[which].late(fact, NULL);
 		fact_answer(fact, &forms[which].not_found);
 		if (forms[which].drop != NULL)
 			forms[which].drop(fact);
@@ -258,11 +268,40 @@ static bool sweep(struct facts *facts, enum policy_fact which, uint64_t now_ms)
 	return of->asking_count + of->kept_count > 0;
 }
 
+/* Goes on without the fact, or with what has come of it. */
+static void wait_end(struct facts_wait *wait)
+{
+	enum policy_fact which = wait->fact->which;
+	list_remove(&wait->link);
+	list_remove(&wait->place);
+	known_copy(which, &forms[which].not_found, wait->into, wait->text);
+	if (forms[which].late != NULL)
+		forms[which].late(wait->fact, wait);
+	wait->fn(wait->arg);
+}
+
+/* Whose patience is over. */
+static void waits_sweep(struct facts *facts, uint64_t now_ms)
+{
+	struct list over;
+	list_init(&over);
+	for (struct list *at = facts->waiting.next, *next; at != &facts->waiting; at = next) {
+		next = at->next;
+		if (LIST_ENTRY(at, struct facts_wait, place)->until_ms > now_ms)
+			continue;
+		list_remove(at);
+		list_append(&over, at);
+	}
+	while (!list_empty(&over))
+		wait_end(LIST_ENTRY(over.next, struct facts_wait, place));
+}
+
 static void on_sweep(void *arg)
 {
 	struct facts *facts = arg;
 	uint64_t now_ms = now_of(facts);
 	facts->sweeping = false;
+	waits_sweep(facts, now_ms);
 	for (int which = 0; which < POLICY_FACT_COUNT; which++)
 		facts->sweeping |= sweep(facts, (enum policy_fact)which, now_ms);
 	say_late(facts, now_ms);
@@ -329,18 +368,21 @@ bool facts_find(struct facts *facts, enum policy_fact which, const struct policy
 	struct buf key;
 	uint8_t memory[FACTS_KEY_BYTES_MAX];
 	struct fact *fact = NULL;
+	bool patient = wait->until_ms > now_of(facts);
 	buf_init_over(&key, memory, sizeof(memory));
 	key_make(which, depends(which, context), input, &key);
 	if (!key.failed) {
 		fact = find(facts, buf_span(&key), map_hash(facts->hash_key, buf_span(&key)));
-		if (fact == NULL)
+		if (fact == NULL && patient)
 			fact = begin(facts, which, context, input, buf_span(&key));
 	}
-	if (fact != NULL && !fact->answered) {
+	if (fact != NULL && !fact->answered && patient) {
+		wait->fact = fact;
 		list_append(&fact->waits, &wait->link);
+		list_append(&facts->waiting, &wait->place);
 		return false;
 	}
-	if (fact != NULL)
+	if (fact != NULL && fact->answered)
 		known_copy(which, &fact->known, wait->into, wait->text);
 	else
 		facts_not_found(which, wait->into);

@@ -8,7 +8,9 @@
  * policy_facts.h, and its row in the table of facts.c.
  *
  * What cannot be found in time, or because too many are looked for already, is known as
- * not found: no question ever waits longer than the deadline for each of its facts.
+ * not found: no question ever waits longer than the deadline for each of its facts, nor
+ * longer than it has patience itself. When that ends it goes on with what has come, and the
+ * fact is looked for as before: whoever has little patience left spoils nothing for others.
  */
 #ifndef WAYBILL_ROLES_POLICY_FACTS_H
 #define WAYBILL_ROLES_POLICY_FACTS_H
@@ -39,6 +41,7 @@ struct facts {
 		size_t asking_count, kept_count;
 		uint64_t late;            /* were not found in time, since that was said */
 	} of[POLICY_FACT_COUNT];
+	struct list waiting;       /* struct facts_wait */
 	struct timer *timer;
 	bool sweeping;             /* the timer is set */
 	uint64_t said_late_ms, said_list_ms;
@@ -46,7 +49,9 @@ struct facts {
 
 /* What waits for a fact. */
 struct facts_wait {
-	struct list link;          /* list_init before it is used */
+	struct list link, place;   /* list_init before they are used */
+	uint64_t until_ms;         /* no longer than this, of the loop's clock */
+	struct fact *fact;         /* that it waits for */
 	void (*fn)(void *arg);
 	void *arg;
 	struct policy_facts *into; /* gets the fact ... */
@@ -84,6 +89,8 @@ struct fact {
 
 /* Found. What `known` points to is copied. */
 void fact_answer(struct fact *fact, const struct policy_facts *known);
+/* The same; with a wait, what has come until now, for that one alone. */
+void fact_say(struct fact *fact, struct facts_wait *wait, const struct policy_facts *known);
 /* The way of finding has nothing open any more; the fact may be gone afterwards. */
 void fact_idle(struct fact *fact);
 
@@ -94,9 +101,9 @@ void fact_domain_begin(struct fact *fact, const struct policy_context *context);
 void fact_reverse_begin(struct fact *fact, const struct policy_context *context);
 void fact_dnslists_begin(struct fact *fact, const struct policy_context *context);
 void fact_mailbox_begin(struct fact *fact, const struct policy_context *context);
-/* Answer with what has come until now. */
-void fact_reverse_late(struct fact *fact);
-void fact_dnslists_late(struct fact *fact);
+/* Say (fact_say) what has come until now. */
+void fact_reverse_late(struct fact *fact, struct facts_wait *wait);
+void fact_dnslists_late(struct fact *fact, struct facts_wait *wait);
 /* Nobody needs the answer any more: gives back what can be given back now. */
 void fact_spf_drop(struct fact *fact);
 

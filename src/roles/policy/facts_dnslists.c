@@ -31,7 +31,7 @@ struct dnslists_work {
 	struct list_work lists[]; /* one for each list and what is looked up in it */
 };
 
-void fact_dnslists_late(struct fact *fact)
+void fact_dnslists_late(struct fact *fact, struct facts_wait *wait)
 {
 	struct dnslists_work *w = fact->work;
 	struct policy_listing listings[QUESTIONS_MAX];
@@ -39,7 +39,7 @@ void fact_dnslists_late(struct fact *fact)
 		return;
 	for (size_t i = 0; i < w->count; i++)
 		listings[i] = w->lists[i].listing;
-	fact_answer(fact, &(struct policy_facts){ .listings = listings, .listing_count = w->count });
+	fact_say(fact, wait, &(struct policy_facts){ .listings = listings, .listing_count = w->count });
 }
 
 static void close_one(struct dnslists_work *w)
@@ -47,7 +47,7 @@ static void close_one(struct dnslists_work *w)
 	struct fact *fact = w->fact;
 	if (--w->open > 0)
 		return;
-	fact_dnslists_late(fact);
+	fact_dnslists_late(fact, NULL);
 	fact->work = NULL;
 	free(w);
 	fact_idle(fact);

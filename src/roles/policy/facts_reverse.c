@@ -27,11 +27,11 @@ struct reverse_work {
 	} names[NAMES_MAX];
 };
 
-void fact_reverse_late(struct fact *fact)
+void fact_reverse_late(struct fact *fact, struct facts_wait *wait)
 {
 	struct reverse_work *w = fact->work;
 	if (w != NULL)
-		fact_answer(fact, &(struct policy_facts){ .reverse = w->found });
+		fact_say(fact, wait, &(struct policy_facts){ .reverse = w->found });
 }
 
 static void close_one(struct reverse_work *w)
@@ -41,7 +41,7 @@ static void close_one(struct reverse_work *w)
 		return;
 	if (w->found.state == POLICY_REVERSE_NAMED && w->both_ways && !w->unanswered)
 		w->found.state = POLICY_REVERSE_ASTRAY;
-	fact_reverse_late(fact);
+	fact_reverse_late(fact, NULL);
 	fact->work = NULL;
 	free(w);
 	fact_idle(fact);
@@ -58,7 +58,7 @@ static void on_addresses(void *arg, const struct dns_records_answer *answer)
 		same |= netaddr_eq(&answer->records[i].addr, client);
 	if (same && w->found.state == POLICY_REVERSE_NAMED) {
 		w->found = (struct policy_reverse){ POLICY_REVERSE_CONFIRMED, span_of(name->text, name->len) };
-		fact_reverse_late(w->fact); /* nobody has to wait for the others */
+		fact_reverse_late(w->fact, NULL); /* nobody has to wait for the others */
 	}
 	close_one(w);
 }

@@ -14,6 +14,7 @@ struct inquiry {
 	struct policy_role *owner;
 	struct policy_input input;
 	struct facts_wait wait;
+	uint64_t asked_ms, waited_ms; /* since when it waits for the DNS, 0: it does not; and how long it did before */
 	struct service_question service_wait;
 	struct policy_said (*said)[SMTP_STAGE_COUNT]; /* of each service; NULL: none was asked yet */
 	uint64_t said_by;         /* the settings by which they were asked */
@@ -26,9 +27,21 @@ struct inquiry {
 
 static void go_on(struct inquiry *q);
 
+/*
+ * How long one question waits for the DNS in all, whatever its checks need. What is looked for
+ * by names that the client chose, whose name servers may be its own and hang, uses up no more
+ * than the first part, so that DNS lists are asked in any case.
+ */
+#define DNS_MS_MAX 8000
+#define DNS_NAMES_MS_MAX 5000
+
 static void on_found(void *arg)
 {
-	go_on(arg);
+	struct inquiry *q = arg;
+	if (q->asked_ms > 0)
+		q->waited_ms += loop_now_ms(q->owner->role.loop) - q->asked_ms;
+	q->asked_ms = 0;
+	go_on(q);
 }
 
 static struct inquiry *inquiry_new(struct policy_role *p, const struct policy_input *input)
@@ -42,6 +55,7 @@ static struct inquiry *inquiry_new(struct policy_role *p, const struct policy_in
 	q->wait = (struct facts_wait){ .fn = on_found, .arg = q, .into = &q->input.facts, .text = &q->text };
 	q->service_wait = (struct service_question){ .fn = on_found, .arg = q, .text = &q->text };
 	list_init(&q->wait.link);
+	list_init(&q->wait.place);
 	if (!arena_copy(&q->text, input->helo, &q->input.helo) || !arena_copy(&q->text, input->sender, &q->input.sender)
 	    || !arena_copy(&q->text, input->recipient, &q->input.recipient)
 	    || !arena_copy(&q->text, input->instance, &q->input.instance)
@@ -97,10 +111,21 @@ static bool service_find(struct inquiry *q, const struct conf_service *service, 
 	return services_ask(&q->owner->services, service, &request, &q->service_wait);
 }
 
+static bool fact_find(struct inquiry *q, const struct policy_context *context, enum policy_fact fact)
+{
+	uint64_t now_ms = loop_now_ms(q->owner->role.loop);
+	uint64_t most = fact == POLICY_FACT_DNSLISTS || fact == POLICY_FACT_SPF ? DNS_MS_MAX : DNS_NAMES_MS_MAX;
+	bool dns = fact != POLICY_FACT_MAILBOX;
+	q->wait.until_ms = !dns ? UINT64_MAX : now_ms + (most > q->waited_ms ? most - q->waited_ms : 0);
+	bool there = facts_find(&q->owner->facts, fact, context, &q->input, &q->wait);
+	q->asked_ms = dns && !there ? now_ms : 0;
+	return there;
+}
+
 static bool find(struct inquiry *q, const struct policy_context *context, const struct policy_verdict *needs)
 {
 	return needs->fact == POLICY_FACT_SERVICE ? service_find(q, &context->checks->services[needs->service], needs)
-		: facts_find(&q->owner->facts, needs->fact, context, &q->input, &q->wait);
+		: fact_find(q, context, needs->fact);
 }
 
 #define LOOKS_MAX 2
@@ -162,6 +187,12 @@ static struct policy_context context_with(const struct policy_role *p, struct lo
 	return lookup != NULL ? lookup_context(lookup) : generation_context(p);
 }
 
+static struct policy_verdict decide(const struct policy_context *context, struct policy_input *input,
+	struct policy_trail *trail)
+{
+	return input->dry ? policy_ask_dry(context, input, trail) : policy_ask(context, input, trail);
+}
+
 /* Each round finds names or one fact more, so there are few. A client that is refused anyway asks for no names: that
  * would cost time, and show in it. */
 static void go_on(struct inquiry *q)
@@ -172,7 +203,7 @@ static void go_on(struct inquiry *q)
 	struct policy_context context = context_with(p, q->lookup);
 	service_forget(q);
 	while (true) {
-		verdict = policy_ask(&context, &q->input, &trail);
+		verdict = decide(&context, &q->input, &trail);
 		if (misses(q->lookup) && q->looks < LOOKS_MAX) {
 			bool domain = q->looks == 0 && misses_domain(q);
 			q->looks = domain ? 1 : LOOKS_MAX;
@@ -196,7 +227,7 @@ void inquiry_begin(const struct channel_message *question, struct policy_input *
 	struct policy_role *p = from->peer->owner;
 	struct lookup *lookup = input->at == SMTP_AT_RCPT ? lookup_begin(from->peer, question) : NULL;
 	struct policy_context context = context_with(p, lookup);
-	struct policy_verdict verdict = policy_ask(&context, input, &trail);
+	struct policy_verdict verdict = decide(&context, input, &trail);
 	bool open = verdict.opinion == POLICY_NEEDS || (lookup != NULL && lookup->answers.missing);
 	struct inquiry *q = open ? inquiry_new(p, input) : NULL;
 	if (q != NULL) {
@@ -212,7 +243,7 @@ void inquiry_begin(const struct channel_message *question, struct policy_input *
 			input->facts.said_lost = true;
 		else
 			facts_not_found(verdict.fact, &input->facts);
-		verdict = policy_ask(&context, input, &trail);
+		verdict = decide(&context, input, &trail);
 	}
 	fn(from, &(struct inquiry_answer){ &context, input, &trail, &verdict });
 	lookup_free(lookup);

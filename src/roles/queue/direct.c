@@ -221,6 +221,8 @@ static enum reply_key refusal_of(enum ipc_expansion outcome)
 		return REPLY_ALIAS_LOOP;
 	case IPC_EXPANSION_TOO_LARGE:
 		return REPLY_ALIAS_TOO_LARGE;
+	case IPC_EXPANSION_NO_POSTMASTER:
+		return REPLY_POSTMASTER_MISSING;
 	case IPC_EXPANSION_MOVED: /* since RCPT */
 		return REPLY_MAILBOX_MOVED_AWAY;
 	default:

@@ -215,6 +215,9 @@ static void on_expanded(void *arg, const struct channel_message *message)
 	case IPC_EXPANSION_TOO_LARGE:
 		try_settle_key(t, REPLY_ALIAS_TOO_LARGE, no_words);
 		return;
+	case IPC_EXPANSION_NO_POSTMASTER:
+		try_settle_key(t, REPLY_POSTMASTER_MISSING, no_words);
+		return;
 	case IPC_EXPANSION_UNAVAILABLE:
 	case IPC_EXPANSION_COUNT:
 		break;

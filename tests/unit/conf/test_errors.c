@@ -367,7 +367,7 @@ static const struct error_case warnings[] = {
 	  "c:4: warning: must-exist: order in line 3 leaves the check reverse-name out, so it has no effect\n" },
 	{ BASE, "" },
 	{ BASE DOMAIN("b.org"), "c: warning: postmaster is not set, so each domain needs a user or an alias of this name "
-	  "(RFC 5321 section 4.5.1)\n" },
+	  "(RFC 5321 section 4.5.1); without one its mail waits, and nobody is told whom the brake holds back\n" },
 	{ HOST "listen \"s\" { address = \"127.0.0.1:24\"\nsocket-mode = \"0600\"\nsocket-group = \"mail\" }",
 	  "c:3: warning: socket-mode: this listener has no UNIX socket\n"
 	  "c:4: warning: socket-group: this listener has no UNIX socket\n" },

@@ -211,12 +211,46 @@ static void test_what_was_kept_is_there_again(void **state)
 	(void)state;
 }
 
+/* Part by part, whenever the restart was; and when the machine was started anew, and the clock with it, a little longer. */
+static void test_an_hour_that_was_kept_goes_on(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t away_us, now_us; /* how long nothing ran; the clock after it */
+		uint32_t sent, later;     /* at once, and half an hour later */
+	} cases[] = {
+		{ "at once", 0, 10 * HOUR, 12, 7 }, { "a while", HOUR / 2, 10 * HOUR, 7, 0 }, { "an hour", HOUR, 10 * HOUR, 0, 0 },
+		{ "a day", DAY, 10 * HOUR, 0, 0 }, { "a machine's start", HOUR / 6, HOUR / 60, 12, 12 },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct brakes before, after;
+		uint32_t parts[BRAKE_SLOTS];
+		brakes_init(&before, 10, test_secret);
+		brakes_init(&after, 10, test_secret);
+		burst(&before, "a", 5, 2 * HOUR);
+		burst(&before, "a", 7, 2 * HOUR + HOUR / 2);
+		const struct brake *a = brakes_find(&before, SPAN("a"));
+		uint64_t then_us = 2 * HOUR + HOUR / 2;
+		uint64_t age_us = then_us - brake_hour(a, then_us, parts) + cases[i].away_us;
+		assert_true(brakes_restore(&after, SPAN("a"), 0, &(struct brake_hold){ 0 }, cases[i].now_us));
+		if (age_us < HOUR)
+			brake_hour_restore(brakes_find(&after, SPAN("a")), parts, age_us, cases[i].now_us);
+		uint64_t now = brakes_look(&after, SPAN("a"), &rule, cases[i].now_us).sent;
+		uint64_t later = brakes_look(&after, SPAN("a"), &rule, cases[i].now_us + HOUR / 2).sent;
+		if (now != cases[i].sent || later != cases[i].later)
+			fail_msg("%s: %u, then %u", cases[i].name, (unsigned)now, (unsigned)later);
+		brakes_fini(&before);
+		brakes_fini(&after);
+	}
+	(void)state;
+}
+
 /* --- the check --- */
 
 static struct world *world_open(const char *sections)
 {
 	static const struct directory_domain domain = { .name = SPAN("example.org"),
-		.users = { SPAN("users"), SPAN("alice\n") } };
+		.users = { SPAN("users"), SPAN("alice\n") }, .postmaster = SPAN("alice@example.org") };
 	static struct world w;
 	test_world_open(&w, sections, &domain, 1);
 	w.context.now_us = 10 * DAY;
@@ -336,6 +370,50 @@ static void test_what_is_counted(void **state)
 	(void)state;
 }
 
+/* It is only said that postmaster is told where a file says who that is. */
+static void test_who_is_stopped_is_told_the_truth(void **state)
+{
+	static const struct {
+		const char *name;
+		struct directory_domain domain;
+		enum policy_postmaster postmaster;
+	} cases[] = {
+		{ "nobody", { .users = { SPAN("users"), SPAN("alice\n") } }, POLICY_POSTMASTER_NOBODY },
+		{ "a user", { .users = { SPAN("users"), SPAN("alice\nPostmaster\n") } }, POLICY_POSTMASTER_SOMEBODY },
+		{ "a closed one", { .users = { SPAN("users"), SPAN("alice\npostmaster disabled\n") } }, POLICY_POSTMASTER_NOBODY },
+		{ "an alias", { .users = { SPAN("users"), SPAN("alice\n") }, .aliases = { SPAN("a"), SPAN("postmaster: alice\n") } },
+			POLICY_POSTMASTER_SOMEBODY },
+		{ "a setting", { .users = { SPAN("users"), SPAN("alice\n") }, .postmaster = SPAN("alice@example.org") },
+			POLICY_POSTMASTER_SOMEBODY },
+		{ "a setting for nobody", { .users = { SPAN("users"), SPAN("alice\n") }, .postmaster = SPAN("joe@example.org") },
+			POLICY_POSTMASTER_NOBODY },
+		{ "a catch-all", { .users = { SPAN("users"), SPAN("alice\n") }, .catch_all = SPAN("alice@example.org") },
+			POLICY_POSTMASTER_SOMEBODY },
+		{ "a directory", { .users = { SPAN("users"), SPAN("alice\n") }, .aliases_source = 1 },
+			POLICY_POSTMASTER_NOT_KNOWN },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		static struct world w;
+		struct policy_verdict verdict;
+		struct directory_domain domain = cases[i].domain;
+		domain.name = SPAN("example.org");
+		test_world_open(&w, SMALL, &domain, 1);
+		w.context.now_us = 10 * DAY;
+		if (policy_postmaster(&w.context) != cases[i].postmaster)
+			fail_msg("%s: %d", cases[i].name, policy_postmaster(&w.context));
+		brakes_restore(&w.state.brakes, SPAN("192.0.2.1"), 1,
+			&(struct brake_hold){ .since_us = 9 * DAY, .until_us = 11 * DAY, .sent = 50 }, w.context.now_us);
+		struct policy_input input = trusted("192.0.2.1", "x@elsewhere.test");
+		struct policy_route all = { .pattern = SPAN("*") };
+		w.context.routes = (struct policy_routes){ &all, 1 };
+		verdict = ask(&w, &input);
+		if (verdict.key != (cases[i].postmaster == POLICY_POSTMASTER_SOMEBODY ? REPLY_SUDDEN_BURST : REPLY_SUDDEN_BURST_UNTOLD))
+			fail_msg("%s: %s", cases[i].name, reply_entry(verdict.key)->name);
+		test_world_close(&w);
+	}
+	(void)state;
+}
+
 static void test_it_can_be_switched_off(void **state)
 {
 	static const char *const ways[] = { "brake {\n recipients = 10\n learn = 0s\n active = no\n}\n",
@@ -436,10 +514,11 @@ int main(void)
 		cmocka_unit_test(test_nobody_is_held_while_it_learns),
 		cmocka_unit_test(test_memory_is_bounded_and_the_right_ones_stay),
 		cmocka_unit_test(test_jumps_of_the_clock),
-		cmocka_unit_test(test_what_was_kept_is_there_again),
+		cmocka_unit_test(test_what_was_kept_is_there_again), cmocka_unit_test(test_an_hour_that_was_kept_goes_on),
 		cmocka_unit_test(test_who_is_watched),
 		cmocka_unit_test(test_who_shares_a_budget),
 		cmocka_unit_test(test_what_is_counted),
+		cmocka_unit_test(test_who_is_stopped_is_told_the_truth),
 		cmocka_unit_test(test_it_can_be_switched_off),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_the_message_says_who_how_much_since_when_and_what_to_do),

@@ -56,7 +56,8 @@ static const struct brake_row samples[] = {
 	{ .since_ms = 1800000000000 },
 	{ .who = SPAN("192.0.2.7"), .usual = 700, .since_ms = 1800000000001, .until_ms = 1800086400001, .sent = 4000000000u,
 	  .usual_then = 12, .told = 1, .hold_id = { { 1, 2, 3 } } },
-	{ .who = SPAN("account:j\xc3\xb6rg@example.org"), .usual = 4294967295u },
+	{ .who = SPAN("account:j\xc3\xb6rg@example.org"), .usual = 4294967295u, .hour_ms = 1800000000002,
+	  .hour = { 1, 0, 3, 4294967295u, 5, 6 } },
 };
 #define SAMPLES (sizeof(samples) / sizeof(samples[0]))
 
@@ -88,7 +89,8 @@ static size_t found(struct world *w)
 				const struct brake_row *s = &samples[i];
 				assert_true(row.usual == s->usual && row.since_ms == s->since_ms && row.until_ms == s->until_ms
 					&& row.sent == s->sent && row.usual_then == s->usual_then && row.told == s->told
-					&& id128_cmp(&row.hold_id, &s->hold_id) == 0);
+					&& id128_cmp(&row.hold_id, &s->hold_id) == 0 && row.hour_ms == s->hour_ms
+					&& memcmp(row.hour, s->hour, sizeof(row.hour)) == 0);
 				count++;
 			}
 	assert_true(wire_done(&r));
@@ -121,9 +123,10 @@ static void test_rows_that_make_no_sense(void **state)
 	put_samples(w, 2);
 	assert_int_equal(brake_store_write(w->store, buf_span(&w->rows), &w->why), STATE_OK);
 	assert_int_equal(sqlite3_open(w->path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "INSERT INTO brake VALUES ('short id', 1, 1, 1, 1, 1, 1, x'00');"
-		"INSERT INTO brake VALUES (printf('%500s', 'x'), 1, 1, 1, 1, 1, 1, zeroblob(16));"
-		"INSERT INTO brake VALUES ('huge', 9223372036854775807, -5, 9223372036854775807, -1, 1, 7, zeroblob(16))",
+	assert_int_equal(sqlite3_exec(db, "INSERT INTO brake VALUES ('short id', 1, 1, 1, 1, 1, 1, x'00', 1, 1, 1, 1, 1, 1, 1);"
+		"INSERT INTO brake VALUES (printf('%500s', 'x'), 1, 1, 1, 1, 1, 1, zeroblob(16), 1, 1, 1, 1, 1, 1, 1);"
+		"INSERT INTO brake VALUES ('huge', 9223372036854775807, -5, 9223372036854775807, -1, 1, 7, zeroblob(16),"
+		" -1, -1, 9223372036854775807, 0, 0, 0, 0)",
 		NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
 	reopen(w);
