@@ -36,8 +36,18 @@ static const char help[] =
 	"       waybill mailbox forward ADDRESS --to ADDRESSES [--keep]\n"
 	"       waybill mailbox enable ADDRESS   [-c FILE]\n";
 
+/* Who moved, where mail is passed on. */
+static int say_passed_on(const struct asked *a, const struct directory_match *match)
+{
+	printf("Mail for %s goes to %.*s, the address that its owner has now.\n", a->text, SPAN_FMT(match->moved_to));
+	cli_mailbox_reply(REPLY_RCPT_MOVED_OK);
+	return CLI_DONE;
+}
+
 static int say_closed(const struct asked *a, const struct directory_match *match)
 {
+	if (match->state == DIRECTORY_MOVED && a->conf->checks.mailbox.forward_moved)
+		return say_passed_on(a, match);
 	enum reply_key key = match->state == DIRECTORY_DISABLED ? REPLY_MAILBOX_DISABLED
 		: match->state == DIRECTORY_GONE ? REPLY_MAILBOX_DISABLED_FOR_GOOD : REPLY_MAILBOX_MOVED;
 	char where[CLI_USERS_WHERE_MAX];

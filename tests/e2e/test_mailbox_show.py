@@ -12,7 +12,7 @@ from harness.conf import write
 from harness.deadline import until
 from harness.lmtp import lmtp_client
 from harness.server import message, program, token
-from test_mailbox_states import show
+from test_mailbox_states import rcpt, show
 
 NOBODY = pwd.getpwnam("nobody")
 NO_RIGHTS = "cannot take mail: the server may not write to the mailbox"
@@ -141,6 +141,17 @@ def test_what_a_delivery_made_can_take_mail(shown, mbox):
     it.says("can take mail now (", 0)
     done = it.as_nobody()
     assert done.returncode == 0 and "can take mail now (" in done.stdout, done
+
+
+def test_who_moved_and_gets_mail_passed_on_takes_mail(server):
+    s = server(start=False, sections={"mailbox": {"forward-moved": "yes"}})
+    write(os.path.join(s.dir, "users"), "alice\nbob\nerin: moved=alice@example.org\n")
+    code, text = show(s, "erin")
+    assert code == 0 and "Mail for erin@example.org goes to alice@example.org" in text
+    assert "Senders are told 251 2.1.5" in text and "no mail" not in text
+    s.start()
+    assert show(s, "erin") == (code, text)
+    assert rcpt(s, "erin@example.org").startswith("251 2.1.5")
 
 
 def test_who_cannot_know_says_so(shown):
