@@ -148,7 +148,7 @@ static int say_match(const struct asked *a, const struct directory_view *view, c
 		return CLI_DONE;
 	}
 	return cli_mailbox_look(&(struct cli_mailbox){ a->options, a->conf, a->domain, a->text,
-		{ match->user, match->domain } });
+		{ match->user, match->domain }, match->takes_all });
 }
 
 /* `problems`: of the files, as lines. */

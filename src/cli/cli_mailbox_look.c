@@ -9,6 +9,7 @@
 #include "cli_ask.h"
 #include "clock.h"
 #include "mailbox_state.h"
+#include "policy.h"
 
 void cli_mailbox_reply(enum reply_key key)
 {
@@ -62,7 +63,8 @@ static int say_state(const struct cli_mailbox *m, enum mailbox_state state, stru
 	printf("%s %s (%.*s).\n", m->text, sentences[state], SPAN_FMT(path));
 	if (name == NULL || !reply_find(span_str(name), &key))
 		return CLI_DONE;
-	if (is_misconfigured(state) || (state == MAILBOX_STATE_LOCKED && !m->conf->checks.mailbox.defer_locked))
+	if (is_misconfigured(state) || (state == MAILBOX_STATE_LOCKED && !m->conf->checks.mailbox.defer_locked)
+	    || m->takes_all || !policy_check_active(&m->conf->checks, CONF_CHECK_MAILBOX))
 		print_reply_of_delivery(key);
 	else
 		cli_mailbox_reply(key);

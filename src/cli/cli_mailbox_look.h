@@ -13,6 +13,7 @@ struct cli_mailbox {
 	const struct conf_domain *domain;
 	const char *text;            /* the address as it was written */
 	struct mailbox_owner owner;
+	bool takes_all;              /* its domain has a catch-all: strangers are not told of its mailboxes */
 };
 
 /*

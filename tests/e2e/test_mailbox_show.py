@@ -12,7 +12,7 @@ from harness.conf import write
 from harness.deadline import until
 from harness.lmtp import lmtp_client
 from harness.server import message, program, token
-from test_mailbox_states import rcpt, show
+from test_mailbox_states import full, rcpt, show
 
 NOBODY = pwd.getpwnam("nobody")
 NO_RIGHTS = "cannot take mail: the server may not write to the mailbox"
@@ -141,6 +141,20 @@ def test_what_a_delivery_made_can_take_mail(shown, mbox):
     it.says("can take mail now (", 0)
     done = it.as_nobody()
     assert done.returncode == 0 and "can take mail now (" in done.stdout, done
+
+
+@pytest.mark.parametrize("sections, code, told", [
+    ({}, "452", "Senders are told 452 4.2.2"),
+    ({"domain": {"catch-all": '"bob@example.org"'}}, "250", "Senders are told 250, and the queue here tries again"),
+    ({"checks": {"order": '{"relay", "recipient"}'}}, "250", "Senders are told 250, and the queue here tries again")])
+def test_what_senders_are_told_of_a_full_mailbox(server, sections, code, told):
+    s = server(start=False, sections=sections)
+    full(s, "alice")
+    write(s.maildir("alice") + "/maildirsize", "100000S\n100000 1\n")
+    s.start()
+    assert rcpt(s, "alice@example.org").startswith(code)
+    code, text = show(s, "alice")
+    assert code == 1 and told in text and "452 4.2.2" in text
 
 
 def test_who_moved_and_gets_mail_passed_on_takes_mail(server):
