@@ -27,6 +27,8 @@ struct asked {
 	const struct conf_domain *domain;
 	struct directory_address address;
 	const char *text;     /* as it was written */
+	unsigned domains;     /* of ours that aliases led through until here */
+	bool takes_all;       /* one of them has a catch-all */
 	uint8_t ascii[ADDRESS_DOMAIN_BYTES_MAX]; /* its domain */
 };
 
@@ -101,6 +103,50 @@ static bool say_trouble(const struct asked *a, const struct directory_view *view
 	return loop || large;
 }
 
+static int say_match(const struct asked *a, const struct directory_view *view, const struct directory_match *match);
+static int show(const struct asked *a);
+static bool find(struct asked *a, const char *text);
+
+/* An alias led into another domain, of ours or of others. */
+static int say_elsewhere(struct asked *b, struct span domain)
+{
+	const char *text = b->text;
+	if (conf_domain_find(b->conf, domain) == NULL) {
+		printf("Whether %s takes it is for another server to say.\n", text);
+		return CLI_DONE;
+	}
+	if (b->domains++ >= b->conf->limits.alias_depth_max) {
+		printf("It leads back to itself, or through too many aliases.\n");
+		cli_mailbox_reply(REPLY_ALIAS_LOOP);
+		return CLI_NO;
+	}
+	return find(b, text) ? show(b) : CLI_NO;
+}
+
+/* What an alias of one target stands for: senders are told of that. */
+static int say_end(const struct asked *a, const struct directory_view *view, const struct directory_match *match)
+{
+	struct directory_end end = directory_follow(view, a->address, match, (uint32_t)a->conf->limits.alias_depth_max);
+	struct asked b = *a;
+	struct buf text;
+	int code = CLI_DONE;
+	buf_init(&text, 1024);
+	directory_address_write(&text, end.address);
+	b.text = buf_cstr(&text);
+	b.address = end.address;
+	b.takes_all |= match->takes_all;
+	if (end.match.kind == DIRECTORY_ALIAS)
+		printf("Look at each of them: waybill mailbox show ADDRESS\n");
+	else if (end.match.kind == DIRECTORY_UNAVAILABLE)
+		printf("Nobody can say now who %s is; mail waits here until somebody can.\n", b.text);
+	else if (end.match.kind == DIRECTORY_FOREIGN)
+		code = say_elsewhere(&b, end.address.domain);
+	else
+		code = say_match(&b, view, &end.match);
+	buf_fini(&text);
+	return end.match.kind == DIRECTORY_UNAVAILABLE ? CLI_NO : code;
+}
+
 static int say_alias(const struct asked *a, const struct directory_view *view, const struct directory_match *match)
 {
 	printf(match->forwards ? "Mail for %s goes to" : "%s is an alias for", a->text);
@@ -114,8 +160,7 @@ static int say_alias(const struct asked *a, const struct directory_view *view, c
 	printf(".\n");
 	if (say_trouble(a, view))
 		return CLI_NO;
-	printf("Look at each of them: waybill mailbox show ADDRESS\n");
-	return CLI_DONE;
+	return say_end(a, view, match);
 }
 
 static int say_match(const struct asked *a, const struct directory_view *view, const struct directory_match *match)
@@ -148,7 +193,7 @@ static int say_match(const struct asked *a, const struct directory_view *view, c
 		return CLI_DONE;
 	}
 	return cli_mailbox_look(&(struct cli_mailbox){ a->options, a->conf, a->domain, a->text,
-		{ match->user, match->domain }, match->takes_all });
+		{ match->user, match->domain }, a->takes_all || match->takes_all });
 }
 
 /* `problems`: of the files, as lines. */
