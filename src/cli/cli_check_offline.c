@@ -146,6 +146,8 @@ static bool world_open(struct world *w, const char *conf_path)
 	w->context.deny = w->deny;
 	w->context.exempt = w->exempt;
 	w->context.hostname = w->conf->hostname;
+	w->context.expansion = (struct directory_limits){ (uint32_t)w->conf->limits.alias_members_max,
+		(uint32_t)w->conf->limits.alias_depth_max };
 	w->context.checks = &w->conf->checks;
 	w->context.directory = &w->view;
 	w->context.now_us = clock_mono_us();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * waybill mailbox: can this mailbox take mail now, and why not? The users file says
- * whether it is switched off, the mailbox itself whether it is locked or full. Looks at
- * the files alone, whether the server runs or not.
+ * whether it is switched off, the mailbox itself whether it is locked or full
+ * (cli_mailbox_look.h).
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,21 +13,22 @@
 #include "aliases_includes.h"
 #include "cli.h"
 #include "cli_help.h"
+#include "cli_mailbox_look.h"
 #include "cli_tables.h"
 #include "cli_user.h"
-#include "clock.h"
 #include "directory.h"
 #include "directory_expand.h"
 #include "file.h"
-#include "mailbox_state.h"
-#include "reply.h"
 #include "users_file.h"
 
 struct asked {
+	const struct cli_options *options;
 	const struct conf *conf;
 	const struct conf_domain *domain;
 	struct directory_address address;
 	const char *text;     /* as it was written */
+	unsigned domains;     /* of ours that aliases led through until here */
+	bool takes_all;       /* one of them has a catch-all */
 	uint8_t ascii[ADDRESS_DOMAIN_BYTES_MAX]; /* its domain */
 };
 
@@ -37,23 +38,18 @@ static const char help[] =
 	"       waybill mailbox forward ADDRESS --to ADDRESSES [--keep]\n"
 	"       waybill mailbox enable ADDRESS   [-c FILE]\n";
 
-/* The reply that senders get, "450 4.2.1", for a key. */
-static void print_reply(enum reply_key key)
+/* Who moved, where mail is passed on. */
+static int say_passed_on(const struct asked *a, const struct directory_match *match)
 {
-	const struct reply_entry *entry = reply_entry(key);
-	printf("Senders are told %u %s (waybill explain %s).\n", entry->code, entry->enhanced, entry->name);
-}
-
-/* For a state in which policy lets SMTP senders through: the queue comes back sooner than they do. */
-static void print_reply_of_delivery(enum reply_key key)
-{
-	const struct reply_entry *entry = reply_entry(key);
-	printf("Senders are told 250, and the queue here tries again; by LMTP they are told %u %s (waybill explain %s).\n",
-		entry->code, entry->enhanced, entry->name);
+	printf("Mail for %s goes to %.*s, the address that its owner has now.\n", a->text, SPAN_FMT(match->moved_to));
+	cli_mailbox_reply(REPLY_RCPT_MOVED_OK);
+	return CLI_DONE;
 }
 
 static int say_closed(const struct asked *a, const struct directory_match *match)
 {
+	if (match->state == DIRECTORY_MOVED && a->conf->checks.mailbox.forward_moved)
+		return say_passed_on(a, match);
 	enum reply_key key = match->state == DIRECTORY_DISABLED ? REPLY_MAILBOX_DISABLED
 		: match->state == DIRECTORY_GONE ? REPLY_MAILBOX_DISABLED_FOR_GOOD : REPLY_MAILBOX_MOVED;
 	char where[CLI_USERS_WHERE_MAX];
@@ -61,71 +57,10 @@ static int say_closed(const struct asked *a, const struct directory_match *match
 		? "for now" : "for good", cli_users_where(a->domain, where));
 	if (match->state == DIRECTORY_MOVED)
 		printf("Its owner has the address %.*s now.\n", SPAN_FMT(match->moved_to));
-	print_reply(key);
+	cli_mailbox_reply(key);
 	if (a->domain->users.kind == CONF_SOURCE_FILE)
 		printf("To switch it on: waybill mailbox enable %s\n", a->text);
 	return CLI_NO;
-}
-
-static struct mbox_rules rules_of(const struct conf *conf)
-{
-	struct mbox_rules rules = { .lock_count = conf->mbox.locks.count, .timeout_ms = conf->mbox.lock_timeout_ms,
-		.stale_ms = conf->mbox.stale_lock_ms, .pids = conf->mbox.lock_pids,
-		.quota_bytes = conf->mbox.quota_bytes };
-	for (size_t i = 0; i < rules.lock_count && i < MBOX_LOCK_KIND_COUNT; i++)
-		rules.locks[i] = (enum mbox_lock_kind)conf->mbox.locks.items[i];
-	return rules;
-}
-
-static int say_state(const struct asked *a, enum mailbox_state state, struct span path)
-{
-	static const char *const sentences[] = {
-		[MAILBOX_STATE_OK] = "can take mail now",
-		[MAILBOX_STATE_MISSING] = "can take mail now; the first message makes its mailbox",
-		[MAILBOX_STATE_LOCKED] = "cannot take mail right now: another program has locked the mailbox",
-		[MAILBOX_STATE_FULL] = "cannot take mail now: the mailbox is full",
-		[MAILBOX_STATE_FULL_LONG] = "cannot take mail: the mailbox has been full for a long time",
-		[MAILBOX_STATE_TOO_SMALL] = "cannot take this message",
-		[MAILBOX_STATE_DISK_FULL] = "cannot take mail now: the disk that its mailbox lies on is full",
-		[MAILBOX_STATE_ERROR] = "cannot take mail: the mailbox cannot be looked at, or is not what it should be",
-	};
-	enum reply_key key;
-	const char *name = mailbox_state_key(state);
-	printf("%s %s (%.*s).\n", a->text, sentences[state], SPAN_FMT(path));
-	if (name == NULL || !reply_find(span_str(name), &key))
-		return CLI_DONE;
-	if (state == MAILBOX_STATE_ERROR || (state == MAILBOX_STATE_LOCKED && !a->conf->checks.mailbox.defer_locked))
-		print_reply_of_delivery(key);
-	else
-		print_reply(key);
-	if (state == MAILBOX_STATE_FULL || state == MAILBOX_STATE_FULL_LONG)
-		printf("The owner has to delete mail, or you raise the quota: %s.\n",
-			mailbox_template_kind(a->domain->mailboxes) == MAILBOX_MBOX ? "mbox { quota } in the configuration"
-			: "the first line of its file maildirsize");
-	if (state == MAILBOX_STATE_ERROR)
-		printf("Look at its owner and rights, and run this as the account of the server.\n");
-	return CLI_NO;
-}
-
-static int look(const struct asked *a, const struct directory_match *match)
-{
-	struct mbox_rules rules = rules_of(a->conf);
-	struct mbox_context mbox = { &rules, NULL };
-	struct buf path;
-	buf_init(&path, MAILBOX_PATH_BYTES_MAX);
-	struct mailbox_question q = { .kind = mailbox_template_kind(a->domain->mailboxes), .place = { .base_fd = -1 },
-		.now_ms = clock_unix_ms(), .full_max_ms = a->conf->checks.mailbox.full_max_ms,
-		.disk_reserve_bytes = a->conf->checks.mailbox.disk_reserve_bytes, .only_look = true, .mbox = &mbox };
-	struct mailbox_owner owner = { match->user, match->domain };
-	int code = CLI_NO;
-	if (mailbox_template_expand(a->domain->mailboxes, owner, &path, &q.place.base_len) == MAILBOX_TEMPLATE_OK) {
-		q.place.path = buf_span(&path);
-		code = say_state(a, mailbox_state(&q), q.place.path);
-	} else {
-		printf("%s cannot take mail: this name cannot become part of a path.\n", a->text);
-	}
-	buf_fini(&path);
-	return code;
 }
 
 /* Where the circle can be opened. */
@@ -163,9 +98,53 @@ static bool say_trouble(const struct asked *a, const struct directory_view *view
 	if (large)
 		printf("It leads to too many addresses, or through too many aliases: limits { alias-members, alias-depth }.\n");
 	if (loop || large)
-		print_reply(loop ? REPLY_ALIAS_LOOP : REPLY_ALIAS_TOO_LARGE);
+		cli_mailbox_reply(loop ? REPLY_ALIAS_LOOP : REPLY_ALIAS_TOO_LARGE);
 	directory_expansion_fini(&expansion);
 	return loop || large;
+}
+
+static int say_match(const struct asked *a, const struct directory_view *view, const struct directory_match *match);
+static int show(const struct asked *a);
+static bool find(struct asked *a, const char *text);
+
+/* An alias led into another domain, of ours or of others. */
+static int say_elsewhere(struct asked *b, struct span domain)
+{
+	const char *text = b->text;
+	if (conf_domain_find(b->conf, domain) == NULL) {
+		printf("Whether %s takes it is for another server to say.\n", text);
+		return CLI_DONE;
+	}
+	if (b->domains++ >= b->conf->limits.alias_depth_max) {
+		printf("It leads back to itself, or through too many aliases.\n");
+		cli_mailbox_reply(REPLY_ALIAS_LOOP);
+		return CLI_NO;
+	}
+	return find(b, text) ? show(b) : CLI_NO;
+}
+
+/* What an alias of one target stands for: senders are told of that. */
+static int say_end(const struct asked *a, const struct directory_view *view, const struct directory_match *match)
+{
+	struct directory_end end = directory_follow(view, a->address, match, (uint32_t)a->conf->limits.alias_depth_max);
+	struct asked b = *a;
+	struct buf text;
+	int code = CLI_DONE;
+	buf_init(&text, 1024);
+	directory_address_write(&text, end.address);
+	b.text = buf_cstr(&text);
+	b.address = end.address;
+	b.takes_all |= match->takes_all;
+	if (end.match.kind == DIRECTORY_ALIAS)
+		printf("Look at each of them: waybill mailbox show ADDRESS\n");
+	else if (end.match.kind == DIRECTORY_UNAVAILABLE)
+		printf("Nobody can say now who %s is; mail waits here until somebody can.\n", b.text);
+	else if (end.match.kind == DIRECTORY_FOREIGN)
+		code = say_elsewhere(&b, end.address.domain);
+	else
+		code = say_match(&b, view, &end.match);
+	buf_fini(&text);
+	return end.match.kind == DIRECTORY_UNAVAILABLE ? CLI_NO : code;
 }
 
 static int say_alias(const struct asked *a, const struct directory_view *view, const struct directory_match *match)
@@ -181,8 +160,7 @@ static int say_alias(const struct asked *a, const struct directory_view *view, c
 	printf(".\n");
 	if (say_trouble(a, view))
 		return CLI_NO;
-	printf("Look at each of them: waybill mailbox show ADDRESS\n");
-	return CLI_DONE;
+	return say_end(a, view, match);
 }
 
 static int say_match(const struct asked *a, const struct directory_view *view, const struct directory_match *match)
@@ -194,12 +172,12 @@ static int say_match(const struct asked *a, const struct directory_view *view, c
 		break;
 	case DIRECTORY_UNAVAILABLE:
 		printf("Nobody can say now who %s is, and mail to this address waits until somebody can.\n", a->text);
-		print_reply(REPLY_DIRECTORY_UNAVAILABLE);
+		cli_mailbox_reply(REPLY_DIRECTORY_UNAVAILABLE);
 		return CLI_NO;
 	case DIRECTORY_UNKNOWN:
 	case DIRECTORY_FOREIGN:
 		printf("%s is not known here.\n", a->text);
-		print_reply(REPLY_MAILBOX_UNKNOWN);
+		cli_mailbox_reply(REPLY_MAILBOX_UNKNOWN);
 		return CLI_NO;
 	}
 	if (match->state != DIRECTORY_OPEN)
@@ -214,7 +192,8 @@ static int say_match(const struct asked *a, const struct directory_view *view, c
 			a->text, SPAN_FMT(a->domain->mailboxes));
 		return CLI_DONE;
 	}
-	return look(a, match);
+	return cli_mailbox_look(&(struct cli_mailbox){ a->options, a->conf, a->domain, a->text,
+		{ match->user, match->domain }, a->takes_all || match->takes_all });
 }
 
 /* `problems`: of the files, as lines. */
@@ -364,7 +343,7 @@ int cli_mailbox(int argc, char **argv, const struct cli_options *options)
 		|| strcmp(argv[1], "forward") == 0) && state_of(argc, argv, &state, &moved_to);
 	if (!is_show && !is_change)
 		return cli_wrong("waybill mailbox", argv[1], verbs, help);
-	struct asked a = { .conf = cli_conf_load(options->conf_path) };
+	struct asked a = { .options = options, .conf = cli_conf_load(options->conf_path) };
 	if (a.conf == NULL)
 		return CLI_NO;
 	int code = !find(&a, argv[2]) ? CLI_NO : is_show ? show(&a) : change(&a, state, moved_to);

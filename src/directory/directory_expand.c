@@ -227,3 +227,43 @@ void directory_expansion_fini(struct directory_expansion *expansion)
 	arena_reset(&expansion->arena);
 	*expansion = (struct directory_expansion){ 0 };
 }
+
+static bool same_alias(const struct directory_match *a, const struct directory_match *b)
+{
+	return b->kind == DIRECTORY_ALIAS && a->forwards == b->forwards && span_eq(a->user, b->user)
+		&& span_eq(a->domain, b->domain);
+}
+
+/* The user whom an alias of that name means by itself; the alias, where there is none. */
+static struct directory_match namesake(const struct directory_view *view, const struct directory_match *alias)
+{
+	struct directory_match user = { .domain = alias->domain, .takes_all = alias->takes_all };
+	const struct directory_zone *zone;
+	if (alias->user.len == 0 || directory_zone_of(view, alias->domain, &zone) != DIRECTORY_UNKNOWN)
+		return *alias;
+	user.kind = directory_user_find(view, zone, alias->user, &user);
+	if (user.kind == DIRECTORY_UNKNOWN)
+		return *alias;
+	/* Who has mail forwarded and is met again keeps it. */
+	if (alias->forwards)
+		user.state = DIRECTORY_OPEN;
+	directory_match_forward(&user);
+	return user;
+}
+
+struct directory_end directory_follow(const struct directory_view *view, struct directory_address address,
+	const struct directory_match *match, uint32_t depth_max)
+{
+	struct directory_end end = { *match, address, 0 };
+	uint32_t max = depth_max < DIRECTORY_DEPTH_LIMIT ? depth_max : DIRECTORY_DEPTH_LIMIT;
+	for (; end.depth < max && end.match.kind == DIRECTORY_ALIAS && end.match.target_count == 1; end.depth++) {
+		const struct directory_match alias = end.match;
+		end.address = alias.targets[0];
+		if (end.address.domain.len == 0)
+			end.address.domain = alias.domain;
+		end.match = directory_lookup(view, end.address);
+		if (same_alias(&alias, &end.match))
+			end.match = namesake(view, &alias);
+	}
+	return end;
+}

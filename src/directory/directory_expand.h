@@ -50,4 +50,18 @@ enum directory_outcome directory_expand(const struct directory_view *view, struc
 	const struct directory_limits *limits, struct directory_expansion *expansion_out);
 void directory_expansion_fini(struct directory_expansion *expansion);
 
+/* Where mail for a name ends up that passes through aliases of one target each. */
+struct directory_end {
+	struct directory_match match;     /* still an ALIAS: it has several targets, or is deeper than was followed */
+	struct directory_address address;
+	uint32_t depth;                   /* aliases on the way */
+};
+
+/*
+ * Follows them from `match`, which is what directory_lookup says of `address`. One that names itself means the user of
+ * that name, as in an expansion, but costs one lookup each and no memory. A loop ends at depth_max.
+ */
+struct directory_end directory_follow(const struct directory_view *view, struct directory_address address,
+	const struct directory_match *match, uint32_t depth_max);
+
 #endif

@@ -67,7 +67,7 @@
 	M(SPILL_ASK, spill_ask) \
 	M(SPILL_READY, spill_ready)       /* with the descriptor of the message's own segment */ \
 	M(SPILL_DISCARD, spill_discard) \
-	/* policy to delivery */ \
+	/* policy to delivery; console to policy, which passes it on */ \
 	M(MAILBOX_ASK, mailbox_ask)       /* can it take a message of this size now? */ \
 	M(MAILBOX_STATE, mailbox_state) \
 	/* queue to delivery */ \
@@ -194,9 +194,9 @@
 #define IPC_FIELDS_SPILL_READY(F) F(u16, key) F(u64, offset)
 #define IPC_FIELDS_SPILL_DISCARD(F) F(id, id)
 
-/* bytes: 0: not known; state: enum policy_mailbox */
-#define IPC_FIELDS_MAILBOX_ASK(F) F(span, domain) F(span, user) F(u64, bytes)
-#define IPC_FIELDS_MAILBOX_STATE(F) F(u8, state)
+/* bytes: 0: not known; state: enum policy_mailbox; name: mailbox_state_name of what was seen, empty when nothing was */
+#define IPC_FIELDS_MAILBOX_ASK(F) F(span, domain) F(span, user) F(u64, bytes) F(u8, only_look)
+#define IPC_FIELDS_MAILBOX_STATE(F) F(u8, state) F(span, name)
 #define IPC_FIELDS_DELIVER_ASK(F) \
 	F(id, id) F(span, sender) F(span, recipient) F(span, domain) F(span, user) F(u32, attempt) \
 	F(u8, body) F(u8, large) F(u64, offset) F(u64, bytes) F(u32, large_crc) F(span, content)

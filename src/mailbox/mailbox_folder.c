@@ -82,7 +82,10 @@ static int open_base(const struct mailbox_place *place)
 	return fd >= 0 ? fd : -errno;
 }
 
-int mailbox_folder_open(const struct mailbox_place *place, bool create)
+/* What a walk does where a folder is missing: fail, make it, or stay where it is. */
+enum missing { MISSING_FAILS, MISSING_IS_MADE, MISSING_ENDS };
+
+static int walk(const struct mailbox_place *place, enum missing missing)
 {
 	struct span rest = place->base_fd >= 0 ? place->path : span_from(place->path, place->base_len);
 	int fd = open_base(place);
@@ -90,12 +93,29 @@ int mailbox_folder_open(const struct mailbox_place *place, bool create)
 		char name[NAME_MAX + 1];
 		size_t len = component(rest, name);
 		bool bad = name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-		int next = bad ? -EINVAL : step(fd, name, create);
+		int next = bad ? -EINVAL : step(fd, name, missing == MISSING_IS_MADE);
+		if (next == -ENOENT && missing == MISSING_ENDS)
+			break;
 		close(fd);
 		fd = next;
 		rest = span_from(rest, len);
 	}
 	return fd;
+}
+
+int mailbox_folder_open(const struct mailbox_place *place, bool create)
+{
+	return walk(place, create ? MISSING_IS_MADE : MISSING_FAILS);
+}
+
+int mailbox_folder_nearest(const struct mailbox_place *place)
+{
+	return walk(place, MISSING_ENDS);
+}
+
+bool mailbox_folder_allows(int folder, const char *name, int rights)
+{
+	return faccessat(folder, name, rights, AT_EACCESS) == 0;
 }
 
 int mailbox_place_split(const struct mailbox_place *place, struct mailbox_place *folder_out,

@@ -44,6 +44,12 @@ uint64_t mailbox_content_bytes(const struct mailbox_delivery *delivery);
  */
 int mailbox_folder_open(const struct mailbox_place *place, bool create);
 
+/* The same without making any: the last one on the way that is there, so the one in which the next would be made. */
+int mailbox_folder_nearest(const struct mailbox_place *place);
+
+/* Whether this process may do all of R_OK, W_OK and X_OK with what has this name in a folder; "." is the folder. */
+bool mailbox_folder_allows(int folder, const char *name, int rights);
+
 /* Makes one folder (mode 0700); 0 also when something of this name is there. */
 int mailbox_folder_make(int parent, const char *name);
 

@@ -13,6 +13,8 @@
 #include "mbox_journal.h"
 #include "mbox_lock.h"
 
+/* To make something in a folder, and to make the name last. */
+#define MAKING (R_OK | W_OK | X_OK)
 #define LOOK_FLAGS (O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 
 const char *mailbox_state_name(enum mailbox_state state)
@@ -20,8 +22,17 @@ const char *mailbox_state_name(enum mailbox_state state)
 	static const char *const names[] = { [MAILBOX_STATE_OK] = "ok", [MAILBOX_STATE_LOCKED] = "locked",
 		[MAILBOX_STATE_FULL] = "full", [MAILBOX_STATE_FULL_LONG] = "full-long",
 		[MAILBOX_STATE_TOO_SMALL] = "too-small", [MAILBOX_STATE_DISK_FULL] = "disk-full",
-		[MAILBOX_STATE_MISSING] = "missing", [MAILBOX_STATE_ERROR] = "error" };
+		[MAILBOX_STATE_MISSING] = "missing", [MAILBOX_STATE_NO_RIGHTS] = "no-rights",
+		[MAILBOX_STATE_NO_MBOX] = "no-mbox", [MAILBOX_STATE_ERROR] = "error" };
 	return names[state];
+}
+
+enum mailbox_state mailbox_state_named(const char *name)
+{
+	for (unsigned state = 0; state < MAILBOX_STATE_COUNT; state++)
+		if (strcmp(mailbox_state_name((enum mailbox_state)state), name) == 0)
+			return (enum mailbox_state)state;
+	return MAILBOX_STATE_ERROR;
 }
 
 const char *mailbox_state_key(enum mailbox_state state)
@@ -37,10 +48,13 @@ const char *mailbox_state_key(enum mailbox_state state)
 		return mailbox_outcome_key(MAILBOX_TOO_SMALL);
 	case MAILBOX_STATE_DISK_FULL:
 		return mailbox_outcome_key(MAILBOX_DISK_FULL);
+	case MAILBOX_STATE_NO_RIGHTS:
+	case MAILBOX_STATE_NO_MBOX:
 	case MAILBOX_STATE_ERROR:
 		return mailbox_outcome_key(MAILBOX_MISCONFIGURED);
 	case MAILBOX_STATE_OK:
 	case MAILBOX_STATE_MISSING:
+	case MAILBOX_STATE_COUNT:
 		break;
 	}
 	return NULL;
@@ -73,18 +87,29 @@ static struct mailbox_room_question room_question(const struct mailbox_question 
 		.only_look = q->only_look, .to_come = true };
 }
 
+static bool is_over_quota(const struct mailbox_question *q)
+{
+	uint64_t quota = q->kind == MAILBOX_MBOX ? q->mbox->rules->quota_bytes : 0;
+	return quota > 0 && q->message_bytes > quota;
+}
+
+static enum mailbox_state state_of_error(int error)
+{
+	return error == -EACCES || error == -EPERM || error == -EROFS ? MAILBOX_STATE_NO_RIGHTS : MAILBOX_STATE_ERROR;
+}
+
 /* Where the base folder is not there, nothing can be made in it. */
 static enum mailbox_state state_without(const struct mailbox_question *q, const struct mailbox_place *place, int error)
 {
-	struct mailbox_place base = *place;
 	enum mailbox_state state = MAILBOX_STATE_MISSING;
 	if (error != -ENOENT)
-		return MAILBOX_STATE_ERROR;
-	base.path = span_to(place->path, place->base_fd >= 0 ? 0 : place->base_len);
-	int fd = mailbox_folder_open(&base, false);
+		return state_of_error(error);
+	int fd = mailbox_folder_nearest(place);
 	if (fd < 0)
-		return MAILBOX_STATE_ERROR;
-	if (q->kind == MAILBOX_MBOX && q->mbox->rules->quota_bytes > 0 && q->message_bytes > q->mbox->rules->quota_bytes)
+		return state_of_error(fd);
+	if (!mailbox_folder_allows(fd, ".", MAKING))
+		state = MAILBOX_STATE_NO_RIGHTS;
+	else if (is_over_quota(q))
 		state = MAILBOX_STATE_TOO_SMALL;
 	else if (disk_is_full(q, fd))
 		state = MAILBOX_STATE_DISK_FULL;
@@ -102,7 +127,10 @@ static enum mailbox_state look_at_maildir(const struct mailbox_question *q)
 	enum mailbox_state state = MAILBOX_STATE_ERROR;
 	error = maildir_quota_open(&quota, &folder, q->message_bytes, true);
 	struct mailbox_room_question about = room_question(q);
-	if (error == 0)
+	bool may = mailbox_folder_allows(folder.tmp, ".", W_OK | X_OK) && mailbox_folder_allows(folder.new, ".", MAKING);
+	if (!may)
+		state = MAILBOX_STATE_NO_RIGHTS;
+	else if (error == 0)
 		state = state_of_room(q, folder.top, maildir_quota_room(&quota, &folder, &about));
 	maildir_quota_close(&quota);
 	maildir_folder_close(&folder);
@@ -125,17 +153,35 @@ static enum mailbox_state look_at_room(const struct mailbox_question *q, int fol
 	return state_of_room(q, folder, mailbox_room_judge(&about));
 }
 
+static bool uses_dot_lock(const struct mailbox_question *q)
+{
+	bool used = false;
+	for (size_t i = 0; i < q->mbox->rules->lock_count; i++)
+		used |= q->mbox->rules->locks[i] == MBOX_LOCK_DOT;
+	return used;
+}
+
+/* The file is to be written, and beside it the lock and the journal are to be made. */
+static bool may_append(const struct mailbox_question *q, int folder, const char *name)
+{
+	int beside = mbox_journal_is_there(folder, name) ? 0 : MAKING;
+	beside |= uses_dot_lock(q) ? W_OK | X_OK : 0;
+	return mailbox_folder_allows(folder, name, R_OK | W_OK) && mailbox_folder_allows(folder, ".", beside | X_OK);
+}
+
 /* The file itself: its locks, and how much more it may hold. */
 static enum mailbox_state look_at_file(const struct mailbox_question *q, int folder, const char *name)
 {
 	int fd = openat(folder, name, LOOK_FLAGS);
 	if (fd < 0)
-		return errno == ENOENT ? state_without(q, &q->place, -ENOENT) : MAILBOX_STATE_ERROR;
+		return errno == ENOENT ? state_without(q, &q->place, -ENOENT) : state_of_error(-errno);
 	int locked = mbox_file_check(fd);
 	if (locked == 0)
 		locked = mbox_lock_look(fd, q->mbox->rules);
 	/* A lock goes sooner than what fills it. */
-	enum mailbox_state state = locked < 0 ? MAILBOX_STATE_ERROR : look_at_room(q, folder, name, fd);
+	enum mailbox_state state = locked < 0 ? MAILBOX_STATE_ERROR
+		: !may_append(q, folder, name) ? MAILBOX_STATE_NO_RIGHTS
+		: !mbox_file_begins(fd) ? MAILBOX_STATE_NO_MBOX : look_at_room(q, folder, name, fd);
 	close(fd);
 	return locked > 0 && state == MAILBOX_STATE_OK ? MAILBOX_STATE_LOCKED : state;
 }
@@ -143,10 +189,7 @@ static enum mailbox_state look_at_file(const struct mailbox_question *q, int fol
 static int look_at_dot_lock(const struct mailbox_question *q, int folder, const char *name)
 {
 	struct mbox_dotlock dot;
-	bool used = false;
-	for (size_t i = 0; i < q->mbox->rules->lock_count; i++)
-		used |= q->mbox->rules->locks[i] == MBOX_LOCK_DOT;
-	if (!used)
+	if (!uses_dot_lock(q))
 		return 0;
 	int error = mbox_dotlock_init(&dot, folder, name);
 	dot.alone = q->mbox->turns != NULL;

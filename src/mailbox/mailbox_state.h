@@ -2,7 +2,8 @@
 /*
  * The state of a mailbox, looked at without delivering: for the answer to RCPT. Waits
  * for nobody, and changes nothing but the mark of a full mailbox (mailbox_room.h); what
- * it says may be otherwise a moment later, so a delivery decides for itself.
+ * it says may be otherwise a moment later, so a delivery decides for itself. The rights
+ * are those of the process that looks, which has to be who delivers.
  */
 #ifndef WAYBILL_MAILBOX_MAILBOX_STATE_H
 #define WAYBILL_MAILBOX_MAILBOX_STATE_H
@@ -18,7 +19,10 @@ enum mailbox_state {
 	MAILBOX_STATE_TOO_SMALL, /* not even empty could it hold this message */
 	MAILBOX_STATE_DISK_FULL, /* its file system has less room than the message and the reserve need */
 	MAILBOX_STATE_MISSING, /* not there yet: the first delivery makes it */
+	MAILBOX_STATE_NO_RIGHTS, /* this process may not write there */
+	MAILBOX_STATE_NO_MBOX, /* a file that does not begin as an mbox does */
 	MAILBOX_STATE_ERROR,   /* it cannot be looked at, or must not be delivered to as it is */
+	MAILBOX_STATE_COUNT
 };
 
 struct mailbox_question {
@@ -34,8 +38,11 @@ struct mailbox_question {
 
 enum mailbox_state mailbox_state(const struct mailbox_question *question);
 
-/* "ok", "locked", "full", "full-long", "too-small", "disk-full", "missing", "error". */
+/* "ok", "locked", "full", "full-long", "too-small", "disk-full", "missing", "no-rights", "no-mbox", "error". */
 const char *mailbox_state_name(enum mailbox_state state);
+
+/* The state of that name; MAILBOX_STATE_ERROR where there is none. */
+enum mailbox_state mailbox_state_named(const char *name);
 
 /* The catalogue's key for what a delivery would say, for a state in which mail had better come later; NULL: it can
  * come. */

@@ -84,15 +84,6 @@ static int find_gap(const struct append *a, struct span *gap_out)
 	return 0;
 }
 
-/* Empty, or beginning with a message or an empty line. */
-static bool begins_like_an_mbox(const struct append *a)
-{
-	uint8_t begin[5];
-	ssize_t len = pread(a->lock.fd, begin, sizeof(begin), 0);
-	return len == 0 || (len > 0 && (begin[0] == '\n' || begin[0] == '\r'))
-		|| (len == 5 && span_eq(span_of(begin, 5), SPAN("From ")));
-}
-
 static bool put_plan(struct append *a, struct mailbox_writer *w, struct span gap)
 {
 	struct buf line;
@@ -220,7 +211,7 @@ static bool deliver_locked(struct append *a)
 	}
 	if (fstat(a->lock.fd, &a->before) != 0)
 		return fail(a, -errno, "cannot ask for its size");
-	if (!begins_like_an_mbox(a))
+	if (!mbox_file_begins(a->lock.fd))
 		return fail(a, -EINVAL, "no mbox: it does not begin with \"From \"");
 	return deliver_within_quota(a);
 }

@@ -187,6 +187,16 @@ int mbox_journal_open(struct mbox_journal *j, int folder, const char *name)
 	return error == 0 ? read_front(j) : error;
 }
 
+bool mbox_journal_is_there(int folder, const char *name)
+{
+	char file[NAME_MAX + 1];
+	int fd = snprintf(file, sizeof(file), ".%s.waybill", name) <= NAME_MAX ? openat(folder, file, OPEN_FLAGS) : -1;
+	bool good = fd >= 0 && is_ours(fd);
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
 int mbox_full_mark(const char *name, char mark_out[NAME_MAX + 1])
 {
 	return snprintf(mark_out, NAME_MAX + 1, ".%s.waybill-full", name) > NAME_MAX ? -ENAMETOOLONG : 0;

@@ -63,6 +63,8 @@ struct mbox_journal {
  * negative errno; closed by mbox_journal_close in any case.
  */
 int mbox_journal_open(struct mbox_journal *j, int folder, const char *name);
+/* Whether one is there that this process could use as it is. */
+bool mbox_journal_is_there(int folder, const char *name);
 void mbox_journal_close(struct mbox_journal *j);
 
 enum mbox_found {

@@ -26,6 +26,14 @@ int mbox_file_check(int fd)
 	return S_ISREG(st.st_mode) && st.st_nlink <= 1 ? 0 : -EINVAL;
 }
 
+bool mbox_file_begins(int fd)
+{
+	uint8_t begin[5];
+	ssize_t len = pread(fd, begin, sizeof(begin), 0);
+	return len == 0 || (len > 0 && (begin[0] == '\n' || begin[0] == '\r'))
+		|| (len == 5 && span_eq(span_of(begin, 5), SPAN("From ")));
+}
+
 static int fail(struct mbox_lock *l, int error, const char *problem)
 {
 	l->problem = problem;

@@ -46,4 +46,7 @@ bool mbox_quota_fits(uint64_t quota, uint64_t size, uint64_t bytes);
 /* 0, or the negative errno of what must not be a mailbox. */
 int mbox_file_check(int fd);
 
+/* Whether it is empty, or begins with a message or an empty line, as an mbox does. */
+bool mbox_file_begins(int fd);
+
 #endif

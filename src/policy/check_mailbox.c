@@ -29,13 +29,11 @@ bool policy_mailbox_of(const struct policy_context *context, const struct policy
 	if (match.takes_all && is_stranger(input))
 		return false;
 	/* An alias of one mailbox is as that is. */
-	if (match.kind == DIRECTORY_ALIAS && match.target_count == 1 && !match.fallback && !match.catch_all) {
-		address = match.targets[0];
-		if (address.domain.len == 0)
-			address.domain = match.domain;
-		if (policy_relay_find(context, address.domain) != NULL)
+	if (match.kind == DIRECTORY_ALIAS && !match.fallback && !match.catch_all) {
+		struct directory_end end = policy_end_find(context, address, &match);
+		if (policy_relay_find(context, end.address.domain) != NULL)
 			return false;
-		match = directory_lookup(context->directory, address);
+		match = end.match;
 	}
 	*user_out = match.user;
 	*domain_out = match.domain;

@@ -53,29 +53,62 @@ static struct policy_verdict check_return(const struct policy_context *context, 
 		: REPLY_RETURN_ADDRESS_INVALID, 0);
 }
 
+struct directory_end policy_end_find(const struct policy_context *context, struct directory_address address,
+	const struct directory_match *match)
+{
+	const struct directory_view in_memory = { context->directory->table, NULL };
+	return directory_follow(match->takes_all ? &in_memory : context->directory, address, match,
+		context->expansion.depth_max);
+}
+
+/* Whether an alias ends at a name that this host knows not to exist, so that its mail could only bounce. */
+static bool ends_nowhere(const struct policy_context *context, const struct directory_end *end)
+{
+	const struct policy_route *relay = policy_relay_find(context, end->address.domain);
+	return end->match.kind == DIRECTORY_UNKNOWN && (relay == NULL || !relay->open)
+		&& !policy_domain_unavailable(context, end->address.domain)
+		&& !span_eq_nocase(end->address.local, SPAN("postmaster"))
+		&& policy_return_find(context, end->address, NULL) == POLICY_RETURN_NONE;
+}
+
 /*
- * What an alias that leads to nobody is told with; REPLY_RCPT_OK: none of that is seen. Only what may be cheap is
+ * What an alias that leads to nobody is told with; REPLY_RCPT_OK: none of that is seen. Only what may be cheap was
  * followed, an alias of one name after the other; the queue keeps what comes by others, and tries again.
  */
-static enum reply_key alias_trouble(const struct policy_context *context, struct directory_address address)
+static enum reply_key alias_trouble(const struct policy_context *context, struct directory_address address,
+	const struct directory_end *end)
 {
-	struct directory_match match = directory_lookup(context->directory, address);
-	struct directory_address first = address;
-	uint32_t depth = 0;
-	for (; depth < context->expansion.depth_max && match.kind == DIRECTORY_ALIAS && match.target_count == 1; depth++) {
-		address = match.targets[0];
-		if (address.domain.len == 0)
-			address.domain = match.domain;
-		match = directory_lookup(context->directory, address);
-	}
-	if (match.kind != DIRECTORY_ALIAS || context->expansion.depth_max == 0
-	    || (depth < context->expansion.depth_max && match.target_count <= context->expansion.members_max))
+	if (ends_nowhere(context, end))
+		return REPLY_MAILBOX_UNKNOWN;
+	if (end->match.kind != DIRECTORY_ALIAS || context->expansion.depth_max == 0
+	    || (end->depth < context->expansion.depth_max && end->match.target_count <= context->expansion.members_max))
 		return REPLY_RCPT_OK;
 	struct directory_expansion expansion;
-	enum directory_outcome outcome = directory_expand(context->directory, first, &context->expansion, &expansion);
+	enum directory_outcome outcome = directory_expand(context->directory, address, &context->expansion, &expansion);
 	directory_expansion_fini(&expansion);
 	return outcome == DIRECTORY_ALIAS_LOOP ? REPLY_ALIAS_LOOP
 		: outcome == DIRECTORY_TOO_MANY || outcome == DIRECTORY_TOO_DEEP ? REPLY_ALIAS_TOO_LARGE : REPLY_RCPT_OK;
+}
+
+/* An alias is as the one mailbox that it stands for: what is accepted for a closed one would only bounce. */
+static struct policy_verdict known_alias(const struct policy_context *context, const struct policy_input *input,
+	const struct directory_match *match)
+{
+	struct directory_end end = policy_end_find(context, input->address, match);
+	if (end.match.kind == DIRECTORY_USER && end.match.state != DIRECTORY_OPEN) {
+		policy_because(context, " for one mailbox; ");
+		policy_because_quoted(context, end.address.local);
+		return closed(context, &end.match);
+	}
+	/* Of a catch-all's names nobody may learn by the time it takes which of them are aliases. */
+	if (match->takes_all || match->catch_all)
+		return policy_pass();
+	enum reply_key trouble = alias_trouble(context, input->address, &end);
+	if (trouble == REPLY_RCPT_OK)
+		return policy_pass();
+	policy_because(context, " that leads %s", trouble == REPLY_MAILBOX_UNKNOWN ? "to nobody"
+		: trouble == REPLY_ALIAS_LOOP ? "back to itself" : "to too many addresses");
+	return policy_refuse(trouble, 0);
 }
 
 static struct policy_verdict known(const struct policy_context *context, const struct policy_input *input,
@@ -83,14 +116,12 @@ static struct policy_verdict known(const struct policy_context *context, const s
 {
 	policy_because(context, " is %s", match->kind == DIRECTORY_USER ? "a user"
 		: match->forwards ? "a user whose mail is forwarded" : "an alias");
-	/* Of a catch-all's names nobody may learn by the time it takes which of them are aliases. */
-	if (match->kind == DIRECTORY_USER || match->takes_all || match->catch_all || policy_is_postmaster(input))
-		return policy_pass();
-	enum reply_key trouble = alias_trouble(context, input->address);
-	if (trouble == REPLY_RCPT_OK)
-		return policy_pass();
-	policy_because(context, " that leads %s", trouble == REPLY_ALIAS_LOOP ? "back to itself" : "to too many addresses");
-	return policy_refuse(trouble, 0);
+	/* A user takes as long as a name that goes where the catch-all goes. */
+	const struct directory_view in_memory = { context->directory->table, NULL };
+	if (match->kind == DIRECTORY_USER && match->takes_all)
+		directory_lookup(&in_memory, input->address);
+	return match->kind == DIRECTORY_USER || policy_is_postmaster(input) ? policy_pass()
+		: known_alias(context, input, match);
 }
 
 struct policy_verdict check_recipient(const struct policy_context *context, const struct policy_input *input,

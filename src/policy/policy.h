@@ -119,6 +119,13 @@ bool policy_check_is_for_everybody(enum conf_check check);
 /* The name of a check, as in checks.order. */
 const char *policy_check_name(enum conf_check check);
 
+/*
+ * Where mail for a recipient ends up that is an alias of one target, of which directory_lookup says `match`. In a
+ * domain with a catch-all no source is asked for it: the time would tell which names are aliases.
+ */
+struct directory_end policy_end_find(const struct policy_context *context, struct directory_address address,
+	const struct directory_match *match);
+
 /* What mail for a mailbox of this state is told. */
 enum reply_key policy_closed_key(enum directory_state state);
 

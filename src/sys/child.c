@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -79,6 +80,14 @@ void child_close_inherited(int first)
 	for (int fd = 0; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
 			abort();
+}
+
+int child_account_become(const struct child_account *account)
+{
+	if (setgroups(0, NULL) != 0 || setresgid(account->gid, account->gid, account->gid) != 0
+	    || setresuid(account->uid, account->uid, account->uid) != 0)
+		return -errno;
+	return 0;
 }
 
 int child_account_find(const char *name, struct child_account *account_out)

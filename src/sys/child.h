@@ -32,6 +32,9 @@ int child_start(struct loop *loop, char *const argv[], int control_fd, const str
  * missing of 0, 1 and 2 on /dev/null, so that nothing else becomes standard output. Before anything is opened. */
 void child_close_inherited(int first);
 
+/* This process becomes that account for good, without extra groups, as a child of it would be. Negative errno. */
+int child_account_become(const struct child_account *account);
+
 /* Looks up an account by name; -ENOENT when there is none. */
 int child_account_find(const char *name, struct child_account *account_out);
 

@@ -204,7 +204,37 @@ def test_a_paused_queue_takes_nothing(lmtp):
     assert lmtp.queued() == 0
 
 
-def test_an_alias_is_kept_and_nobody_gets_it_twice(lmtp):
+def test_an_alias_of_one_mailbox_is_delivered_to_at_once(server):
+    """Directly, by a chain, and where somebody has moved; its mailbox's state is the reply."""
+    mark = token()
+    s = lmtp_server(server, sections={"mailbox": {"forward-moved": "yes"}})
+    write(os.path.join(s.dir, "users"), "alice\nbob\ncarol\ndora: moved=one@example.org\nerin\n")
+    write(os.path.join(s.dir, "aliases"), "team: alice, bob\none: bob\nchain: one\nsub: carol+x\nerin: erin\n")
+    assert s.tool("reload").returncode == 0
+    break_mailbox(s, "alice")
+    with lmtp_client(s) as c:
+        c.cmd("MAIL FROM:<me@client.test>").is_(250)
+        names = ["chain", "bob", "sub", "dora", "erin"]
+        for name in names:
+            until(lambda name=name: c.cmd(f"RCPT TO:<{name}@example.org>").code in (250, 251), f"{name} is known")
+        for name, reply in zip(names, c.data_each(message(mark), len(names))):
+            assert f" Delivered to <{name}@example.org> as " in reply.is_(250).text, reply
+    assert only(s, "bob", mark).field("Delivered-To") == BOB
+    assert only(s, "carol", mark).field("Delivered-To") == "carol+x@example.org"
+    assert only(s, "erin", mark)
+    write(os.path.join(s.dir, "aliases"), "team: carol, bob\none: alice\nchain: one\n")
+    assert s.tool("reload").returncode == 0
+    with lmtp_client(s) as c:
+        until(lambda: c.begin("me@client.test", "chain@example.org").data_each(message(token()), 1)[0].code == 451,
+              "the alias has changed")
+        broken, team = c.begin("me@client.test", "chain@example.org", TEAM).data_each(message(token()), 2)
+        broken.is_(451, "4.3.5")
+        assert " Queued as " in team.is_(250).text
+    s.settled()
+    assert s.queued() == 0
+
+
+def test_an_alias_of_several_is_kept_and_nobody_gets_it_twice(lmtp):
     """The alias is queued as one by SMTP; who is its member too shares its way, so that one copy comes."""
     write(os.path.join(lmtp.dir, "users"), "alice\nbob\ncarol\n")
     lmtp.wait_log("ev=directory-changed")

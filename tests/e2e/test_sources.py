@@ -208,6 +208,22 @@ def test_mail_finds_its_way(asked, kind):
     assert listed.returncode == 1 and f'{kind} "mail"' in listed.stderr
 
 
+def test_an_alias_that_is_asked_for_is_as_its_one_mailbox(asked):
+    """Where a catch-all takes every name, no source is asked for that: it would take time."""
+    a = asked("sqlite")
+    s = a.server
+    a.source.run("INSERT INTO aliases VALUES ('late@example.org', 'away@example.org'), ('away@example.org', 'carol'), "
+                 "('far@example.org', 'away@example.org'), ('none-there@hosted.test', 'nobody@example.org')")
+    for address, code in (("late@example.org", 450), ("away@example.org", 450), ("none-there@hosted.test", 550)):
+        assert rcpt_code(s, address) == code, address
+    assert s.tool("mailbox", "show", "late@example.org").returncode == 1
+    a.sections["domain"]["catch-all"] = '"bob@example.org"'
+    s.reconfigure(sections=a.sections)
+    assert s.tool("reload").returncode == 0
+    until_code(s, "nobody@example.org", 250)
+    assert (rcpt_code(s, "carol@example.org"), rcpt_code(s, "late@example.org")) == (450, 250)
+
+
 SERVERS = [(kind, how) for kind in ("pgsql", "ldap") for how in ("killed", "frozen")]
 
 

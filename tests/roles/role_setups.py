@@ -52,8 +52,9 @@ def make(program, name):
 
 @setup_of("policy")
 class Policy(Made):
-    peers = {"smtpd": {"CHECK_ASK", "VERIFY_ASK"}, "queue": {"EXPAND_ASK"}, "console": {"CHECK_ASK", "CHECKS_ASK", "BRAKES_ASK", "BRAKE_RELEASE_ASK",
-                                                                                "GREYLIST_LIST_ASK", "GREYLIST_CHANGE_ASK"}}
+    peers = {"smtpd": {"CHECK_ASK", "VERIFY_ASK"}, "queue": {"EXPAND_ASK"},
+             "console": {"CHECK_ASK", "CHECKS_ASK", "BRAKES_ASK", "BRAKE_RELEASE_ASK", "GREYLIST_LIST_ASK",
+                         "GREYLIST_CHANGE_ASK", "MAILBOX_ASK"}}
 
     def setup(self):
         control = self.role.control
@@ -83,6 +84,7 @@ class Policy(Made):
         assert b"off" in console.ask("GREYLIST_CHANGE_ASK", allow=1, name=b"x.test")["error"]
         assert items(console.ask("GREYLIST_LIST_ASK", kind=0, after=0, about=b"")["items"]) == []
         assert console.ask("BRAKE_RELEASE_ASK", who="192.0.2.1")["found"] == 0
+        assert console.ask("MAILBOX_ASK", domain="example.org", user="alice")["name"] == b"", "nobody is there to look"
         console.close()
         where = queue.ask("EXPAND_ASK", recipient="team@example.org")
         assert items(where["targets"]) == [b"alice@example.org", b"bob@example.org"], where

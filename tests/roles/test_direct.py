@@ -134,6 +134,40 @@ def what_cannot_be_delivered_at_once_is_kept(made):
     s.close()
 
 
+def an_alias_of_one_mailbox_is_delivered_to_at_once(made):
+    """By the name it leads to, and once; where it leads to a list, or elsewhere, it is kept by its own."""
+    s = Scene(made)
+    before = s.queued()
+    s.offer("one@example.org", "A@example.org", "off@example.org", "far@example.org", "wide@example.org")
+    s.lead(5, one={"outcome": ALIAS, "targets": ["two@example.org"]}, off={"outcome": ALIAS, "targets": ["d@example.org"]},
+           far={"outcome": ALIAS, "targets": ["x@kept.test"]}, wide={"outcome": ALIAS, "targets": ["team@example.org"]})
+    s.lead(4, two={"outcome": ALIAS, "targets": ["a@example.org"]}, d={"outcome": GONE}, x={"outcome": ROUTE},
+           team={"outcome": ALIAS, "targets": ["m@example.org", "n@example.org"]})
+    request, asked = s.policy.expect("EXPAND_ASK")
+    assert (asked["recipient"], asked["added"], asked["sender"]) == (b"a@example.org", 1, b"x@y.test"), asked
+    s.policy.send("EXPANDED", request, answer=True, outcome=MAILBOX, domain="example.org", user="a",
+                  identity="a@example.org")
+    assert s.deliver()["recipient"] == b"a@example.org"
+    assert s.results() == ["LMTP_DELIVERED", "LMTP_DELIVERED", "MAILBOX_DISABLED_FOR_GOOD", "MESSAGE_QUEUED", "MESSAGE_QUEUED"]
+    assert s.queued() == before + 1
+    recipients = sorted(s.policy.expect("EXPAND_ASK")[1]["recipient"] for _ in range(2))
+    assert recipients == [b"far@example.org", b"wide@example.org"], recipients
+    s.policy.close()
+    s.policy = made.role.peer("policy")
+    s.close()
+
+
+def an_alias_without_an_end_is_kept(made):
+    s = Scene(made)
+    s.offer("loop@example.org")
+    for _ in range(11):
+        s.lead(loop={"outcome": ALIAS, "targets": ["loop@example.org"]})
+    assert s.results() == ["MESSAGE_QUEUED"]
+    s.policy.close()
+    s.policy = made.role.peer("policy")
+    s.close()
+
+
 def aliases_with_odd_members(made):
     s = Scene(made)
     for targets in ([], [b""], [b"\0", b"\xff" * 512, b"x" * 513], [b"m%d@example.org" % i for i in range(20000)],
@@ -234,7 +268,7 @@ def an_smtpd_that_comes_again_takes_the_answer(made):
     before = s.queued()
     for again in (0, 1):
         s.offer("team@example.org", id=same, again=again)
-        s.lead(team={"outcome": ALIAS, "targets": ["d@example.org"]})
+        s.lead(team={"outcome": ALIAS, "targets": ["d@example.org", "e@example.org"]})
         assert s.results() == ["MESSAGE_QUEUED"], again
         assert s.queued() == before + 1
         s.policy.close()
@@ -340,7 +374,8 @@ def odd_messages(made):
 
 
 CHECKS = [each_result_is_passed_on, each_recipient_has_its_own_in_order, what_policy_says_of_each,
-          what_cannot_be_delivered_at_once_is_kept, aliases_with_odd_members, a_delivery_that_goes_away_is_asked_again,
+          what_cannot_be_delivered_at_once_is_kept, an_alias_of_one_mailbox_is_delivered_to_at_once,
+          an_alias_without_an_end_is_kept, aliases_with_odd_members, a_delivery_that_goes_away_is_asked_again,
           nobody_answers_in_time, messages_take_turns, an_smtpd_that_comes_again_takes_the_answer,
           an_smtpd_that_leaves_costs_nothing, while_paused_nothing_is_asked, large_content_lies_in_its_file_only, odd_messages]
 

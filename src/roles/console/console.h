@@ -4,7 +4,7 @@
  * a JSON object whose "do" says what it wants (or that word alone), and gets lines of
  * JSON; the last one has "ok". Private to this folder: console_role.c (configuration
  * and peers), client.c (a client's bytes), requests.c (who does what), server.c (status,
- * pause, reload), checks_ask.c, greylist_ask.c and brake_ask.c (about clients), queue_ask.c,
+ * pause, reload), checks_ask.c, greylist_ask.c and brake_ask.c (about clients), mailbox_ask.c, queue_ask.c,
  * queue_change.c, queue_content.c (about the queue), queue_json.c (its answers as JSON),
  * trace_store.c and trace_ask.c (events).
  */
@@ -100,6 +100,9 @@ void greylist_change(struct client *c);
 /* brake_ask.c */
 void brake_ask_list(struct client *c);
 void brake_ask_release(struct client *c);
+
+/* mailbox_ask.c */
+void mailbox_ask(struct client *c);
 
 /* queue_ask.c */
 void queue_list(struct client *c);

@@ -29,6 +29,7 @@ static const struct {
 	{ "check-list", checks_list },
 	{ "greylist-list", greylist_list },
 	{ "greylist-change", greylist_change },
+	{ "mailbox", mailbox_ask },
 	{ "brake-list", brake_ask_list },
 	{ "brake-release", brake_ask_release },
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How a mailbox is, for policy's answer to RCPT: looked at on a thread, since a disk may take its time. */
+/* How a mailbox is, for policy's answer to RCPT and for operators: looked at on a thread, for a disk may be slow. */
 #include <stdlib.h>
 
 #include "clock.h"
@@ -35,7 +35,10 @@ static enum policy_mailbox told(enum mailbox_state state)
 		return POLICY_MAILBOX_TOO_SMALL;
 	case MAILBOX_STATE_DISK_FULL:
 		return POLICY_MAILBOX_DISK_FULL;
+	case MAILBOX_STATE_NO_RIGHTS:
+	case MAILBOX_STATE_NO_MBOX:
 	case MAILBOX_STATE_ERROR:
+	case MAILBOX_STATE_COUNT:
 		break;
 	}
 	return POLICY_MAILBOX_BROKEN;
@@ -53,7 +56,8 @@ static void done(void *arg)
 {
 	struct look *look = arg;
 	struct delivery_role *d = look->owner;
-	struct ipc_mailbox_state say = { .state = (uint8_t)told(look->state) };
+	struct ipc_mailbox_state say = { .state = (uint8_t)told(look->state),
+		.name = span_str(mailbox_state_name(look->state)) };
 	struct buf *out = d->policy != NULL && d->policy_incarnation == look->incarnation
 		? channel_answer_begin(d->policy, IPC_MAILBOX_STATE, look->request, -1) : NULL;
 	if (out != NULL) {
@@ -79,6 +83,7 @@ bool state_question(void *arg, const struct channel_message *message)
 		.request = message->request, .question = { .place = { .base_fd = -1 }, .message_bytes = ask.bytes } };
 	look->settings->uses++;
 	look->question.full_max_ms = d->settings->full_max_ms;
+	look->question.only_look = ask.only_look != 0;
 	look->question.disk_reserve_bytes = d->settings->disk_reserve_bytes;
 	look->mbox = (struct mbox_context){ &look->settings->mbox, d->turns };
 	look->question.mbox = &look->mbox;

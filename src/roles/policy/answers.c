@@ -93,6 +93,8 @@ bool answers_console(void *arg, const struct channel_message *message)
 		return brake_list(peer->owner, message);
 	case IPC_BRAKE_RELEASE_ASK:
 		return brake_release(peer->owner, message);
+	case IPC_MAILBOX_ASK:
+		return mailbox_asked(peer, message);
 	default:
 		return false;
 	}

@@ -45,6 +45,7 @@ struct facts {
 	struct timer *timer;
 	bool sweeping;             /* the timer is set */
 	uint64_t said_late_ms, said_list_ms;
+	unsigned mailboxes_asked;  /* by operators, and delivery looks */
 };
 
 /* What waits for a fact. */
@@ -106,5 +107,11 @@ void fact_reverse_late(struct fact *fact, struct facts_wait *wait);
 void fact_dnslists_late(struct fact *fact, struct facts_wait *wait);
 /* Nobody needs the answer any more: gives back what can be given back now. */
 void fact_spf_drop(struct fact *fact);
+
+struct channel_message;
+struct peer;
+
+/* mailbox_asked.c: what operators want to know of a mailbox goes on to delivery, as policy's own questions do. */
+bool mailbox_asked(struct peer *peer, const struct channel_message *message);
 
 #endif

@@ -139,13 +139,16 @@ static bool recipient_of(struct lookup *l, uint8_t domain_text[static ADDRESS_DO
 		&& policy_address(ask.recipient, domain_text, address);
 }
 
-/* On a thread: the one name that the checks look up. */
+/* On a thread: the one name that the checks look up, and those that it is an alias for. */
 static void look(struct lookup *l)
 {
 	struct directory_address address;
 	uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
-	if (recipient_of(l, domain_text, &address))
-		directory_lookup(&l->view, address);
+	if (!recipient_of(l, domain_text, &address))
+		return;
+	struct policy_context context = lookup_context(l);
+	struct directory_match match = directory_lookup(&l->view, address);
+	policy_end_find(&context, address, &match);
 }
 
 /* On a thread: the domain alone. Whether the name is looked up after it, the checks say. */

@@ -4,11 +4,12 @@
  * record: policy says where each recipient leads, mailboxes get their copies
  * (direct_deliver.c), and smtpd is told what became of each recipient.
  *
- * What leads elsewhere cannot be delivered at once: an alias, or a domain that is kept
- * on another host. For these the message is kept in the store as one by SMTP is, and
- * "queued" is the answer. A mailbox that an alias of the same message names as well
- * goes with the alias, because the queue gives each mailbox one copy. Two recipients
- * that are one mailbox share one copy and its result.
+ * An alias of one mailbox is delivered to as that is. What leads elsewhere cannot be
+ * delivered at once: an alias of several, of which a second try would double what the
+ * first one did, or a domain that is kept on another host. For these the message is kept
+ * in the store as one by SMTP is, and "queued" is the answer. A mailbox that such an alias
+ * of the same message names as well goes with the alias, because the queue gives each
+ * mailbox one copy. Two recipients that are one mailbox share one copy and its result.
  *
  * While the queue is paused nothing is taken. After a crash smtpd offers a message
  * again: the copies of the first time are found by the message's id.
@@ -23,6 +24,7 @@
 #define EXPANSIONS_OPEN_MAX 64        /* questions to policy at once, for one message */
 #define DIRECT_BYTES_MAX (8u << 20)   /* mailboxes of a message; beyond, they are refused for now */
 #define MEMBERS_BYTES_MAX (8u << 20)  /* of its aliases; beyond, its mailboxes are left to the queue */
+#define HOPS_MAX 10                   /* an expansion ends at mailboxes, but who moved may have moved to an alias */
 #define MEMBER 0                      /* the one kind of names */
 
 static void ask_some(struct direct *d);
@@ -157,7 +159,7 @@ static bool member_seen(struct direct *d, struct span name, bool add)
 /* An identity is the mailbox, and behind a space what only its writer knows (src/roles/policy/answers.c). */
 static bool is_member(struct direct *d, const struct direct_recipient *r)
 {
-	return d->members.full || member_seen(d, r->address, false)
+	return d->members.full || member_seen(d, r->leads_to, false)
 		|| member_seen(d, span_to(r->identity, span_find(r->identity, ' ')), false);
 }
 
@@ -239,6 +241,30 @@ static void take_mailbox(struct direct_recipient *r, const struct ipc_expanded *
 	r->key = REPLY_DELIVERY_UNAVAILABLE;
 }
 
+static void ask(struct direct_recipient *r);
+
+/* The one name of a list that has no other. */
+static bool only_target(ipc_list targets, struct span *target_out)
+{
+	return ipc_list_count(targets, 2) == 1 && ipc_list_next(&targets, target_out) && target_out->len > 0
+		&& target_out->len <= SPOOL_ADDRESS_BYTES_MAX;
+}
+
+/* An alias of one name is followed; of several, it is the queue's. */
+static void take_list(struct direct_recipient *r, ipc_list targets)
+{
+	struct span target;
+	if (r->hops < HOPS_MAX && only_target(targets, &target)
+	    && arena_copy(&r->owner->memory, target, &r->leads_to)) {
+		r->hops++;
+		r->state = DIRECT_NEW;
+		ask(r);
+		return;
+	}
+	r->state = DIRECT_QUEUE;
+	note_members(r->owner, targets);
+}
+
 static void on_expanded(void *arg, const struct channel_message *message)
 {
 	struct direct_recipient *r = arg;
@@ -250,10 +276,10 @@ static void on_expanded(void *arg, const struct channel_message *message)
 		r->key = REPLY_POLICY_UNAVAILABLE;
 	} else if (where.outcome == IPC_EXPANSION_MAILBOX) {
 		take_mailbox(r, &where);
-	} else if (where.outcome == IPC_EXPANSION_LIST || where.outcome == IPC_EXPANSION_ROUTE) {
+	} else if (where.outcome == IPC_EXPANSION_LIST) {
+		take_list(r, where.targets);
+	} else if (where.outcome == IPC_EXPANSION_ROUTE) {
 		r->state = DIRECT_QUEUE;
-		if (where.outcome == IPC_EXPANSION_LIST)
-			note_members(d, where.targets);
 	} else {
 		r->key = refusal_of((enum ipc_expansion)where.outcome);
 	}
@@ -264,8 +290,10 @@ static void ask(struct direct_recipient *r)
 {
 	struct direct *d = r->owner;
 	struct channel *policy = d->owner->policy.channel;
-	struct ipc_expand_ask say = { .recipient = r->address };
-	struct channel_question question = { IPC_EXPAND_ASK, -1, d->ask.patience_ms, on_expanded, r };
+	uint64_t now_us = clock_mono_us();
+	uint32_t patience_ms = now_us < d->deadline_us ? (uint32_t)((d->deadline_us - now_us) / 1000) + 1 : 1;
+	struct ipc_expand_ask say = { .recipient = r->leads_to, .added = r->hops > 0, .sender = d->ask.sender };
+	struct channel_question question = { IPC_EXPAND_ASK, -1, patience_ms, on_expanded, r };
 	struct buf *out = policy != NULL ? channel_ask(policy, &question) : NULL;
 	if (out == NULL) {
 		r->state = DIRECT_DONE;
@@ -319,6 +347,7 @@ static struct direct *direct_new(struct submission *s, const struct ipc_submit_a
 	ipc_list rest = say->recipients;
 	for (uint32_t i = 0; i < count && ipc_list_next(&rest, &recipients[i].address); i++) {
 		recipients[i].owner = d;
+		recipients[i].leads_to = recipients[i].address;
 		recipients[i].may_exist = say->again != 0;
 	}
 	arena_init(&d->memory, DIRECT_BYTES_MAX);

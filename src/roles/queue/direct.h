@@ -15,7 +15,7 @@ enum direct_state {
 	DIRECT_MAILBOX,    /* to be delivered */
 	DIRECT_DELIVERING,
 	DIRECT_SAME,       /* another recipient names the same mailbox: it gets that one's key */
-	DIRECT_QUEUE,      /* an alias, or kept elsewhere: the message is kept for it */
+	DIRECT_QUEUE,      /* an alias of several, or kept elsewhere: the message is kept for it */
 	DIRECT_DONE        /* `key` says how */
 };
 
@@ -23,6 +23,8 @@ struct direct_recipient {
 	struct map_link link;   /* in `mailboxes`, by identity */
 	struct direct *owner;
 	struct span address;    /* as the client wrote it, in the submission */
+	struct span leads_to;   /* the same, or where aliases of one target led: the copy is for this one */
+	unsigned hops;          /* of such aliases */
 	struct span domain, user, identity; /* of a mailbox, in the arena */
 	enum direct_state state;
 	enum reply_key key;

@@ -138,7 +138,7 @@ static bool begin(struct direct_recipient *r)
 	struct direct *d = r->owner;
 	struct queue_role *q = d->owner;
 	uint64_t left_ms = (d->deadline_us - clock_mono_us()) / 1000 + 1;
-	struct ipc_deliver_ask ask = { .id = d->ask.id, .sender = d->ask.sender, .recipient = r->address,
+	struct ipc_deliver_ask ask = { .id = d->ask.id, .sender = d->ask.sender, .recipient = r->leads_to,
 		.domain = r->domain, .user = r->user, .attempt = r->may_exist, .body = d->ask.body,
 		.large = d->ask.large, .bytes = d->ask.large_bytes, .large_crc = d->ask.content_crc,
 		.content = d->ask.content };

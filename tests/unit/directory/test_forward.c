@@ -22,8 +22,10 @@
 	"kim: x: COPY-TO= ghost,jan : y\n" \
 	"\"l m\": copy-to=x@far.example\n" \
 	"ned: forward=ghost\n" \
-	"ole: forward=ole, x@far.example\n"
-#define ALIASES "all: ann, ben, jan\nian: ian, jan\nben-only: ben\n"
+	"ole: forward=ole, x@far.example\n" \
+	"pam\n" \
+	"quin: forward=z@far.example\n"
+#define ALIASES "all: ann, ben, jan\nian: ian, jan\nben-only: ben\npam: pam\nto-pam: pam\nquin: quin\n"
 
 static const struct {
 	const char *local;
@@ -123,6 +125,38 @@ static void check_case(const struct directory_view *view, size_t i, struct span 
 	buf_fini(&out);
 }
 
+/* Along aliases of one target, and no further than is wanted. */
+static void check_ends(const struct directory_view *view)
+{
+	static const struct {
+		const char *local;
+		uint32_t depth_max;
+		enum directory_kind kind;
+		const char *end;
+		uint32_t depth;
+	} ends[] = {
+		{ "jan", 5, DIRECTORY_USER, "jan@@", 0 }, { "ghost", 5, DIRECTORY_UNKNOWN, "ghost@@", 0 },
+		{ "ann", 5, DIRECTORY_FOREIGN, "x@far.example", 1 }, { "ann", 0, DIRECTORY_ALIAS, "ann@@", 0 },
+		{ "ned", 5, DIRECTORY_UNKNOWN, "ghost@@", 1 }, { "all", 5, DIRECTORY_ALIAS, "all@@", 0 },
+		{ "ben-only", 5, DIRECTORY_ALIAS, "ben@@", 1 }, { "to-pam", 5, DIRECTORY_USER, "pam@@", 2 },
+		{ "to-pam+x", 1, DIRECTORY_ALIAS, "pam@@", 1 }, { "cid", 5, DIRECTORY_ALIAS, "dan@@", 5 },
+		{ "cid", UINT32_MAX, DIRECTORY_ALIAS, "cid@@", DIRECTORY_DEPTH_LIMIT }, { "quin", 5, DIRECTORY_FOREIGN, "z@far.example", 2 },
+	};
+	for (size_t i = 0; i < 2 * sizeof(ends) / sizeof(ends[0]); i++) {
+		struct span domain = domains[i % 2].name;
+		struct directory_address address = { span_str(ends[i / 2].local), domain };
+		struct directory_match match = directory_lookup(view, address);
+		struct directory_end end = directory_follow(view, address, &match, ends[i / 2].depth_max);
+		struct buf out;
+		buf_init(&out, 4096);
+		directory_address_write(&out, end.address);
+		check(ends[i / 2].local, "ends", ends[i / 2].end, domain, buf_span(&out));
+		if (end.match.kind != ends[i / 2].kind || end.depth != ends[i / 2].depth)
+			fail_msg("%s of %.*s: kind %d, depth %u", ends[i / 2].local, SPAN_FMT(domain), end.match.kind, end.depth);
+		buf_fini(&out);
+	}
+}
+
 static void test_where_mail_goes(void **state)
 {
 	static const uint64_t key[2] = { 3, 4 };
@@ -141,6 +175,7 @@ static void test_where_mail_goes(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		for (size_t d = 0; d < 2; d++)
 			check_case(&view, i, domains[d].name);
+	check_ends(&view);
 	directory_answers_fini(&answers);
 	directory_table_free(table);
 	buf_fini(&problems);

@@ -43,7 +43,12 @@ static void test_keys(void **state)
 	assert_string_equal(mailbox_state_key(MAILBOX_STATE_FULL_LONG), "mailbox-full-long");
 	assert_string_equal(mailbox_state_key(MAILBOX_STATE_TOO_SMALL), "mailbox-too-small");
 	assert_string_equal(mailbox_state_key(MAILBOX_STATE_DISK_FULL), "mailbox-disk-full");
+	assert_string_equal(mailbox_state_key(MAILBOX_STATE_NO_RIGHTS), "mailbox-misconfigured");
+	assert_string_equal(mailbox_state_key(MAILBOX_STATE_NO_MBOX), "mailbox-misconfigured");
 	assert_string_equal(mailbox_state_key(MAILBOX_STATE_ERROR), "mailbox-misconfigured");
+	for (unsigned i = 0; i < MAILBOX_STATE_COUNT; i++)
+		assert_int_equal(mailbox_state_named(mailbox_state_name((enum mailbox_state)i)), i);
+	assert_int_equal(mailbox_state_named("nonsense"), MAILBOX_STATE_ERROR);
 }
 
 static void test_a_maildir(void **state)
@@ -136,6 +141,8 @@ static void test_what_cannot_be_a_mailbox_is_an_error(void **state)
 	struct mbox_scene *s = *state;
 	write_whole(s->path, SPAN("a file"));
 	expect_state(s, MAILBOX_MAILDIR, 0, "error");
+	expect_state(s, MAILBOX_MBOX, 0, "no-mbox");
+	write_whole(s->path, SPAN("From "));
 	expect_state(s, MAILBOX_MBOX, 0, "ok");
 	assert_int_equal(link(s->path, beside(s, "second-name")), 0);
 	expect_state(s, MAILBOX_MBOX, 0, "error");
@@ -166,6 +173,43 @@ static void test_a_missing_base_is_an_error_and_missing_folders_are_not(void **s
 	expect_state(s, MAILBOX_MBOX, 0, "error");
 	expect_state(s, MAILBOX_MAILDIR, 0, "error");
 	assert_int_equal(file_count(s->base, NULL), 0);
+}
+
+/* As somebody who may look at everything in the folder and write nothing of it. */
+static void expect_as_reader(const struct mbox_scene *s, enum mailbox_kind kind, const char *wanted)
+{
+	bool root = geteuid() == 0;
+	assert_int_equal(root ? seteuid(65534) : 0, 0);
+	enum mailbox_state state = ask(s, kind, 0);
+	assert_int_equal(root ? seteuid(0) : 0, 0);
+	assert_string_equal(mailbox_state_name(state), wanted);
+}
+
+static void test_what_may_only_be_read_takes_no_mail(void **state)
+{
+	static const char *const folders[] = { "", "alice", "alice/new", "alice/tmp" };
+	struct mbox_scene *s = *state;
+	assert_int_equal(chmod(s->base, 0555), 0);
+	expect_as_reader(s, MAILBOX_MAILDIR, "no-rights");
+	expect_as_reader(s, MAILBOX_MBOX, "no-rights");
+	assert_int_equal(chmod(s->base, 0755), 0);
+	make_maildir(s, NULL);
+	expect_state(s, MAILBOX_MAILDIR, 0, "ok");
+	for (size_t i = 0; i < COUNT(folders); i++)
+		assert_int_equal(chmod(beside(s, folders[i]), 0555), 0);
+	expect_as_reader(s, MAILBOX_MAILDIR, "no-rights");
+	for (size_t i = 0; i < COUNT(folders); i++)
+		assert_int_equal(chmod(beside(s, folders[i]), 0755), 0);
+	assert_int_equal(rename(s->path, beside(s, "folder")), 0);
+	write_whole(s->path, SPAN("From x\n"));
+	assert_int_equal(chmod(s->path, 0444), 0);
+	expect_as_reader(s, MAILBOX_MBOX, "no-rights");
+	/* The file alone does not do: its journal and its lock lie beside it. */
+	assert_int_equal(chmod(s->path, 0666), 0);
+	assert_int_equal(chmod(s->base, 0555), 0);
+	expect_as_reader(s, MAILBOX_MBOX, "no-rights");
+	assert_int_equal(chmod(s->base, 0777), 0);
+	expect_as_reader(s, MAILBOX_MBOX, "ok");
 }
 
 /* A process that holds an fcntl lock of the mbox while `then` is asked. */
@@ -264,6 +308,7 @@ int main(void)
 		MBOX_TEST(test_full_for_long),
 		MBOX_TEST(test_what_cannot_be_a_mailbox_is_an_error),
 		MBOX_TEST(test_a_missing_base_is_an_error_and_missing_folders_are_not),
+		MBOX_TEST(test_what_may_only_be_read_takes_no_mail),
 		MBOX_TEST(test_locks_of_an_mbox),
 		MBOX_TEST(test_a_lock_without_an_mbox),
 		MBOX_TEST(test_our_own_locks_do_not_count),
