@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A question, with the attributes that Postfix documents, but for those that are its own
- * version; of what Waybill knows nothing (names of the client in the DNS, TLS, SASL) they
- * say what Postfix says when it does not know.
+ * version; of what Waybill knows nothing (TLS, SASL) they say what Postfix says when it
+ * does not know.
  */
 #include "delegate.h"
 
@@ -13,6 +13,11 @@ static void text_add(struct buf *out, const char *name, struct span value)
 	for (size_t i = 0; i < value.len; i++)
 		buf_add_byte(out, value.ptr[i] < 0x20 || value.ptr[i] == 0x7f ? '?' : value.ptr[i]);
 	buf_add_byte(out, '\n');
+}
+
+static void name_add(struct buf *out, const char *name, struct span value)
+{
+	text_add(out, name, value.len > 0 ? value : SPAN("unknown"));
 }
 
 static void number_add(struct buf *out, const char *name, uint64_t value, bool known)
@@ -52,9 +57,9 @@ void delegate_request_write(struct buf *out, const struct delegate_request *r)
 	text_add(out, "protocol_state", span_str(state_name(r)));
 	text_add(out, "protocol_name", r->extended ? SPAN("ESMTP") : SPAN("SMTP"));
 	address_add(out, "client_address", &r->client);
-	text_add(out, "client_name", SPAN("unknown"));
+	name_add(out, "client_name", r->client_name);
 	number_add(out, "client_port", r->client_port, r->client_port != 0);
-	text_add(out, "reverse_client_name", SPAN("unknown"));
+	name_add(out, "reverse_client_name", r->reverse_client_name);
 	address_add(out, "server_address", &r->server);
 	number_add(out, "server_port", r->server_port, r->server_port != 0);
 	text_add(out, "helo_name", r->stage >= SMTP_AT_HELO ? r->helo : none);

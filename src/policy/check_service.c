@@ -160,6 +160,11 @@ static bool hear(struct hearing *h, size_t which)
 	}
 	if (h->input->facts.said_lost && (said == NULL || !said->known))
 		return go_on_without(h, service);
+	/* Each is told the client's name. */
+	if ((said == NULL || !said->known) && (h->input->facts.known & POLICY_FACT(POLICY_FACT_REVERSE)) == 0) {
+		h->verdict = policy_needs(POLICY_FACT_REVERSE);
+		return false;
+	}
 	if (said == NULL || !said->known) {
 		h->verdict = (struct policy_verdict){ .opinion = POLICY_NEEDS, .fact = POLICY_FACT_SERVICE, .service = which };
 		return false;

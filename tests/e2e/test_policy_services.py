@@ -8,6 +8,7 @@ import time
 import pytest
 
 from harness.deadline import until
+from harness.name_server import answer_after_waiting, name_server, silent_name_server
 from harness.policy_service import CLOSE, HANG, PolicyService, Postgrey, said
 from harness.server import message, token
 
@@ -76,6 +77,94 @@ def test_postgrey_lets_a_sender_in_that_comes_back(server, tmp_path):
     assert "action=pass, reason=triplet found" in log
     assert re.search(rb"X-Greylist: delayed \d+ seconds by postgrey", s.mail("alice", mark).raw)
     s.wait_log('key=service-deferred check=policy-service why="postgrey said .*DEFER_IF_PERMIT 4.2.0 Greylisted')
+
+
+# --- the client's name ---
+
+NAMED, FORGED, TWICE, NAMELESS = "127.0.1.1", "127.0.1.2", "127.0.1.3", "127.0.1.4"
+ZONES = {
+    "127.in-addr.arpa": """\
+1.1.0 IN PTR mx.debian.org.
+2.1.0 IN PTR forged.debian.org.
+3.1.0 IN PTR forged.debian.org.
+3.1.0 IN PTR mx.debian.org.
+""",
+    "debian.org": """\
+mx IN A 127.0.1.1
+mx IN A 127.0.1.3
+forged IN A 192.0.2.1
+""",
+}
+
+
+@pytest.fixture
+def dns(tmp_path):
+    """The section that asks a name server which knows these names."""
+    folder = tmp_path / "nsd"
+    folder.mkdir()
+    with name_server(folder, ZONES) as port:
+        yield {"servers": f'{{"127.0.0.1:{port}"}}', "trust-anchor": '""'}
+
+
+def names(question):
+    return question["client_name"], question["reverse_client_name"]
+
+
+def test_postgrey_knows_the_clients_of_its_list(server, tmp_path, dns):
+    """debian.org is in the list that comes with it; whoever only says that he belongs to it waits."""
+    with Postgrey(tmp_path, delay=300) as postgrey:
+        s = server(sections={'policy-service "postgrey"': section(postgrey), "dns": dns})
+        rcpt(s, source=NAMED).is_(250)
+        rcpt(s, source=FORGED).is_(450, "4.2.0")
+        rcpt(s, source=NAMELESS).is_(450, "4.2.0")
+        assert "client_name=mx.debian.org" in postgrey.log() and "client_name=unknown" in postgrey.log()
+
+
+def test_the_clients_name_is_told_at_each_stage(asking, dns):
+    with PolicyService(said("DUNNO")) as service:
+        s = told(asking(service, stages='{"connect", "helo", "sender", "recipient", "end"}',
+                        top={"checks": {"early-refusals": "yes"}, "dns": dns}))
+        for source, expected in ((NAMED, ("mx.debian.org", "mx.debian.org")), (FORGED, ("unknown", "forged.debian.org")),
+                                 (TWICE, ("mx.debian.org", "mx.debian.org")), (NAMELESS, ("unknown", "unknown"))):
+            service.asked.clear()
+            with s.client(source) as c:
+                c.begin("a@b.test", "alice@example.org").data(message(token())).is_(250)
+            stages = [q["protocol_state"] for q in service.asked]
+            assert stages == ["CONNECT", "EHLO", "MAIL", "RCPT", "END-OF-MESSAGE"]
+            assert [names(q) for q in service.asked] == [expected] * 5, source
+
+
+def test_a_name_that_was_only_looked_up_is_followed_after_a_reload(server, dns):
+    """Where a service comes that was not there, the name of a client that was here before leads back too."""
+    with PolicyService(said("DUNNO")) as service:
+        both = {"reverse-name": {"must-exist": "yes"}, "dns": dns}
+        s = server(sections=both)
+        rcpt(s, source=NAMED).is_(250)
+        s.reconfigure(sections={**both, 'policy-service "test"': section(service)})
+        assert s.tool("reload").returncode == 0
+        until(lambda: rcpt(s, source=NAMED).code == 250 and service.asked, "it is asked")
+    assert names(service.asked[0]) == ("mx.debian.org", "mx.debian.org")
+
+
+def test_a_service_that_comes_by_a_reload_hears_names(server, dns):
+    """The policy process had no resolver before."""
+    with PolicyService(said("DUNNO")) as service:
+        s = server(sections={"dns": dns})
+        s.reconfigure(sections={"dns": dns, 'policy-service "test"': section(service)})
+        assert s.tool("reload").returncode == 0
+        until(lambda: rcpt(s, source=NAMED).code == 250 and service.asked, "it is asked")
+    assert names(service.asked[0]) == ("mx.debian.org", "mx.debian.org")
+
+
+def test_without_an_answer_of_the_dns_the_service_is_asked_all_the_same(asking):
+    """Whom no service is asked about does not wait for the DNS."""
+    with PolicyService(said("550 asked")) as service, silent_name_server() as port:
+        s = asking(service, **{"only-for": '{"127.0.0.3"}'},
+                   top={"dns": {"servers": f'{{"127.0.0.1:{port}"}}', "trust-anchor": '""'}})
+        reply, seconds = answer_after_waiting(s, STRANGER, lambda: rcpt(s, source="127.0.0.4"))
+        assert "asked" in reply.is_(550).text
+        assert 3 < seconds < 7
+    assert [names(q) for q in service.asked] == [("unknown", "unknown")]
 
 
 @pytest.mark.parametrize("actions, code, enhanced, text", [

@@ -71,8 +71,11 @@ static void service_forget(struct inquiry *q)
 
 static struct delegate_request request_of(const struct policy_input *input, enum smtp_stage stage)
 {
+	const struct policy_reverse *reverse = &input->facts.reverse;
+	struct span confirmed = reverse->state == POLICY_REVERSE_CONFIRMED ? reverse->name : (struct span){ NULL, 0 };
 	return (struct delegate_request){ .stage = stage, .extended = input->extended, .client = input->client,
 		.server = input->server, .client_port = input->client_port, .server_port = input->server_port,
+		.client_name = confirmed, .reverse_client_name = reverse->name,
 		.helo = input->helo, .sender = input->sender, .recipient = input->recipient,
 		.recipient_count = input->recipient_count, .size = stage == SMTP_AT_END ? input->bytes : input->size,
 		.instance = input->instance };

@@ -60,6 +60,25 @@ static void test_what_is_not_known(void **state)
 	(void)state;
 }
 
+static void test_names_of_the_client(void **state)
+{
+	static const struct { struct span name, reverse; const char *lines; } cases[] = {
+		{ SPAN("mx.b.test"), SPAN("mx.b.test"), "client_name=mx.b.test\nclient_port=40001\nreverse_client_name=mx.b.test\n" },
+		{ SPAN(""), SPAN("mx.b.test"), "client_name=unknown\nclient_port=40001\nreverse_client_name=mx.b.test\n" },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct delegate_request r = sample(SMTP_AT_CONNECT);
+		struct buf out;
+		r.client_name = cases[i].name;
+		r.reverse_client_name = cases[i].reverse;
+		buf_init(&out, DELEGATE_REQUEST_BYTES_MAX);
+		delegate_request_write(&out, &r);
+		assert_non_null(strstr(buf_cstr(&out), cases[i].lines));
+		buf_fini(&out);
+	}
+	(void)state;
+}
+
 /* No value adds a line or ends the question. */
 static void test_values_stay_on_their_line(void **state)
 {
@@ -92,6 +111,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_stage_says_what_is_known_then),
 		cmocka_unit_test(test_what_is_not_known),
+		cmocka_unit_test(test_names_of_the_client),
 		cmocka_unit_test(test_values_stay_on_their_line),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

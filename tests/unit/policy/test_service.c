@@ -32,6 +32,13 @@ static struct policy_verdict hear(struct world *w, struct policy_input *input, c
 	memset(said, 0, sizeof(said));
 	input->facts.said = said;
 	while ((verdict = policy_ask(&w->context, input, &w->trail)).opinion == POLICY_NEEDS) {
+		if (verdict.fact == POLICY_FACT_REVERSE) {
+			assert_int_equal(input->facts.known & POLICY_FACT(POLICY_FACT_REVERSE), 0);
+			input->facts.known |= POLICY_FACT(POLICY_FACT_REVERSE);
+			continue;
+		}
+		/* It is told the client's name, which is looked for first. */
+		assert_int_not_equal(input->facts.known & POLICY_FACT(POLICY_FACT_REVERSE), 0);
 		assert_int_equal(verdict.fact, POLICY_FACT_SERVICE);
 		struct policy_said *one = &said[verdict.service][verdict.stage];
 		const char *line = line_of(script, verdict.service, verdict.stage);
