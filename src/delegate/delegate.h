@@ -29,7 +29,8 @@ struct delegate_request {
 	uint16_t client_port, server_port; /* 0: not known */
 	struct span client_name;   /* in the DNS, which leads back to the address; empty: none, or not known */
 	struct span reverse_client_name; /* the same, whether it leads back or not */
-	struct span helo, sender, recipient;
+	struct span helo, sender;
+	struct span recipient;     /* at the end of the message: if it has but one */
 	uint32_t recipient_count;  /* accepted so far; written at the end of the message only */
 	uint64_t size;             /* declared, or at the end the true one; 0: not known */
 	struct span instance;      /* the same for all questions about one message */

@@ -64,7 +64,7 @@ void delegate_request_write(struct buf *out, const struct delegate_request *r)
 	number_add(out, "server_port", r->server_port, r->server_port != 0);
 	text_add(out, "helo_name", r->stage >= SMTP_AT_HELO ? r->helo : none);
 	text_add(out, "sender", r->stage >= SMTP_AT_MAIL ? r->sender : none);
-	text_add(out, "recipient", r->stage == SMTP_AT_RCPT ? r->recipient : none);
+	text_add(out, "recipient", r->stage >= SMTP_AT_RCPT ? r->recipient : none);
 	number_add(out, "recipient_count", r->stage == SMTP_AT_END ? r->recipient_count : 0, true);
 	text_add(out, "queue_id", none);
 	text_add(out, "instance", r->instance);

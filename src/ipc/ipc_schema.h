@@ -143,8 +143,8 @@
 #define IPC_FIELDS_SERVICE_ASK(F) F(span, name)
 #define IPC_FIELDS_SERVICE(F) F(u32, error) /* errno; 0: a descriptor comes along */
 
-/* at, stages, stage: enum smtp_stage and sets of it, as in policy.h; check: which one refused, `why` and by the
- * setting in which line */
+/* at, stages, stage: enum smtp_stage and sets of it, as in policy.h; recipient: at the end the only one; check:
+ * which one refused, `why` and by the setting in which line */
 #define IPC_FIELDS_CHECK_ASK(F) \
 	F(u8, at) F(u8, stages) F(addr, client) F(addr, server) F(u8, trusted) F(u8, lmtp) F(u8, talked_first) \
 	F(span, helo) F(span, sender) F(span, recipient) F(u64, size) F(u64, bytes) /* of the content, at its end */ \
@@ -154,6 +154,7 @@
 	F(u16, key) F(u32, seconds) F(u8, stage) F(span, check) F(span, why) F(u32, line) F(span, moved_to) \
 	F(u16, code) F(span, enhanced) F(span, text) /* another program's, as in struct reply_said */ \
 	F(list, headers) F(u8, discard) F(u8, hold) /* what is to be done with the message */ \
+	F(u8, open) /* a set of stages, passed for this recipient alone */ \
 	F(list, steps) /* of a dry one: encoded CHECK_STEPs */
 /* opinion: enum policy_opinion; key: of a refusal */
 #define IPC_FIELDS_CHECK_STEP(F) F(span, check) F(u8, stage) F(u8, opinion) F(u16, key) F(u32, seconds) F(u32, line) \

@@ -6,6 +6,9 @@
  * this stage only, never from those that hold for everybody; and what is to be done with
  * a message counts for nothing at connect and HELO, where there is none.
  *
+ * postmaster is reached whatever they say. Services of earlier stages were not asked then:
+ * for another recipient they are to be (policy_stages_open).
+ *
  * A dry run asks no service, since most remember who was asked about.
  */
 #include "conf.h"
@@ -195,11 +198,23 @@ static void hear_all(struct hearing *h)
 		policy_because(h->context, "no service is asked about this client");
 }
 
+/* Nobody but postmaster gets the message, as far as is known. */
+static bool is_for_postmaster(const struct policy_input *input)
+{
+	struct directory_address address;
+	uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
+	return policy_is_postmaster(input) || (policy_address(input->only_recipient, domain_text, &address)
+		&& span_eq_nocase(address.local, SPAN("postmaster")));
+}
+
 struct policy_verdict check_service(const struct policy_context *context, const struct policy_input *input,
 	enum smtp_stage stage)
 {
 	struct hearing h = { .context = context, .input = input, .stage = stage };
-	hear_all(&h);
+	if (is_for_postmaster(input))
+		policy_because(context, "postmaster is reached whatever services say");
+	else
+		hear_all(&h);
 	return h.verdict;
 }
 
@@ -210,6 +225,8 @@ void policy_effects(const struct policy_context *context, const struct policy_in
 	bool refused = trail->decided.opinion == POLICY_REFUSE;
 	silent.why = NULL;
 	*effects_out = (struct policy_effects){ .header_count = 0 };
+	if (is_for_postmaster(input))
+		return;
 	for (size_t i = 0; i < trail->count; i++) {
 		const struct policy_verdict *v = &trail->steps[i].verdict;
 		if (trail->steps[i].check != CONF_CHECK_POLICY_SERVICE || v->opinion == POLICY_SKIP
@@ -218,4 +235,14 @@ void policy_effects(const struct policy_context *context, const struct policy_in
 		struct hearing h = { .context = &silent, .input = input, .stage = v->stage, .effects = effects_out };
 		hear_all(&h);
 	}
+}
+
+uint8_t policy_stages_open(const struct policy_input *input, const struct policy_trail *trail)
+{
+	unsigned stages = 0;
+	for (size_t i = 0; input->at == SMTP_AT_RCPT && is_for_postmaster(input) && i < trail->count; i++)
+		if (trail->steps[i].check == CONF_CHECK_POLICY_SERVICE && trail->steps[i].verdict.opinion != POLICY_SKIP
+		    && trail->steps[i].verdict.stage < SMTP_AT_RCPT)
+			stages |= SMTP_STAGE(trail->steps[i].verdict.stage);
+	return (uint8_t)stages;
 }

@@ -62,6 +62,7 @@ struct policy_input {
 	struct span instance;  /* the same for all that is asked about one message */
 	uint16_t client_port, server_port;
 	uint32_t recipient_count; /* accepted so far */
+	struct span only_recipient; /* at END: if there is one alone; what checks look at is in `recipient` */
 	struct policy_facts facts; /* as far as they were looked for */
 	/* Filled by policy_ask before the checks run; spans into `domain_text`. */
 	struct directory_address address;
@@ -86,6 +87,10 @@ bool policy_service_does(enum smtp_stage stage, enum delegate_kind kind);
 /* What services want done, at the stages that were passed. */
 void policy_effects(const struct policy_context *context, const struct policy_input *input,
 	const struct policy_trail *trail, struct policy_effects *effects_out);
+
+/* A set of the stages at which services were not asked, because the recipient is reached whatever they say: for
+ * another one they are to be. */
+uint8_t policy_stages_open(const struct policy_input *input, const struct policy_trail *trail);
 
 /* Records what follows from an answer that was given to a client. */
 void policy_settle(struct policy_state *state, const struct policy_context *context,

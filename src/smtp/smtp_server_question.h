@@ -75,6 +75,7 @@ struct smtp_server_answer {
 	struct reply_said said;        /* for wordings that are another program's; 421 closes the connection */
 	enum smtp_stage stage;         /* CONNECT to RCPT, END: at which it was refused; those before were passed */
 	bool unasked;                  /* the same: nobody could say; the stages stay to be asked about */
+	uint8_t open;                  /* RCPT: a set of stages that stay so for another recipient, passed for this one */
 	const struct span *mailboxes;  /* borrowed during the call */
 	size_t mailbox_count;
 	const struct span *headers;    /* MAIL to RCPT: fields to stand before the message, without CRLF; borrowed */

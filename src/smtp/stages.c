@@ -3,7 +3,8 @@
  * May the client go on? Each stage is asked about once: at once where the caller wants
  * that, else together with the next question that comes anyway, at the latest with the
  * first recipient. What was refused, or could not be asked, stays to be asked, so that a
- * client whose name is refused at its first recipient is refused at the second too.
+ * client whose name is refused at its first recipient is refused at the second too; and
+ * so does what was passed for one recipient alone.
  */
 #include "smtp_server_private.h"
 
@@ -32,10 +33,16 @@ void stage_forget(struct smtp_server *s, unsigned stages)
 	s->unasked &= (uint8_t)~stages;
 }
 
+/* At the end the recipients have been asked about. */
+static unsigned stages_in(const struct smtp_server *s, enum smtp_question_kind kind)
+{
+	return kind == SMTP_ASK_END ? SMTP_STAGE(SMTP_AT_END) : s->unasked;
+}
+
 void stage_question(const struct smtp_server *s, struct smtp_server_question *question)
 {
 	question->at = stage_of[s->ask.kind];
-	question->stages = s->unasked;
+	question->stages = (uint8_t)stages_in(s, s->ask.kind);
 }
 
 /* What a check wants done with the message. */
@@ -53,13 +60,14 @@ static void message_marked(struct smtp_server *s, enum smtp_question_kind kind, 
 void stage_answered(struct smtp_server *s, enum smtp_question_kind kind, const struct smtp_server_answer *answer)
 {
 	bool refused = reply_entry(answer->key)->code >= 300;
+	unsigned open = kind == SMTP_ASK_RCPT ? answer->open : 0;
 	message_marked(s, kind, answer);
 	if (answer->unasked)
 		return;
 	if (!refused)
-		s->unasked = 0;
+		stage_forget(s, stages_in(s, kind) & ~open);
 	else if (answer->stage < SMTP_STAGE_COUNT)
-		stage_forget(s, SMTP_STAGE(answer->stage) - 1); /* all before it */
+		stage_forget(s, (SMTP_STAGE(answer->stage) - 1) & ~open); /* all before it */
 	/* Another recipient is another question. */
 	stage_forget(s, kind == SMTP_ASK_RCPT ? SMTP_STAGE(SMTP_AT_RCPT) : 0);
 }

@@ -314,14 +314,14 @@ def test_what_is_asked_at_each_stage(asking):
             c.cmd("RCPT TO:<alice@example.org>").is_(250)
             c.cmd("RCPT TO:<bob@example.org>").is_(250)
             c.data(message(token())).is_(250)
-            c.begin("", "alice@example.org")
+            c.begin("", "alice@example.org").data(message(token())).is_(250)
     stages = [(q["protocol_state"], q["helo_name"], q["sender"], q["recipient"], q["recipient_count"]) for q in service.asked]
     helo = service.asked[1]["helo_name"]
     assert stages == [
         ("CONNECT", "", "", "", "0"), ("EHLO", helo, "", "", "0"), ("MAIL", helo, "a@b.test", "", "0"),
         ("RCPT", helo, "a@b.test", "alice@example.org", "0"), ("RCPT", helo, "a@b.test", "bob@example.org", "0"),
         ("END-OF-MESSAGE", helo, "a@b.test", "", "2"), ("MAIL", helo, "", "", "0"),
-        ("RCPT", helo, "", "alice@example.org", "0")]
+        ("RCPT", helo, "", "alice@example.org", "0"), ("END-OF-MESSAGE", helo, "", "alice@example.org", "1")]
     one = service.asked[3]
     assert one["request"] == "smtpd_access_policy" and one["size"] == "1000" and one["protocol_name"] == "ESMTP"
     assert (one["client_address"], one["server_address"], one["server_port"]) == (STRANGER, "127.0.0.1", str(s.port))
@@ -343,6 +343,41 @@ def test_early_refusals_speak_at_the_stage(asking):
                 for command in ["EHLO x.test", "MAIL FROM:<a@b.test>"] if replies[0] == 220 else []:
                     replies.append(c.cmd(command).code)
                 assert expected in replies and expected == [code for code in replies if code >= 400][0]
+
+
+@pytest.mark.parametrize("answer", [HANG, CLOSE, said("550 no"), said("DISCARD")])
+def test_postmaster_is_reached_whatever_services_say(asking, answer):
+    """Nobody else slips in behind him, and what is for others too is asked about as a whole."""
+    mark = token()
+    with PolicyService(answer) as service:
+        s = asking(service, stages='{"connect", "helo", "sender", "recipient", "end"}', timeout="2s")
+        rcpt(s, "postmaster").is_(250)
+        with s.client(STRANGER) as c:
+            began = time.monotonic()
+            c.begin("a@b.test", "Postmaster@example.org").data(message(mark)).is_(250)
+            assert time.monotonic() - began < 1.5 and service.asked == []
+            refused = answer in (HANG, CLOSE) or b"550" in answer
+            c.cmd("MAIL FROM:<a@b.test>").is_(250)
+            c.cmd("RCPT TO:<postmaster@example.org>").is_(250)
+            c.cmd("RCPT TO:<postmaster@elsewhere.test>").is_(550, "5.7.1")
+            assert (c.cmd("RCPT TO:<alice@example.org>").code >= 400) == refused
+    assert service.asked[0]["protocol_state"] == "CONNECT"
+    s.mail("alice", mark)  # who is postmaster here
+
+
+def test_what_was_not_asked_for_postmaster_is_asked_for_the_next(asking):
+    """In the same message, and in the next one."""
+    with PolicyService(lambda q: said("550 not you" if q["protocol_state"] in ("EHLO", "MAIL") else "DUNNO")) as service:
+        s = asking(service, stages='{"helo", "sender", "recipient", "end"}')
+        with s.client(STRANGER) as c:
+            c.begin("a@b.test", "postmaster@example.org")
+            c.cmd("RCPT TO:<alice@example.org>").is_(550)
+            c.data(message(token())).is_(250)
+            c.cmd("MAIL FROM:<a@b.test>").is_(250)
+            c.cmd("RCPT TO:<alice@example.org>").is_(550)
+            service.answer = lambda q: said("550 not that" if q["protocol_state"] == "MAIL" else "DUNNO")
+            c.cmd("RCPT TO:<alice@example.org>").is_(550)
+    assert [q["protocol_state"] for q in service.asked] == ["EHLO", "EHLO", "EHLO", "MAIL"]
 
 
 def test_421_closes(asking):

@@ -42,6 +42,7 @@ static struct inquiry *inquiry_new(struct policy_role *p, const struct policy_in
 	list_init(&q->wait.link);
 	if (!arena_copy(&q->text, input->helo, &q->input.helo) || !arena_copy(&q->text, input->sender, &q->input.sender)
 	    || !arena_copy(&q->text, input->recipient, &q->input.recipient)
+	    || !arena_copy(&q->text, input->only_recipient, &q->input.only_recipient)
 	    || !arena_copy(&q->text, input->instance, &q->input.instance)) {
 		arena_reset(&q->text);
 		free(q);
@@ -76,7 +77,8 @@ static struct delegate_request request_of(const struct policy_input *input, enum
 	return (struct delegate_request){ .stage = stage, .extended = input->extended, .client = input->client,
 		.server = input->server, .client_port = input->client_port, .server_port = input->server_port,
 		.client_name = confirmed, .reverse_client_name = reverse->name,
-		.helo = input->helo, .sender = input->sender, .recipient = input->recipient,
+		.helo = input->helo, .sender = input->sender,
+		.recipient = stage == SMTP_AT_END ? input->only_recipient : input->recipient,
 		.recipient_count = input->recipient_count, .size = stage == SMTP_AT_END ? input->bytes : input->size,
 		.instance = input->instance };
 }

@@ -58,6 +58,7 @@ static void on_checked(void *arg, const struct channel_message *message)
 		answer.mailboxes = &verdict.moved_to;
 		answer.mailbox_count = verdict.moved_to.len > 0;
 		take_service(&verdict, &answer, headers);
+		answer.open = verdict.open;
 		answer.stage = verdict.stage < SMTP_STAGE_COUNT ? (enum smtp_stage)verdict.stage : SMTP_AT_CONNECT;
 	} else if (conn->fd >= 0) {
 		answer = no_answer(conn);
@@ -81,6 +82,8 @@ void smtpd_ask_client(struct smtpd_conn *conn, const struct smtp_server_question
 		ask.sender = t->sender;
 		ask.size = t->size_declared;
 		ask.bytes = q->at == SMTP_AT_END ? t->content_bytes : 0;
+		if (q->at == SMTP_AT_END && t->recipient_count == 1)
+			ask.recipient = t->recipients[0];
 	}
 	struct channel_question question = { IPC_CHECK_ASK, -1, SMTPD_ASK_TIMEOUT_MS, on_checked, conn };
 	struct buf *out = conn->smtpd->policy != NULL ? channel_ask(conn->smtpd->policy, &question) : NULL;

@@ -35,8 +35,8 @@ static void test_each_stage_says_what_is_known_then(void **state)
 			"helo_name=client.test\nsender=a@b.test\nrecipient=\nrecipient_count=0\nqueue_id=\ninstance=01abc\nsize=1234\n" },
 		{ SMTP_AT_RCPT, "RCPT", "helo_name=client.test\nsender=a@b.test\nrecipient=c@example.org\nrecipient_count=0\n"
 			"queue_id=\ninstance=01abc\nsize=1234\n" },
-		{ SMTP_AT_END, "END-OF-MESSAGE", "helo_name=client.test\nsender=a@b.test\nrecipient=\nrecipient_count=2\nqueue_id=\n"
-			"instance=01abc\nsize=1234\n" },
+		{ SMTP_AT_END, "END-OF-MESSAGE", "helo_name=client.test\nsender=a@b.test\nrecipient=c@example.org\n"
+			"recipient_count=2\nqueue_id=\ninstance=01abc\nsize=1234\n" },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct delegate_request r = sample(cases[i].stage);
