@@ -57,6 +57,10 @@ def counts(s):
     return {one["name"]: one for one in listed["services"]}
 
 
+def services_down(s):
+    return s.status()["services_down"]
+
+
 def test_postgrey_lets_a_sender_in_that_comes_back(server, tmp_path):
     mark = token()
     with Postgrey(tmp_path, delay=3) as postgrey:
@@ -458,13 +462,45 @@ def test_nobody_listens(asking, tmp_path):
     rcpt(s).is_(451, "4.3.0")
     s.wait_log("ev=policy-service-down .*Connection refused")
     assert counts(s)["test"]["down"]
+    down, = services_down(s)
+    assert down["name"] == "test" and "Connection refused" in down["why"] and not down["passed"], down
+    assert "policy service down: test for " in s.tool("status").stdout
     with service:
         rcpt(s).is_(250)
     assert not counts(s)["test"]["down"]
+    until(lambda: services_down(s) == [], "status knows that it is back")
     s.reconfigure(sections={'policy-service "test"': {"address": f'"unix:{tmp_path}/none"'}})
     s.tool("reload")
     until(lambda: rcpt(s).code == 451, "the new address counts")
     s.wait_log("No such file")
+
+
+def test_status_forgets_a_service_that_is_asked_no_more(asking):
+    """And says what a reload made of one that is still down."""
+    service = PolicyService(said("DUNNO"))
+    s = asking(service)
+    rcpt(s).is_(451)
+    assert "    clients are told 451 until it answers\n" in s.tool("status").stdout
+    since = services_down(s)[0]["since_ms"]
+    s.reconfigure(sections={'policy-service "test"': section(service, **{"pass-when-down": "yes"})})
+    s.tool("reload")
+    until(lambda: services_down(s)[0]["passed"], "status knows that clients go on")
+    assert "    clients go on without it\n" in s.tool("status").stdout
+    assert services_down(s)[0]["since_ms"] == since
+    s.reconfigure()
+    s.tool("reload")
+    until(lambda: services_down(s) == [], "it is no service of ours")
+
+
+def test_status_of_several_services(server):
+    with PolicyService(said("DUNNO")) as one, PolicyService(HANG) as other:
+        s = server(sections={'policy-service "one"': section(one), 'policy-service "two"':
+                             section(other, timeout="500ms", **{"pass-when-down": "yes"})})
+        rcpt(s).is_(250)
+        down, = services_down(s)
+        assert (down["name"], down["why"], down["passed"]) == ("two", "it did not answer in time", True)
+        s.kill_role("policy")
+        until(lambda: services_down(s) == [], "the next process knows of nothing")
 
 
 def test_a_service_that_hangs_delays_only_who_asks_it(asking):
