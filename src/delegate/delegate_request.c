@@ -55,7 +55,7 @@ void delegate_request_write(struct buf *out, const struct delegate_request *r)
 	const struct span none = { NULL, 0 };
 	text_add(out, "request", SPAN("smtpd_access_policy"));
 	text_add(out, "protocol_state", span_str(state_name(r)));
-	text_add(out, "protocol_name", r->extended ? SPAN("ESMTP") : SPAN("SMTP"));
+	text_add(out, "protocol_name", r->extended && r->stage >= SMTP_AT_HELO ? SPAN("ESMTP") : SPAN("SMTP"));
 	address_add(out, "client_address", &r->client);
 	name_add(out, "client_name", r->client_name);
 	number_add(out, "client_port", r->client_port, r->client_port != 0);
@@ -66,7 +66,7 @@ void delegate_request_write(struct buf *out, const struct delegate_request *r)
 	text_add(out, "sender", r->stage >= SMTP_AT_MAIL ? r->sender : none);
 	text_add(out, "recipient", r->stage >= SMTP_AT_RCPT ? r->recipient : none);
 	number_add(out, "recipient_count", r->stage == SMTP_AT_END ? r->recipient_count : 0, true);
-	text_add(out, "queue_id", none);
+	text_add(out, "queue_id", r->stage >= SMTP_AT_RCPT && r->recipient_count > 0 ? r->instance : none);
 	text_add(out, "instance", r->instance);
 	number_add(out, "size", r->stage >= SMTP_AT_MAIL ? r->size : 0, true);
 	for (size_t i = 0; i < sizeof(not_known) / sizeof(not_known[0]); i++)

@@ -317,7 +317,7 @@ def test_what_is_asked_at_each_stage(asking):
             c.cmd("MAIL FROM:<a@b.test> SIZE=1000").is_(250)
             c.cmd("RCPT TO:<alice@example.org>").is_(250)
             c.cmd("RCPT TO:<bob@example.org>").is_(250)
-            c.data(message(token())).is_(250)
+            accepted = c.data(message(token())).is_(250)
             c.begin("", "alice@example.org").data(message(token())).is_(250)
     stages = [(q["protocol_state"], q["helo_name"], q["sender"], q["recipient"], q["recipient_count"]) for q in service.asked]
     helo = service.asked[1]["helo_name"]
@@ -329,8 +329,11 @@ def test_what_is_asked_at_each_stage(asking):
     one = service.asked[3]
     assert one["request"] == "smtpd_access_policy" and one["size"] == "1000" and one["protocol_name"] == "ESMTP"
     assert (one["client_address"], one["server_address"], one["server_port"]) == (STRANGER, "127.0.0.1", str(s.port))
-    assert int(one["client_port"]) > 1023 and one["client_name"] == "unknown" and one["queue_id"] == ""
+    assert int(one["client_port"]) > 1023 and one["client_name"] == "unknown"
+    assert [q["protocol_name"] for q in service.asked[:2]] == ["SMTP", "ESMTP"]
     instances = [q["instance"] for q in service.asked]
+    assert [q["queue_id"] for q in service.asked] == [""] * 4 + [instances[0]] * 2 + ["", "", instances[6]]
+    assert instances[0] in accepted.text
     assert len(set(instances[:6])) == 1 and instances[6] == instances[7] != instances[0]
 
 

@@ -34,17 +34,18 @@ static void test_each_stage_says_what_is_known_then(void **state)
 		{ SMTP_AT_MAIL, "MAIL",
 			"helo_name=client.test\nsender=a@b.test\nrecipient=\nrecipient_count=0\nqueue_id=\ninstance=01abc\nsize=1234\n" },
 		{ SMTP_AT_RCPT, "RCPT", "helo_name=client.test\nsender=a@b.test\nrecipient=c@example.org\nrecipient_count=0\n"
-			"queue_id=\ninstance=01abc\nsize=1234\n" },
+			"queue_id=01abc\ninstance=01abc\nsize=1234\n" },
 		{ SMTP_AT_END, "END-OF-MESSAGE", "helo_name=client.test\nsender=a@b.test\nrecipient=c@example.org\n"
-			"recipient_count=2\nqueue_id=\ninstance=01abc\nsize=1234\n" },
+			"recipient_count=2\nqueue_id=01abc\ninstance=01abc\nsize=1234\n" },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct delegate_request r = sample(cases[i].stage);
 		struct buf text;
 		buf_init(&text, 8192);
-		buf_addf(&text, "request=smtpd_access_policy\nprotocol_state=%s\nprotocol_name=ESMTP\nclient_address=192.0.2.7\n"
+		buf_addf(&text, "request=smtpd_access_policy\nprotocol_state=%s\nprotocol_name=%s\nclient_address=192.0.2.7\n"
 			"client_name=unknown\nclient_port=40001\nreverse_client_name=unknown\nserver_address=2001:db8::1\n"
-			"server_port=25\n%s" NOT_KNOWN, cases[i].name, cases[i].known);
+			"server_port=25\n%s" NOT_KNOWN, cases[i].name, cases[i].stage == SMTP_AT_CONNECT ? "SMTP" : "ESMTP",
+			cases[i].known);
 		expect(&r, buf_cstr(&text));
 		buf_fini(&text);
 	}
