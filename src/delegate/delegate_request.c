@@ -51,7 +51,7 @@ void delegate_request_write(struct buf *out, const struct delegate_request *r)
 {
 	static const char *const not_known[] = { "sasl_method", "sasl_username", "sasl_sender", "ccert_subject",
 		"ccert_issuer", "ccert_fingerprint", "ccert_pubkey_fingerprint", "encryption_protocol", "encryption_cipher",
-		"encryption_keysize", "etrn_domain", "stress", "policy_context" };
+		"etrn_domain", "stress", "policy_context" };
 	const struct span none = { NULL, 0 };
 	text_add(out, "request", SPAN("smtpd_access_policy"));
 	text_add(out, "protocol_state", span_str(state_name(r)));
@@ -71,5 +71,6 @@ void delegate_request_write(struct buf *out, const struct delegate_request *r)
 	number_add(out, "size", r->stage >= SMTP_AT_MAIL ? r->size : 0, true);
 	for (size_t i = 0; i < sizeof(not_known) / sizeof(not_known[0]); i++)
 		text_add(out, not_known[i], none);
+	number_add(out, "encryption_keysize", 0, true);
 	buf_add_byte(out, '\n');
 }

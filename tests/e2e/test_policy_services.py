@@ -9,7 +9,9 @@ import pytest
 
 from harness.deadline import until
 from harness.name_server import answer_after_waiting, name_server, silent_name_server
+from harness.peers import whole_postfix
 from harness.policy_service import CLOSE, HANG, PolicyService, Postgrey, said
+from harness.raw import Raw
 from harness.server import message, token
 
 STRANGER = "127.0.0.3"
@@ -335,6 +337,70 @@ def test_what_is_asked_at_each_stage(asking):
     assert [q["queue_id"] for q in service.asked] == [""] * 4 + [instances[0]] * 2 + ["", "", instances[6]]
     assert instances[0] in accepted.text
     assert len(set(instances[:6])) == 1 and instances[6] == instances[7] != instances[0]
+
+
+POSTFIX = """\
+smtpd_delay_reject = no
+mynetworks =
+smtpd_peername_lookup = yes
+smtpd_client_restrictions = {ask}
+smtpd_helo_restrictions = {ask}
+smtpd_sender_restrictions = {ask}
+smtpd_recipient_restrictions = reject_unauth_destination, {ask}
+smtpd_end_of_data_restrictions = {ask}
+"""
+
+
+def converse(port):
+    """What a client says whom both are asked about."""
+    text = b"Subject: x\r\n\r\nx\r\n.\r\n"
+    with Raw(port, STRANGER) as c:
+        c.reply().is_(220)
+        c.cmd("EHLO Client.Test").is_(250)
+        for sender, recipients in (("A@b.test", ("alice@example.org", "bob@example.org")), ("", ("Alice@Example.org",))):
+            c.cmd(f"MAIL FROM:<{sender}> SIZE=1000").is_(250)
+            for recipient in recipients:
+                c.cmd(f"RCPT TO:<{recipient}>").is_(250)
+            c.cmd("DATA").is_(354)
+            c.send(text).reply().is_(250)
+    with Raw(port, STRANGER) as c:
+        c.reply().is_(220)
+        c.cmd("HELO client.test").is_(250)
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        c.cmd("RCPT TO:<alice@example.org>").is_(250)
+
+
+def same_for_both(question):
+    """But for what is one's own. Postfix has an instance from the first recipient on, and says in answer to EHLO that
+    it speaks SMTP still."""
+    own = {"client_port", "server_port", "instance", "compatibility_level", "mail_version"}
+    if question["protocol_state"] == "EHLO":
+        own.add("protocol_name")
+    return {name: bool(value) if name == "queue_id" else value for name, value in question.items() if name not in own}
+
+
+def test_it_is_asked_what_postfix_asks(asking, tmp_path):
+    """The same dialogue, by the same service, in the same order."""
+    with PolicyService(said("DUNNO")) as service:
+        peer = whole_postfix(tmp_path)
+        with open(f"{peer.dir}/conf/main.cf", "a", encoding="ascii") as f:
+            f.write(POSTFIX.format(ask=f"check_policy_service inet:127.0.0.1:{service.port}"))
+        try:
+            peer.start()
+            service.asked.clear()
+            converse(peer.port)
+        finally:
+            peer.stop()
+        theirs = [same_for_both(q) for q in service.asked]
+        s = told(asking(service, stages='{"connect", "helo", "sender", "recipient", "end"}',
+                        top={"checks": {"early-refusals": "yes"}}))
+        service.asked.clear()
+        converse(s.port)
+    ours = [same_for_both(q) for q in service.asked]
+    assert len(theirs) > 10
+    for mine, other in zip(ours, theirs):
+        assert mine == other
+    assert len(ours) == len(theirs)
 
 
 def test_early_refusals_speak_at_the_stage(asking):

@@ -3,8 +3,8 @@
 #include "delegate_test.h"
 
 #define NOT_KNOWN "sasl_method=\nsasl_username=\nsasl_sender=\nccert_subject=\nccert_issuer=\nccert_fingerprint=\n" \
-	"ccert_pubkey_fingerprint=\nencryption_protocol=\nencryption_cipher=\nencryption_keysize=\netrn_domain=\nstress=\n" \
-	"policy_context=\n\n"
+	"ccert_pubkey_fingerprint=\nencryption_protocol=\nencryption_cipher=\netrn_domain=\nstress=\n" \
+	"policy_context=\nencryption_keysize=0\n\n"
 
 static struct delegate_request sample(enum smtp_stage stage)
 {
