@@ -74,20 +74,32 @@ static void print_waiting(const json_t *queue)
 		print_down(queue, now);
 }
 
-/* Who cannot be asked for users and aliases now; nothing when all can. */
-static void print_directories(const json_t *directories)
+/* Something outside that cannot be asked now, and since when. */
+static void print_outside(const char *what, const json_t *one)
+{
+	char since[CLI_WORDS_BYTES_MAX];
+	struct buf out;
+	buf_init(&out, DOWN_BYTES_MAX);
+	buf_add_escaped(&out, span_str(cli_text(one, "name")));
+	buf_addf(&out, " for %s: ", cli_age(cli_now() - (double)cli_number(one, "since_ms") / 1000, since));
+	buf_add_escaped(&out, span_str(cli_text(one, "why")));
+	printf("%s down: %.*s\n", what, SPAN_FMT(buf_span(&out)));
+	buf_fini(&out);
+}
+
+/* Who cannot be asked for users and aliases, or about clients; nothing when all can. */
+static void print_outsides(const json_t *answer)
 {
 	size_t i;
 	json_t *one;
-	json_array_foreach(directories, i, one) {
-		char since[CLI_WORDS_BYTES_MAX];
-		struct buf out;
-		buf_init(&out, DOWN_BYTES_MAX);
-		buf_add_escaped(&out, span_str(cli_text(one, "name")));
-		buf_addf(&out, " for %s: ", cli_age(cli_now() - (double)cli_number(one, "since_ms") / 1000, since));
-		buf_add_escaped(&out, span_str(cli_text(one, "why")));
-		printf("directory down: %.*s\n    its recipients get 451, and mail for them waits\n", SPAN_FMT(buf_span(&out)));
-		buf_fini(&out);
+	json_array_foreach(json_object_get(answer, "directories_down"), i, one) {
+		print_outside("directory", one);
+		puts("    its recipients get 451, and mail for them waits");
+	}
+	json_array_foreach(json_object_get(answer, "services_down"), i, one) {
+		print_outside("policy service", one);
+		puts(json_is_true(json_object_get(one, "passed")) ? "    clients go on without it"
+			: "    clients are told 451 until it answers");
 	}
 }
 
@@ -103,7 +115,7 @@ int cli_status(const struct cli_options *options)
 		printf("waybill %s\n", cli_text(answer, "version"));
 		print_queue(queue);
 		print_waiting(queue);
-		print_directories(json_object_get(answer, "directories_down"));
+		print_outsides(answer);
 		printf("since the start: %s accepted, %s deliveries\n", cli_count(cli_number(queue, "accepted"), accepted),
 			cli_count(cli_number(queue, "delivered"), delivered));
 		print_roles(json_object_get(answer, "roles"));

@@ -180,8 +180,9 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"strangers late: it is for those to decide who wait for that mail." },
 	[CONF_SECTION_POLICY_SERVICE] = { "policy-service", "postgrey",
 		"The check of other programs, which are asked by Postfix's protocol (`check_policy_service`), such as "
-		"postgrey. One section for each, asked in their order; the title is its name in the log. What its answers "
-		"mean here stands in [Policy services](policy-services.md)." },
+		"postgrey. One section for each, asked in their order; the title is its name in the log. They hear the "
+		"client's name in the DNS; postmaster is reached whatever they say. What their answers mean here stands in "
+		"[Policy services](policy-services.md)." },
 	[CONF_SECTION_MAILBOX] = { "mailbox", NULL,
 		"The check whether a mailbox here can take the message: one that is full (Maildir++ quota, `mbox { quota }`, "
 		"the system's quota, the disk), or would be with the declared size, is answered 452; a message that is larger "

@@ -27,10 +27,13 @@ struct delegate_request {
 	bool extended;             /* greeted with EHLO */
 	struct netaddr client, server;
 	uint16_t client_port, server_port; /* 0: not known */
-	struct span helo, sender, recipient;
-	uint32_t recipient_count;  /* accepted so far; written at the end of the message only */
+	struct span client_name;   /* in the DNS, which leads back to the address; empty: none, or not known */
+	struct span reverse_client_name; /* the same, whether it leads back or not */
+	struct span helo, sender;
+	struct span recipient;     /* at the end of the message: if it has but one */
+	uint32_t recipient_count;  /* accepted so far; the number is written at the end of the message only */
 	uint64_t size;             /* declared, or at the end the true one; 0: not known */
-	struct span instance;      /* the same for all questions about one message */
+	struct span instance;      /* the same for all questions about one message: its id, if recipients were accepted */
 };
 
 /* Appends the question. A byte of a value that would end its line, or is another control character, becomes "?". */

@@ -138,13 +138,15 @@
 
 #define IPC_FIELDS_READY(F) F(u32, generation)
 #define IPC_FIELDS_FAILED(F) F(span, text)
-#define IPC_FIELDS_TROUBLE(F) F(span, name) F(span, why) F(u64, since_ms) /* why: empty when it is back */
+/* service: it is a policy service, not a directory, without which clients go on (passed) or not; why: empty when it is
+ * back */
+#define IPC_FIELDS_TROUBLE(F) F(span, name) F(span, why) F(u64, since_ms) F(u8, service) F(u8, passed)
 #define IPC_FIELDS_PEER_LOST(F) F(u8, role) F(u8, index) F(u32, serial)
 #define IPC_FIELDS_SERVICE_ASK(F) F(span, name)
 #define IPC_FIELDS_SERVICE(F) F(u32, error) /* errno; 0: a descriptor comes along */
 
-/* at, stages, stage: enum smtp_stage and sets of it, as in policy.h; check: which one refused, `why` and by the
- * setting in which line */
+/* at, stages, stage: enum smtp_stage and sets of it, as in policy.h; recipient: at the end the only one; check:
+ * which one refused, `why` and by the setting in which line */
 #define IPC_FIELDS_CHECK_ASK(F) \
 	F(u8, at) F(u8, stages) F(u8, counted) F(addr, client) F(addr, server) F(u8, trusted) F(u8, lmtp) \
 	F(u8, talked_first) F(span, helo) F(span, sender) F(span, recipient) F(u64, size) \

@@ -58,7 +58,7 @@
 #define IPC_FIELDS_RELOAD_ASK(F) F(u8, reserved)
 #define IPC_FIELDS_RELOADED(F) F(u8, ok) F(span, text)
 #define IPC_FIELDS_ROLES_ASK(F) F(u8, reserved)
-#define IPC_FIELDS_ROLES(F) F(list, lines) F(list, troubles) /* each a JSON object */
+#define IPC_FIELDS_ROLES(F) F(list, lines) F(list, directories) F(list, services) /* each a JSON object */
 
 /* of every check; place: in the order, from 1; 0: it is not asked; stages: at which it is, a set of enum smtp_stage */
 #define IPC_FIELDS_CHECKS_ASK(F) F(u8, reserved)

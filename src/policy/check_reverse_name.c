@@ -13,6 +13,12 @@ uint8_t active_reverse_name(const struct policy_context *context)
 		? SMTP_STAGE(SMTP_AT_RCPT) : 0;
 }
 
+/* Services are told a client's name only when it leads back. */
+bool policy_asks_way_back(const struct conf_checks *checks)
+{
+	return checks->reverse_name.must_match || policy_check_active(checks, CONF_CHECK_POLICY_SERVICE);
+}
+
 static void say(const struct policy_context *context, const struct netaddr *client,
 	const struct policy_reverse *reverse)
 {

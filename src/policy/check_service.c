@@ -6,6 +6,9 @@
  * this stage only, never from those that hold for everybody; and what is to be done with
  * a message counts for nothing at connect and HELO, where there is none.
  *
+ * postmaster is reached whatever they say. Services of earlier stages were not asked then:
+ * for another recipient they are to be.
+ *
  * A dry run asks no service, since most remember who was asked about.
  */
 #include "conf.h"
@@ -160,6 +163,11 @@ static bool hear(struct hearing *h, size_t which)
 	}
 	if (h->input->facts.said_lost && (said == NULL || !said->known))
 		return go_on_without(h, service);
+	/* Each is told the client's name. */
+	if ((said == NULL || !said->known) && (h->input->facts.known & POLICY_FACT(POLICY_FACT_REVERSE)) == 0) {
+		h->verdict = policy_needs(POLICY_FACT_REVERSE);
+		return false;
+	}
 	if (said == NULL || !said->known) {
 		h->verdict = (struct policy_verdict){ .opinion = POLICY_NEEDS, .fact = POLICY_FACT_SERVICE, .service = which };
 		return false;
@@ -190,11 +198,25 @@ static void hear_all(struct hearing *h)
 		policy_because(h->context, "no service is asked about this client");
 }
 
+/* Nobody but postmaster gets the message, as far as is known. */
+static bool is_for_postmaster(const struct policy_input *input)
+{
+	struct directory_address address;
+	uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
+	return policy_is_postmaster(input) || (policy_address(input->only_recipient, domain_text, &address)
+		&& span_eq_nocase(address.local, SPAN("postmaster")));
+}
+
 struct policy_verdict check_service(const struct policy_context *context, const struct policy_input *input,
 	enum smtp_stage stage)
 {
 	struct hearing h = { .context = context, .input = input, .stage = stage };
-	hear_all(&h);
+	if (is_for_postmaster(input)) {
+		policy_because(context, "postmaster is reached whatever services say");
+		h.verdict.for_recipient = true;
+	} else {
+		hear_all(&h);
+	}
 	return h.verdict;
 }
 
@@ -205,6 +227,8 @@ void policy_effects(const struct policy_context *context, const struct policy_in
 	bool refused = trail->decided.opinion == POLICY_REFUSE;
 	silent.why = NULL;
 	*effects_out = (struct policy_effects){ .header_count = 0 };
+	if (is_for_postmaster(input))
+		return;
 	for (size_t i = 0; i < trail->count; i++) {
 		const struct policy_verdict *v = &trail->steps[i].verdict;
 		bool asked = v->opinion != POLICY_SKIP && v->opinion != POLICY_UNASKED;

@@ -36,7 +36,8 @@ static const struct policy_check checks[CONF_CHECK_COUNT] = {
 	[CONF_CHECK_GREYLIST] = { .name = "greylist", .stages = SMTP_STAGE(SMTP_AT_RCPT), .active = active_greylist,
 		.facts = POLICY_FACT(POLICY_FACT_SPF), .ask = check_greylist, .settle = settle_greylist },
 	[CONF_CHECK_POLICY_SERVICE] = { .name = "policy-service", .stages = UP_TO_RCPT | SMTP_STAGE(SMTP_AT_END),
-		.active = active_service, .stage_alone = true, .ask = check_service },
+		.active = active_service, .stage_alone = true, .facts = POLICY_FACT(POLICY_FACT_REVERSE),
+		.ask = check_service },
 	[CONF_CHECK_MAILBOX] = { .name = "mailbox", .stages = SMTP_STAGE(SMTP_AT_RCPT), .everybody = true,
 		.facts = POLICY_FACT(POLICY_FACT_MAILBOX), .ask = check_mailbox },
 };
@@ -268,6 +269,7 @@ static bool stage_passes(struct asking *a, enum smtp_stage stage)
 			return false;
 		if (verdict.opinion == POLICY_ACCEPT)
 			excuse(a, &checks[check], &verdict, stage);
+		a->trail->again |= (uint8_t)(verdict.for_recipient ? SMTP_STAGE(stage) : 0);
 		if (check == CONF_CHECK_RATE)
 			a->trail->counted |= (uint8_t)SMTP_STAGE(stage);
 		defer_later(a, &verdict.if_permitted, &a->if_permitted, stage);

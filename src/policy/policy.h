@@ -65,6 +65,7 @@ struct policy_input {
 	struct span instance;  /* the same for all that is asked about one message */
 	uint16_t client_port, server_port;
 	uint32_t recipient_count; /* accepted so far */
+	struct span only_recipient; /* at END: if there is one alone; what checks look at is in `recipient` */
 	struct policy_facts facts; /* as far as they were looked for */
 	/* Filled by policy_ask before the checks run; spans into `domain_text`. */
 	struct directory_address address;
@@ -128,12 +129,6 @@ struct directory_end policy_end_find(const struct policy_context *context, struc
 
 /* What mail for a mailbox of this state is told. */
 enum reply_key policy_closed_key(enum directory_state state);
-
-/* The domain of ours that is kept elsewhere, or NULL. */
-const struct policy_route *policy_relay_find(const struct policy_context *context, struct span domain);
-
-/* For a domain that is not ours: its own pattern, the longest "*." around it, "*", or NULL. */
-const struct policy_route *policy_route_find(const struct policy_context *context, struct span domain);
 
 /*
  * VRFY (expand false) and EXPN for a trusted client: `verified` and the mailboxes

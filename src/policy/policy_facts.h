@@ -109,6 +109,9 @@ struct policy_facts {
 unsigned policy_facts_wanted(const struct conf_checks *checks);
 bool policy_asks_dns(const struct conf_checks *checks);
 
+/* Whether somebody wants to know of a client's name that it leads back: else POLICY_REVERSE_NAMED is enough. */
+bool policy_asks_way_back(const struct conf_checks *checks);
+
 /* Whether the recipient has a mailbox of its own here that could take mail, and whose it is; the spans belong to
  * the directory. */
 bool policy_mailbox_of(const struct policy_context *context, const struct policy_input *input, struct span *user_out,

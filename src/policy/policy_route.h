@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where mail goes, as policy was told it; which route is meant, policy.h finds. */
+/* Where mail goes, as policy was told it, and which route is meant. */
 #ifndef WAYBILL_POLICY_POLICY_ROUTE_H
 #define WAYBILL_POLICY_POLICY_ROUTE_H
 
 #include "netaddr.h"
+
+struct policy_context;
 
 /* Where mail for a domain goes. */
 struct policy_route {
@@ -21,5 +23,11 @@ struct policy_routes {
 	const struct policy_route *list;
 	size_t count;
 };
+
+/* The domain of ours that is kept elsewhere, or NULL. */
+const struct policy_route *policy_relay_find(const struct policy_context *context, struct span domain);
+
+/* For a domain that is not ours: its own pattern, the longest "*." around it, "*", or NULL. */
+const struct policy_route *policy_route_find(const struct policy_context *context, struct span domain);
 
 #endif

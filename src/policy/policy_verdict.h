@@ -42,6 +42,7 @@ struct policy_verdict {
 	struct reply_said said; /* of REPLY_SERVICE_... and REPLY_CLIENT_LISTED...; belongs to the facts */
 	struct policy_deferral if_permitted, if_refused; /* ... nobody refuses, or somebody does for good */
 	enum policy_basis basis; /* of ACCEPT */
+	bool for_recipient;    /* of CONTINUE: not asked for this recipient's sake */
 	uint32_t seconds;
 	struct span moved_to;  /* of REPLY_MAILBOX_MOVED and REPLY_RCPT_MOVED_OK; belongs to the directory */
 	uint32_t line;         /* of the setting behind it; 0: a default */

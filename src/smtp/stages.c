@@ -34,14 +34,17 @@ void stage_forget(struct smtp_server *s, unsigned stages)
 	s->unasked &= (uint8_t)~stages;
 }
 
+/* At the end the recipients have been asked about. */
+static unsigned stages_in(const struct smtp_server *s, enum smtp_question_kind kind)
+{
+	return kind == SMTP_ASK_END ? SMTP_STAGE(SMTP_AT_END) : s->unasked;
+}
+
 void stage_question(const struct smtp_server *s, struct smtp_server_question *question)
 {
 	question->at = stage_of[s->ask.kind];
-	question->stages = s->unasked;
-	question->counted = s->unasked & s->counted;
-	/* Each recipient passed what came before, or was excused from it. */
-	if (s->ask.kind == SMTP_ASK_END)
-		question->stages = SMTP_STAGE(SMTP_AT_END);
+	question->stages = (uint8_t)stages_in(s, s->ask.kind);
+	question->counted = question->stages & s->counted;
 }
 
 /* What a check wants done with the message. */

@@ -8,7 +8,10 @@ import time
 import pytest
 
 from harness.deadline import until
+from harness.name_server import answer_after_waiting, name_server, silent_name_server
+from harness.peers import whole_postfix
 from harness.policy_service import CLOSE, HANG, PolicyService, Postgrey, said
+from harness.raw import Raw
 from harness.server import message, token
 
 STRANGER = "127.0.0.3"
@@ -56,6 +59,10 @@ def counts(s):
     return {one["name"]: one for one in listed["services"]}
 
 
+def services_down(s):
+    return s.status()["services_down"]
+
+
 def replies_to(s, *recipients):
     """The codes of one transaction's recipients."""
     with s.client(STRANGER) as c:
@@ -97,6 +104,94 @@ def test_postgrey_lets_a_sender_in_that_comes_back(server, tmp_path):
     assert "action=pass, reason=triplet found" in log
     assert re.search(rb"X-Greylist: delayed \d+ seconds by postgrey", s.mail("alice", mark).raw)
     s.wait_log('key=service-deferred check=policy-service why="postgrey said .*DEFER_IF_PERMIT 4.2.0 Greylisted')
+
+
+# --- the client's name ---
+
+NAMED, FORGED, TWICE, NAMELESS = "127.0.1.1", "127.0.1.2", "127.0.1.3", "127.0.1.4"
+ZONES = {
+    "127.in-addr.arpa": """\
+1.1.0 IN PTR mx.debian.org.
+2.1.0 IN PTR forged.debian.org.
+3.1.0 IN PTR forged.debian.org.
+3.1.0 IN PTR mx.debian.org.
+""",
+    "debian.org": """\
+mx IN A 127.0.1.1
+mx IN A 127.0.1.3
+forged IN A 192.0.2.1
+""",
+}
+
+
+@pytest.fixture
+def dns(tmp_path):
+    """The section that asks a name server which knows these names."""
+    folder = tmp_path / "nsd"
+    folder.mkdir()
+    with name_server(folder, ZONES) as port:
+        yield {"servers": f'{{"127.0.0.1:{port}"}}', "trust-anchor": '""'}
+
+
+def names(question):
+    return question["client_name"], question["reverse_client_name"]
+
+
+def test_postgrey_knows_the_clients_of_its_list(server, tmp_path, dns):
+    """debian.org is in the list that comes with it; whoever only says that he belongs to it waits."""
+    with Postgrey(tmp_path, delay=300) as postgrey:
+        s = server(sections={'policy-service "postgrey"': section(postgrey), "dns": dns})
+        rcpt(s, source=NAMED).is_(250)
+        rcpt(s, source=FORGED).is_(450, "4.2.0")
+        rcpt(s, source=NAMELESS).is_(450, "4.2.0")
+        assert "client_name=mx.debian.org" in postgrey.log() and "client_name=unknown" in postgrey.log()
+
+
+def test_the_clients_name_is_told_at_each_stage(asking, dns):
+    with PolicyService(said("DUNNO")) as service:
+        s = told(asking(service, stages='{"connect", "helo", "sender", "recipient", "end"}',
+                        top={"checks": {"early-refusals": "yes"}, "dns": dns}))
+        for source, expected in ((NAMED, ("mx.debian.org", "mx.debian.org")), (FORGED, ("unknown", "forged.debian.org")),
+                                 (TWICE, ("mx.debian.org", "mx.debian.org")), (NAMELESS, ("unknown", "unknown"))):
+            service.asked.clear()
+            with s.client(source) as c:
+                c.begin("a@b.test", "alice@example.org").data(message(token())).is_(250)
+            stages = [q["protocol_state"] for q in service.asked]
+            assert stages == ["CONNECT", "EHLO", "MAIL", "RCPT", "END-OF-MESSAGE"]
+            assert [names(q) for q in service.asked] == [expected] * 5, source
+
+
+def test_a_name_that_was_only_looked_up_is_followed_after_a_reload(server, dns):
+    """Where a service comes that was not there, the name of a client that was here before leads back too."""
+    with PolicyService(said("DUNNO")) as service:
+        both = {"reverse-name": {"must-exist": "yes"}, "dns": dns}
+        s = server(sections=both)
+        rcpt(s, source=NAMED).is_(250)
+        s.reconfigure(sections={**both, 'policy-service "test"': section(service)})
+        assert s.tool("reload").returncode == 0
+        until(lambda: rcpt(s, source=NAMED).code == 250 and service.asked, "it is asked")
+    assert names(service.asked[0]) == ("mx.debian.org", "mx.debian.org")
+
+
+def test_a_service_that_comes_by_a_reload_hears_names(server, dns):
+    """The policy process had no resolver before."""
+    with PolicyService(said("DUNNO")) as service:
+        s = server(sections={"dns": dns})
+        s.reconfigure(sections={"dns": dns, 'policy-service "test"': section(service)})
+        assert s.tool("reload").returncode == 0
+        until(lambda: rcpt(s, source=NAMED).code == 250 and service.asked, "it is asked")
+    assert names(service.asked[0]) == ("mx.debian.org", "mx.debian.org")
+
+
+def test_without_an_answer_of_the_dns_the_service_is_asked_all_the_same(asking):
+    """Whom no service is asked about does not wait for the DNS."""
+    with PolicyService(said("550 asked")) as service, silent_name_server() as port:
+        s = asking(service, **{"only-for": '{"127.0.0.3"}'},
+                   top={"dns": {"servers": f'{{"127.0.0.1:{port}"}}', "trust-anchor": '""'}})
+        reply, seconds = answer_after_waiting(s, STRANGER, lambda: rcpt(s, source="127.0.0.4"))
+        assert "asked" in reply.is_(550).text
+        assert 3 < seconds < 7
+    assert [names(q) for q in service.asked] == [("unknown", "unknown")]
 
 
 @pytest.mark.parametrize("actions, code, enhanced, text", [
@@ -245,21 +340,88 @@ def test_what_is_asked_at_each_stage(asking):
             c.cmd("MAIL FROM:<a@b.test> SIZE=1000").is_(250)
             c.cmd("RCPT TO:<alice@example.org>").is_(250)
             c.cmd("RCPT TO:<bob@example.org>").is_(250)
-            c.data(message(token())).is_(250)
-            c.begin("", "alice@example.org")
+            accepted = c.data(message(token())).is_(250)
+            c.begin("", "alice@example.org").data(message(token())).is_(250)
     stages = [(q["protocol_state"], q["helo_name"], q["sender"], q["recipient"], q["recipient_count"]) for q in service.asked]
     helo = service.asked[1]["helo_name"]
     assert stages == [
         ("CONNECT", "", "", "", "0"), ("EHLO", helo, "", "", "0"), ("MAIL", helo, "a@b.test", "", "0"),
         ("RCPT", helo, "a@b.test", "alice@example.org", "0"), ("RCPT", helo, "a@b.test", "bob@example.org", "0"),
         ("END-OF-MESSAGE", helo, "a@b.test", "", "2"), ("MAIL", helo, "", "", "0"),
-        ("RCPT", helo, "", "alice@example.org", "0")]
+        ("RCPT", helo, "", "alice@example.org", "0"), ("END-OF-MESSAGE", helo, "", "alice@example.org", "1")]
     one = service.asked[3]
     assert one["request"] == "smtpd_access_policy" and one["size"] == "1000" and one["protocol_name"] == "ESMTP"
     assert (one["client_address"], one["server_address"], one["server_port"]) == (STRANGER, "127.0.0.1", str(s.port))
-    assert int(one["client_port"]) > 1023 and one["client_name"] == "unknown" and one["queue_id"] == ""
+    assert int(one["client_port"]) > 1023 and one["client_name"] == "unknown"
+    assert [q["protocol_name"] for q in service.asked[:2]] == ["SMTP", "ESMTP"]
     instances = [q["instance"] for q in service.asked]
+    assert [q["queue_id"] for q in service.asked] == [""] * 4 + [instances[0]] * 2 + ["", "", instances[6]]
+    assert instances[0] in accepted.text
     assert len(set(instances[:6])) == 1 and instances[6] == instances[7] != instances[0]
+
+
+POSTFIX = """\
+smtpd_delay_reject = no
+mynetworks =
+smtpd_peername_lookup = yes
+smtpd_client_restrictions = {ask}
+smtpd_helo_restrictions = {ask}
+smtpd_sender_restrictions = {ask}
+smtpd_recipient_restrictions = reject_unauth_destination, {ask}
+smtpd_end_of_data_restrictions = {ask}
+"""
+
+
+def converse(port):
+    """What a client says whom both are asked about."""
+    text = b"Subject: x\r\n\r\nx\r\n.\r\n"
+    with Raw(port, STRANGER) as c:
+        c.reply().is_(220)
+        c.cmd("EHLO Client.Test").is_(250)
+        for sender, recipients in (("A@b.test", ("alice@example.org", "bob@example.org")), ("", ("Alice@Example.org",))):
+            c.cmd(f"MAIL FROM:<{sender}> SIZE=1000").is_(250)
+            for recipient in recipients:
+                c.cmd(f"RCPT TO:<{recipient}>").is_(250)
+            c.cmd("DATA").is_(354)
+            c.send(text).reply().is_(250)
+    with Raw(port, STRANGER) as c:
+        c.reply().is_(220)
+        c.cmd("HELO client.test").is_(250)
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        c.cmd("RCPT TO:<alice@example.org>").is_(250)
+
+
+def same_for_both(question):
+    """But for what is one's own. Postfix has an instance from the first recipient on, and says in answer to EHLO that
+    it speaks SMTP still."""
+    own = {"client_port", "server_port", "instance", "compatibility_level", "mail_version"}
+    if question["protocol_state"] == "EHLO":
+        own.add("protocol_name")
+    return {name: bool(value) if name == "queue_id" else value for name, value in question.items() if name not in own}
+
+
+def test_it_is_asked_what_postfix_asks(asking, tmp_path):
+    """The same dialogue, by the same service, in the same order."""
+    with PolicyService(said("DUNNO")) as service:
+        peer = whole_postfix(tmp_path)
+        with open(f"{peer.dir}/conf/main.cf", "a", encoding="ascii") as f:
+            f.write(POSTFIX.format(ask=f"check_policy_service inet:127.0.0.1:{service.port}"))
+        try:
+            peer.start()
+            service.asked.clear()
+            converse(peer.port)
+        finally:
+            peer.stop()
+        theirs = [same_for_both(q) for q in service.asked]
+        s = told(asking(service, stages='{"connect", "helo", "sender", "recipient", "end"}',
+                        top={"checks": {"early-refusals": "yes"}}))
+        service.asked.clear()
+        converse(s.port)
+    ours = [same_for_both(q) for q in service.asked]
+    assert len(theirs) > 10
+    for mine, other in zip(ours, theirs):
+        assert mine == other
+    assert len(ours) == len(theirs)
 
 
 def test_early_refusals_speak_at_the_stage(asking):
@@ -275,6 +437,41 @@ def test_early_refusals_speak_at_the_stage(asking):
                 for command in ["EHLO x.test", "MAIL FROM:<a@b.test>"] if replies[0] == 220 else []:
                     replies.append(c.cmd(command).code)
                 assert expected in replies and expected == [code for code in replies if code >= 400][0]
+
+
+@pytest.mark.parametrize("answer", [HANG, CLOSE, said("550 no"), said("DISCARD")])
+def test_postmaster_is_reached_whatever_services_say(asking, answer):
+    """Nobody else slips in behind him, and what is for others too is asked about as a whole."""
+    mark = token()
+    with PolicyService(answer) as service:
+        s = asking(service, stages='{"connect", "helo", "sender", "recipient", "end"}', timeout="2s")
+        rcpt(s, "postmaster").is_(250)
+        with s.client(STRANGER) as c:
+            began = time.monotonic()
+            c.begin("a@b.test", "Postmaster@example.org").data(message(mark)).is_(250)
+            assert time.monotonic() - began < 1.5 and service.asked == []
+            refused = answer in (HANG, CLOSE) or b"550" in answer
+            c.cmd("MAIL FROM:<a@b.test>").is_(250)
+            c.cmd("RCPT TO:<postmaster@example.org>").is_(250)
+            c.cmd("RCPT TO:<postmaster@elsewhere.test>").is_(550, "5.7.1")
+            assert (c.cmd("RCPT TO:<alice@example.org>").code >= 400) == refused
+    assert service.asked[0]["protocol_state"] == "CONNECT"
+    s.mail("alice", mark)  # who is postmaster here
+
+
+def test_what_was_not_asked_for_postmaster_is_asked_for_the_next(asking):
+    """In the same message, and in the next one."""
+    with PolicyService(lambda q: said("550 not you" if q["protocol_state"] in ("EHLO", "MAIL") else "DUNNO")) as service:
+        s = asking(service, stages='{"helo", "sender", "recipient", "end"}')
+        with s.client(STRANGER) as c:
+            c.begin("a@b.test", "postmaster@example.org")
+            c.cmd("RCPT TO:<alice@example.org>").is_(550)
+            c.data(message(token())).is_(250)
+            c.cmd("MAIL FROM:<a@b.test>").is_(250)
+            c.cmd("RCPT TO:<alice@example.org>").is_(550)
+            service.answer = lambda q: said("550 not that" if q["protocol_state"] == "MAIL" else "DUNNO")
+            c.cmd("RCPT TO:<alice@example.org>").is_(550)
+    assert [q["protocol_state"] for q in service.asked] == ["EHLO", "EHLO", "EHLO", "MAIL"]
 
 
 def test_421_closes(asking):
@@ -355,13 +552,45 @@ def test_nobody_listens(asking, tmp_path):
     rcpt(s).is_(451, "4.3.0")
     s.wait_log("ev=policy-service-down .*Connection refused")
     assert counts(s)["test"]["down"]
+    down, = services_down(s)
+    assert down["name"] == "test" and "Connection refused" in down["why"] and not down["passed"], down
+    assert "policy service down: test for " in s.tool("status").stdout
     with service:
         rcpt(s).is_(250)
     assert not counts(s)["test"]["down"]
+    until(lambda: services_down(s) == [], "status knows that it is back")
     s.reconfigure(sections={'policy-service "test"': {"address": f'"unix:{tmp_path}/none"'}})
     s.tool("reload")
     until(lambda: rcpt(s).code == 451, "the new address counts")
     s.wait_log("No such file")
+
+
+def test_status_forgets_a_service_that_is_asked_no_more(asking):
+    """And says what a reload made of one that is still down."""
+    service = PolicyService(said("DUNNO"))
+    s = asking(service)
+    rcpt(s).is_(451)
+    assert "    clients are told 451 until it answers\n" in s.tool("status").stdout
+    since = services_down(s)[0]["since_ms"]
+    s.reconfigure(sections={'policy-service "test"': section(service, **{"pass-when-down": "yes"})})
+    s.tool("reload")
+    until(lambda: services_down(s)[0]["passed"], "status knows that clients go on")
+    assert "    clients go on without it\n" in s.tool("status").stdout
+    assert services_down(s)[0]["since_ms"] == since
+    s.reconfigure()
+    s.tool("reload")
+    until(lambda: services_down(s) == [], "it is no service of ours")
+
+
+def test_status_of_several_services(server):
+    with PolicyService(said("DUNNO")) as one, PolicyService(HANG) as other:
+        s = server(sections={'policy-service "one"': section(one), 'policy-service "two"':
+                             section(other, timeout="500ms", **{"pass-when-down": "yes"})})
+        rcpt(s).is_(250)
+        down, = services_down(s)
+        assert (down["name"], down["why"], down["passed"]) == ("two", "it did not answer in time", True)
+        s.kill_role("policy")
+        until(lambda: services_down(s) == [], "the next process knows of nothing")
 
 
 def test_a_service_that_hangs_delays_only_who_asks_it(asking):

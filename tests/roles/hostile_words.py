@@ -284,9 +284,10 @@ def odd_status(made):
             queue.send("QUEUE_STATUS", request, answer=True, **values)
         request, _ = made.role.control.expect("ROLES_ASK")
         made.role.control.send("ROLES", request, answer=True,
-                               lines=[b"", b"{", b"\xff", b"[" * 100000, b'"x"', b"1", b'{"role":"queue"}'])
+                               lines=[b"", b"{", b"\xff", b"[" * 100000, b'"x"', b"1", b'{"role":"queue"}'],
+                               services=[b"{", b"\xff", b'{"name":"a"}'])
         reply = made.reply(client)
-        assert reply["roles"] == [{"role": "queue"}], reply
+        assert reply["roles"] == [{"role": "queue"}] and reply["services_down"] == [{"name": "a"}], reply
         assert reply["queue"]["oldest"] is None and len(reply["queue"]["destinations_down"]) == len(values and down[2:])
         queue.close()
 

@@ -26,7 +26,8 @@ static void on_roles(void *arg, const struct channel_message *message)
 		return;
 	}
 	json_object_set_new(c->status, "roles", objects_of(roles.lines));
-	json_object_set_new(c->status, "directories_down", objects_of(roles.troubles));
+	json_object_set_new(c->status, "directories_down", objects_of(roles.directories));
+	json_object_set_new(c->status, "services_down", objects_of(roles.services));
 	client_reply(c, json_incref(c->status));
 }
 

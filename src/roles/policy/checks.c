@@ -49,10 +49,13 @@ void checks_say_stages(struct policy_role *p, struct channel *to)
 
 static struct policy_input input_of(const struct policy_role *p, const struct ipc_check_ask *ask)
 {
+	bool end = ask->at == SMTP_AT_END;
+	const struct span none = { NULL, 0 };
 	bool trusted = (ask->dry != 0 ? generation_trusts(p, &ask->client) : ask->trusted != 0) || ask->account.len > 0;
 	return (struct policy_input){ .at = (enum smtp_stage)ask->at, .stages = ask->stages, .counted = ask->counted,
 		.client = ask->client, .server = ask->server, .trusted = trusted, .lmtp = ask->lmtp != 0,
-		.talked_first = ask->talked_first != 0, .helo = ask->helo, .sender = ask->sender, .recipient = ask->recipient,
+		.talked_first = ask->talked_first != 0, .helo = ask->helo, .sender = ask->sender,
+		.recipient = end ? none : ask->recipient, .only_recipient = end ? ask->recipient : none,
 		.size = ask->size, .bytes = ask->bytes, .recipients = ask->recipients, .dry = ask->dry != 0,
 		.extended = ask->extended != 0, .instance = ask->instance, .client_port = ask->client_port,
 		.server_port = ask->server_port, .recipient_count = ask->recipient_count, .account = ask->account,

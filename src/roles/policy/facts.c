@@ -12,7 +12,8 @@
 
 /* What a fact depends on: a set of bits. */
 enum {
-	ON_CLIENT = 1, ON_HELO = 2, ON_SENDER = 4, ON_SENDER_DOMAIN = 8, ON_RECIPIENT = 16 /* and the size */
+	ON_CLIENT = 1, ON_HELO = 2, ON_SENDER = 4, ON_SENDER_DOMAIN = 8, ON_RECIPIENT = 16 /* and the size */,
+	ON_WAY_BACK = 32 /* that was asked too */
 };
 
 static const struct fact_form {
@@ -46,12 +47,14 @@ static const struct fact_form {
 		.not_found = { .mailbox = POLICY_MAILBOX_NOT_KNOWN } },
 };
 
-/* DNS lists are asked about what their configuration says. */
+/* DNS lists are asked about what their configuration says, and so are the addresses of a name. */
 static unsigned depends(enum policy_fact which, const struct policy_context *context)
 {
 	static const unsigned of[CONF_DNSLIST_OF_COUNT] = { [CONF_DNSLIST_CLIENT] = ON_CLIENT,
 		[CONF_DNSLIST_HELO] = ON_HELO, [CONF_DNSLIST_SENDER] = ON_SENDER_DOMAIN };
 	unsigned on = forms[which].depends;
+	if (which == POLICY_FACT_REVERSE && policy_asks_way_back(context->checks))
+		on |= ON_WAY_BACK;
 	for (size_t i = 0; which == POLICY_FACT_DNSLISTS && i < context->checks->list_count; i++)
 		for (size_t n = 0; n < context->checks->lists[i].of.count; n++)
 			on |= of[context->checks->lists[i].of.items[n]];

@@ -106,7 +106,7 @@ void fact_reverse_begin(struct fact *fact, const struct policy_context *context)
 		fact_answer(fact, &(struct policy_facts){ .reverse = { .state = POLICY_REVERSE_NOT_KNOWN } });
 		return;
 	}
-	*w = (struct reverse_work){ .fact = fact, .both_ways = context->checks->reverse_name.must_match, .open = 1 };
+	*w = (struct reverse_work){ .fact = fact, .both_ways = policy_asks_way_back(context->checks), .open = 1 };
 	fact->work = w;
 	fact->working = true;
 	dns_ask_records(fact->facts->dns, DNS_TYPE_PTR, buf_span(&name), on_names, w);

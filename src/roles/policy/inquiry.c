@@ -58,6 +58,7 @@ static struct inquiry *inquiry_new(struct policy_role *p, const struct policy_in
 	list_init(&q->wait.place);
 	if (!arena_copy(&q->text, input->helo, &q->input.helo) || !arena_copy(&q->text, input->sender, &q->input.sender)
 	    || !arena_copy(&q->text, input->recipient, &q->input.recipient)
+	    || !arena_copy(&q->text, input->only_recipient, &q->input.only_recipient)
 	    || !arena_copy(&q->text, input->instance, &q->input.instance)
 	    || !arena_copy(&q->text, input->recipients.len <= RECIPIENTS_BYTES_MAX ? input->recipients : SPAN(""),
 		    &q->input.recipients)) {
@@ -89,9 +90,13 @@ static void service_forget(struct inquiry *q)
 
 static struct delegate_request request_of(const struct policy_input *input, enum smtp_stage stage)
 {
+	const struct policy_reverse *reverse = &input->facts.reverse;
+	struct span confirmed = reverse->state == POLICY_REVERSE_CONFIRMED ? reverse->name : (struct span){ NULL, 0 };
 	return (struct delegate_request){ .stage = stage, .extended = input->extended, .client = input->client,
 		.server = input->server, .client_port = input->client_port, .server_port = input->server_port,
-		.helo = input->helo, .sender = input->sender, .recipient = input->recipient,
+		.client_name = confirmed, .reverse_client_name = reverse->name,
+		.helo = input->helo, .sender = input->sender,
+		.recipient = stage == SMTP_AT_END ? input->only_recipient : input->recipient,
 		.recipient_count = input->recipient_count, .size = stage == SMTP_AT_END ? input->bytes : input->size,
 		.instance = input->instance };
 }

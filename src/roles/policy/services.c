@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "clock.h"
 #include "conf.h"
 #include "policy_role.h"
 
@@ -102,6 +103,19 @@ static struct service *service_new(struct services *services, struct span name)
 	return service;
 }
 
+/* The supervisor hears it, for `waybill status`. */
+static void tell_trouble(const struct service *service)
+{
+	struct channel *control = service->services->owner->role.control;
+	struct ipc_trouble say = { .name = span_str(service->name), .why = span_str(service->down ? service->why : ""),
+		.since_ms = service->down_since_ms, .service = 1, .passed = service->pass_when_down };
+	struct buf *out = channel_begin(control, IPC_TROUBLE, -1);
+	if (out == NULL)
+		return;
+	ipc_put_trouble(out, &say);
+	channel_end(control);
+}
+
 static void service_tune(struct service *service, const struct conf_service *conf)
 {
 	struct span address = span_to(conf->address.items[0].text, sizeof(service->address) - 1);
@@ -129,6 +143,11 @@ void services_tune(struct services *services, const struct conf_checks *checks)
 			service = service_new(services, checks->services[i].name);
 		service_tune(service, &checks->services[i]);
 	}
+	for (struct list *at = services->all.next; at != &services->all; at = at->next) {
+		struct service *service = service_at(at);
+		service->down &= service->wanted;
+		tell_trouble(service);
+	}
 	sweep_later(services, true);
 }
 
@@ -153,7 +172,12 @@ static void say_down(struct service *service, const char *why)
 static void gave_no_answer(struct service *service, const char *why)
 {
 	say_down(service, why);
-	service->down = true;
+	if (!service->down && service->wanted) {
+		service->down = true;
+		service->down_since_ms = clock_unix_ms();
+		snprintf(service->why, sizeof(service->why), "%s", why);
+		tell_trouble(service);
+	}
 	service->unanswered++;
 	service->missed++;
 }
@@ -169,6 +193,7 @@ static void answered(struct service *service)
 	log_end(&line);
 	service->down = false;
 	service->missed = 0;
+	tell_trouble(service);
 }
 
 static void log_action(const struct service *service, enum log_severity severity, const char *event,

@@ -44,6 +44,8 @@ struct service {
 	size_t link_count;
 	uint64_t asked, unanswered, ignored;
 	bool down;
+	uint64_t down_since_ms;    /* since 1970 */
+	char why[128];             /* the first time */
 	uint64_t said_down_ms;     /* 0: never */
 	uint64_t missed;           /* unanswered since it is down */
 	char words[SERVICES_WORDS_MAX][20]; /* the actions that were ignored and said so */

@@ -84,6 +84,8 @@ void smtpd_ask_client(struct smtpd_conn *conn, const struct smtp_server_question
 		ask.sender = t->sender;
 		ask.size = t->size_declared;
 		ask.bytes = q->at == SMTP_AT_END ? t->content_bytes : 0;
+		if (q->at == SMTP_AT_END && t->recipient_count == 1)
+			ask.recipient = t->recipients[0];
 	}
 	buf_init(&recipients, CHANNEL_BODY_BYTES_MAX / 2);
 	for (size_t i = 0; q->at == SMTP_AT_END && t != NULL && i < t->recipient_count; i++)

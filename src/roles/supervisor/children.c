@@ -34,10 +34,11 @@ static void answer_reload(struct child_process *c, uint32_t request)
 static void answer_roles(struct child_process *c, uint32_t request)
 {
 	const struct supervisor *s = c->supervisor;
-	struct buf list, troubles;
+	struct buf list, directories, services;
 	char line[128];
 	buf_init(&list, CHANNEL_BODY_BYTES_MAX / 2);
-	buf_init(&troubles, CHANNEL_BODY_BYTES_MAX / 4);
+	buf_init(&directories, CHANNEL_BODY_BYTES_MAX / 8);
+	buf_init(&services, CHANNEL_BODY_BYTES_MAX / 8);
 	for (size_t i = 0; i < s->child_count; i++) {
 		const struct child_process *each = &s->children[i];
 		snprintf(line, sizeof(line), "{\"role\":\"%s\",\"index\":%u,\"pid\":%d,\"restarts\":%u,\"ready\":%s}",
@@ -45,15 +46,18 @@ static void answer_roles(struct child_process *c, uint32_t request)
 			each->ready ? "true" : "false");
 		ipc_list_add(&list, span_str(line));
 	}
-	sources_write_troubles(s, &troubles);
-	struct ipc_roles say = { .lines = buf_span(&list), .troubles = buf_span(&troubles) };
+	troubles_write(&s->troubles, false, &directories);
+	troubles_write(&s->troubles, true, &services);
+	struct ipc_roles say = { .lines = buf_span(&list), .directories = buf_span(&directories),
+		.services = buf_span(&services) };
 	struct buf *out = channel_answer_begin(c->channel, IPC_ROLES, request, -1);
 	if (out != NULL) {
 		ipc_put_roles(out, &say);
 		channel_end(c->channel);
 	}
 	buf_fini(&list);
-	buf_fini(&troubles);
+	buf_fini(&directories);
+	buf_fini(&services);
 }
 
 static void on_failed(struct child_process *c, struct span text)
@@ -95,7 +99,7 @@ static bool on_message(void *arg, const struct channel_message *message)
 	case IPC_TROUBLE:
 		if (c->role != IPC_POLICY || !ipc_get_trouble(message->body, &trouble))
 			return false;
-		sources_trouble(c->supervisor, &trouble);
+		troubles_take(&c->supervisor->troubles, &trouble);
 		return true;
 	case IPC_RELOAD_ASK:
 		if (c->role != IPC_CONSOLE)
@@ -200,7 +204,7 @@ void child_launch(struct child_process *c)
 		return;
 	}
 	if (c->role == IPC_POLICY)
-		s->trouble_count = 0;
+		s->troubles.count = 0;
 	say_settings(c);
 	links_connect(c);
 }

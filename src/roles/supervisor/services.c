@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Connections to policy services: begun here and handed over, so that the policy role can
- * reach what the configuration names and nothing else, needs no right to connect, and a
- * reload can name another one. What goes over them is policy's affair.
+ * Connections to policy services: begun here and handed over, so that the policy role
+ * needs no right for them, even where only root may connect, and a reload can name another
+ * one. What goes over them is policy's affair.
  */
 #include <errno.h>
 #include <unistd.h>

@@ -2,10 +2,7 @@
 /*
  * Directories that are asked: policy is told where they are and with which password,
  * once, because it opens its sandbox for them. When they change it gets a new process.
- * What it tells about them is kept for waybill status.
  */
-#include <stdio.h>
-
 #include "clock.h"
 #include "say.h"
 #include "source_set.h"
@@ -93,46 +90,4 @@ void sources_init(struct supervisor *s)
 void sources_fini(struct supervisor *s)
 {
 	buf_fini(&s->sources_told);
-}
-
-static struct trouble *trouble_find(struct supervisor *s, struct span name)
-{
-	for (size_t i = 0; i < s->trouble_count; i++)
-		if (span_eq(span_str(s->troubles[i].name), name))
-			return &s->troubles[i];
-	return NULL;
-}
-
-void sources_trouble(struct supervisor *s, const struct ipc_trouble *said)
-{
-	struct span name = span_to(said->name, SUPERVISOR_TROUBLE_NAME_MAX - 1);
-	struct trouble *t = trouble_find(s, name);
-	if (said->why.len == 0) {
-		if (t != NULL)
-			*t = s->troubles[--s->trouble_count];
-		return;
-	}
-	if (t == NULL && s->trouble_count < SUPERVISOR_TROUBLES_MAX)
-		t = &s->troubles[s->trouble_count++];
-	if (t == NULL)
-		return;
-	t->since_ms = said->since_ms;
-	snprintf(t->name, sizeof(t->name), "%.*s", SPAN_FMT(name));
-	snprintf(t->why, sizeof(t->why), "%.*s", SPAN_FMT(span_to(said->why, sizeof(t->why) - 1)));
-}
-
-void sources_write_troubles(const struct supervisor *s, struct buf *list)
-{
-	struct buf line;
-	buf_init(&line, 8192);
-	for (size_t i = 0; i < s->trouble_count; i++) {
-		buf_clear(&line);
-		buf_add_str(&line, "{\"name\":");
-		buf_add_json(&line, s->troubles[i].name);
-		buf_add_str(&line, ",\"why\":");
-		buf_add_json(&line, s->troubles[i].why);
-		buf_addf(&line, ",\"since_ms\":%llu}", (unsigned long long)s->troubles[i].since_ms);
-		ipc_list_add(list, buf_span(&line));
-	}
-	buf_fini(&line);
 }

@@ -4,8 +4,8 @@
  * roles, connects them to each other, and starts again what ends. It parses nothing
  * from the network. Private to this folder: supervisor.c (start, signals, end),
  * children.c (processes and their channels), say.c (each role's slice of the
- * configuration), settings.c (loading, listeners, reload), tables.c (users and aliases), sources.c
- * (directories that are asked), services.c (connections to policy services).
+ * configuration), settings.c (loading, listeners, reload), tables.c (users and aliases),
+ * sources.c (directories that are asked), services.c (policy services), troubles.c (which fail).
  */
 #ifndef WAYBILL_ROLES_SUPERVISOR_H
 #define WAYBILL_ROLES_SUPERVISOR_H
@@ -17,6 +17,7 @@
 #include "log.h"
 #include "loop.h"
 #include "supervisor_main.h"
+#include "troubles.h"
 
 #define SUPERVISOR_SMTPDS_MAX 64
 #define SUPERVISOR_CHILDREN_MAX (SUPERVISOR_SMTPDS_MAX + 6)
@@ -26,8 +27,6 @@
 #define SUPERVISOR_STOP_OTHERS_MS 1500
 #define SUPERVISOR_WATCH_MS 500
 #define SUPERVISOR_STATE_FOLDER "state" /* below data: what policy keeps */
-#define SUPERVISOR_TROUBLES_MAX 32
-#define SUPERVISOR_TROUBLE_NAME_MAX 64
 
 struct supervisor;
 
@@ -61,13 +60,6 @@ struct listener {
 	const struct conf_listen *listen;
 };
 
-/* A directory that cannot be asked now, as policy says. */
-struct trouble {
-	char name[SUPERVISOR_TROUBLE_NAME_MAX];
-	char why[256];
-	uint64_t since_ms;
-};
-
 /* The files that policy was told of; see tables.c. */
 struct watch {
 	struct watched *items;
@@ -98,8 +90,7 @@ struct supervisor {
 	struct timer *watch_timer;
 	struct watch watch;
 	struct buf sources_told;  /* what policy's process was told about directories that are asked */
-	struct trouble troubles[SUPERVISOR_TROUBLES_MAX];
-	size_t trouble_count;
+	struct troubles troubles;
 };
 
 /* supervisor.c */
@@ -144,7 +135,5 @@ void sources_fini(struct supervisor *s);
 void sources_say(struct child_process *c);
 /* Whether policy's process was told otherwise than the configuration, or a password file, says now. */
 bool sources_differ(const struct supervisor *s);
-void sources_trouble(struct supervisor *s, const struct ipc_trouble *said);
-void sources_write_troubles(const struct supervisor *s, struct buf *list); /* appended, each a JSON object */
 
 #endif

@@ -151,5 +151,6 @@ class Postgrey:
             return f.read()
 
     def __exit__(self, *_):
-        self.process.terminate()
+        """A signal that comes just before it waits for the next question is only noticed with that: it is not waited for."""
+        self.process.kill()
         self.process.wait(20)

@@ -3,8 +3,8 @@
 #include "delegate_test.h"
 
 #define NOT_KNOWN "sasl_method=\nsasl_username=\nsasl_sender=\nccert_subject=\nccert_issuer=\nccert_fingerprint=\n" \
-	"ccert_pubkey_fingerprint=\nencryption_protocol=\nencryption_cipher=\nencryption_keysize=\netrn_domain=\nstress=\n" \
-	"policy_context=\n\n"
+	"ccert_pubkey_fingerprint=\nencryption_protocol=\nencryption_cipher=\netrn_domain=\nstress=\n" \
+	"policy_context=\nencryption_keysize=0\n\n"
 
 static struct delegate_request sample(enum smtp_stage stage)
 {
@@ -34,17 +34,18 @@ static void test_each_stage_says_what_is_known_then(void **state)
 		{ SMTP_AT_MAIL, "MAIL",
 			"helo_name=client.test\nsender=a@b.test\nrecipient=\nrecipient_count=0\nqueue_id=\ninstance=01abc\nsize=1234\n" },
 		{ SMTP_AT_RCPT, "RCPT", "helo_name=client.test\nsender=a@b.test\nrecipient=c@example.org\nrecipient_count=0\n"
-			"queue_id=\ninstance=01abc\nsize=1234\n" },
-		{ SMTP_AT_END, "END-OF-MESSAGE", "helo_name=client.test\nsender=a@b.test\nrecipient=\nrecipient_count=2\nqueue_id=\n"
-			"instance=01abc\nsize=1234\n" },
+			"queue_id=01abc\ninstance=01abc\nsize=1234\n" },
+		{ SMTP_AT_END, "END-OF-MESSAGE", "helo_name=client.test\nsender=a@b.test\nrecipient=c@example.org\n"
+			"recipient_count=2\nqueue_id=01abc\ninstance=01abc\nsize=1234\n" },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct delegate_request r = sample(cases[i].stage);
 		struct buf text;
 		buf_init(&text, 8192);
-		buf_addf(&text, "request=smtpd_access_policy\nprotocol_state=%s\nprotocol_name=ESMTP\nclient_address=192.0.2.7\n"
+		buf_addf(&text, "request=smtpd_access_policy\nprotocol_state=%s\nprotocol_name=%s\nclient_address=192.0.2.7\n"
 			"client_name=unknown\nclient_port=40001\nreverse_client_name=unknown\nserver_address=2001:db8::1\n"
-			"server_port=25\n%s" NOT_KNOWN, cases[i].name, cases[i].known);
+			"server_port=25\n%s" NOT_KNOWN, cases[i].name, cases[i].stage == SMTP_AT_CONNECT ? "SMTP" : "ESMTP",
+			cases[i].known);
 		expect(&r, buf_cstr(&text));
 		buf_fini(&text);
 	}
@@ -57,6 +58,25 @@ static void test_what_is_not_known(void **state)
 	expect(&r, "request=smtpd_access_policy\nprotocol_state=HELO\nprotocol_name=SMTP\nclient_address=unknown\n"
 		"client_name=unknown\nclient_port=\nreverse_client_name=unknown\nserver_address=unknown\nserver_port=\n"
 		"helo_name=\nsender=\nrecipient=\nrecipient_count=0\nqueue_id=\ninstance=\nsize=0\n" NOT_KNOWN);
+	(void)state;
+}
+
+static void test_names_of_the_client(void **state)
+{
+	static const struct { struct span name, reverse; const char *lines; } cases[] = {
+		{ SPAN("mx.b.test"), SPAN("mx.b.test"), "client_name=mx.b.test\nclient_port=40001\nreverse_client_name=mx.b.test\n" },
+		{ SPAN(""), SPAN("mx.b.test"), "client_name=unknown\nclient_port=40001\nreverse_client_name=mx.b.test\n" },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct delegate_request r = sample(SMTP_AT_CONNECT);
+		struct buf out;
+		r.client_name = cases[i].name;
+		r.reverse_client_name = cases[i].reverse;
+		buf_init(&out, DELEGATE_REQUEST_BYTES_MAX);
+		delegate_request_write(&out, &r);
+		assert_non_null(strstr(buf_cstr(&out), cases[i].lines));
+		buf_fini(&out);
+	}
 	(void)state;
 }
 
@@ -92,6 +112,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_stage_says_what_is_known_then),
 		cmocka_unit_test(test_what_is_not_known),
+		cmocka_unit_test(test_names_of_the_client),
 		cmocka_unit_test(test_values_stay_on_their_line),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -212,6 +212,10 @@ static void test_nobody_is_looked_up_without_need(void **state)
 		{ "helo { must-resolve = yes }", "", false, true },
 		{ "helo { must-resolve = yes }", "x@y.test", true, false },
 		{ "helo { must-resolve = yes only-for = {\"127.0.0.3\"} }", "x@y.test", false, false },
+		{ "policy-service \"a\" { address = \"127.0.0.1:1\" }", "x@y.test", false, true },
+		{ "policy-service \"a\" { address = \"127.0.0.1:1\" stages = {\"connect\"} }", "x@y.test", false, true },
+		{ "policy-service \"a\" { address = \"127.0.0.1:1\" }", "x@y.test", true, false },
+		{ "policy-service \"a\" { address = \"127.0.0.1:1\" only-for = {\"127.0.0.3\"} }", "x@y.test", false, false },
 		{ "", "x@y.test", false, false },
 	};
 	static const struct policy_route routes[] = { { .pattern = SPAN("*") }, { .pattern = SPAN("*.routed.test") } };

@@ -32,6 +32,13 @@ static struct policy_verdict hear(struct world *w, struct policy_input *input, c
 	memset(said, 0, sizeof(said));
 	input->facts.said = said;
 	while ((verdict = policy_ask(&w->context, input, &w->trail)).opinion == POLICY_NEEDS) {
+		if (verdict.fact == POLICY_FACT_REVERSE) {
+			assert_int_equal(input->facts.known & POLICY_FACT(POLICY_FACT_REVERSE), 0);
+			input->facts.known |= POLICY_FACT(POLICY_FACT_REVERSE);
+			continue;
+		}
+		/* It is told the client's name, which is looked for first. */
+		assert_int_not_equal(input->facts.known & POLICY_FACT(POLICY_FACT_REVERSE), 0);
 		assert_int_equal(verdict.fact, POLICY_FACT_SERVICE);
 		struct policy_said *one = &said[verdict.service][verdict.stage];
 		const char *line = line_of(script, verdict.service, verdict.stage);
@@ -230,6 +237,85 @@ static void test_at_connect(void **state)
 	(void)state;
 }
 
+static void test_nobody_is_asked_about_postmaster(void **state)
+{
+	static const struct { const char *recipient; enum reply_key key; } cases[] = {
+		{ "Postmaster@example.org", REPLY_RCPT_OK }, { "postmaster", REPLY_RCPT_OK },
+		{ "postmaster@elsewhere.test", REPLY_RELAY_DENIED },
+	};
+	const struct script nobody = { NULL, NULL, NULL };
+	struct world w = { 0 };
+	test_world_open(&w, A B, domains, 1);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct policy_input input = test_input("192.0.2.7", cases[i].recipient);
+		assert_int_equal(hear(&w, &input, &nobody).key, cases[i].key);
+	}
+	test_world_close(&w);
+	(void)state;
+}
+
+/* Who writes to postmaster is asked about at the next recipient. */
+static void test_what_stays_open_for_others(void **state)
+{
+	static const struct {
+		enum smtp_stage at;
+		const char *recipient, *only;
+		bool trusted;
+		unsigned open;
+	} cases[] = {
+		{ SMTP_AT_RCPT, "postmaster@example.org", "", false, SMTP_STAGE(SMTP_AT_MAIL) },
+		{ SMTP_AT_RCPT, "postmaster@elsewhere.test", "", false, SMTP_STAGE(SMTP_AT_MAIL) },
+		{ SMTP_AT_RCPT, "postmaster@example.org", "", true, 0 },
+		{ SMTP_AT_RCPT, "alice@example.org", "", false, 0 },
+		{ SMTP_AT_END, "", "PostMaster@example.org", false, 0 },
+	};
+	struct world w = { 0 };
+	struct policy_said dunno = { .known = true, .actions = SPAN("DUNNO\n") };
+	test_world_open(&w, A B, domains, 1);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct policy_input input = test_input("192.0.2.7", cases[i].recipient);
+		input.at = cases[i].at;
+		input.stages = cases[i].at == SMTP_AT_END ? SMTP_STAGE(SMTP_AT_END) : ALL_TO_RCPT;
+		input.only_recipient = span_str(cases[i].only);
+		input.trusted = cases[i].trusted;
+		input.facts.known |= POLICY_FACT(POLICY_FACT_REVERSE);
+		for (size_t s = 0; s < POLICY_SERVICES_MAX; s++)
+			for (size_t stage = 0; stage < SMTP_STAGE_COUNT; stage++)
+				said[s][stage] = dunno;
+		input.facts.said = said;
+		policy_ask(&w.context, &input, &w.trail);
+		assert_int_equal(w.trail.again, cases[i].open);
+	}
+	test_world_close(&w);
+	(void)state;
+}
+
+static void test_the_end_of_a_message_for_postmaster_alone(void **state)
+{
+	static const struct { const char *only; enum reply_key key; } cases[] = {
+		{ "", REPLY_SERVICE_REFUSED }, { "alice@example.org", REPLY_SERVICE_REFUSED },
+		{ "postmaster@example.org", REPLY_MESSAGE_QUEUED }, { "postmaster", REPLY_MESSAGE_QUEUED },
+	};
+	struct world w = { 0 };
+	test_world_open(&w, "policy-service \"a\" {\n address = \"127.0.0.1:1\" stages = {\"end\"} }\n", domains, 1);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct policy_input input = test_input("192.0.2.7", "");
+		struct script script = { NULL, "550 no\n", NULL };
+		struct policy_effects effects;
+		input.at = SMTP_AT_END;
+		input.stages = SMTP_STAGE(SMTP_AT_END);
+		input.only_recipient = span_str(cases[i].only);
+		assert_int_equal(hear(&w, &input, &script).key, cases[i].key);
+		script.a_rcpt = "DISCARD\n";
+		input.facts.said = NULL;
+		hear(&w, &input, &script);
+		policy_effects(&w.context, &input, &w.trail, &effects);
+		assert_int_equal(effects.discard, cases[i].key == REPLY_SERVICE_REFUSED);
+	}
+	test_world_close(&w);
+	(void)state;
+}
+
 /* Words, and nobody is asked; without memory to ask, it is as if nobody answered. */
 static void test_a_dry_run_and_no_memory(void **state)
 {
@@ -266,6 +352,9 @@ int main(void)
 		cmocka_unit_test(test_what_is_done_at_which_stage),
 		cmocka_unit_test(test_who_is_asked),
 		cmocka_unit_test(test_at_connect),
+		cmocka_unit_test(test_nobody_is_asked_about_postmaster),
+		cmocka_unit_test(test_what_stays_open_for_others),
+		cmocka_unit_test(test_the_end_of_a_message_for_postmaster_alone),
 		cmocka_unit_test(test_a_dry_run_and_no_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
