@@ -406,8 +406,8 @@ def test_it_is_asked_what_postfix_asks(asking, tmp_path):
         peer = whole_postfix(tmp_path)
         with open(f"{peer.dir}/conf/main.cf", "a", encoding="ascii") as f:
             f.write(POSTFIX.format(ask=f"check_policy_service inet:127.0.0.1:{service.port}"))
+        peer.start()
         try:
-            peer.start()
             service.asked.clear()
             converse(peer.port)
         finally:
