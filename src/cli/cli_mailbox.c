@@ -115,7 +115,8 @@ static int look(const struct asked *a, const struct directory_match *match)
 	buf_init(&path, MAILBOX_PATH_BYTES_MAX);
 	struct mailbox_question q = { .kind = mailbox_template_kind(a->domain->mailboxes), .place = { .base_fd = -1 },
 		.now_ms = clock_unix_ms(), .full_max_ms = a->conf->checks.mailbox.full_max_ms,
-		.disk_reserve_bytes = a->conf->checks.mailbox.disk_reserve_bytes, .only_look = true, .mbox = &mbox };
+		.disk_reserve_bytes = a->conf->checks.mailbox.disk_reserve_bytes,
+		.skip_trash = !a->conf->checks.mailbox.count_trash, .only_look = true, .mbox = &mbox };
 	struct mailbox_owner owner = { match->user, match->domain };
 	int code = CLI_NO;
 	if (mailbox_template_expand(a->domain->mailboxes, owner, &path, &q.place.base_len) == MAILBOX_TEMPLATE_OK) {
