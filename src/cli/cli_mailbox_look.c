@@ -134,7 +134,8 @@ static int look_here(const struct cli_mailbox *m, struct span path, size_t base_
 	struct mailbox_question q = { .kind = mailbox_template_kind(m->domain->mailboxes),
 		.place = { .base_fd = -1, .path = path, .base_len = base_len },
 		.now_ms = clock_unix_ms(), .full_max_ms = m->conf->checks.mailbox.full_max_ms,
-		.disk_reserve_bytes = m->conf->checks.mailbox.disk_reserve_bytes, .only_look = true, .mbox = &mbox };
+		.disk_reserve_bytes = m->conf->checks.mailbox.disk_reserve_bytes,
+		.skip_trash = !m->conf->checks.mailbox.count_trash, .only_look = true, .mbox = &mbox };
 	int code = become_server(m);
 	return code == CLI_DONE ? say_state(m, mailbox_state(&q), path) : code;
 }

@@ -115,6 +115,7 @@ struct conf_checks {
 	struct {
 		bool defer_locked, forward_moved; /* else the queue waits for the lock; the sender is told the address */
 		uint64_t full_max_ms, disk_reserve_bytes; /* longer full: 552; 0: always 452 */
+		bool count_trash; /* in a Maildir's quota */
 		uint32_t locked_line, full_line, disk_line, moved_line;
 	} mailbox;
 };

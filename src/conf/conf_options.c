@@ -642,6 +642,11 @@ const struct conf_option conf_options[] = {
 	          "from the empty file that is made then: `waybill-full` in a Maildir, `.NAME.waybill-full` beside an "
 	          "mbox.",
 	  .reason = "Nobody reads a mailbox that was full for weeks." },
+	{ CHECK(MAILBOX, mailbox.count_trash), .name = "count-trash", .type = CONF_TYPE_BOOL, .fallback = "yes",
+	  .text = "Whether the Trash counts in a Maildir's quota. Whatever else keeps the same file `maildirsize` must "
+	          "count alike: Dovecot does, unless its rules say to ignore the Trash; Courier does not. Messages that "
+	          "are only flagged as deleted always count.",
+	  .reason = "Each program believes what the other wrote: one that counts less gives away what the other keeps." },
 	{ CHECK(MAILBOX, mailbox.disk_reserve_bytes), CHECK_LINE(mailbox.disk_line), .name = "disk-reserve",
 	  .type = CONF_TYPE_SIZE, .max = 1024 * GIB, .fallback = "16MiB",
 	  .text = "How much room a message leaves on the disk of a mailbox; with less, senders are told 452 4.2.2.",

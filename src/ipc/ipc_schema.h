@@ -112,7 +112,7 @@
 /* mbox_locks: one byte each, in their order: 0 dot-lock, 1 fcntl, 2 flock */
 #define IPC_FIELDS_SETUP_DELIVERY(F) F(span, hostname) F(u8, log_json) F(u32, deliveries_max) \
 	F(span, mbox_locks) F(u32, mbox_lock_timeout_ms) F(u32, mbox_stale_lock_ms) F(u8, mbox_lock_pids) \
-	F(u64, mbox_quota_bytes) F(u64, full_max_ms) F(u64, disk_reserve_bytes) \
+	F(u64, mbox_quota_bytes) F(u64, full_max_ms) F(u64, disk_reserve_bytes) F(u8, skip_trash) \
 	F(u32, commands_max) F(u32, command_timeout_ms)
 #define IPC_FIELDS_SETUP_RUNNER(F) F(u8, log_json) F(u32, timeout_ms) F(u64, output_bytes_max)
 #define IPC_FIELDS_SETUP_RELAY(F) \

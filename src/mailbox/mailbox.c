@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include "crc32c.h"
+#include "field_filter.h"
 #include "mailbox_private.h"
 #include "map.h"
-#include "return_path.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 const char *mailbox_outcome_key(enum mailbox_outcome outcome)
 {
@@ -103,6 +105,17 @@ struct maildir_copy mailbox_copy_of(const struct mailbox_delivery *delivery)
 	return (struct maildir_copy){ delivery->id, map_hash(hash_key, delivery->recipient) };
 }
 
+/* Final delivery puts a Return-Path there, from the envelope, and a message has only that (RFC 5321 section 4.4). */
+static const struct span common_fields[] = { SPAN("return-path") };
+
+/* In these mail programs keep in an mbox what a Maildir has in its files' names: a stranger's would have a message
+ * arrive read, deleted or hidden, or give it a length at which the next one is not found. */
+static const struct span mbox_fields[] = { SPAN("return-path"), SPAN("status"), SPAN("x-status"),
+	SPAN("x-keywords"), SPAN("x-imap"), SPAN("x-imapbase"), SPAN("x-uid"), SPAN("content-length") };
+
+static const struct field_filter_rule common_rule = { common_fields, COUNT(common_fields), false };
+static const struct field_filter_rule mbox_rule = { mbox_fields, COUNT(mbox_fields), true };
+
 static void put(void *writer, struct span bytes)
 {
 	mailbox_writer_put(writer, bytes);
@@ -112,7 +125,7 @@ static void put(void *writer, struct span bytes)
  * -EILSEQ: the stored bytes are not those that were accepted, or fewer. Being read
  * once, what was summed is what is written.
  */
-static int copy_descriptor(struct mailbox_writer *w, struct return_path_filter *filter,
+static int copy_descriptor(struct mailbox_writer *w, struct field_filter *filter,
 	const struct mailbox_delivery *d)
 {
 	uint64_t done = 0;
@@ -127,7 +140,7 @@ static int copy_descriptor(struct mailbox_writer *w, struct return_path_filter *
 		ssize_t n = pread(d->content_fd, chunk, want, (off_t)(d->content_offset + done));
 		if (n > 0) {
 			crc = crc32c(crc, span_of(chunk, (size_t)n));
-			return_path_feed(filter, span_of(chunk, (size_t)n), put, w);
+			field_filter_feed(filter, span_of(chunk, (size_t)n), put, w);
 			done += (uint64_t)n;
 		} else if (n == 0) {
 			result = -EILSEQ;
@@ -154,15 +167,15 @@ bool mailbox_message_begin(struct mailbox_writer *w, int fd, const struct mailbo
 bool mailbox_message_put(struct mailbox_writer *w, const struct mailbox_delivery *delivery,
 	struct mailbox_result *result)
 {
-	struct return_path_filter filter = { 0 };
+	struct field_filter filter = { .rule = w->mbox ? &mbox_rule : &common_rule };
 	mailbox_writer_field(w, "Return-Path: <", delivery->sender, ">");
 	mailbox_writer_field(w, "Delivered-To: ", delivery->recipient, "");
 	int error = 0;
 	if (delivery->content_fd >= 0)
 		error = copy_descriptor(w, &filter, delivery);
 	else
-		return_path_feed(&filter, delivery->content, put, w);
-	return_path_finish(&filter, put, w);
+		field_filter_feed(&filter, delivery->content, put, w);
+	field_filter_finish(&filter, put, w);
 	if (error == -EILSEQ)
 		return fail_damaged(result);
 	if (error < 0)

@@ -42,6 +42,7 @@ struct mailbox_delivery {
 	uint32_t content_crc;    /* crc32c of these bytes; others are not delivered */
 	bool may_exist;          /* an earlier attempt may have left a copy: look for it first */
 	uint64_t full_max_ms;    /* full for longer: MAILBOX_FULL_LONG; 0: never */
+	bool skip_trash;         /* a Maildir's quota: maildir_quota.h */
 	/* What is remembered of copies in Maildirs (maildir_known.h), with base_fd -1 only; NULL: look each time. */
 	struct maildir_known *known;
 };

@@ -23,8 +23,9 @@ bool mailbox_fail_full(struct mailbox_result *result, const struct mailbox_place
 struct maildir_copy mailbox_copy_of(const struct mailbox_delivery *delivery);
 
 /*
- * Puts Return-Path, Delivered-To and the content, without Return-Path fields of its
- * own, into a writer that mailbox_message_begin made. False: recorded as a failure.
+ * Puts Return-Path, Delivered-To and the content into a writer that mailbox_message_begin
+ * made, without fields that are not the sender's to write: Return-Path, and in an mbox
+ * those of mail programs. False: recorded as a failure.
  */
 bool mailbox_message_begin(struct mailbox_writer *w, int fd, const struct mailbox_delivery *delivery);
 bool mailbox_message_put(struct mailbox_writer *w, const struct mailbox_delivery *delivery,

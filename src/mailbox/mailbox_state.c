@@ -125,7 +125,9 @@ static enum mailbox_state look_at_maildir(const struct mailbox_question *q)
 	if (error < 0)
 		return state_without(q, &q->place, error);
 	enum mailbox_state state = MAILBOX_STATE_ERROR;
-	error = maildir_quota_open(&quota, &folder, q->message_bytes, true);
+	const struct maildir_quota_question asked = { .bytes = q->message_bytes, .skip_trash = q->skip_trash,
+		.only_look = true };
+	error = maildir_quota_open(&quota, &folder, &asked);
 	struct mailbox_room_question about = room_question(q);
 	bool may = mailbox_folder_allows(folder.tmp, ".", W_OK | X_OK) && mailbox_folder_allows(folder.new, ".", MAKING);
 	if (!may)

@@ -32,6 +32,7 @@ struct mailbox_question {
 	uint64_t now_ms;                /* since 1970, for the age of locks */
 	uint64_t full_max_ms;           /* as for a delivery */
 	uint64_t disk_reserve_bytes;
+	bool skip_trash;                /* as for a delivery */
 	bool only_look;                 /* leave the mark of a full mailbox as it is */
 	const struct mbox_context *mbox; /* the rules and turns of deliveries; for a Maildir not used */
 };

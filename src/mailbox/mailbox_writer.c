@@ -70,7 +70,7 @@ static void release(struct mailbox_writer *w)
 /* A part of a line. The ">" that is added may stand anywhere among those that are there. */
 static void emit_text(struct mailbox_writer *w, struct span s)
 {
-	while (w->quote_from && s.len > 0 && w->from_seen < IN_LINE) {
+	while (w->mbox && s.len > 0 && w->from_seen < IN_LINE) {
 		if (s.ptr[0] == '>' && w->from_seen == 0)
 			emit(w, SPAN(">"));
 		else if (s.ptr[0] == FROM.ptr[w->from_seen])

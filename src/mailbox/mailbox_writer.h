@@ -20,8 +20,9 @@ struct mailbox_writer {
 	int error;            /* errno of the first failure */
 	bool cr_held;         /* a CR ended the last chunk: is an LF next? */
 	uint8_t last;         /* byte put out last */
-	/* For an mbox: a line of the content that reads "From " behind any number of ">" gets one ">" more. */
-	bool quote_from;
+	/* For an mbox: a line of the content that reads "From " behind any number of ">" gets one ">" more; and
+	 * mailbox_message_put leaves out the fields that are kept for mail programs. */
+	bool mbox;
 	unsigned from_seen;   /* bytes of "From " that are held back at the start of a line; past it: in a line */
 };
 

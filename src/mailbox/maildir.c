@@ -148,7 +148,8 @@ static void fail_full(struct attempt *a, enum mailbox_room room)
 static void write_within_quota(struct attempt *a)
 {
 	uint64_t bytes = mailbox_content_bytes(a->delivery);
-	int error = maildir_quota_open(&a->quota, &a->folder, bytes, false);
+	const struct maildir_quota_question asked = { .bytes = bytes, .skip_trash = a->delivery->skip_trash };
+	int error = maildir_quota_open(&a->quota, &a->folder, &asked);
 	if (error < 0)
 		snprintf(a->result->note, sizeof(a->result->note), "%.*s: " MAILDIR_QUOTA_FILE " is not heeded: %s",
 			SPAN_FMT(span_to(a->delivery->place.path, MAILBOX_REASON_BYTES / 2)), strerrordesc_np(-error));

@@ -84,18 +84,11 @@ bool maildir_quota_name_bytes(struct span name, uint64_t *bytes_out)
 	return false;
 }
 
-/* "...:2,ST": its owner will have it removed. */
-static bool is_deleted(struct span name)
-{
-	struct span info = span_from(name, span_find(name, ':'));
-	bool flags = info.len > 3 && info.ptr[1] == '2' && info.ptr[2] == ',';
-	return flags && span_find(span_from(info, 3), 'T') < info.len - 3;
-}
-
 struct counting {
 	struct maildir_sizes found;
 	struct timespec newest;     /* change of a folder */
 	size_t names, folders;
+	bool skip_trash;
 	bool only_times;            /* what changed when, without a look at the names */
 };
 
@@ -108,10 +101,7 @@ static void count_file(struct counting *c, int dir, const char *file)
 {
 	uint64_t bytes = 0;
 	struct stat st;
-	struct span name = span_str(file);
-	if (is_deleted(name))
-		return;
-	if (!maildir_quota_name_bytes(name, &bytes)) {
+	if (!maildir_quota_name_bytes(span_str(file), &bytes)) {
 		if (fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) != 0)
 			return; /* gone meanwhile */
 		bytes = (uint64_t)st.st_size;
@@ -159,9 +149,10 @@ static int count_folder(struct counting *c, int folder)
 	return error;
 }
 
-static bool is_folder_name(const char *name)
+static bool is_counted_folder(const struct counting *c, const char *name)
 {
-	return name[0] == '.' && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strcmp(name, ".Trash") != 0;
+	return name[0] == '.' && strcmp(name, ".") != 0 && strcmp(name, "..") != 0
+		&& !(c->skip_trash && strcmp(name, ".Trash") == 0);
 }
 
 static int count_folders(struct counting *c, DIR *top)
@@ -169,7 +160,7 @@ static int count_folders(struct counting *c, DIR *top)
 	const struct dirent *entry;
 	int error = 0;
 	while (error == 0 && (entry = readdir(top)) != NULL) {
-		if (!is_folder_name(entry->d_name))
+		if (!is_counted_folder(c, entry->d_name))
 			continue;
 		if (++c->folders > MAILDIR_QUOTA_FOLDERS_MAX)
 			return -E2BIG;
@@ -182,9 +173,9 @@ static int count_folders(struct counting *c, DIR *top)
 	return error;
 }
 
-static int count_all(struct counting *c, const struct maildir_folder *folder, bool only_times)
+/* *c says how. */
+static int count_all(struct counting *c, const struct maildir_folder *folder)
 {
-	*c = (struct counting){ .only_times = only_times };
 	int error = count_folder(c, folder->top);
 	int fd = error == 0 ? maildir_folder_sub(folder, ".") : error;
 	if (fd < 0)
@@ -224,22 +215,27 @@ static int write_anew(const struct maildir_folder *folder, struct span limit, co
 	return error;
 }
 
-/* Counts, and writes the result unless `only_look`; again when mail came in meanwhile. Where it cannot be
+/* Counts, and writes the result unless only to look; again when mail came in meanwhile. Where it cannot be
  * written, it holds for this time. */
-static int count_anew(struct maildir_quota *q, const struct maildir_folder *folder, struct span limit, bool only_look)
+static int count_anew(struct maildir_quota *q, const struct maildir_folder *folder, struct span limit,
+	const struct maildir_quota_question *about)
 {
-	struct counting c, after;
-	int error = count_all(&c, folder, false);
-	for (unsigned i = 1; error == 0 && !only_look; i++) {
+	const struct counting all = { .skip_trash = about->skip_trash };
+	struct counting c = all;
+	int error = count_all(&c, folder);
+	for (unsigned i = 1; error == 0 && !about->only_look; i++) {
+		struct counting after = all;
 		int fd = write_anew(folder, limit, &c.found);
 		if (fd < 0)
 			break;
 		close(q->fd);
 		q->fd = fd;
-		error = count_all(&after, folder, true);
+		after.only_times = true;
+		error = count_all(&after, folder);
 		if (error < 0 || i == COUNTS_MAX || !is_later(&after.newest, &c.newest))
 			break;
-		error = count_all(&c, folder, false);
+		c = all;
+		error = count_all(&c, folder);
 	}
 	if (error == 0)
 		q->used = c.found;
@@ -256,7 +252,8 @@ static bool count_is_due(const struct maildir_quota *q, const struct maildir_quo
 	return maildir_quota_is_full(q, more_bytes > small ? more_bytes : small) && (t->lines != 1 || old);
 }
 
-static int read_file(struct maildir_quota *q, const struct maildir_folder *folder, uint64_t more_bytes, bool only_look)
+static int read_file(struct maildir_quota *q, const struct maildir_folder *folder,
+	const struct maildir_quota_question *about)
 {
 	struct stat st;
 	uint8_t bytes[MAILDIR_QUOTA_BYTES];
@@ -275,20 +272,20 @@ static int read_file(struct maildir_quota *q, const struct maildir_folder *folde
 		maildir_quota_close(q); /* not a file of this kind */
 		return 0;
 	}
-	if (!count_is_due(q, &t, &st, more_bytes))
+	if (!count_is_due(q, &t, &st, about->bytes))
 		return 0;
-	int error = count_anew(q, folder, span_to(text, span_find(text, '\n')), only_look);
+	int error = count_anew(q, folder, span_to(text, span_find(text, '\n')), about);
 	return error == -E2BIG && t.sound ? 0 : error;
 }
 
-int maildir_quota_open(struct maildir_quota *q, const struct maildir_folder *folder, uint64_t more_bytes,
-	bool only_look)
+int maildir_quota_open(struct maildir_quota *q, const struct maildir_folder *folder,
+	const struct maildir_quota_question *about)
 {
-	int flags = (only_look ? O_RDONLY : O_RDWR | O_APPEND) | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	int flags = (about->only_look ? O_RDONLY : O_RDWR | O_APPEND) | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 	*q = (struct maildir_quota){ .fd = openat(folder->top, MAILDIR_QUOTA_FILE, flags) };
 	if (q->fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	return read_file(q, folder, more_bytes, only_look);
+	return read_file(q, folder, about);
 }
 
 void maildir_quota_close(struct maildir_quota *q)

@@ -6,11 +6,14 @@
  * delivers adds a line. A Maildir without the file has no quota, and we never make one.
  *
  * The sum is counted anew, from the names in new/ and cur/ of the Maildir and of its
- * folders but .Trash, without messages that are flagged as deleted: when the file has
- * 5120 bytes or more, when a line of it makes no sense, and when it says "full" with more
- * than one line to add or 15 minutes after it was written. What we do otherwise than the
- * description: we never remove the file when mail came while it was counted, since the
- * limit would be lost with it; we count again, three times at the most.
+ * folders: when the file has 5120 bytes or more, when a line of it makes no sense, and
+ * when it says "full" with more than one line to add or 15 minutes after it was written.
+ * What we do otherwise than the description: we never remove the file when mail came
+ * while it was counted, since the limit would be lost with it; we count again, three
+ * times at the most. What is flagged as deleted counts, and so does .Trash unless the
+ * caller says otherwise: the description leaves both out, as Courier does, but Dovecot
+ * counts them, and who writes the file is believed by all others. To count too much
+ * keeps mail waiting; to count too little gives away the quota that another one keeps.
  *
  * Private to this room. RFC: none; the description is Courier's README.maildirquota.
  */
@@ -48,13 +51,19 @@ struct maildir_quota_text maildir_quota_parse(struct span text);
 /* Bytes of a message from the name of its file ("...,S=123,..."); false: the name does not say. */
 bool maildir_quota_name_bytes(struct span name, uint64_t *bytes_out);
 
+struct maildir_quota_question {
+	uint64_t bytes;  /* of the message that is to come; 0: not known */
+	bool skip_trash; /* where it is counted anew: without .Trash */
+	bool only_look;  /* nothing is written, and there will be no descriptor */
+};
+
 /*
- * Opens the quota of the Maildir, counting anew and writing that down where it is due;
- * with `only_look` nothing is written, and there will be no descriptor. 0, or a negative
- * errno: there is one, and it cannot be read. maildir_quota_close in any case.
+ * Opens the quota of the Maildir, counting anew and writing that down where it is due.
+ * 0, or a negative errno: there is one, and it cannot be read. maildir_quota_close in
+ * any case.
  */
-int maildir_quota_open(struct maildir_quota *q, const struct maildir_folder *folder, uint64_t more_bytes,
-	bool only_look);
+int maildir_quota_open(struct maildir_quota *q, const struct maildir_folder *folder,
+	const struct maildir_quota_question *about);
 void maildir_quota_close(struct maildir_quota *q);
 
 /* Whether one more message of so many bytes (0: a very small one) is too much. */

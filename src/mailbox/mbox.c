@@ -111,7 +111,7 @@ static bool write_plan(struct append *a)
 	int fd = mbox_journal_begin(&a->journal);
 	if (fd < 0 || !mailbox_message_begin(&w, fd, a->delivery))
 		return fail(a, fd < 0 ? fd : -ENOMEM, "cannot begin the plan of the append");
-	w.quote_from = true;
+	w.mbox = true;
 	bool good = put_plan(a, &w, gap);
 	a->plan = (struct mbox_plan){ .old_bytes = (uint64_t)a->before.st_size, .bytes = w.bytes, .crc = w.crc,
 		.copy = mailbox_copy_of(a->delivery) };

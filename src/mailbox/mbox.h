@@ -4,7 +4,10 @@
  * dialect that is called mboxrd. Each message is a line "From SENDER DATE" (sender of
  * the envelope or MAILER-DAEMON, asctime's date of arrival in UTC), the message with
  * LF line ends, and one empty line. A line of it that reads "From " behind any number
- * of ">" gets one ">" more; who takes one away again has the bytes that came.
+ * of ">" gets one ">" more; who takes one away again has the bytes that came. But for
+ * the header fields in which mail programs keep what they know of a message (Status,
+ * X-Status, X-Keywords, X-IMAP, X-IMAPbase, X-UID), and Content-Length, which some
+ * believe more than the lines: these are for the owner of the file to write, and go.
  *
  * Other programs read and rewrite the same file, so it is locked (mbox_lock.h), and
  * written so that neither a failure nor a crash leaves half a message (mbox_journal.h).

@@ -24,10 +24,11 @@
  * synced, so nothing of it was appended.
  *
  * What a slot says keeps a retry from appending a second copy after a crash between
- * an append and its record in the queue. Its retry comes a second later, and behind what
- * was due before it: some hundred deliveries a second into one mbox, so there are slots
- * for many seconds. Slots are not synced for themselves: killing processes loses none; a
- * power failure may lose the last one where its header is lost too.
+ * an append and its record in the queue. Its retry comes before all that waits when
+ * delivery died, and in the order of arrival when the queue did: hundreds of other copies
+ * may come between them, and there are slots for thousands. Slots are not synced for
+ * themselves: killing processes loses none; a power failure may lose the last one where
+ * its header is lost too.
  */
 #ifndef WAYBILL_MAILBOX_MBOX_JOURNAL_H
 #define WAYBILL_MAILBOX_MBOX_JOURNAL_H

@@ -129,7 +129,6 @@ struct directory_end policy_end_find(const struct policy_context *context, struc
 
 /* What mail for a mailbox of this state is told. */
 enum reply_key policy_closed_key(enum directory_state state);
-
 /*
  * VRFY (expand false) and EXPN for a trusted client: `verified` and the mailboxes
  * appended as a list of spans to `mailboxes` (each with a u32 length), or the refusal.

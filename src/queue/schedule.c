@@ -20,7 +20,12 @@ void schedule_fini(struct schedule *s)
 
 static bool earlier(const struct schedule *s, size_t a, size_t b)
 {
-	return s->heap[a].due_ms < s->heap[b].due_ms;
+	const struct schedule_entry *x = &s->heap[a], *y = &s->heap[b];
+	if (x->due_ms != y->due_ms)
+		return x->due_ms < y->due_ms;
+	if ((x->doubts > 0) != (y->doubts > 0))
+		return x->doubts > 0;
+	return id128_cmp(&x->id, &y->id) < 0;
 }
 
 static void place(struct schedule *s, size_t at, const struct schedule_entry *entry)

@@ -2,7 +2,8 @@
 /*
  * When is which message due? Pure: times come in as arguments. A heap of messages
  * by their next attempt; the recipients' own states are in the store, so a message
- * stands here once, however many recipients it has. 32 bytes for each message.
+ * stands here once, however many recipients it has. 32 bytes for each message. Of those
+ * that are due at one time the ones in doubt come first, then the oldest.
  */
 #ifndef WAYBILL_QUEUE_SCHEDULE_H
 #define WAYBILL_QUEUE_SCHEDULE_H
@@ -10,7 +11,8 @@
 #include "id128.h"
 
 struct schedule_entry {
-	uint64_t due_ms : 63;
+	uint64_t due_ms : 58;
+	uint64_t doubts : 5; /* attempts in a row whose outcome was not learned, one of which may have left a copy */
 	uint64_t fresh : 1; /* accepted by this process and never tried: no earlier copy can exist */
 	struct id128 id;
 	size_t *position; /* kept up to date with where the entry is, for schedule_remove; or NULL */

@@ -2,6 +2,7 @@
 """kill -9 under load: what was acknowledged is delivered; what died is back within a second."""
 import collections
 import os
+import re
 import signal
 import time
 
@@ -133,6 +134,21 @@ def test_kill_while_paused_keeps_everything_in_the_queue(server):
     s.settled()
     found = copies(s, "alice")
     assert all(found[mark] == 1 for mark in marks)
+
+
+def test_after_a_kill_mail_goes_out_in_the_order_in_which_it_came(server):
+    """So what was in the hands of who was killed comes first, and not behind all that waits."""
+    s = server(sections={"queue": {"paused": "yes"}}, top={"deliveries": "1"})
+    for _ in range(30):
+        s.deliver(message(token())).is_(250)
+    s.kill_all()
+    s.start()
+    assert s.tool("queue", "resume").returncode == 0
+    s.settled()
+    accepted, delivered = (re.findall(f"ev={what} m=([0-9a-z]{{26}}) ", s.log()) for what in ("accepted", "delivered"))
+    assert len(accepted) == len(delivered) == 30
+    # Those of one millisecond have no order.
+    assert max(abs(accepted.index(m) - at) for at, m in enumerate(delivered)) < 6
 
 
 def test_the_roles_die_with_the_supervisor(fresh_demo):

@@ -149,6 +149,26 @@ def test_a_full_mailbox_is_told_at_rcpt_by_what_the_message_needs(server):
     assert rcpt(s, "bob@example.org", 5000).startswith("250 ")
 
 
+@pytest.mark.parametrize("count, code", [(None, 452), ("no", 250)])
+def test_the_trash_is_counted_as_the_other_program_at_the_file_counts_it(server, count, code):
+    s = server(start=False, **({"sections": {"mailbox": {"count-trash": count}}} if count else {}))
+    box = s.maildir("bob")
+    for sub in ("tmp", "new", "cur", ".Trash/cur"):
+        os.makedirs(f"{box}/{sub}")
+    write(f"{box}/.Trash/cur/1.x.h,S=100000:2,S", "x")
+    # As Dovecot leaves it: the count, and a change since then.
+    write(f"{box}/maildirsize", "106000S,50C\n100010 1\n-10 0\n")
+    s.start()
+    assert rcpt(s, "bob@example.org", 28000).startswith(f"{code} ")
+    reply = s.deliver(message(token(), b"28 KB of text, or so\r\n" * 1400), ["bob@example.org"], FROM, "127.0.0.2").is_(250)
+    identity = [w for w in reply.text.split() if len(w) == 26][0]
+    wait_for(s, "delivered" if count else "deferred", identity)
+    with open(f"{box}/maildirsize", encoding="ascii") as f:
+        assert f.read().startswith("106000S,50C\n0 0\n2" if count else "106000S,50C\n100000 1\n")
+    write(f"{box}/maildirsize", "103000S,50C\n100010 1\n-10 0\n")
+    assert show(s, "bob")[0] == (0 if count else 1)
+
+
 @pytest.mark.parametrize("defer, code", [(None, "250"), ("yes", "450 4.2.0")])
 def test_a_locked_mailbox_is_waited_for_here_or_there(server, defer, code):
     s = server(start=False)

@@ -74,6 +74,29 @@ def test_a_message_stands_there_as_others_read_it(box_server):
     assert sorted(os.listdir(s.dir + "/mail")) == [".alice.waybill", "alice"]
 
 
+NOTES = (b"Status: RO\r\nX-Status: DF\r\nX-Keywords: NonJunk\r\n Junk\r\nX-IMAPbase: 1234567890 4\r\nX-IMAP: 12 34\r\n"
+         b"X-UID: 7\r\ncontent-length: 300000\r\n")
+
+
+@pytest.mark.parametrize("size", [100, 400000])
+def test_a_stranger_cannot_write_the_notes_of_a_mail_program(box_server, size):
+    """A message that says of itself that it was read and deleted arrives new; large ones come from a file."""
+    s = box_server()
+    mark, body = token(), b"Status: RO\r\n" + b"x" * 70 + b"\r\n"
+    body += (b"y" * 70 + b"\r\n") * (size // 72)
+    s.deliver(NOTES + message(mark, body)).is_(250)
+    s.deliver(message(mark, b"the next\r\n")).is_(250)
+    until(lambda: len(holding(s, mark)) == 2, "both")
+    raw = [m[2] for m in holding(s, mark)]
+    first = next(m for m in raw if b"the next" not in m)
+    assert first.endswith(message(mark, body).replace(b"\r\n", b"\n")) and b"\nReceived: " in first
+    header = first.split(b"\n\n")[0].lower()
+    assert [name for name in (b"status:", b"x-status:", b"x-keywords:", b"junk", b"x-imap", b"x-uid:", b"content-length:")
+            if name in header] == []
+    read = mailbox.mbox(path_of(s), create=False)
+    assert [(m.get_flags(), m["X-Mark"]) for m in read] == [("", mark), ("", mark)]
+
+
 @pytest.mark.skipif(not shutil.which("s-nail"), reason="needs s-nail")
 def test_s_nail_lists_what_is_there(box_server):
     """A mail program of Debian counts as many messages as there are, whatever stands in them."""

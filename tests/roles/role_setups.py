@@ -164,7 +164,7 @@ class Delivery(Made):
         control = self.role.control
         control.send("SETUP_DELIVERY", hostname="mx.example.org", deliveries_max=4, mbox_locks=b"\0\1",
                      mbox_lock_timeout_ms=1000, mbox_stale_lock_ms=600000, mbox_lock_pids=1,
-                     mbox_quota_bytes=0, full_max_ms=0, disk_reserve_bytes=0,
+                     mbox_quota_bytes=0, full_max_ms=0, disk_reserve_bytes=0, skip_trash=0,
                      commands_max=4, command_timeout_ms=60000)
         os.makedirs(self.path("mail"))
         control.send("DOMAIN", name="example.org", mailboxes=f"maildir:{self.path('mail')}/{{domain}}/{{user}}")

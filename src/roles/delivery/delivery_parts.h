@@ -25,6 +25,7 @@ struct settings {
 	uint32_t deliveries_max;
 	struct mbox_rules mbox;
 	uint64_t full_max_ms, disk_reserve_bytes;
+	bool skip_trash;
 	uint32_t commands_max, command_timeout_ms;
 	struct domain *domains;
 	size_t domain_count;

@@ -60,7 +60,8 @@ static bool setup(struct delivery_role *d, struct span body)
 	}
 	*s = (struct settings){ .uses = 1, .hostname = role_strdup(say.hostname), .deliveries_max = say.deliveries_max,
 		.commands_max = say.commands_max, .command_timeout_ms = say.command_timeout_ms,
-		.full_max_ms = say.full_max_ms, .disk_reserve_bytes = say.disk_reserve_bytes };
+		.full_max_ms = say.full_max_ms, .disk_reserve_bytes = say.disk_reserve_bytes,
+		.skip_trash = say.skip_trash != 0 };
 	delivery_settings_unref(d->next);
 	d->next = s;
 	log_set_json(say.log_json != 0);
@@ -308,7 +309,8 @@ static bool on_queue(void *arg, const struct channel_message *message)
 		.id = job->ask.id, .recipient = job->ask.recipient, .sender = job->ask.sender,
 		.hostname = span_str(job->settings->hostname), .content = job->ask.content, .content_fd = message->fd,
 		.content_offset = job->ask.offset, .content_bytes = job->ask.bytes, .content_crc = job->ask.large_crc,
-		.may_exist = job->ask.attempt > 0, .full_max_ms = job->settings->full_max_ms, .known = d->known };
+		.may_exist = job->ask.attempt > 0, .full_max_ms = job->settings->full_max_ms,
+		.skip_trash = job->settings->skip_trash, .known = d->known };
 	job->message_fd = -1;
 	job_count(job, true);
 	if (job->kind == MAILBOX_COMMAND)

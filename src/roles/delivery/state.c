@@ -85,6 +85,7 @@ bool state_question(void *arg, const struct channel_message *message)
 	look->question.full_max_ms = d->settings->full_max_ms;
 	look->question.only_look = ask.only_look != 0;
 	look->question.disk_reserve_bytes = d->settings->disk_reserve_bytes;
+	look->question.skip_trash = d->settings->skip_trash;
 	look->mbox = (struct mbox_context){ &look->settings->mbox, d->turns };
 	look->question.mbox = &look->mbox;
 	look->state = MAILBOX_STATE_ERROR;

@@ -6,7 +6,8 @@
  * that destination, which the scheduler lets go when it is its turn (units.c).
  *
  * Nothing is lost when policy or delivery die meanwhile: their silence settles
- * nothing, and the recipient is tried again soon.
+ * nothing, and the recipient is tried again soon. What delivery was asked when it died
+ * comes before all others: its copy, if there is one, is best found while it is new.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -46,6 +47,8 @@ static void attempt_end(struct attempt *a)
 	names_fini(&a->names);
 	free(a);
 	m->attempting = false;
+	if (!m->soon)
+		m->doubts = 0;
 	message_settle(q, m);
 	units_run(q);
 	attempts_run(q);
@@ -127,6 +130,7 @@ static void begin(struct queue_role *q, const struct schedule_entry *entry)
 		return; /* its end schedules it */
 	m->attempting = true;
 	m->fresh = entry->fresh;
+	m->doubts = entry->doubts;
 	if (!bounce_begin(q, m) && !delay_begin(q, m))
 		attempt_begin(q, m);
 }

@@ -14,6 +14,8 @@
 #define VANISHED_AGAIN_MS 3600000
 #define UNOPENED_AGAIN_MS 30000
 #define NEVER UINT64_MAX
+#define DOUBTS_FIRST_MAX 20 /* what delivery dies of may not stand before all others for ever */
+#define FIRST_MS 0          /* due before all others */
 
 /* Ids are chance already: no secret is needed to spread them. */
 static uint64_t hash(const struct id128 *id)
@@ -154,6 +156,16 @@ static void message_forget(struct queue_role *q, struct queue_message *m)
 	free(m);
 }
 
+/* What left something open waits for a moment, or is the first when delivery is there again. */
+static uint64_t due_after_open(struct queue_message *m, uint64_t at, uint64_t now_ms)
+{
+	if ((m->in_doubt || m->doubts > 0) && m->doubts < DOUBTS_FIRST_MAX) {
+		m->doubts++;
+		return at <= now_ms ? FIRST_MS : at;
+	}
+	return at < now_ms + SOON_MS ? now_ms + SOON_MS : at;
+}
+
 void message_settle(struct queue_role *q, struct queue_message *m)
 {
 	if (m->attempting)
@@ -161,9 +173,8 @@ void message_settle(struct queue_role *q, struct queue_message *m)
 	uint64_t now_ms = clock_unix_ms();
 	uint64_t at = next_due(q, &m->id);
 	bool stands = at > now_ms && at == m->scheduled_ms && !q->notices_changed;
-	uint64_t soon = now_ms + SOON_MS;
-	if (m->soon && at < soon)
-		at = soon;
+	if (m->soon)
+		at = due_after_open(m, at, now_ms);
 	if (at < m->not_before_ms)
 		at = m->not_before_ms;
 	m->not_before_ms = 0;
@@ -171,9 +182,10 @@ void message_settle(struct queue_role *q, struct queue_message *m)
 		schedule_remove(&q->schedule, m->scheduled_at);
 	if (at != NEVER && !stands)
 		schedule(q, &(struct schedule_entry){ .due_ms = at, .id = m->id, .position = &m->scheduled_at,
-			.fresh = m->fresh && !m->soon });
+			.doubts = m->doubts, .fresh = m->fresh && !m->soon });
 	m->fresh &= !m->soon;
 	m->soon = false;
+	m->in_doubt = false;
 	if (m->passages == 0)
 		message_forget(q, m);
 }
@@ -182,10 +194,14 @@ void messages_recover(struct queue_role *q)
 {
 	struct spool_entry entry;
 	struct spool_cursor *cursor = spool_cursor_open(q->spool);
+	uint64_t now_ms = clock_unix_ms();
 	if (cursor == NULL)
 		role_fail(&q->role, "out of memory");
 	while (spool_next(q->spool, cursor, &entry)) {
 		uint64_t at = next_due(q, &entry.id);
+		/* In the order of before, so that what was being delivered when we died comes first. */
+		if (at == 0 && entry.arrival_ms < now_ms)
+			at = entry.arrival_ms;
 		if (at != NEVER)
 			message_schedule_new(q, &entry.id, at, false);
 		recent_add(q, &entry.id, entry.arrival_ms);

@@ -60,6 +60,8 @@ struct queue_message {
 	uint64_t not_before_ms;    /* whatever its recipients' times say */
 	uint64_t scheduled_ms;     /* it stands in the schedule for this time from before; UINT64_MAX: not known */
 	bool soon;                 /* something was left open: look again after a moment */
+	bool in_doubt;             /* delivery went away with a question: a copy may be in a mailbox */
+	unsigned doubts;           /* since then so many attempts in a row left something open */
 	bool fresh;                /* no earlier attempt can have left a copy in a mailbox */
 	unsigned passages;         /* units under way */
 	size_t scheduled_at;       /* position in the schedule, or SCHEDULE_NOWHERE */

@@ -29,6 +29,13 @@ void try_leave_open(struct try *t)
 	try_end(t);
 }
 
+/* The same, and when delivery is gone, it may have made a copy. Of one that is only slow others shall not suffer. */
+static void leave_in_doubt(struct try *t)
+{
+	t->attempt->message->in_doubt |= !queue_reaches(&t->attempt->owner->delivery);
+	try_leave_open(t);
+}
+
 static void recorded(struct queue_role *q, struct queue_pending *pending, enum spool_outcome outcome)
 {
 	struct try *t = (struct try *)pending;
@@ -88,7 +95,7 @@ static void on_delivered(void *arg, const struct channel_message *message)
 	struct ipc_deliver_result result;
 	q->deliveries--;
 	if (message == NULL || !ipc_get_deliver_result(message->body, &result) || result.key >= REPLY_KEY_COUNT)
-		try_leave_open(t);
+		leave_in_doubt(t);
 	else if (result.key == REPLY_CONTENT_DAMAGED)
 		left_damaged(t, result.text);
 	else

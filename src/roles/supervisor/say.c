@@ -252,7 +252,7 @@ static void say_delivery(struct child_process *c)
 		.mbox_lock_timeout_ms = (uint32_t)conf->mbox.lock_timeout_ms,
 		.mbox_stale_lock_ms = (uint32_t)conf->mbox.stale_lock_ms, .mbox_lock_pids = conf->mbox.lock_pids,
 		.mbox_quota_bytes = conf->mbox.quota_bytes, .full_max_ms = conf->checks.mailbox.full_max_ms,
-		.disk_reserve_bytes = conf->checks.mailbox.disk_reserve_bytes,
+		.disk_reserve_bytes = conf->checks.mailbox.disk_reserve_bytes, .skip_trash = !conf->checks.mailbox.count_trash,
 		.commands_max = (uint32_t)conf->command.processes_max,
 		.command_timeout_ms = (uint32_t)conf->command.timeout_ms };
 	SAY(c, SETUP_DELIVERY, setup_delivery, &say, -1);

@@ -88,6 +88,21 @@ static void test_a_maildir(void **state)
 	assert_int_equal(file_count(beside(s, "alice/tmp"), NULL), 0);
 }
 
+/* As a delivery would count it. */
+static void test_the_trash_of_a_maildir(void **state)
+{
+	struct mbox_scene *s = *state;
+	make_maildir(s, "1000S\nx\n");
+	assert_int_equal(mkdir(beside(s, "alice/.Trash"), 0700), 0);
+	assert_int_equal(mkdir(beside(s, "alice/.Trash/cur"), 0700), 0);
+	write_whole(beside(s, "alice/.Trash/cur/1.x.h,S=900:2,S"), SPAN("x"));
+	struct mailbox_question q = { .kind = MAILBOX_MAILDIR, .place = s->delivery.place, .message_bytes = 500,
+		.now_ms = clock_unix_ms() };
+	assert_int_equal(mailbox_state(&q), MAILBOX_STATE_FULL);
+	q.skip_trash = true;
+	assert_int_equal(mailbox_state(&q), MAILBOX_STATE_OK);
+}
+
 static void age(const char *path, time_t seconds)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = time(NULL) - seconds } };
@@ -305,6 +320,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_keys),
 		MBOX_TEST(test_a_maildir),
+		MBOX_TEST(test_the_trash_of_a_maildir),
 		MBOX_TEST(test_full_for_long),
 		MBOX_TEST(test_what_cannot_be_a_mailbox_is_an_error),
 		MBOX_TEST(test_a_missing_base_is_an_error_and_missing_folders_are_not),

@@ -165,12 +165,11 @@ static void test_a_delivery_adds_its_line(void **state)
 	expect_sizes(s, wanted);
 }
 
-/* Messages of all kinds: 10 + 20 + 30 + 40 bytes in 4 of them count. */
+/* Messages of all kinds: 10 + 20 + 30 + 40 bytes in 4 of them count, whatever is said of the Trash. */
 static void fill(const struct scene *s)
 {
-	static const char *const counted[] = { "new/1.a.h,S=10", "cur/2.b.h,S=20:2,S", ".Sent/cur/3.c.h,S=30:2,RS", "new/4.d.h" };
-	static const char *const others[] = { ".Trash/cur/5.e.h,S=10000:2,S", "cur/6.f.h,S=10000:2,ST", "tmp/7.g.h,S=10000",
-		"plain/cur/8.i.h,S=10000", "new/.hidden" };
+	static const char *const counted[] = { "new/1.a.h,S=10", "cur/2.b.h,S=20:2,ST", ".Sent/cur/3.c.h,S=30:2,RS", "new/4.d.h" };
+	static const char *const others[] = { "tmp/7.g.h,S=10000", "plain/cur/8.i.h,S=10000", "new/.hidden" };
 	for (size_t i = 0; i < COUNT(counted); i++)
 		write_whole(below(s, counted[i]), i == 3 ? SPAN("0123456789012345678901234567890123456789") : SPAN("x"));
 	for (size_t i = 0; i < COUNT(others); i++)
@@ -232,6 +231,40 @@ static void test_when_it_is_counted_anew(void **state)
 		snprintf(path, sizeof(path), "new/%s", s->result.name);
 		assert_int_equal(c->outcome == MAILBOX_DELIVERED ? unlink(below(s, path)) : 0, 0);
 		assert_int_equal(file_count(below(s, "tmp"), NULL), 1);
+	}
+}
+
+/* Others that keep the file may count the Trash, and believe what we write: so it counts unless it is said not to. */
+static void test_the_trash_counts_unless_it_is_said_not_to(void **state)
+{
+	static const char *const deleted[] = { ".Trash/cur/5.e.h,S=5000:2,S", ".Trash/new/9.j.h,S=600" };
+	static const struct {
+		const char *text;
+		bool skip_trash;
+		enum mailbox_outcome outcome;
+		const char *after;
+	} cases[] = {
+		/* Full, and a change since: what stays full stays out, and the file says no less than it did. */
+		{ "5690S\n5710 6\n-10 0\n", false, MAILBOX_FULL, "5690S\n5700 6\n" },
+		{ "0S,6C\n5710 6\n-10 0\n", false, MAILBOX_FULL, "0S,6C\n5700 6\n" },
+		{ "5690S\nx\n", false, MAILBOX_FULL, "5690S\n5700 6\n" },
+		{ "9000S\nx\n", false, MAILBOX_DELIVERED, "9000S\n5700 6\n87 1\n" },
+		{ "5690S\n5710 6\n-10 0\n", true, MAILBOX_DELIVERED, "5690S\n100 4\n87 1\n" },
+		{ "0S,6C\n5710 6\n-10 0\n", true, MAILBOX_DELIVERED, "0S,6C\n100 4\n87 1\n" },
+		{ "120S\nx\n", true, MAILBOX_FULL, "120S\n100 4\n" },
+	};
+	struct scene *s = *state;
+	fill(s);
+	for (size_t i = 0; i < COUNT(deleted); i++)
+		write_whole(below(s, deleted[i]), SPAN("x"));
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char path[300];
+		put_sizes(s, cases[i].text);
+		s->delivery.skip_trash = cases[i].skip_trash;
+		deliver(s, cases[i].outcome);
+		expect_sizes(s, cases[i].after);
+		snprintf(path, sizeof(path), "new/%s", s->result.name);
+		assert_int_equal(cases[i].outcome == MAILBOX_DELIVERED ? unlink(below(s, path)) : 0, 0);
 	}
 }
 
@@ -330,6 +363,7 @@ int main(void)
 		QUOTA_TEST(test_without_the_file_there_is_no_quota_and_none_is_made),
 		QUOTA_TEST(test_a_delivery_adds_its_line),
 		QUOTA_TEST(test_when_it_is_counted_anew),
+		QUOTA_TEST(test_the_trash_counts_unless_it_is_said_not_to),
 		QUOTA_TEST(test_a_long_file_is_counted_anew),
 		QUOTA_TEST(test_a_file_that_is_none_keeps_no_mail_out),
 		QUOTA_TEST(test_threads_that_reach_the_limit_together),

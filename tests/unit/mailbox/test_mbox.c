@@ -162,6 +162,16 @@ static void test_return_path_of_the_message_goes(void **state)
 	mbox_holds(s, SPAN(FROM_BOB LUNCH));
 }
 
+/* What mail programs would take for their own notes; in any line of the header, and nowhere else. */
+static void test_fields_of_mail_programs_go(void **state)
+{
+	struct mbox_scene *s = *state;
+	s->delivery.content = SPAN("Status: RO\r\nX-Status: D\r\nx-keywords: a\r\n b\r\nX-IMAPbase: 1 2\r\nX-IMAP : 3 4\r\n"
+		"X-UID: 5\r\nCONTENT-LENGTH: 100000\r\nSubject: Lunch\r\n\r\nHello\r\n");
+	mbox_expect(s, MAILBOX_DELIVERED, 0);
+	mbox_holds(s, SPAN(FROM_BOB LUNCH));
+}
+
 static void test_a_copy_that_is_there_is_not_appended_again(void **state)
 {
 	struct mbox_scene *s = *state;
@@ -430,6 +440,7 @@ int main(void)
 		MBOX_TEST(test_from_lines_are_quoted_wherever_the_content_is_cut),
 		MBOX_TEST(test_a_sender_is_one_word_of_the_first_line),
 		MBOX_TEST(test_return_path_of_the_message_goes),
+		MBOX_TEST(test_fields_of_mail_programs_go),
 		MBOX_TEST(test_a_copy_that_is_there_is_not_appended_again),
 		MBOX_TEST(test_thousands_of_copies_are_remembered),
 		MBOX_TEST(test_folders_are_made_and_names_stay_below_the_base),

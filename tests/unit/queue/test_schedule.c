@@ -117,6 +117,32 @@ static void test_nothing_is_taken_before_it_is_due(void **state)
 	schedule_fini(&s); /* twice does no harm */
 }
 
+static void test_of_one_time_those_in_doubt_come_first_and_then_the_oldest(void **state)
+{
+	(void)state;
+	enum { MESSAGES = 200 };
+	struct schedule s;
+	struct id_source chance = { { 5, 6 } };
+	struct schedule_entry out, before = { 0 };
+	schedule_init(&s);
+	for (uint64_t i = 0; i < MESSAGES; i++) {
+		/* By chance, but for one later time. */
+		struct schedule_entry e = { .due_ms = 7 + i / (MESSAGES / 2), .doubts = id_source_u64(&chance) % 8 * (i % 3 == 0) };
+		e.id = id128_next(&chance, 1000 + id_source_u64(&chance) % 1000);
+		assert_true(schedule_add(&s, &e));
+	}
+	for (uint64_t i = 0; i < MESSAGES; i++) {
+		assert_true(schedule_take(&s, UINT64_MAX, &out));
+		if (i % (MESSAGES / 2) != 0) {
+			assert_true(before.due_ms == out.due_ms);
+			bool as_doubtful = (before.doubts > 0) == (out.doubts > 0);
+			assert_true(as_doubtful ? id128_cmp(&before.id, &out.id) < 0 : before.doubts > 0);
+		}
+		before = out;
+	}
+	schedule_fini(&s);
+}
+
 static void test_a_million_messages_take_40_bytes_each(void **state)
 {
 	(void)state;
@@ -269,6 +295,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random_operations_agree_with_a_sorted_model),
 		cmocka_unit_test(test_nothing_is_taken_before_it_is_due),
+		cmocka_unit_test(test_of_one_time_those_in_doubt_come_first_and_then_the_oldest),
 		cmocka_unit_test(test_a_million_messages_take_40_bytes_each),
 		cmocka_unit_test(test_each_wait_is_that_of_its_step_and_the_last_repeats),
 		cmocka_unit_test(test_the_spread_is_within_a_tenth_and_used_whole),
