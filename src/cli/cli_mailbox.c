@@ -193,7 +193,11 @@ static int say_match(const struct asked *a, const struct directory_view *view, c
 	case DIRECTORY_USER:
 		break;
 	case DIRECTORY_UNAVAILABLE:
-		printf("Nobody can say now who %s is, and mail to this address waits until somebody can.\n", a->text);
+		if (match->why.len > 0)
+			printf("%s is there, but mail to this address waits until a line is mended:\n%.*s\n", a->text,
+				SPAN_FMT(match->why));
+		else
+			printf("Nobody can say now who %s is, and mail to this address waits until somebody can.\n", a->text);
 		print_reply(REPLY_DIRECTORY_UNAVAILABLE);
 		return CLI_NO;
 	case DIRECTORY_UNKNOWN:
@@ -230,7 +234,7 @@ static int look_up(const struct asked *a, const struct directory_table *table, c
 	int code = say_match(a, &view, &match);
 	if (match.kind == DIRECTORY_UNAVAILABLE && answers.why.len > 0)
 		printf("The directory says: %.*s.\n", SPAN_FMT(answers.why));
-	else if (match.kind == DIRECTORY_UNAVAILABLE)
+	else if (match.kind == DIRECTORY_UNAVAILABLE && match.why.len == 0)
 		printf("%.*s", SPAN_FMT(problems));
 	directory_answers_fini(&answers);
 	return code;

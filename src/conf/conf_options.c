@@ -261,11 +261,14 @@ const struct conf_option conf_options[] = {
 	  .reason = "The MX of such a domain is this host, so DNS does not tell where its mail goes." },
 	{ DOMAIN(users), .line_offset = offsetof(struct conf_domain, users_line), .name = "users",
 	  .type = CONF_TYPE_TABLE, .along = "mailboxes", .example = "\"file:/etc/waybill/users\"",
-	  .text = "Who has a mailbox. A file lists the names and is read again when it changes; behind a name and a colon "
-	          "may stand `disabled`, `gone`, `moved=ADDRESS`, `forward=ADDRESSES` (mail goes there and is not kept) or "
-	          "`copy-to=ADDRESSES` (it is kept as well); `waybill mailbox` writes it. `sqlite:`, `pgsql:` and `ldap:` "
-	          "name a section of that kind. `system:` means the accounts of this system, root and those from uid "
-	          "1000 on. A domain that is passed on may do without, and then takes mail for everybody.",
+	  .text = "Who has a mailbox. A file lists the names and is read again when it changes; behind a name and a "
+	          "colon may stand `open`, `disabled`, `gone`, `moved=ADDRESS`, `forward=ADDRESSES` (mail goes there "
+	          "and is not kept) or `copy-to=ADDRESSES` (it is kept as well), and behind a blank a comment that "
+	          "begins with `#`; `waybill mailbox` writes it. Mail for a user with another word there waits (451), "
+	          "and the line is reported; what other programs write there, a password or several fields without "
+	          "blanks, is passed over unless it resembles one of these words. `sqlite:`, `pgsql:` and `ldap:` name "
+	          "a section of that kind. `system:` means the accounts of this system, root and those from uid 1000 "
+	          "on. A domain that is passed on may do without, and then takes mail for everybody.",
 	  .reason = "With it, mail to anybody else is refused at RCPT, so that no bounce is needed later." },
 	{ DOMAIN(aliases), .line_offset = offsetof(struct conf_domain, aliases_line), .name = "aliases",
 	  .type = CONF_TYPE_TABLE, .fallback = "\"\"", .example = "\"file:/etc/waybill/aliases\"",

@@ -24,6 +24,9 @@ struct directory_place {
 
 void directory_build_report(struct directory_build *b, struct directory_place place, const char *problem);
 
+/* The text of a report, "FILE:LINE: what: problem", in the table's memory. */
+struct span directory_build_text(struct directory_build *b, struct directory_place place, const char *problem);
+
 /* The entry of a name, made where there is none; NULL without memory. */
 struct directory_entry *directory_build_entry(struct directory_build *b, const struct directory_zone *zone,
 	struct directory_name name);

@@ -123,6 +123,7 @@ static enum directory_kind alias_find(const struct directory_view *view, const s
 		match->user = directory_entry_name(entry);
 		match->targets = entry->alias->targets;
 		match->target_count = entry->alias->target_count;
+		match->why = entry->alias->why;
 		return entry->alias->unavailable ? DIRECTORY_UNAVAILABLE : DIRECTORY_ALIAS;
 	}
 	if (zone->aliases_source == 0)
@@ -142,6 +143,10 @@ enum directory_kind directory_user_find(const struct directory_view *view, const
 	const struct directory_entry *entry = directory_entry_find(view->table, zone, name);
 	if (entry != NULL && entry->user) {
 		match->user = directory_entry_name(entry);
+		if (entry->closed != NULL && entry->closed->unclear.len > 0) {
+			match->why = entry->closed->unclear;
+			return DIRECTORY_UNAVAILABLE;
+		}
 		match->state = entry->closed != NULL ? entry->closed->state : DIRECTORY_OPEN;
 		match->moved_to = entry->closed != NULL ? entry->closed->moved_to : (struct span){ NULL, 0 };
 		if (directory_state_forwards(match->state)) {

@@ -117,7 +117,8 @@ struct policy_verdict check_recipient(const struct policy_context *context, cons
 		return policy_pass();
 	}
 	if (match.kind == DIRECTORY_UNAVAILABLE) {
-		policy_because(context, " may exist, but that cannot be said now");
+		policy_because(context, match.why.len > 0 ? " is there, but not as it should be: %.*s"
+			: " may exist, but that cannot be said now", SPAN_FMT(match.why));
 		policy_because_directory(context);
 		return policy_refuse(REPLY_DIRECTORY_UNAVAILABLE, 0);
 	}

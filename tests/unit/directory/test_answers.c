@@ -185,7 +185,8 @@ static void test_lookup(void **state)
 	}
 	assert_false(f->answers.missing);
 	assert_string_equal(buf_cstr(&f->answers.problems),
-		"erin@example.org: on holiday: this is neither open, disabled or gone, nor moved=, forward= or copy-to= and an address\n"
+		"erin@example.org: on holiday: this is no state of a mailbox: there are open, disabled, gone, "
+		"moved=ADDRESS, forward=ADDRESSES and copy-to=ADDRESSES\n"
 		"wrong@example.org: not an address: not a name or an address: something follows the name\n"
 		"wrong@example.org: \"|prog\": a command cannot stand in this file; this target is skipped. "
 		"Give a domain mailboxes = \"command:/path\", and name an address of it here\n");

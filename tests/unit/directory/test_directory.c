@@ -469,6 +469,45 @@ static void test_a_million_users(void **state)
 	buf_fini(&problems);
 }
 
+/* Somebody meant something by the word: the user is neither open nor unknown. */
+static void test_a_state_that_is_not_understood_closes_the_mailbox_for_now(void **state)
+{
+	static const struct directory_domain domain = { .name = SPAN("a.example"), .subaddress = '+',
+		.users = FILE_OF("u", "postmaster\nann: disbled\nben: disabled # why\ncid: disabled, copy-to=ann\ndan:gone:moved=x@y.z\n"
+			"eve: moved=\nben\n"), .aliases = FILE_OF("a", "team: ann\n") };
+	static const struct { const char *local, *why; } cases[] = {
+		{ "ann", "u:2: disbled: this is no state of a mailbox; perhaps disabled is meant: there are open, disabled, gone, "
+			"moved=ADDRESS, forward=ADDRESSES and copy-to=ADDRESSES" },
+		{ "ANN+x", "u:2: disbled: this is no state of a mailbox; perhaps disabled is meant: there are open, disabled, gone, "
+			"moved=ADDRESS, forward=ADDRESSES and copy-to=ADDRESSES" },
+		{ "cid", "u:4: disabled, copy-to=ann: one state stands here and nothing behind it, but for a comment that begins "
+			"with a blank and #" },
+		{ "dan", "u:5: moved=x@y.z: only one of open, disabled, gone, moved=, forward= and copy-to= may stand here" },
+		{ "eve", "u:6: moved=: moved= needs an address, like moved=carol@example.com" },
+	};
+	const struct directory_limits limits = { .members_max = 10, .depth_max = 10 };
+	struct directory_expansion x;
+	struct buf problems;
+	(void)state;
+	buf_init(&problems, 10000);
+	struct directory_table *table = build(&domain, 1, &problems);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct directory_match m = directory_lookup(VIEW(table), (struct directory_address){ span_str(cases[i].local),
+			SPAN("a.example") });
+		if (m.kind != DIRECTORY_UNAVAILABLE || !span_eq(m.why, span_str(cases[i].why)))
+			fail_msg("%s: kind %d, %.*s", cases[i].local, m.kind, SPAN_FMT(m.why));
+		assert_non_null(strstr(buf_cstr(&problems), cases[i].why));
+	}
+	struct directory_match ben = directory_lookup(VIEW(table), directory_address_split(SPAN("ben@a.example")));
+	assert_int_equal(ben.kind, DIRECTORY_USER);
+	assert_int_equal(ben.state, DIRECTORY_DISABLED);
+	assert_int_equal(directory_expand(VIEW(table), directory_address_split(SPAN("team@a.example")), &limits, &x),
+		DIRECTORY_NOT_NOW);
+	directory_expansion_fini(&x);
+	directory_table_free(table);
+	buf_fini(&problems);
+}
+
 static void test_no_domain_is_no_table(void **state)
 {
 	(void)state;
@@ -491,6 +530,7 @@ int main(void)
 		cmocka_unit_test(test_problems_are_named_and_bounded),
 		cmocka_unit_test(test_table_keeps_nothing_of_its_source),
 		cmocka_unit_test(test_a_million_users),
+		cmocka_unit_test(test_a_state_that_is_not_understood_closes_the_mailbox_for_now),
 		cmocka_unit_test(test_no_domain_is_no_table),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
