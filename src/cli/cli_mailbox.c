@@ -194,7 +194,7 @@ static int say_match(const struct asked *a, const struct directory_view *view, c
 		break;
 	case DIRECTORY_UNAVAILABLE:
 		if (match->why.len > 0)
-			printf("%s is there, but mail to this address waits until a line is mended:\n%.*s\n", a->text,
+			printf("%s is there, but mail to this address waits until this is mended:\n%.*s\n", a->text,
 				SPAN_FMT(match->why));
 		else
 			printf("Nobody can say now who %s is, and mail to this address waits until somebody can.\n", a->text);

@@ -125,6 +125,22 @@ def test_a_state_that_is_not_understood_is_neither_open_nor_unknown(server):
     assert rcpt_code(s, "bad2@example.org") == 250
 
 
+def test_an_alias_that_nothing_here_serves_is_known_and_waits(server):
+    """An operator's fault is no sender's: 451, and the line is named; never "unknown"."""
+    s = server(start=False)
+    write(os.path.join(s.dir, "aliases"),
+          'lists: "|/usr/lib/mailman/mail/mailman post lists"\nnull: /dev/null\nhole: :blackhole:\nsome: alice, |/bin/cat\n')
+    checked = s.tool("check", "config")
+    assert checked.returncode == 0 and all(re.search(rf"warning: .*aliases:{line}: ", checked.stdout) for line in range(1, 5))
+    s.start()
+    s.wait_log(r"ev=directory-problem .*aliases:2: /dev/null: mail is not thrown away here")
+    codes = {name: rcpt_code(s, f"{name}@example.org") for name in ("lists", "null", "hole", "some", "nobody")}
+    assert codes == {"lists": 451, "null": 451, "hole": 451, "some": 250, "nobody": 550}
+    shown = s.tool("mailbox", "show", "lists@example.org")
+    assert shown.returncode == 1 and "aliases:1: " in shown.stdout and "451 4.3.0" in shown.stdout, shown.stdout
+    assert "not known here" not in shown.stdout
+
+
 def test_an_included_file_is_read_again_and_one_that_is_missing_makes_its_alias_wait(server):
     """As sendmail has it: `:include:`, with whole names, others inside, and comments."""
     s = server(start=False)

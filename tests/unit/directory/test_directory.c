@@ -290,7 +290,7 @@ static void test_included_files(void **state)
 		{ "all", DIRECTORY_EXPANDED, "alice@example.org carol@elsewhere.example bob@example.org " },
 		{ "lost", DIRECTORY_NOT_NOW, "" },
 		{ "locked", DIRECTORY_NOT_NOW, "" },
-		{ "none", DIRECTORY_NO_SUCH_USER, "" },
+		{ "none", DIRECTORY_NOT_NOW, "" },
 		{ "fine", DIRECTORY_EXPANDED, "bob@example.org " },
 	};
 	struct directory_source source = { .domains = &domain, .domain_count = 1, .includes = includes, .include_count = 5 };
@@ -305,7 +305,7 @@ static void test_included_files(void **state)
 		"/l/staff:4: bad one: not a name or an address: something follows the name\n"
 		"/l/lost:1: /l/nowhere: this included file cannot be read; mail to the alias waits until it can\n"
 		"a:4: /l/unreadable: this included file cannot be read; mail to the alias waits until it can\n"
-		"a:5: none: the alias has no target that works; it is left out\n");
+		"a:5: none: the alias has no target that works; mail to it waits until it has one\n");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct directory_address address = { span_str(cases[i].name), SPAN("example.org") };
 		struct directory_expansion x;
@@ -388,7 +388,7 @@ static void test_problems_are_named_and_bounded(void **state)
 		"/etc/users:3: this is not a user name (names with spaces or signs stand in quotes)\n"
 		"/etc/aliases:1: |prog: a command cannot stand in this file; this target is skipped. "
 		"Give a domain mailboxes = \"command:/path\", and name an address of it here\n"
-		"/etc/aliases:1: x: the alias has no target that works; it is left out\n"
+		"/etc/aliases:1: x: the alias has no target that works; mail to it waits until it has one\n"
 		"/etc/aliases:2: /file: delivery to a file is not supported in this file; this target is skipped\n"
 		"/etc/aliases:3: x2: this alias is defined already; the first definition counts\n"
 		"/etc/aliases:5: \"|a: a command cannot stand in this file; this target is skipped. "
@@ -469,6 +469,37 @@ static void test_a_million_users(void **state)
 	buf_fini(&problems);
 }
 
+/* It was made for something: nobody is told that it does not exist. */
+static void test_an_alias_of_nothing_that_works_is_known_and_waits(void **state)
+{
+	static const struct directory_domain domain = { .name = SPAN("a.example"), .users = FILE_OF("u", "postmaster\nann\n"),
+		.aliases = FILE_OF("a", "lists: \"|/usr/lib/mailman post lists\"\nnull: /dev/null\nhole: :blackhole:\nno: :fail: gone\n"
+			"some: ann, |prog\nann: /var/mail/ann # old\nempty:\n") };
+	static const struct { const char *local; enum directory_kind kind; const char *why; } cases[] = {
+		{ "lists", DIRECTORY_UNAVAILABLE, "a:1: \"|/usr/lib/mailman post lists\": a command cannot stand" },
+		{ "null", DIRECTORY_UNAVAILABLE, "a:2: /dev/null: mail is not thrown away here" },
+		{ "hole", DIRECTORY_UNAVAILABLE, "a:3: :blackhole:: only :include:/path is known" },
+		{ "no", DIRECTORY_UNAVAILABLE, "a:4: :fail: gone: only :include:/path is known" },
+		{ "some", DIRECTORY_ALIAS, "" },
+		{ "ann", DIRECTORY_UNAVAILABLE, "a:6: /var/mail/ann # old: delivery to a file" },
+		{ "empty", DIRECTORY_UNAVAILABLE, "a:7: empty: the alias has no target that works" },
+	};
+	struct buf problems;
+	(void)state;
+	buf_init(&problems, 10000);
+	struct directory_table *table = build(&domain, 1, &problems);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct directory_match m = directory_lookup(VIEW(table), (struct directory_address){ span_str(cases[i].local),
+			SPAN("a.example") });
+		if (m.kind != cases[i].kind || !span_eq(span_to(m.why, strlen(cases[i].why)), span_str(cases[i].why)))
+			fail_msg("%s: kind %d, %.*s", cases[i].local, m.kind, SPAN_FMT(m.why));
+		assert_non_null(strstr(buf_cstr(&problems), cases[i].why));
+	}
+	assert_non_null(strstr(buf_cstr(&problems), "a:5: |prog: a command"));
+	directory_table_free(table);
+	buf_fini(&problems);
+}
+
 /* Somebody meant something by the word: the user is neither open nor unknown. */
 static void test_a_state_that_is_not_understood_closes_the_mailbox_for_now(void **state)
 {
@@ -531,6 +562,7 @@ int main(void)
 		cmocka_unit_test(test_table_keeps_nothing_of_its_source),
 		cmocka_unit_test(test_a_million_users),
 		cmocka_unit_test(test_a_state_that_is_not_understood_closes_the_mailbox_for_now),
+		cmocka_unit_test(test_an_alias_of_nothing_that_works_is_known_and_waits),
 		cmocka_unit_test(test_no_domain_is_no_table),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
