@@ -206,6 +206,12 @@ static int say_match(const struct asked *a, const struct directory_view *view, c
 		print_reply(REPLY_MAILBOX_UNKNOWN);
 		return CLI_NO;
 	}
+	if (match->state == DIRECTORY_MOVED && directory_moved_in_circle(view, match->moved_to)) {
+		printf("%s takes no mail: its owner has the address %.*s now, and that leads back to where it began.\n",
+			a->text, SPAN_FMT(match->moved_to));
+		print_reply(REPLY_ALIAS_LOOP);
+		return CLI_NO;
+	}
 	if (match->state != DIRECTORY_OPEN)
 		return say_closed(a, match);
 	if (a->domain->via.count > 0) {

@@ -122,6 +122,13 @@ struct directory_match {
  */
 struct directory_match directory_lookup(const struct directory_view *view, struct directory_address address);
 
+/* How often a user may have moved, from address to address, to be found still. */
+#define DIRECTORY_MOVES_MAX 10
+
+/* Whether the new address of a user who MOVED leads back, through others who moved and aliases of one name, so that
+ * nobody gets the mail; or is not reached by DIRECTORY_MOVES_MAX steps. */
+bool directory_moved_in_circle(const struct directory_view *view, struct span moved_to);
+
 /* Whether a domain is one of ours; an empty one is the first. UNAVAILABLE: that cannot be said now; else FOREIGN or,
  * for one of ours, UNKNOWN. */
 enum directory_kind directory_domain_kind(const struct directory_view *view, struct span domain);

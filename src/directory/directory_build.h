@@ -12,6 +12,7 @@ struct directory_build {
 	struct buf *problems;
 	uint32_t alias_number; /* of the one that is being read */
 	uint32_t *included;    /* of each file of source->includes: the last alias that included it */
+	struct directory_moved *moved;
 	bool no_memory;
 };
 
@@ -20,6 +21,12 @@ struct directory_place {
 	struct span file;
 	uint32_t line;
 	struct span what;
+};
+
+/* A user who moved, until it is known whether the new address leads anywhere. */
+struct directory_moved {
+	struct directory_moved *next;
+	struct directory_place place;
 };
 
 void directory_build_report(struct directory_build *b, struct directory_place place, const char *problem);

@@ -243,3 +243,18 @@ struct directory_match directory_lookup(const struct directory_view *view, struc
 		match.catch_all = match_to(&match, &zone->catch_all, SPAN(""));
 	return match;
 }
+
+bool directory_moved_in_circle(const struct directory_view *view, struct span moved_to)
+{
+	struct directory_address address = directory_address_split(moved_to);
+	for (unsigned i = 0; i < DIRECTORY_MOVES_MAX; i++) {
+		struct directory_match match = directory_lookup(view, address);
+		if (match.kind == DIRECTORY_USER && match.state == DIRECTORY_MOVED)
+			address = directory_address_split(match.moved_to);
+		else if (match.kind == DIRECTORY_ALIAS && match.target_count == 1 && !match.forwards)
+			address = match.targets[0];
+		else
+			return false;
+	}
+	return true;
+}

@@ -112,6 +112,17 @@ static struct directory_place unclear_place(struct directory_place place, const 
 	return (struct directory_place){ place.file, place.line, item->unclear };
 }
 
+static void moved_note(struct directory_build *b, struct directory_place place)
+{
+	struct directory_moved *moved = arena_alloc(&b->table->arena, sizeof(*moved));
+	if (moved == NULL) {
+		b->no_memory = true;
+		return;
+	}
+	*moved = (struct directory_moved){ b->moved, place };
+	b->moved = moved;
+}
+
 /* NULL for a mailbox that is open. */
 static const struct directory_closed *closed_new(struct directory_build *b, const struct users_item *item,
 	const struct directory_entry *entry, struct directory_place place)
@@ -132,6 +143,8 @@ static const struct directory_closed *closed_new(struct directory_build *b, cons
 	}
 	closed->state = item->state;
 	closed->forward = forward;
+	if (item->state == DIRECTORY_MOVED)
+		moved_note(b, (struct directory_place){ place.file, place.line, item->moved_to });
 	return closed;
 }
 
@@ -186,6 +199,15 @@ static void check_targets(struct directory_build *b)
 				directory_build_report(b, place, "mail is to go to this target, but there is no such user or alias");
 		}
 	}
+}
+
+/* New addresses that lead back: senders are told to wait, for nobody gets the mail. */
+static void check_moved(struct directory_build *b)
+{
+	struct directory_view view = { .table = b->table };
+	for (const struct directory_moved *m = b->moved; m != NULL; m = m->next)
+		if (directory_moved_in_circle(&view, m->place.what))
+			directory_build_report(b, m->place, "the new address leads back to where it began; mail to the user waits");
 }
 
 /* RFC 5321 section 4.5.1: every domain that is served has a postmaster. */
@@ -262,6 +284,7 @@ static bool build(struct directory_build *b)
 	if (b->no_memory)
 		return false;
 	check_targets(b);
+	check_moved(b);
 	check_postmasters(b);
 	return true;
 }

@@ -20,6 +20,10 @@ enum reply_key policy_closed_key(enum directory_state state)
 /* A user whose mailbox takes no mail, for now or for good. */
 static struct policy_verdict closed(const struct policy_context *context, const struct directory_match *match)
 {
+	if (match->state == DIRECTORY_MOVED && directory_moved_in_circle(context->directory, match->moved_to)) {
+		policy_because(context, " is a user whose new address leads back to the old one");
+		return policy_refuse(REPLY_ALIAS_LOOP, 0);
+	}
 	struct policy_verdict verdict = policy_refuse(policy_closed_key(match->state), 0);
 	static const char *const words[] = { [DIRECTORY_OPEN] = "open", [DIRECTORY_DISABLED] = "switched off for now",
 		[DIRECTORY_GONE] = "switched off for good", [DIRECTORY_MOVED] = "somewhere else now",

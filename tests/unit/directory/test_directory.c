@@ -469,6 +469,34 @@ static void test_a_million_users(void **state)
 	buf_fini(&problems);
 }
 
+static void test_a_new_address_that_leads_back_is_a_problem(void **state)
+{
+	static const struct directory_domain domain = { .name = SPAN("a.example"), .users = FILE_OF("u", "postmaster\n"
+			"self: moved=self@A.example\none: moved=two@a.example\ntwo: moved=one@a.example\n"
+			"ann: moved=team@a.example\nben: moved=one@a.example\ncid: moved=list@a.example\n"
+			"dan: moved=postmaster@a.example\neve: moved=dan@a.example\nfay: moved=x@b.example\n"),
+		.aliases = FILE_OF("a", "team: ann\nlist: cid, postmaster\n") };
+	static const struct { const char *moved_to; bool circle; } cases[] = {
+		{ "self@a.example", true }, { "one@a.example", true }, { "ann@a.example", true }, { "ben@a.example", true },
+		{ "cid@a.example", false }, { "eve@a.example", false }, { "fay@a.example", false }, { "nobody@a.example", false },
+	};
+	struct buf problems;
+	(void)state;
+	buf_init(&problems, 10000);
+	struct directory_table *table = build(&domain, 1, &problems);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (directory_moved_in_circle(VIEW(table), span_str(cases[i].moved_to)) != cases[i].circle)
+			fail_msg("%s", cases[i].moved_to);
+	for (unsigned line = 1; line <= 10; line++) {
+		char place[16];
+		snprintf(place, sizeof(place), "u:%u: ", line);
+		assert_int_equal(strstr(buf_cstr(&problems), place) != NULL, line >= 2 && line <= 6);
+	}
+	assert_non_null(strstr(buf_cstr(&problems), "u:2: self@A.example: the new address leads back to where it began"));
+	directory_table_free(table);
+	buf_fini(&problems);
+}
+
 /* It was made for something: nobody is told that it does not exist. */
 static void test_an_alias_of_nothing_that_works_is_known_and_waits(void **state)
 {
@@ -563,6 +591,7 @@ int main(void)
 		cmocka_unit_test(test_a_million_users),
 		cmocka_unit_test(test_a_state_that_is_not_understood_closes_the_mailbox_for_now),
 		cmocka_unit_test(test_an_alias_of_nothing_that_works_is_known_and_waits),
+		cmocka_unit_test(test_a_new_address_that_leads_back_is_a_problem),
 		cmocka_unit_test(test_no_domain_is_no_table),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
