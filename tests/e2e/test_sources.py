@@ -228,7 +228,7 @@ def test_a_server_that_goes_away_in_the_middle_of_a_session(asked, kind, how):
         c.cmd("RCPT TO:<nobody@example.org>").is_(451, "4.3.0")
         assert time.monotonic() - begin < HURRY
         c.data(message(mark)).is_(250)
-    s.wait_log(rf'ev=source-down .*{kind} \\"mail\\"')
+    s.wait_log(rf'ev=source-down severity=operator .*{kind} \\"mail\\"')
     down, = s.status()["directories_down"]
     assert down["name"] == f'{kind} "mail"' and down["why"], down
     assert "directory down: " in s.tool("status").stdout
