@@ -112,8 +112,8 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"When mail is tried again that did not get through for one reason, whatever its route says. The title is "
 		"the reason's name, as `waybill explain` shows it; `host-down` is that of a destination that cannot be "
 		"reached. Without a section, greylisted mail waits 5 and then 15 minutes, mail for a full mailbox or "
-		"server an hour and then 4, for a locked mailbox 15 minutes at most, after a blocklist an hour, after a rate "
-		"limit 5 minutes at least." },
+		"server an hour and then 4, for a locked mailbox (`mailbox-busy`) 15 minutes at most, after a blocklist an "
+		"hour, after a rate limit 5 minutes at least." },
 	[CONF_SECTION_SQLITE] = { "sqlite", "mail",
 		"A database in a file, for `users`, `aliases` and `domains` with `sqlite:` and the title. It is opened for "
 		"reading only." },
