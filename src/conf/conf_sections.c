@@ -7,11 +7,10 @@
 #include <stdlib.h>
 
 #include "address.h"
-#include "classify.h"
+#include "classify_own.h"
 #include "conf_bind.h"
 #include "conf_show.h"
 #include "conf_value.h"
-#include "reply.h"
 
 static void complain_title(const struct conf_filling *f, const char *why)
 {
@@ -97,14 +96,7 @@ static const char *reason_of_key(struct span title)
 	struct classify_answer answer;
 	if (!reply_find(title, &key))
 		return NULL;
-	const struct reply_entry *entry = reply_entry(key);
-	struct buf words;
-	buf_init(&words, 1024);
-	reply_write_text(&words, key, NULL);
-	struct classify_input input = { .code = entry->code, .enhanced = span_str(entry->enhanced),
-		.text = buf_span(&words) };
-	classify_reply(&input, &answer);
-	buf_fini(&words);
+	classify_own(key, &answer);
 	return answer.reason != REASON_ACCEPTED && answer.reason != REASON_UNKNOWN
 		? classify_reason_info(answer.reason)->name : NULL;
 }

@@ -497,6 +497,17 @@ static void test_a_new_address_that_leads_back_is_a_problem(void **state)
 	buf_fini(&problems);
 }
 
+/* Whether the name at a.example is that, for a reason that begins so, which is among the problems. */
+static void check_why(const struct directory_table *table, struct buf *problems, const char *local,
+	enum directory_kind kind, const char *why)
+{
+	struct directory_match m = directory_lookup(VIEW(table), (struct directory_address){ span_str(local),
+		SPAN("a.example") });
+	if (m.kind != kind || !span_eq(span_to(m.why, strlen(why)), span_str(why)))
+		fail_msg("%s: kind %d, %.*s", local, m.kind, SPAN_FMT(m.why));
+	assert_non_null(strstr(buf_cstr(problems), why));
+}
+
 /* It was made for something: nobody is told that it does not exist. */
 static void test_an_alias_of_nothing_that_works_is_known_and_waits(void **state)
 {
@@ -517,11 +528,7 @@ static void test_an_alias_of_nothing_that_works_is_known_and_waits(void **state)
 	buf_init(&problems, 10000);
 	struct directory_table *table = build(&domain, 1, &problems);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct directory_match m = directory_lookup(VIEW(table), (struct directory_address){ span_str(cases[i].local),
-			SPAN("a.example") });
-		if (m.kind != cases[i].kind || !span_eq(span_to(m.why, strlen(cases[i].why)), span_str(cases[i].why)))
-			fail_msg("%s: kind %d, %.*s", cases[i].local, m.kind, SPAN_FMT(m.why));
-		assert_non_null(strstr(buf_cstr(&problems), cases[i].why));
+		check_why(table, &problems, cases[i].local, cases[i].kind, cases[i].why);
 	}
 	assert_non_null(strstr(buf_cstr(&problems), "a:5: |prog: a command"));
 	directory_table_free(table);
@@ -551,11 +558,7 @@ static void test_a_state_that_is_not_understood_closes_the_mailbox_for_now(void 
 	buf_init(&problems, 10000);
 	struct directory_table *table = build(&domain, 1, &problems);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct directory_match m = directory_lookup(VIEW(table), (struct directory_address){ span_str(cases[i].local),
-			SPAN("a.example") });
-		if (m.kind != DIRECTORY_UNAVAILABLE || !span_eq(m.why, span_str(cases[i].why)))
-			fail_msg("%s: kind %d, %.*s", cases[i].local, m.kind, SPAN_FMT(m.why));
-		assert_non_null(strstr(buf_cstr(&problems), cases[i].why));
+		check_why(table, &problems, cases[i].local, DIRECTORY_UNAVAILABLE, cases[i].why);
 	}
 	struct directory_match ben = directory_lookup(VIEW(table), directory_address_split(SPAN("ben@a.example")));
 	assert_int_equal(ben.kind, DIRECTORY_USER);
