@@ -171,13 +171,23 @@ static int say_match(const struct asked *a, const struct directory_view *view, c
 	case DIRECTORY_USER:
 		break;
 	case DIRECTORY_UNAVAILABLE:
-		printf("Nobody can say now who %s is, and mail to this address waits until somebody can.\n", a->text);
+		if (match->why.len > 0)
+			printf("%s is there, but mail to this address waits until this is mended:\n%.*s\n", a->text,
+				SPAN_FMT(match->why));
+		else
+			printf("Nobody can say now who %s is, and mail to this address waits until somebody can.\n", a->text);
 		cli_mailbox_reply(REPLY_DIRECTORY_UNAVAILABLE);
 		return CLI_NO;
 	case DIRECTORY_UNKNOWN:
 	case DIRECTORY_FOREIGN:
 		printf("%s is not known here.\n", a->text);
 		cli_mailbox_reply(REPLY_MAILBOX_UNKNOWN);
+		return CLI_NO;
+	}
+	if (match->state == DIRECTORY_MOVED && directory_moved_in_circle(view, match->moved_to)) {
+		printf("%s takes no mail: its owner has the address %.*s now, and that leads back to where it began.\n",
+			a->text, SPAN_FMT(match->moved_to));
+		cli_mailbox_reply(REPLY_ALIAS_LOOP);
 		return CLI_NO;
 	}
 	if (match->state != DIRECTORY_OPEN)
@@ -209,7 +219,7 @@ static int look_up(const struct asked *a, const struct directory_table *table, c
 	int code = say_match(a, &view, &match);
 	if (match.kind == DIRECTORY_UNAVAILABLE && answers.why.len > 0)
 		printf("The directory says: %.*s.\n", SPAN_FMT(answers.why));
-	else if (match.kind == DIRECTORY_UNAVAILABLE)
+	else if (match.kind == DIRECTORY_UNAVAILABLE && match.why.len == 0)
 		printf("%.*s", SPAN_FMT(problems));
 	directory_answers_fini(&answers);
 	return code;

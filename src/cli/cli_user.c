@@ -250,9 +250,9 @@ int cli_user_list(const struct cli_users *users)
 	}
 	users_reader_init(&reader, buf_span(&text));
 	while ((kind = users_reader_next(&reader, &item)) != USERS_END) {
-		if (kind == USERS_BAD) {
+		if (kind != USERS_USER)
 			fprintf(stderr, "%s:%u: %s\n", users->path, item.line, item.problem);
-		} else if (item.domain.len == 0 || span_eq_nocase(item.domain, users->domain)) {
+		if (kind != USERS_BAD && (item.domain.len == 0 || span_eq_nocase(item.domain, users->domain))) {
 			print_address(stdout, directory_name_span(&item.name), users->domain);
 			putchar('\n');
 		}

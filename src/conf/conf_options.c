@@ -112,8 +112,8 @@ const struct conf_section_form conf_section_forms[CONF_SECTION_COUNT] = {
 		"When mail is tried again that did not get through for one reason, whatever its route says. The title is "
 		"the reason's name, as `waybill explain` shows it; `host-down` is that of a destination that cannot be "
 		"reached. Without a section, greylisted mail waits 5 and then 15 minutes, mail for a full mailbox or "
-		"server an hour and then 4, for a locked mailbox 15 minutes at most, after a blocklist an hour, after a rate "
-		"limit 5 minutes at least." },
+		"server an hour and then 4, for a locked mailbox (`mailbox-busy`) 15 minutes at most, after a blocklist an "
+		"hour, after a rate limit 5 minutes at least." },
 	[CONF_SECTION_SQLITE] = { "sqlite", "mail",
 		"A database in a file, for `users`, `aliases` and `domains` with `sqlite:` and the title. It is opened for "
 		"reading only." },
@@ -268,11 +268,14 @@ const struct conf_option conf_options[] = {
 	  .reason = "The MX of such a domain is this host, so DNS does not tell where its mail goes." },
 	{ DOMAIN(users), .line_offset = offsetof(struct conf_domain, users_line), .name = "users",
 	  .type = CONF_TYPE_TABLE, .along = "mailboxes", .example = "\"file:/etc/waybill/users\"",
-	  .text = "Who has a mailbox. A file lists the names and is read again when it changes; behind a name and a colon "
-	          "may stand `disabled`, `gone`, `moved=ADDRESS`, `forward=ADDRESSES` (mail goes there and is not kept) or "
-	          "`copy-to=ADDRESSES` (it is kept as well); `waybill mailbox` writes it. `sqlite:`, `pgsql:` and `ldap:` "
-	          "name a section of that kind. `system:` means the accounts of this system, root and those from uid "
-	          "1000 on. A domain that is passed on may do without, and then takes mail for everybody.",
+	  .text = "Who has a mailbox. A file lists the names and is read again when it changes; behind a name and a "
+	          "colon may stand `open`, `disabled`, `gone`, `moved=ADDRESS`, `forward=ADDRESSES` (mail goes there "
+	          "and is not kept) or `copy-to=ADDRESSES` (it is kept as well), and behind a blank a comment that "
+	          "begins with `#`; `waybill mailbox` writes it. Mail for a user with another word there waits (451), "
+	          "and the line is reported; what other programs write there, a password or several fields without "
+	          "blanks, is passed over unless it resembles one of these words. `sqlite:`, `pgsql:` and `ldap:` name "
+	          "a section of that kind. `system:` means the accounts of this system, root and those from uid 1000 "
+	          "on. A domain that is passed on may do without, and then takes mail for everybody.",
 	  .reason = "With it, mail to anybody else is refused at RCPT, so that no bounce is needed later." },
 	{ DOMAIN(aliases), .line_offset = offsetof(struct conf_domain, aliases_line), .name = "aliases",
 	  .type = CONF_TYPE_TABLE, .fallback = "\"\"", .example = "\"file:/etc/waybill/aliases\"",

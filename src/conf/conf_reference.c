@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The option table as a page for people: docs/configuration.md. */
+#include "classify.h"
 #include "conf_options.h"
 
 static const char intro[] =
@@ -92,6 +93,15 @@ static void option_write(const struct conf_option *option, struct buf *out)
 	need_write(option, out);
 }
 
+static void reasons_write(struct buf *out)
+{
+	buf_add_str(out, "\nReasons:");
+	for (unsigned i = 0; i < REASON_COUNT; i++)
+		if (i != REASON_ACCEPTED)
+			buf_addf(out, " `%s`", classify_reason_info((enum classify_reason)i)->name);
+	buf_add_str(out, ".\n");
+}
+
 static void section_write(enum conf_section_id id, struct buf *out)
 {
 	const struct conf_section_form *form = &conf_section_forms[id];
@@ -102,6 +112,8 @@ static void section_write(enum conf_section_id id, struct buf *out)
 	else
 		buf_addf(out, "\n## Section `%s`\n", form->name);
 	buf_addf(out, "\n%s\n", form->text);
+	if (id == CONF_SECTION_REASON)
+		reasons_write(out);
 	for (size_t i = 0; i < conf_option_count; i++)
 		if (conf_options[i].section == id)
 			option_write(&conf_options[i], out);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "address.h"
-#include "classify.h"
+#include "classify_own.h"
 #include "conf_bind.h"
 #include "conf_show.h"
 #include "conf_value.h"
@@ -89,6 +89,18 @@ static size_t sections_max(enum conf_section_id id)
 	return id == CONF_SECTION_DOMAIN ? CONF_DOMAINS_MAX : CONF_ROUTES_MAX;
 }
 
+/* The reason that a reply of the catalogue is taken for, as the queue reads it; NULL: the title is no key of one. */
+static const char *reason_of_key(struct span title)
+{
+	enum reply_key key;
+	struct classify_answer answer;
+	if (!reply_find(title, &key))
+		return NULL;
+	classify_own(key, &answer);
+	return answer.reason != REASON_ACCEPTED && answer.reason != REASON_UNKNOWN
+		? classify_reason_info(answer.reason)->name : NULL;
+}
+
 /* The reason that the title names; what is none is reported, with what may have been meant, and REASON_COUNT. */
 static enum classify_reason reason_named(const struct conf_filling *f)
 {
@@ -104,12 +116,18 @@ static enum classify_reason reason_named(const struct conf_filling *f)
 		if (i != REASON_ACCEPTED)
 			conf_near_offer(&near, classify_reason_info((enum classify_reason)i)->name);
 	const char *title = conf_show(&show, f->section->title);
-	if (near.best != NULL)
+	const char *of_key = reason_of_key(f->section->title);
+	if (of_key != NULL)
+		conf_report_add(f->bind->report, CONF_ERROR, f->section->line,
+			"reason: \"%s\" is a reply, whose reason is \"%s\"; write reason \"%s\" { ... }", title, of_key, of_key);
+	else if (near.best != NULL)
 		conf_report_add(f->bind->report, CONF_ERROR, f->section->line,
 			"reason: \"%s\" is no reason to try again; did you mean \"%s\"?", title, near.best);
 	else
 		conf_report_add(f->bind->report, CONF_ERROR, f->section->line,
-			"reason: \"%s\" is no reason to try again; waybill explain shows a reply's reason", title);
+			"reason: \"%s\" is no reason to try again; there are mailbox-full, mailbox-busy, greylisted, rate-limited, "
+			"host-down and more: see reason in configuration.md, or the reason that waybill explain shows for a reply",
+			title);
 	return REASON_COUNT;
 }
 

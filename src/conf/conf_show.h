@@ -18,7 +18,7 @@ const char *conf_show(struct conf_show *show, struct span s);
 /*
  * The nearest of the words offered to conf_near_offer: by edit distance, where
  * a swap of neighbours counts once, and only when it is at most a third of the
- * longer word's length. `best` is NULL when none is near.
+ * longer word's length (near.h). `best` is NULL when none is near.
  */
 struct conf_near {
 	struct span word;
@@ -30,8 +30,5 @@ struct conf_near {
 void conf_near_init(struct conf_near *near, struct span word);
 void conf_near_offer(struct conf_near *near, const char *candidate);
 void conf_near_offer_word(struct conf_near *near, struct span candidate);
-
-/* The edit distance; words over 32 bytes count as far from everything. */
-size_t conf_near_distance(struct span a, struct span b);
 
 #endif

@@ -64,8 +64,13 @@ static const char *unsupported(struct span target)
 	if (target.ptr[0] == '|')
 		return "a command cannot stand in this file; this target is skipped. Give a domain "
 			"mailboxes = \"command:/path\", and name an address of it here";
+	if (span_eq(target, SPAN("/dev/null")) || span_eq(target, SPAN("/dev/null\"")))
+		return "mail is not thrown away here; this target is skipped. Name an address of a domain with "
+			"mailboxes = \"command:/bin/true\" here to have it thrown away";
 	if (target.ptr[0] == '/')
 		return "delivery to a file is not supported in this file; this target is skipped";
+	if (target.ptr[0] == ':')
+		return "only :include:/path is known of the targets in colons; this target is skipped";
 	if (target.ptr[0] == '#')
 		return "a comment needs a line of its own";
 	return NULL;

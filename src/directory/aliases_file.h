@@ -8,7 +8,7 @@
  *     list: :include:/etc/mail/list
  *
  * A line that begins with a blank continues the one before; "#" begins a comment
- * line. "|command" and "/file" targets are reported and skipped, the rest of the line
+ * line. "|command", "/file" and ":word:" targets are reported and skipped, the rest of the line
  * works. "\name" means name; a name in words before <address> and words in parentheses
  * are passed over. An included file has targets alone, divided by commas or line ends,
  * and may include others. Results are spans into the text.

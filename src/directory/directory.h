@@ -111,6 +111,7 @@ struct directory_match {
 	bool takes_all;     /* there is such a place for every name of the domain */
 	enum directory_state state; /* of a USER: OPEN, DISABLED, GONE, MOVED */
 	struct span moved_to;       /* MOVED: the new address */
+	struct span why;            /* UNAVAILABLE: the problem of a file, "FILE:LINE: text"; empty: there is none */
 };
 
 /*

@@ -10,6 +10,7 @@
 #include "directory_build.h"
 
 #define INCLUDE_DEPTH_MAX 16
+#define NO_TARGET "the alias has no target that works; mail to it waits until it has one"
 
 /* The alias that is being read: one for each zone, with the same targets. */
 struct pending {
@@ -20,6 +21,8 @@ struct pending {
 	struct directory_address *targets;
 	size_t count, cap;
 	bool unavailable;               /* a file that it includes cannot be read */
+	struct directory_place bad;     /* of the first thing in it that does not work ... */
+	const char *problem;            /* ... and what that is; or NULL */
 	unsigned depth;                 /* of files inside files */
 };
 
@@ -61,7 +64,10 @@ static struct directory_alias *alias_new(struct directory_build *b, const struct
 	alias->targets = targets;
 	alias->target_count = p->count;
 	alias->line = p->line;
-	alias->unavailable = p->unavailable;
+	alias->unavailable = p->unavailable || p->count == 0;
+	if (alias->unavailable)
+		alias->why = directory_build_text(b, p->problem != NULL ? p->bad : pending_place(p),
+			p->problem != NULL ? p->problem : NO_TARGET);
 	*t->aliases_tail = alias;
 	t->aliases_tail = &alias->next;
 	return alias;
@@ -84,9 +90,8 @@ static void pending_finish(struct directory_build *b, struct pending *p)
 	if (zone == NULL)
 		directory_build_report(b, pending_place(p), "this file does not serve that domain");
 	else if (p->count == 0 && !p->unavailable)
-		directory_build_report(b, pending_place(p), "the alias has no target that works; it is left out");
-	bool works = p->count > 0 || p->unavailable;
-	for (; zone != NULL && works; zone = p->name.domain.len > 0 ? NULL : zone->next_shared) {
+		directory_build_report(b, pending_place(p), NO_TARGET);
+	for (; zone != NULL; zone = p->name.domain.len > 0 ? NULL : zone->next_shared) {
 		struct directory_entry *entry = directory_build_entry(b, zone, name);
 		if (entry == NULL)
 			return;
@@ -130,6 +135,17 @@ static bool include_again(struct directory_build *b, const struct directory_file
 	return again;
 }
 
+/* Somebody made the alias for something: should nothing else of it work, this is what its mail waits for. */
+static void pending_trouble(struct directory_build *b, struct pending *p, struct directory_place place,
+	const char *problem)
+{
+	directory_build_report(b, place, problem);
+	if (p->problem == NULL) {
+		p->bad = place;
+		p->problem = problem;
+	}
+}
+
 static void item_take(struct directory_build *b, struct pending *p, struct span file, enum aliases_item_kind kind,
 	const struct aliases_item *item);
 
@@ -139,14 +155,14 @@ static void include(struct directory_build *b, struct pending *p, struct directo
 	const struct directory_file *file = include_find(b, path);
 	place.what = path;
 	if (file == NULL || file->text.ptr == NULL) {
-		directory_build_report(b, place, "this included file cannot be read; mail to the alias waits until it can");
+		pending_trouble(b, p, place, "this included file cannot be read; mail to the alias waits until it can");
 		p->unavailable = true;
 		return;
 	}
 	if (include_again(b, file))
 		return;
 	if (p->depth == INCLUDE_DEPTH_MAX) {
-		directory_build_report(b, place, "files include one another too deeply; mail to the alias waits");
+		pending_trouble(b, p, place, "files include one another too deeply; mail to the alias waits");
 		p->unavailable = true;
 		return;
 	}
@@ -165,7 +181,7 @@ static void item_take(struct directory_build *b, struct pending *p, struct span 
 {
 	struct directory_place place = { file, item->line, item->address.local };
 	if (kind == ALIASES_BAD)
-		directory_build_report(b, place, item->problem);
+		pending_trouble(b, p, place, item->problem);
 	else if (kind == ALIASES_TARGET)
 		pending_target(b, p, item->address);
 	else if (kind == ALIASES_INCLUDE)
@@ -190,6 +206,7 @@ void directory_build_aliases(struct directory_build *b, uint32_t index)
 		p.line = item.line;
 		p.count = 0;
 		p.unavailable = false;
+		p.problem = NULL;
 		b->alias_number++;
 	}
 	if (p.first != NULL && !b->no_memory)

@@ -187,7 +187,9 @@ struct directory_asked *directory_asked_find(struct directory_answers *answers, 
 	asked->word = saying.word;
 	if (saying.word == DIRECTORY_SAYS_LATER)
 		answers->why = saying.why;
-	else if (saying.word == DIRECTORY_SAYS_YES && wish->topic == DIRECTORY_OF_ALIAS)
+	if (saying.word == DIRECTORY_SAYS_LATER && saying.fails)
+		passed_over(answers, asked, saying.why, "its mail waits until the query or the data is mended");
+	if (saying.word == DIRECTORY_SAYS_YES && wish->topic == DIRECTORY_OF_ALIAS)
 		alias_read(answers, asked, &saying);
 	else if (saying.word == DIRECTORY_SAYS_YES && wish->topic == DIRECTORY_OF_USER)
 		user_read(answers, asked, &saying);

@@ -39,6 +39,7 @@ struct directory_saying {
 	const struct span *values;
 	size_t value_count;
 	struct span why; /* LATER: in words */
+	bool fails;      /* LATER: it is this question that cannot be answered, and waiting will not change that */
 };
 
 typedef void directory_ask_fn(void *arg, const struct directory_wish *wish, struct arena *arena,

@@ -12,6 +12,7 @@ struct directory_build {
 	struct buf *problems;
 	uint32_t alias_number; /* of the one that is being read */
 	uint32_t *included;    /* of each file of source->includes: the last alias that included it */
+	struct directory_moved *moved;
 	bool no_memory;
 };
 
@@ -22,7 +23,16 @@ struct directory_place {
 	struct span what;
 };
 
+/* A user who moved, until it is known whether the new address leads anywhere. */
+struct directory_moved {
+	struct directory_moved *next;
+	struct directory_place place;
+};
+
 void directory_build_report(struct directory_build *b, struct directory_place place, const char *problem);
+
+/* The text of a report, "FILE:LINE: what: problem", in the table's memory. */
+struct span directory_build_text(struct directory_build *b, struct directory_place place, const char *problem);
 
 /* The entry of a name, made where there is none; NULL without memory. */
 struct directory_entry *directory_build_entry(struct directory_build *b, const struct directory_zone *zone,

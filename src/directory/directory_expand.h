@@ -64,4 +64,11 @@ struct directory_end {
 struct directory_end directory_follow(const struct directory_view *view, struct directory_address address,
 	const struct directory_match *match, uint32_t depth_max);
 
+/* How often a user may have moved, from address to address, to be found still. */
+#define DIRECTORY_MOVES_MAX 10
+
+/* Whether the new address of a user who MOVED leads back, through others who moved and aliases of one name, so that
+ * nobody gets the mail; or is not reached by DIRECTORY_MOVES_MAX steps. */
+bool directory_moved_in_circle(const struct directory_view *view, struct span moved_to);
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an address is: foreign, unknown, a user or an alias, by the table and by what sources say. */
 #include "directory_asked.h"
+#include "directory_expand.h"
 #include "users_file.h"
 
 const struct directory_zone *directory_zone_find(const struct directory_table *table, struct span domain)
@@ -123,6 +124,7 @@ static enum directory_kind alias_find(const struct directory_view *view, const s
 		match->user = directory_entry_name(entry);
 		match->targets = entry->alias->targets;
 		match->target_count = entry->alias->target_count;
+		match->why = entry->alias->why;
 		return entry->alias->unavailable ? DIRECTORY_UNAVAILABLE : DIRECTORY_ALIAS;
 	}
 	if (zone->aliases_source == 0)
@@ -142,6 +144,10 @@ enum directory_kind directory_user_find(const struct directory_view *view, const
 	const struct directory_entry *entry = directory_entry_find(view->table, zone, name);
 	if (entry != NULL && entry->user) {
 		match->user = directory_entry_name(entry);
+		if (entry->closed != NULL && entry->closed->unclear.len > 0) {
+			match->why = entry->closed->unclear;
+			return DIRECTORY_UNAVAILABLE;
+		}
 		match->state = entry->closed != NULL ? entry->closed->state : DIRECTORY_OPEN;
 		match->moved_to = entry->closed != NULL ? entry->closed->moved_to : (struct span){ NULL, 0 };
 		if (directory_state_forwards(match->state)) {
@@ -263,4 +269,19 @@ struct directory_match directory_postmaster(const struct directory_view *view, s
 	if (match.kind == DIRECTORY_ALIAS && (match.fallback || match.catch_all))
 		match = directory_lookup(view, match.targets[0]);
 	return match;
+}
+
+bool directory_moved_in_circle(const struct directory_view *view, struct span moved_to)
+{
+	struct directory_address address = directory_address_split(moved_to);
+	for (unsigned i = 0; i < DIRECTORY_MOVES_MAX; i++) {
+		struct directory_match match = directory_lookup(view, address);
+		if (match.kind == DIRECTORY_USER && match.state == DIRECTORY_MOVED)
+			address = directory_address_split(match.moved_to);
+		else if (match.kind == DIRECTORY_ALIAS && match.target_count == 1 && !match.forwards)
+			address = match.targets[0];
+		else
+			return false;
+	}
+	return true;
 }

@@ -4,23 +4,44 @@
  * domains (the same text) is read once. A line that is wrong costs only itself.
  */
 #include "directory_build.h"
+#include "directory_expand.h"
 
 #include <stdlib.h>
+
+#define PROBLEM_PART_BYTES_MAX 1024 /* of a file's name, and of the words that are wrong */
+#define PROBLEM_BYTES_MAX (PROBLEM_PART_BYTES_MAX * 9) /* each byte escaped becomes four at most */
+
+static void problem_write(struct buf *out, struct directory_place place, const char *problem)
+{
+	buf_add_escaped(out, span_to(place.file, PROBLEM_PART_BYTES_MAX));
+	if (place.line > 0)
+		buf_addf(out, ":%u", place.line);
+	buf_add_str(out, ": ");
+	if (place.what.len > 0) {
+		buf_add_escaped(out, span_to(place.what, PROBLEM_PART_BYTES_MAX));
+		buf_add_str(out, ": ");
+	}
+	buf_add_str(out, problem);
+}
 
 void directory_build_report(struct directory_build *b, struct directory_place place, const char *problem)
 {
 	if (b->table->counts.problems++ >= DIRECTORY_PROBLEMS_MAX)
 		return;
-	buf_add_escaped(b->problems, place.file);
-	if (place.line > 0)
-		buf_addf(b->problems, ":%u", place.line);
-	buf_add_str(b->problems, ": ");
-	if (place.what.len > 0) {
-		buf_add_escaped(b->problems, place.what);
-		buf_add_str(b->problems, ": ");
-	}
-	buf_add_str(b->problems, problem);
+	problem_write(b->problems, place, problem);
 	buf_add_byte(b->problems, '\n');
+}
+
+struct span directory_build_text(struct directory_build *b, struct directory_place place, const char *problem)
+{
+	struct span copy = { NULL, 0 };
+	struct buf text;
+	buf_init(&text, PROBLEM_BYTES_MAX);
+	problem_write(&text, place, problem);
+	if (text.failed || !arena_copy(&b->table->arena, buf_span(&text), &copy))
+		b->no_memory = true;
+	buf_fini(&text);
+	return copy;
 }
 
 struct directory_entry *directory_build_entry(struct directory_build *b, const struct directory_zone *zone,
@@ -87,15 +108,35 @@ struct directory_zone *directory_build_zones_of_line(struct directory_build *b, 
 	return &b->table->zones[named->index];
 }
 
+static struct directory_place unclear_place(struct directory_place place, const struct users_item *item)
+{
+	return (struct directory_place){ place.file, place.line, item->unclear };
+}
+
+static void moved_note(struct directory_build *b, struct directory_place place)
+{
+	struct directory_moved *moved = arena_alloc(&b->table->arena, sizeof(*moved));
+	if (moved == NULL) {
+		b->no_memory = true;
+		return;
+	}
+	*moved = (struct directory_moved){ b->moved, place };
+	b->moved = moved;
+}
+
 /* NULL for a mailbox that is open. */
 static const struct directory_closed *closed_new(struct directory_build *b, const struct users_item *item,
-	const struct directory_entry *entry, struct span file)
+	const struct directory_entry *entry, struct directory_place place)
 {
-	if (item->state == DIRECTORY_OPEN)
+	if (item->state == DIRECTORY_OPEN && item->problem == NULL)
 		return NULL;
 	struct directory_closed *closed = arena_alloc(&b->table->arena, sizeof(*closed));
+	if (closed != NULL && item->problem != NULL) {
+		closed->unclear = directory_build_text(b, unclear_place(place, item), item->problem);
+		return closed;
+	}
 	bool forwards = directory_state_forwards(item->state);
-	const struct directory_alias *forward = forwards ? directory_build_forward(b, item, entry, file) : NULL;
+	const struct directory_alias *forward = forwards ? directory_build_forward(b, item, entry, place.file) : NULL;
 	if (closed == NULL || forwards != (forward != NULL)
 	    || (!forwards && !arena_copy(&b->table->arena, item->moved_to, &closed->moved_to))) {
 		b->no_memory = true;
@@ -103,6 +144,8 @@ static const struct directory_closed *closed_new(struct directory_build *b, cons
 	}
 	closed->state = item->state;
 	closed->forward = forward;
+	if (item->state == DIRECTORY_MOVED)
+		moved_note(b, (struct directory_place){ place.file, place.line, item->moved_to });
 	return closed;
 }
 
@@ -120,8 +163,10 @@ static void add_user(struct directory_build *b, struct directory_zone *first, co
 			directory_build_report(b, place, "this user is listed already");
 		else
 			b->table->counts.users++;
+		/* Whoever is listed twice and switched off once is switched off. */
+		if (!entry->user || item->state != DIRECTORY_OPEN || item->problem != NULL)
+			entry->closed = closed_new(b, item, entry, place);
 		entry->user = true;
-		entry->closed = closed_new(b, item, entry, place.file);
 	}
 }
 
@@ -137,7 +182,9 @@ static void read_users(struct directory_build *b, uint32_t index)
 		struct directory_place place = { file.name, item.line, directory_name_span(&item.name) };
 		if (kind == USERS_BAD)
 			directory_build_report(b, (struct directory_place){ file.name, item.line, { NULL, 0 } }, item.problem);
-		else
+		if (kind == USERS_UNCLEAR)
+			directory_build_report(b, unclear_place(place, &item), item.problem);
+		if (kind != USERS_BAD)
 			add_user(b, first, &item, place);
 	}
 }
@@ -153,6 +200,15 @@ static void check_targets(struct directory_build *b)
 				directory_build_report(b, place, "mail is to go to this target, but there is no such user or alias");
 		}
 	}
+}
+
+/* New addresses that lead back: senders are told to wait, for nobody gets the mail. */
+static void check_moved(struct directory_build *b)
+{
+	struct directory_view view = { .table = b->table };
+	for (const struct directory_moved *m = b->moved; m != NULL; m = m->next)
+		if (directory_moved_in_circle(&view, m->place.what))
+			directory_build_report(b, m->place, "the new address leads back to where it began; mail to the user waits");
 }
 
 /* RFC 5321 section 4.5.1: every domain that is served has a postmaster. */
@@ -226,6 +282,7 @@ static bool build(struct directory_build *b)
 	if (b->no_memory)
 		return false;
 	check_targets(b);
+	check_moved(b);
 	check_postmasters(b);
 	return true;
 }

@@ -16,7 +16,8 @@ struct directory_alias {
 	size_t target_count;
 	struct span file;
 	uint32_t line;
-	bool unavailable; /* not all of its targets are known */
+	bool unavailable; /* not all of its targets are known, or none works */
+	struct span why;  /* ... which problem of the files that is; may be empty */
 };
 
 /* Of a user whose mailbox takes no mail, or whose mail goes elsewhere. */
@@ -24,6 +25,7 @@ struct directory_closed {
 	enum directory_state state;
 	struct span moved_to;
 	const struct directory_alias *forward; /* of FORWARDED and COPIED */
+	struct span unclear; /* the problem of a line whose state is not understood; then nothing above counts */
 };
 
 /* A name: a user, an alias or both. Small, because there may be millions. */

@@ -2,8 +2,6 @@
 /* Reads the users file line by line, and adds and removes single lines of it. */
 #include "users_file.h"
 
-#include "aliases_file.h"
-
 void users_reader_init(struct users_reader *reader, struct span text)
 {
 	*reader = (struct users_reader){ .lines = { .rest = text } };
@@ -19,79 +17,38 @@ const char *users_name_problem(struct span name)
 	return NULL;
 }
 
-/* The next field, and what is left. */
+/* The next field, with the blanks around it, and what is left. */
 static struct span field_next(struct span *rest)
 {
 	size_t end = span_find(*rest, ':');
-	struct span field = span_trim(span_to(*rest, end));
+	struct span field = span_to(*rest, end);
 	*rest = span_from(*rest, end + 1);
 	return field;
 }
 
-/* What a field may say; with "=" an address or several follow. */
-static const struct { const char *word; enum directory_state state; } words[] = {
-	{ "disabled", DIRECTORY_DISABLED }, { "gone", DIRECTORY_GONE },
-	{ "moved=", DIRECTORY_MOVED }, { "forward=", DIRECTORY_FORWARDED },
-	{ "copy-to=", DIRECTORY_COPIED },
+/* What a line's fields are together. */
+struct fields {
+	size_t count; /* that are not empty */
+	bool stated;  /* one of them names a state */
 };
 
-#define WORDS (sizeof(words) / sizeof(words[0]))
-
-/* Whether a field speaks of the mailbox's state; false for those of other uses. */
-static bool state_parse(struct span field, enum directory_state *state_out, struct span *moved_to_out)
+static struct fields fields_count(struct span rest)
 {
-	for (size_t i = 0; i < WORDS; i++) {
-		struct span word = span_str(words[i].word);
-		bool more = word.ptr[word.len - 1] == '=';
-		if (more ? !span_starts_nocase(field, word) : !span_eq_nocase(field, word))
-			continue;
-		*state_out = words[i].state;
-		*moved_to_out = span_trim(span_from(field, word.len));
-		return true;
+	struct fields fields = { 0 };
+	enum directory_state state;
+	struct span unused;
+	while (rest.len > 0) {
+		struct span field = span_trim(field_next(&rest));
+		fields.count += field.len > 0;
+		fields.stated |= users_state_parse(field, &state, &unused);
 	}
-	return false;
+	return fields;
 }
 
-static bool address_good(struct span text)
+/* Whether a field, with the blanks around it, that is no state should be one. Other programs write no blanks. */
+static bool is_place_of_state(const struct fields *fields, struct span field)
 {
-	struct directory_address address = directory_address_split(text);
-	struct directory_name name;
-	return directory_name_parse(address.local, &name) && directory_domain_valid(address.domain);
-}
-
-/* At least one, and nothing else. */
-static bool addresses_good(struct span text)
-{
-	struct aliases_reader reader;
-	struct aliases_item item;
-	enum aliases_item_kind kind;
-	size_t count = 0;
-	aliases_reader_init_list(&reader, text);
-	while ((kind = aliases_reader_next(&reader, &item)) == ALIASES_TARGET)
-		count++;
-	return count > 0 && kind == ALIASES_END;
-}
-
-const char *users_state_problem(enum directory_state state, struct span moved_to)
-{
-	if (state == DIRECTORY_MOVED && !address_good(moved_to))
-		return "moved= needs an address, like moved=carol@example.com";
-	if (state == DIRECTORY_FORWARDED && !addresses_good(moved_to))
-		return "forward= needs addresses, like forward=carol@example.com";
-	if (state == DIRECTORY_COPIED && !addresses_good(moved_to))
-		return "copy-to= needs addresses, like copy-to=carol@example.com";
-	return NULL;
-}
-
-const char *users_state_read(struct span text, enum directory_state *state_out, struct span *moved_to_out)
-{
-	*state_out = DIRECTORY_OPEN;
-	*moved_to_out = (struct span){ NULL, 0 };
-	if (text.len == 0 || span_eq_nocase(text, SPAN("open")))
-		return NULL;
-	if (!state_parse(text, state_out, moved_to_out))
-		return "this is neither open, disabled or gone, nor moved=, forward= or copy-to= and an address";
-	return users_state_problem(*state_out, *moved_to_out);
+	return !fields->stated && (fields->count < 2 || span_trim(field).ptr != field.ptr);
 }
 
 static const char *parse_fields(struct users_item *item)
@@ -99,18 +56,38 @@ static const char *parse_fields(struct users_item *item)
 	struct span rest = item->fields;
 	enum directory_state state;
 	struct span moved_to;
+	struct fields fields = fields_count(rest);
+	bool said = false;
 	while (rest.len > 0) {
-		if (!state_parse(field_next(&rest), &state, &moved_to))
+		struct span raw = field_next(&rest), field = span_trim(raw);
+		bool is_state = users_state_parse(field, &state, &moved_to);
+		const char *problem = is_state ? NULL : users_field_problem(field, is_place_of_state(&fields, raw));
+		if (problem == NULL && !is_state)
 			continue;
-		if (item->state != DIRECTORY_OPEN)
-			return "only one of disabled, gone, moved=, forward= and copy-to= may stand here";
-		const char *problem = users_state_problem(state, moved_to);
-		if (problem != NULL)
+		if (problem == NULL && said)
+			problem = "only one of open, disabled, gone, moved=, forward= and copy-to= may stand here";
+		if (problem == NULL)
+			problem = users_state_problem(state, moved_to);
+		if (problem != NULL) {
+			item->unclear = field;
 			return problem;
+		}
+		said = true;
 		item->state = state;
 		item->moved_to = moved_to;
 	}
 	return NULL;
+}
+
+/* What stands before a comment: "#" behind a blank. */
+static struct span comment_cut(struct span rest, struct span *comment_out)
+{
+	for (size_t i = 1; i < rest.len; i++)
+		if (rest.ptr[i] == '#' && (rest.ptr[i - 1] == ' ' || rest.ptr[i - 1] == '\t')) {
+			*comment_out = span_from(rest, i);
+			return span_to(rest, i);
+		}
+	return rest;
 }
 
 static const char *parse_line(struct span line, struct users_item *item)
@@ -118,7 +95,7 @@ static const char *parse_line(struct span line, struct users_item *item)
 	if (line.len > USERS_LINE_BYTES_MAX)
 		return "the line is too long";
 	size_t local_len = directory_local_len(line);
-	struct span rest = span_from(line, local_len);
+	struct span rest = comment_cut(span_from(line, local_len), &item->comment);
 	if (local_len == 0 || !directory_name_parse(span_to(line, local_len), &item->name))
 		return "this is not a user name (names with spaces or signs stand in quotes)";
 	if (rest.len > 0 && rest.ptr[0] == '@') {
@@ -135,8 +112,7 @@ static const char *parse_line(struct span line, struct users_item *item)
 	if (rest.len > 0 && rest.ptr[0] != ':')
 		return "one user a line: nothing but \":\" and fields may follow the name";
 	item->fields = span_from(rest, 1);
-	const char *problem = users_name_problem(directory_name_span(&item->name));
-	return problem != NULL ? problem : parse_fields(item);
+	return users_name_problem(directory_name_span(&item->name));
 }
 
 enum users_item_kind users_reader_next(struct users_reader *reader, struct users_item *item_out)
@@ -150,7 +126,10 @@ enum users_item_kind users_reader_next(struct users_reader *reader, struct users
 		if (bare.len == 0 || bare.ptr[0] == '#')
 			continue;
 		item_out->problem = parse_line(bare, item_out);
-		return item_out->problem != NULL ? USERS_BAD : USERS_USER;
+		if (item_out->problem != NULL)
+			return USERS_BAD;
+		item_out->problem = parse_fields(item_out);
+		return item_out->problem != NULL ? USERS_UNCLEAR : USERS_USER;
 	}
 	return USERS_END;
 }
@@ -180,7 +159,7 @@ enum users_edit users_text_add(struct span text, const struct users_change *chan
 		return USERS_EDIT_BAD;
 	users_reader_init(&reader, text);
 	while ((kind = users_reader_next(&reader, &item)) != USERS_END)
-		if (kind == USERS_USER && same_user(&item, change, directory_name_span(&name)))
+		if (kind != USERS_BAD && same_user(&item, change, directory_name_span(&name)))
 			return USERS_EDIT_EXISTS;
 
 	buf_add(new_text, text);
@@ -195,34 +174,43 @@ enum users_edit users_text_add(struct span text, const struct users_change *chan
 	return USERS_EDIT_DONE;
 }
 
-static void state_write(struct buf *out, enum directory_state state, struct span moved_to)
+/* Whether a field stays when the state is written anew: those for other uses do, and what may be a password. */
+static bool field_stays(const struct fields *fields, struct span raw)
 {
-	for (size_t i = 0; i < WORDS; i++)
-		if (words[i].state == state) {
-			buf_add_str(out, ": ");
-			buf_add_str(out, words[i].word);
-			buf_add(out, moved_to);
-		}
+	enum directory_state state;
+	struct span unused, field = span_trim(raw);
+	bool lone = fields->count < 2 && field.ptr == raw.ptr;
+	return !users_state_parse(field, &state, &unused)
+		&& users_field_problem(field, !lone && is_place_of_state(fields, raw)) == NULL;
 }
 
-/* The line anew: its name as it was written, the fields of other uses, the state. */
+/* The line anew: its name as it was written, the fields of other uses, the state, the comment. */
 static void line_write(struct buf *out, const struct users_item *item, enum directory_state state, struct span moved_to)
 {
-	struct span rest = item->fields, unused;
-	enum directory_state before;
-	size_t end = item->text.len;
+	struct span rest = item->fields, kept = { NULL, 0 };
+	const struct fields fields = fields_count(rest);
+	size_t end = item->text.len, kept_count = 0;
 	while (end > 0 && (item->text.ptr[end - 1] == '\n' || item->text.ptr[end - 1] == '\r'))
 		end--;
-	size_t name_len = item->fields.ptr != NULL ? (size_t)(item->fields.ptr - item->text.ptr) - 1 : end;
+	size_t name_len = item->fields.ptr != NULL ? (size_t)(item->fields.ptr - item->text.ptr) - 1
+		: item->comment.ptr != NULL ? (size_t)(item->comment.ptr - item->text.ptr) : end;
 	buf_add(out, span_trim(span_to(item->text, name_len)));
 	while (rest.len > 0) {
 		struct span field = field_next(&rest);
-		if (state_parse(field, &before, &unused))
+		if (!field_stays(&fields, field))
 			continue;
+		kept = span_trim(field);
+		kept_count++;
 		buf_add_byte(out, ':');
-		buf_add(out, field);
+		buf_add(out, kept);
 	}
-	state_write(out, state, moved_to);
+	/* What may be a password, and is not understood alone, stays beside a word that says how the mailbox is. */
+	if (state != DIRECTORY_OPEN || (kept_count == 1 && users_field_problem(kept, true) != NULL))
+		users_state_write(out, state, moved_to);
+	if (item->comment.len > 0) {
+		buf_add_byte(out, ' ');
+		buf_add(out, item->comment);
+	}
 	buf_add(out, end < item->text.len ? span_from(item->text, end) : SPAN("\n"));
 }
 
@@ -240,8 +228,8 @@ enum users_edit users_text_close(struct span text, const struct users_change *ch
 		return USERS_EDIT_BAD;
 	users_reader_init(&reader, text);
 	while ((kind = users_reader_next(&reader, &item)) != USERS_END) {
-		/* A line whose fields are wrong is mended by this too. */
-		if (item.name.len == 0 || !same_user(&item, change, directory_name_span(&name)))
+		/* A line whose state is not understood is mended by this too. */
+		if (kind == USERS_BAD || !same_user(&item, change, directory_name_span(&name)))
 			continue;
 		buf_add(new_text, span_to(rest, (size_t)(item.text.ptr - rest.ptr)));
 		line_write(new_text, &item, state, moved_to);
@@ -269,7 +257,7 @@ enum users_edit users_text_remove(struct span text, const struct users_change *c
 		return USERS_EDIT_BAD;
 	users_reader_init(&reader, text);
 	while ((kind = users_reader_next(&reader, &item)) != USERS_END) {
-		if (kind != USERS_USER || !same_user(&item, change, directory_name_span(&name)))
+		if (kind == USERS_BAD || !same_user(&item, change, directory_name_span(&name)))
 			continue;
 		/* All that stands between the last removed line and this one stays. */
 		kept.len = (size_t)(item.text.ptr - kept.ptr);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The users file: one local part a line, or user@domain where one file serves
- * several domains. "#" begins a comment line. Of the fields after ":" one may say that
- * the mailbox takes no mail, that mail goes to other addresses (divided by commas), or
- * that these get a copy; others are kept for later uses and not read here. Results
- * are spans into the text.
+ * several domains. "#" begins a comment line, and behind a blank a comment. Of the fields
+ * after ":" one may say that the mailbox takes no mail, that mail goes to other addresses
+ * (divided by commas), or that these get a copy. Others are for other uses and not read
+ * here, but a lone field, one behind a blank where none names a state, and one that
+ * resembles a state were meant as one: then nobody knows what is to become of the user's
+ * mail. Results are spans into the text.
  *
  *     alice
  *     bob@example.net
@@ -13,12 +15,15 @@
  *     erin: moved=erin@example.com
  *     fred: forward=fred@example.com
  *     gina: copy-to=gina@example.com, fred
- *     "with space":field:field
+ *     hugo: disabled # until he is back
+ *     ines:x:1000:1000::/home/ines:/bin/sh
+ *     "with space":{SCHEME}password:field
  */
 #ifndef WAYBILL_DIRECTORY_USERS_FILE_H
 #define WAYBILL_DIRECTORY_USERS_FILE_H
 
 #include "directory_name.h"
+#include "users_state.h"
 
 #define USERS_LINE_BYTES_MAX 4096
 
@@ -29,6 +34,7 @@ struct users_reader {
 enum users_item_kind {
 	USERS_END,
 	USERS_USER,
+	USERS_UNCLEAR, /* there is such a user, but what the line says of the mailbox makes no sense: `problem` says why */
 	USERS_BAD, /* `problem` says why; the next call goes on with the next line */
 };
 
@@ -36,7 +42,9 @@ struct users_item {
 	uint32_t line;
 	struct directory_name name;
 	struct span domain;  /* empty: every domain that the file serves */
-	struct span fields;  /* after the first ":" */
+	struct span fields;  /* after the first ":", up to the comment */
+	struct span comment; /* from "#" on, or empty */
+	struct span unclear; /* UNCLEAR: the field */
 	enum directory_state state;
 	struct span moved_to; /* or forwarded to */
 	struct span text;    /* the whole line, its line end included */
@@ -45,13 +53,6 @@ struct users_item {
 
 void users_reader_init(struct users_reader *reader, struct span text);
 enum users_item_kind users_reader_next(struct users_reader *reader, struct users_item *item_out);
-
-/* The state that a text of one field names, "disabled", "gone", "moved=ADDRESS", "forward=ADDRESSES" or
- * "copy-to=ADDRESSES"; open for an empty one and for "open". NULL when it is understood, else why not. */
-const char *users_state_read(struct span text, enum directory_state *state_out, struct span *moved_to_out);
-
-/* NULL, or what is wrong with the address or addresses of a state. */
-const char *users_state_problem(enum directory_state state, struct span moved_to);
 
 /* Whether a mailbox can have the name; NULL when it can, else why not. */
 const char *users_name_problem(struct span name);

@@ -20,6 +20,10 @@ enum reply_key policy_closed_key(enum directory_state state)
 /* A user whose mailbox takes no mail, for now or for good. */
 static struct policy_verdict closed(const struct policy_context *context, const struct directory_match *match)
 {
+	if (match->state == DIRECTORY_MOVED && directory_moved_in_circle(context->directory, match->moved_to)) {
+		policy_because(context, " is a user whose new address leads back to the old one");
+		return policy_refuse(REPLY_ALIAS_LOOP, 0);
+	}
 	struct policy_verdict verdict = policy_refuse(policy_closed_key(match->state), 0);
 	static const char *const words[] = { [DIRECTORY_OPEN] = "open", [DIRECTORY_DISABLED] = "switched off for now",
 		[DIRECTORY_GONE] = "switched off for good", [DIRECTORY_MOVED] = "somewhere else now",
@@ -148,7 +152,8 @@ struct policy_verdict check_recipient(const struct policy_context *context, cons
 		return policy_pass();
 	}
 	if (match.kind == DIRECTORY_UNAVAILABLE) {
-		policy_because(context, " may exist, but that cannot be said now");
+		policy_because(context, match.why.len > 0 ? " is there, but not as it should be: %.*s"
+			: " may exist, but that cannot be said now", SPAN_FMT(match.why));
 		policy_because_directory(context);
 		return policy_refuse(REPLY_DIRECTORY_UNAVAILABLE, 0);
 	}

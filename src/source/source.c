@@ -219,11 +219,11 @@ static void note_health(struct source *s, bool good, bool probe, const char *why
 static void answer_of(const struct source_rows *rows, struct source_answer *answer)
 {
 	answer->outcome = SOURCE_ABSENT;
-	if (rows->problem == answer->why) {
+	answer->fails = rows->problem != NULL;
+	if (answer->fails) {
 		answer->outcome = SOURCE_UNAVAILABLE;
-	} else if (rows->problem != NULL) {
-		answer->outcome = SOURCE_UNAVAILABLE;
-		snprintf(answer->why, sizeof(answer->why), "%s", rows->problem);
+		if (rows->problem != answer->why)
+			snprintf(answer->why, sizeof(answer->why), "%s", rows->problem);
 	} else if (rows->found && (rows->topic != CONF_QUERY_OF_ALIAS || rows->count > 0)) {
 		answer->outcome = SOURCE_FOUND;
 		answer->values = rows->values;

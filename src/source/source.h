@@ -65,6 +65,7 @@ struct source_answer {
 	const struct span *values;
 	size_t value_count;
 	char why[SOURCE_WHY_BYTES_MAX]; /* UNAVAILABLE: a sentence without its end; no secrets in it */
+	bool fails; /* UNAVAILABLE: the source works, but not for this question, and waiting will not change that */
 };
 
 /* The values are copied into `arena`. */

@@ -209,6 +209,15 @@ static bool row_counts(const PGresult *result)
 	}
 }
 
+/* Whether the database has no letters for a name beyond ASCII, so that it cannot have the name either. */
+static bool name_cannot_be(const char *state, const struct source_call *call)
+{
+	bool wide = false;
+	for (size_t i = 0; i < call->question->user.len; i++)
+		wide = wide || call->question->user.ptr[i] >= 0x80;
+	return wide && (strcmp(state, "22P05") == 0 || strcmp(state, "22021") == 0);
+}
+
 /*
  * An error of the server about this question. The connection goes on, unless it is not known any more what was
  * prepared there: after a change of tables, or behind a pool that gave us another server.
@@ -221,7 +230,12 @@ static bool error_is_ours(struct connection *c, const PGresult *result, const st
 		return false;
 	if (strcmp(state, "26000") == 0 || strcmp(state, "0A000") == 0 || strncmp(state, "57P", 3) == 0)
 		return false;
-	call->rows->problem = call->why;
+	if (name_cannot_be(state, call)) {
+		call->rows->found = false;
+		call->rows->count = 0;
+	} else {
+		call->rows->problem = call->why;
+	}
 	return true;
 }
 

@@ -92,4 +92,5 @@ void source_set_ask(void *arg, const struct directory_wish *wish, struct arena *
 		.value_count = answer.value_count };
 	if (answer.outcome == SOURCE_UNAVAILABLE)
 		saying_out->why = keep_why(source, answer.why, arena);
+	saying_out->fails = answer.outcome == SOURCE_UNAVAILABLE && answer.fails;
 }

@@ -100,6 +100,47 @@ def test_a_broken_line_is_reported_and_the_rest_works(server):
     s.wait_log(r"aliases:[23]\b")
 
 
+def test_a_state_that_is_not_understood_is_neither_open_nor_unknown(server):
+    """Somebody who wrote "disbled" meant something: senders wait, and three places name the line."""
+    s = server(start=False)
+    users = os.path.join(s.dir, "users")
+    write(users, "alice\nbob: disabled # on leave\nbad1: disbled\nbad2:disabled, copy-to=alice@example.org\nines:x:1000:1000::/:\n")
+    checked = s.tool("check", "config")
+    assert checked.returncode == 0 and "2 warnings" in checked.stdout, checked.stdout
+    assert re.search(r"users:3: disbled: .*perhaps disabled is meant", checked.stdout), checked.stdout
+    assert re.search(r"users:4: disabled, copy-to=alice@example.org: one state", checked.stdout), checked.stdout
+    s.start()
+    s.wait_log(r"ev=directory-problem .*users:3: disbled: .*perhaps disabled is meant")
+    s.wait_log(r"ev=directory-problem .*users:4: ")
+    codes = {name: rcpt_code(s, f"{name}@example.org") for name in ("alice", "bob", "bad1", "bad2", "ines")}
+    assert codes == {"alice": 250, "bob": 450, "bad1": 451, "bad2": 451, "ines": 250}
+    shown = s.tool("mailbox", "show", "bad1@example.org")
+    assert shown.returncode == 1 and "users:3: disbled: " in shown.stdout and "451 4.3.0" in shown.stdout, shown.stdout
+    assert "bad1@example.org" in s.tool("user", "list").stdout
+    assert s.tool("mailbox", "disable", "bad1@example.org").returncode == 0
+    assert s.tool("mailbox", "enable", "bad2@example.org").returncode == 0
+    with open(users) as f:
+        assert f.read().splitlines()[2:4] == ["bad1: disabled", "bad2"]
+    until_code(s, "bad1@example.org", 450)
+    assert rcpt_code(s, "bad2@example.org") == 250
+
+
+def test_an_alias_that_nothing_here_serves_is_known_and_waits(server):
+    """An operator's fault is no sender's: 451, and the line is named; never "unknown"."""
+    s = server(start=False)
+    write(os.path.join(s.dir, "aliases"),
+          'lists: "|/usr/lib/mailman/mail/mailman post lists"\nnull: /dev/null\nhole: :blackhole:\nsome: alice, |/bin/cat\n')
+    checked = s.tool("check", "config")
+    assert checked.returncode == 0 and all(re.search(rf"warning: .*aliases:{line}: ", checked.stdout) for line in range(1, 5))
+    s.start()
+    s.wait_log(r"ev=directory-problem .*aliases:2: /dev/null: mail is not thrown away here")
+    codes = {name: rcpt_code(s, f"{name}@example.org") for name in ("lists", "null", "hole", "some", "nobody")}
+    assert codes == {"lists": 451, "null": 451, "hole": 451, "some": 250, "nobody": 550}
+    shown = s.tool("mailbox", "show", "lists@example.org")
+    assert shown.returncode == 1 and "aliases:1: " in shown.stdout and "451 4.3.0" in shown.stdout, shown.stdout
+    assert "not known here" not in shown.stdout
+
+
 def test_an_included_file_is_read_again_and_one_that_is_missing_makes_its_alias_wait(server):
     """As sendmail has it: `:include:`, with whole names, others inside, and comments."""
     s = server(start=False)

@@ -244,7 +244,7 @@ def test_a_server_that_goes_away_in_the_middle_of_a_session(asked, kind, how):
         c.cmd("RCPT TO:<nobody@example.org>").is_(451, "4.3.0")
         assert time.monotonic() - begin < HURRY
         c.data(message(mark)).is_(250)
-    s.wait_log(rf'ev=source-down .*{kind} \\"mail\\"')
+    s.wait_log(rf'ev=source-down severity=operator .*{kind} \\"mail\\"')
     down, = s.status()["directories_down"]
     assert down["name"] == f'{kind} "mail"' and down["why"], down
     assert "directory down: " in s.tool("status").stdout
@@ -422,6 +422,34 @@ def test_queries_that_are_wrong_are_said(asked):
     s = asked("pgsql", more={"users": '"SELECT name FROM nowhere WHERE name = {user}"'}).server
     assert rcpt_code(s, "nobody@example.org") == 451
     s.wait_log(r'source-down .*relation \\"nowhere\\" does not exist')
+
+
+def test_a_query_that_fails_for_one_name_is_the_operators(asked):
+    """The directory is not down for it; and a name that the database has no letters for is nobody's there."""
+    a = asked("pgsql")
+    a.source.run("CREATE TABLE numbers (uid integer); INSERT INTO numbers VALUES (7);GRANT SELECT ON numbers TO waybill")
+    a.source.run("CREATE DATABASE latin ENCODING LATIN1 LOCALE 'C' TEMPLATE template0", database="postgres")
+    a.source.run("CREATE TABLE names (uid text); INSERT INTO names VALUES ('j' || chr(246) || 'rg');"
+                 "GRANT SELECT ON names TO waybill", database="latin")
+    settings = a.sections['pgsql "mail"']
+    for name, query, database in (("int", "SELECT 1 FROM numbers WHERE uid = {user}", "mail"),
+                                  ("pg", "SELECT 1 FROM names WHERE uid = {user}", "latin")):
+        connection = settings["connection"].replace("dbname=mail", f"dbname={database}")
+        a.sections[f'pgsql "{name}"'] = {key: settings[key] for key in ("password-file", "timeout", "cache")} | {
+            "connection": connection, "users": f'"{query}"'}
+        a.sections[f'domain "{name}.test"'] = {"mailboxes": '"maildir:/nowhere/{user}"', "users": f'"pgsql:{name}"'}
+    s = a.server
+    s.reconfigure(sections=a.sections)
+    assert s.tool("reload").returncode == 0
+    until_code(s, "7@int.test", 250)
+    assert rcpt_code(s, "8@int.test") == 550
+    assert rcpt_code(s, "abc@int.test") == 451
+    s.wait_log(r'ev=directory-problem severity=operator .*abc@int\.test: pgsql \\"int\\": .*invalid input syntax.*mail waits')
+    with s.client("127.0.0.2") as c:
+        c.cmd("MAIL FROM:<a@b.test> SMTPUTF8").is_(250)
+        c.cmd("RCPT TO:<jörg@pg.test>").is_(250)
+        c.cmd("RCPT TO:<字@pg.test>").is_(550, "5.1.1")
+    assert not s.status()["directories_down"] and "source-down" not in s.log()
 
 
 def test_answers_are_used_again_for_a_moment(asked):

@@ -101,7 +101,6 @@ bool answers_console(void *arg, const struct channel_message *message)
 }
 
 /* An expansion until its answer is written: the answer's spans point into it. */
-#define MOVES_MAX 10 /* of one user, from address to address */
 
 struct expansion_work {
 	struct ipc_expanded say;
@@ -244,7 +243,7 @@ static bool routed(const struct policy_context *context, struct directory_match 
 /* Who moved more than once is followed to the last address. */
 static void forward_moved(const struct policy_context *context, struct span to, struct expansion_work *w)
 {
-	for (unsigned i = 0; i < MOVES_MAX; i++) {
+	for (unsigned i = 0; i < DIRECTORY_MOVES_MAX; i++) {
 		uint8_t domain_text[ADDRESS_DOMAIN_BYTES_MAX];
 		struct directory_address address;
 		struct directory_match match = { .kind = DIRECTORY_FOREIGN };
@@ -265,6 +264,10 @@ static void say_closed(const struct policy_context *context, const struct direct
 {
 	if (match->state == DIRECTORY_MOVED && context->checks != NULL && context->checks->mailbox.forward_moved) {
 		forward_moved(context, match->moved_to, w);
+		return;
+	}
+	if (match->state == DIRECTORY_MOVED && directory_moved_in_circle(context->directory, match->moved_to)) {
+		w->say.outcome = IPC_EXPANSION_LOOP;
 		return;
 	}
 	w->say.outcome = match->state == DIRECTORY_DISABLED ? IPC_EXPANSION_DISABLED

@@ -130,7 +130,7 @@ static void tell(struct policy_role *p, struct source *source, const struct sour
 	buf_init(&name, 256);
 	source_write_name(source, &name);
 	if (health->down)
-		log_text(LOG_TRANSIENT, "source-down", "%.*s: %s; recipients there get 451", SPAN_FMT(buf_span(&name)),
+		log_text(LOG_OPERATOR, "source-down", "%.*s: %s; recipients there get 451", SPAN_FMT(buf_span(&name)),
 			health->why);
 	else
 		log_text(LOG_INFO, "source-up", "%.*s answers again", SPAN_FMT(buf_span(&name)));

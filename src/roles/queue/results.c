@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "classify.h"
+#include "classify_own.h"
 #include "clock.h"
 #include "queue_parts.h"
 
@@ -84,20 +84,13 @@ static void fail(struct queue_role *q, const struct result_form *form, const str
 		give_up(r);
 }
 
-/* What a reply of our own means is read from the catalogue's words for it, as another server would read it: those of
- * the reason may have the name of a mailbox among them. Its code is no doubt. */
+/* The code of a reply of our own is no doubt. */
 static void fail_by_key(struct queue_role *q, const struct result_form *form, enum reply_key key,
 	struct spool_result *r)
 {
 	const struct reply_entry *entry = reply_entry(key);
 	struct classify_answer answer;
-	struct buf words;
-	buf_init(&words, 1024);
-	reply_write_text(&words, key, NULL);
-	struct classify_input input = { .code = entry->code, .enhanced = span_str(entry->enhanced),
-		.text = buf_span(&words) };
-	classify_reply(&input, &answer);
-	buf_fini(&words);
+	classify_own(key, &answer);
 	answer.temporary = entry->code < 500;
 	answer.doubtful = false;
 	fail(q, form, &answer, r);

@@ -342,7 +342,11 @@ static const struct error_case cases[] = {
 	{ "hostname = \"mx.a.org\"\n" LISTEN "reason \"mailbox-ful\" { }\nreason { }\nreason \"accepted\" { }",
 	  "c:3: reason: \"mailbox-ful\" is no reason to try again; did you mean \"mailbox-full\"?\n"
 	  "c:4: reason: a title is missing; write reason \"mailbox-full\" { ... }\n"
-	  "c:5: reason: \"accepted\" is no reason to try again; waybill explain shows a reply's reason\n" },
+	  "c:5: reason: \"accepted\" is no reason to try again; there are mailbox-full, mailbox-busy, greylisted, rate-limited, "
+	  "host-down and more: see reason in configuration.md, or the reason that waybill explain shows for a reply\n" },
+	{ BASE "reason \"mailbox-locked\" { }\nreason \"mailbox-disabled\" { }",
+	  "c:3: reason: \"mailbox-locked\" is a reply, whose reason is \"mailbox-busy\"; write reason \"mailbox-busy\" { ... }\n"
+	  "c:4: reason: \"mailbox-disabled\" is a reply, whose reason is \"user-disabled\"; write reason \"user-disabled\" { ... }\n" },
 	{ "hostname = \"mx.a.org\"\n" LISTEN "reason \"greylisted\" { retry = {2h} give-up-after = 1h }\nreason \"greylisted\" { }\n"
 	  "route \"*\" { retry = {6d} }",
 	  "c:3: give-up-after: shorter than the first wait of retry, so nothing would be tried twice\n"

@@ -9,6 +9,7 @@
 
 #include "conf_show.h"
 #include "conf_value.h"
+#include "near.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -375,7 +376,7 @@ static void test_edit_distance(void **state)
 		{ "greylisting", "greylist", 3 }, { "kitten", "sitting", 3 }, { "ab", "ba", 1 },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		size_t distance = conf_near_distance(span_str(cases[i].a), span_str(cases[i].b));
+		size_t distance = near_distance(span_str(cases[i].a), span_str(cases[i].b));
 		if (distance != cases[i].distance)
 			fail_msg("%s, %s: %zu", cases[i].a, cases[i].b, distance);
 	}

@@ -89,6 +89,11 @@ static void ask(void *arg, const struct directory_wish *wish, struct arena *aren
 		saying->word = DIRECTORY_SAYS_LATER;
 		saying->why = SPAN("it sleeps");
 	}
+	if (strncmp(address, "fails", 5) == 0) {
+		saying->word = DIRECTORY_SAYS_LATER;
+		saying->why = SPAN("no number");
+		saying->fails = true;
+	}
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (strcmp(known[i].address, address) == 0 && known[i].topic == wish->topic) {
 			saying->word = DIRECTORY_SAYS_YES;
@@ -146,6 +151,7 @@ static void test_lookup(void **state)
 		{ "\".x\"@example.org", DIRECTORY_UNKNOWN, "", "a:.x@example.org " },
 		{ "carol@example.org", DIRECTORY_USER, "carol", NULL },
 		{ "erin@example.org", DIRECTORY_UNAVAILABLE, NULL, NULL },
+		{ "fails@example.org", DIRECTORY_UNAVAILABLE, NULL, "a:fails@example.org " },
 		{ "open@example.org", DIRECTORY_USER, "open", NULL },
 		{ "team@example.org", DIRECTORY_ALIAS, "team", "a:team@example.org " },
 		{ "wrong@example.org", DIRECTORY_UNAVAILABLE, NULL, NULL },
@@ -185,7 +191,9 @@ static void test_lookup(void **state)
 	}
 	assert_false(f->answers.missing);
 	assert_string_equal(buf_cstr(&f->answers.problems),
-		"erin@example.org: on holiday: this is neither open, disabled or gone, nor moved=, forward= or copy-to= and an address\n"
+		"erin@example.org: on holiday: this is no state of a mailbox: there are open, disabled, gone, "
+		"moved=ADDRESS, forward=ADDRESSES and copy-to=ADDRESSES\n"
+		"fails@example.org: no number: its mail waits until the query or the data is mended\n"
 		"wrong@example.org: not an address: not a name or an address: something follows the name\n"
 		"wrong@example.org: \"|prog\": a command cannot stand in this file; this target is skipped. "
 		"Give a domain mailboxes = \"command:/path\", and name an address of it here\n");

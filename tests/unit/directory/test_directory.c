@@ -310,7 +310,7 @@ static void test_included_files(void **state)
 		{ "all", DIRECTORY_EXPANDED, "alice@example.org carol@elsewhere.example bob@example.org " },
 		{ "lost", DIRECTORY_NOT_NOW, "" },
 		{ "locked", DIRECTORY_NOT_NOW, "" },
-		{ "none", DIRECTORY_NO_SUCH_USER, "" },
+		{ "none", DIRECTORY_NOT_NOW, "" },
 		{ "fine", DIRECTORY_EXPANDED, "bob@example.org " },
 	};
 	struct directory_source source = { .domains = &domain, .domain_count = 1, .includes = includes, .include_count = 5 };
@@ -325,7 +325,7 @@ static void test_included_files(void **state)
 		"/l/staff:4: bad one: not a name or an address: something follows the name\n"
 		"/l/lost:1: /l/nowhere: this included file cannot be read; mail to the alias waits until it can\n"
 		"a:4: /l/unreadable: this included file cannot be read; mail to the alias waits until it can\n"
-		"a:5: none: the alias has no target that works; it is left out\n");
+		"a:5: none: the alias has no target that works; mail to it waits until it has one\n");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct directory_address address = { span_str(cases[i].name), SPAN("example.org") };
 		struct directory_expansion x;
@@ -408,7 +408,7 @@ static void test_problems_are_named_and_bounded(void **state)
 		"/etc/users:3: this is not a user name (names with spaces or signs stand in quotes)\n"
 		"/etc/aliases:1: |prog: a command cannot stand in this file; this target is skipped. "
 		"Give a domain mailboxes = \"command:/path\", and name an address of it here\n"
-		"/etc/aliases:1: x: the alias has no target that works; it is left out\n"
+		"/etc/aliases:1: x: the alias has no target that works; mail to it waits until it has one\n"
 		"/etc/aliases:2: /file: delivery to a file is not supported in this file; this target is skipped\n"
 		"/etc/aliases:3: x2: this alias is defined already; the first definition counts\n"
 		"/etc/aliases:5: \"|a: a command cannot stand in this file; this target is skipped. "
@@ -489,6 +489,107 @@ static void test_a_million_users(void **state)
 	buf_fini(&problems);
 }
 
+static void test_a_new_address_that_leads_back_is_a_problem(void **state)
+{
+	static const struct directory_domain domain = { .name = SPAN("a.example"), .users = FILE_OF("u", "postmaster\n"
+			"self: moved=self@A.example\none: moved=two@a.example\ntwo: moved=one@a.example\n"
+			"ann: moved=team@a.example\nben: moved=one@a.example\ncid: moved=list@a.example\n"
+			"dan: moved=postmaster@a.example\neve: moved=dan@a.example\nfay: moved=x@b.example\n"),
+		.aliases = FILE_OF("a", "team: ann\nlist: cid, postmaster\n") };
+	static const struct { const char *moved_to; bool circle; } cases[] = {
+		{ "self@a.example", true }, { "one@a.example", true }, { "ann@a.example", true }, { "ben@a.example", true },
+		{ "cid@a.example", false }, { "eve@a.example", false }, { "fay@a.example", false }, { "nobody@a.example", false },
+	};
+	struct buf problems;
+	(void)state;
+	buf_init(&problems, 10000);
+	struct directory_table *table = build(&domain, 1, &problems);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (directory_moved_in_circle(VIEW(table), span_str(cases[i].moved_to)) != cases[i].circle)
+			fail_msg("%s", cases[i].moved_to);
+	for (unsigned line = 1; line <= 10; line++) {
+		char place[16];
+		snprintf(place, sizeof(place), "u:%u: ", line);
+		assert_int_equal(strstr(buf_cstr(&problems), place) != NULL, line >= 2 && line <= 6);
+	}
+	assert_non_null(strstr(buf_cstr(&problems), "u:2: self@A.example: the new address leads back to where it began"));
+	directory_table_free(table);
+	buf_fini(&problems);
+}
+
+/* Whether the name at a.example is that, for a reason that begins so, which is among the problems. */
+static void check_why(const struct directory_table *table, struct buf *problems, const char *local,
+	enum directory_kind kind, const char *why)
+{
+	struct directory_match m = directory_lookup(VIEW(table), (struct directory_address){ span_str(local),
+		SPAN("a.example") });
+	if (m.kind != kind || !span_eq(span_to(m.why, strlen(why)), span_str(why)))
+		fail_msg("%s: kind %d, %.*s", local, m.kind, SPAN_FMT(m.why));
+	assert_non_null(strstr(buf_cstr(problems), why));
+}
+
+/* It was made for something: nobody is told that it does not exist. */
+static void test_an_alias_of_nothing_that_works_is_known_and_waits(void **state)
+{
+	static const struct directory_domain domain = { .name = SPAN("a.example"), .users = FILE_OF("u", "postmaster\nann\n"),
+		.aliases = FILE_OF("a", "lists: \"|/usr/lib/mailman post lists\"\nnull: /dev/null\nhole: :blackhole:\nno: :fail: gone\n"
+			"some: ann, |prog\nann: /var/mail/ann # old\nempty:\n") };
+	static const struct { const char *local; enum directory_kind kind; const char *why; } cases[] = {
+		{ "lists", DIRECTORY_UNAVAILABLE, "a:1: \"|/usr/lib/mailman post lists\": a command cannot stand" },
+		{ "null", DIRECTORY_UNAVAILABLE, "a:2: /dev/null: mail is not thrown away here" },
+		{ "hole", DIRECTORY_UNAVAILABLE, "a:3: :blackhole:: only :include:/path is known" },
+		{ "no", DIRECTORY_UNAVAILABLE, "a:4: :fail: gone: only :include:/path is known" },
+		{ "some", DIRECTORY_ALIAS, "" },
+		{ "ann", DIRECTORY_UNAVAILABLE, "a:6: /var/mail/ann # old: delivery to a file" },
+		{ "empty", DIRECTORY_UNAVAILABLE, "a:7: empty: the alias has no target that works" },
+	};
+	struct buf problems;
+	(void)state;
+	buf_init(&problems, 10000);
+	struct directory_table *table = build(&domain, 1, &problems);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		check_why(table, &problems, cases[i].local, cases[i].kind, cases[i].why);
+	}
+	assert_non_null(strstr(buf_cstr(&problems), "a:5: |prog: a command"));
+	directory_table_free(table);
+	buf_fini(&problems);
+}
+
+/* Somebody meant something by the word: the user is neither open nor unknown. */
+static void test_a_state_that_is_not_understood_closes_the_mailbox_for_now(void **state)
+{
+	static const struct directory_domain domain = { .name = SPAN("a.example"), .subaddress = '+',
+		.users = FILE_OF("u", "postmaster\nann: disbled\nben: disabled # why\ncid: disabled, copy-to=ann\ndan:gone:moved=x@y.z\n"
+			"eve: moved=\nben\n"), .aliases = FILE_OF("a", "team: ann\n") };
+	static const struct { const char *local, *why; } cases[] = {
+		{ "ann", "u:2: disbled: this is no state of a mailbox; perhaps disabled is meant: there are open, disabled, gone, "
+			"moved=ADDRESS, forward=ADDRESSES and copy-to=ADDRESSES" },
+		{ "ANN+x", "u:2: disbled: this is no state of a mailbox; perhaps disabled is meant: there are open, disabled, gone, "
+			"moved=ADDRESS, forward=ADDRESSES and copy-to=ADDRESSES" },
+		{ "cid", "u:4: disabled, copy-to=ann: one state stands here and nothing behind it, but for a comment that begins "
+			"with a blank and #" },
+		{ "dan", "u:5: moved=x@y.z: only one of open, disabled, gone, moved=, forward= and copy-to= may stand here" },
+		{ "eve", "u:6: moved=: moved= needs an address, like moved=carol@example.com" },
+	};
+	const struct directory_limits limits = { .members_max = 10, .depth_max = 10 };
+	struct directory_expansion x;
+	struct buf problems;
+	(void)state;
+	buf_init(&problems, 10000);
+	struct directory_table *table = build(&domain, 1, &problems);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		check_why(table, &problems, cases[i].local, DIRECTORY_UNAVAILABLE, cases[i].why);
+	}
+	struct directory_match ben = directory_lookup(VIEW(table), directory_address_split(SPAN("ben@a.example")));
+	assert_int_equal(ben.kind, DIRECTORY_USER);
+	assert_int_equal(ben.state, DIRECTORY_DISABLED);
+	assert_int_equal(directory_expand(VIEW(table), directory_address_split(SPAN("team@a.example")), &limits, &x),
+		DIRECTORY_NOT_NOW);
+	directory_expansion_fini(&x);
+	directory_table_free(table);
+	buf_fini(&problems);
+}
+
 static void test_no_domain_is_no_table(void **state)
 {
 	(void)state;
@@ -512,6 +613,9 @@ int main(void)
 		cmocka_unit_test(test_problems_are_named_and_bounded),
 		cmocka_unit_test(test_table_keeps_nothing_of_its_source),
 		cmocka_unit_test(test_a_million_users),
+		cmocka_unit_test(test_a_state_that_is_not_understood_closes_the_mailbox_for_now),
+		cmocka_unit_test(test_an_alias_of_nothing_that_works_is_known_and_waits),
+		cmocka_unit_test(test_a_new_address_that_leads_back_is_a_problem),
 		cmocka_unit_test(test_no_domain_is_no_table),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,7 @@
 #include "file_cases.h"
 #include "users_file.h"
 
-/* Writes the items as "LINE name@domain:fields;" or "LINE BAD;". */
+/* Writes the items as "LINE name@domain:fields;" or "LINE name?field;" or "LINE BAD;". */
 static void describe(struct span text, struct buf *out)
 {
 	struct users_reader reader;
@@ -24,6 +24,10 @@ static void describe(struct span text, struct buf *out)
 			continue;
 		}
 		buf_add(out, directory_name_span(&item.name));
+		if (kind == USERS_UNCLEAR) {
+			buf_addf(out, "?%.*s;", SPAN_FMT(item.unclear));
+			continue;
+		}
 		buf_addf(out, "%s%.*s", item.domain.len > 0 ? "@" : "", SPAN_FMT(item.domain));
 		buf_addf(out, "%s%.*s", item.fields.len > 0 ? ":" : "", SPAN_FMT(item.fields));
 		static const char *const states[] = { "", "!disabled", "!gone", "!moved ", "!forward ", "!copy " };
@@ -38,12 +42,21 @@ static const struct file_case file_cases[] = {
 	{ "CRLF", "alice\r\nbob\r\n", "1 alice;2 bob;" },
 	{ "comments and blanks", "# who\n\n  # more\n \t\nalice\n", "5 alice;" },
 	{ "indented", "  alice  \n", "1 alice;" },
-	{ "fields", "alice:x:y\nbob:\ncarol : z\n", "1 alice:x:y;2 bob;3 carol: z;" },
-	{ "states", "a:disabled\nb: GONE :x\nc:y: moved=c@example.net\nd:disabled-not\n",
-		"1 a:disabled!disabled;2 b: GONE :x!gone;3 c:y: moved=c@example.net!moved c@example.net;4 d:disabled-not;" },
-	{ "forwarding", "a:forward=b, c@d.example:x\nb: copy-to=a\nc:forward=\nd:forward=a:gone\ne:copy-to=|x\n",
-		"1 a:forward=b, c@d.example:x!forward b, c@d.example;2 b: copy-to=a!copy a;3 BAD;4 BAD;5 BAD;" },
-	{ "states that cannot be", "a:gone:disabled\nb:moved=\nc:moved=x\nd:moved=@x\nok\n", "1 BAD;2 BAD;3 BAD;4 BAD;5 ok;" },
+	{ "fields", "alice:x:y\nbob:\ncarol :z:\nd:x\ne:$6$salt$hash\nf:{SHA}x::\ng:*:1:1:Gene:/home/g:/bin/sh\n",
+		"1 alice:x:y;2 bob;3 carol?z;4 d:x;5 e:$6$salt$hash;6 f:{SHA}x::;7 g:*:1:1:Gene:/home/g:/bin/sh;" },
+	{ "words that are no states", "a: disbled\nb:disbled\nc: off\nd: disabled forever\ne: disabled, copy-to=a@b.c\n"
+		"f:x:1:disbled\ng:x: off\nh:x:forwad=i@j.k\ni: moved i@j.k\nj:disabled-not\nk: :goen\nl:#disabled\nm: x\nn: gome:y\no: y: gone\n",
+		"1 a?disbled;2 b?disbled;3 c?off;4 d?disabled forever;5 e?disabled, copy-to=a@b.c;6 f?disbled;7 g?off;"
+		"8 h?forwad=i@j.k;9 i?moved i@j.k;10 j?disabled-not;11 k?goen;12 l?#disabled;13 m: x;14 n?gome;15 o: y: gone!gone;" },
+	{ "comments", "a # who\nb: disabled # why\nc: # x\nd:x:moved=d@e.f\t# gone\ne@f.g #\n\"a #b\"\nf: disabled#\ng#h\n",
+		"1 a;2 b: disabled!disabled;3 c;4 d:x:moved=d@e.f!moved d@e.f;5 e@f.g;6 a #b;7 f?disabled#;8 g#h;" },
+	{ "states", "a:disabled\nb: GONE :x\nc:y: moved=c@example.net\nd: Open\n",
+		"1 a:disabled!disabled;2 b: GONE :x!gone;3 c:y: moved=c@example.net!moved c@example.net;4 d: Open;" },
+	{ "forwarding", "a:forward=b, c@d.example:x\nb: copy-to=a\nc:forward=\nd:forward=a:gone\ne:copy-to=|x\nf:open:gone\n",
+		"1 a:forward=b, c@d.example:x!forward b, c@d.example;2 b: copy-to=a!copy a;3 c?forward=;"
+		"4 d?gone;5 e?copy-to=|x;6 f?gone;" },
+	{ "states that cannot be", "a:gone:disabled\nb:moved=\nc:moved=x\nd:moved=@x\nok\n",
+		"1 a?disabled;2 b?moved=;3 c?moved=x;4 d?moved=@x;5 ok;" },
 	{ "domains", "alice@example.net\nbob@example.net:x\n", "1 alice@example.net;2 bob@example.net:x;" },
 	{ "quoted", "\"a b\"\n\"c:d\":x\n\"e@f\"@example.net\n", "1 a b;2 c:d:x;3 e@f@example.net;" },
 	{ "utf8", "j\xc3\xb6rg\n", "1 j\xc3\xb6rg;" },
@@ -104,6 +117,7 @@ static const struct edit_case edit_cases[] = {
 		"alice@a.example\nalice@b.example\n", NULL },
 	{ "same domain", "alice@A.example\nalice@b.example\n", "alice", "a.example", true, false,
 		USERS_EDIT_EXISTS, USERS_EDIT_DONE, NULL, "alice@b.example\n" },
+	{ "not understood", "alice: disbled\n", "alice", "", false, false, USERS_EDIT_EXISTS, USERS_EDIT_DONE, NULL, "" },
 	{ "bad lines stay", "a b\nalice\n", "alice", "", false, false, USERS_EDIT_EXISTS, USERS_EDIT_DONE, NULL, "a b\n" },
 	{ "no mailbox name", "alice\n", "..", "", false, false, USERS_EDIT_BAD, USERS_EDIT_BAD, NULL, NULL },
 	{ "no name", "alice\n", "a b", "", false, false, USERS_EDIT_BAD, USERS_EDIT_BAD, NULL, NULL },
@@ -153,6 +167,11 @@ static void test_a_state_is_written_and_everything_else_stays(void **state)
 		{ "bob", "bob", DIRECTORY_DISABLED, "", "bob: disabled\n" },
 		{ "bob\nbob@example.org\nbob@other.org\n", "bob", DIRECTORY_GONE, "", "bob: gone\nbob@example.org: gone\nbob@other.org\n" },
 		{ "\"a b\"\n", "\"a b\"", DIRECTORY_DISABLED, "", "\"a b\": disabled\n" },
+		{ "bob: disbled # why\n", "bob", DIRECTORY_OPEN, "", "bob # why\n" },
+		{ "bob:disbled\n", "bob", DIRECTORY_GONE, "", "bob: gone\n" },
+		{ "bob # why\n", "bob", DIRECTORY_DISABLED, "", "bob: disabled # why\n" },
+		{ "bob:pw\n", "bob", DIRECTORY_OPEN, "", "bob:pw: open\n" },
+		{ "bob:pw: open\n", "bob", DIRECTORY_OPEN, "", "bob:pw: open\n" },
 		{ "alice\n", "bob", DIRECTORY_DISABLED, "", NULL },
 	};
 	(void)state;
