@@ -138,9 +138,11 @@ struct policy_verdict check_recipient(const struct policy_context *context, cons
 		return check_return(context, input, what);
 	struct directory_match match = directory_lookup(context->directory, address);
 	policy_because_quoted(context, address.local);
-	if (match.kind == DIRECTORY_USER && match.state != DIRECTORY_OPEN)
+	/* Aliases come before users: while they cannot be read, a user's mail might go past one. */
+	bool hidden = match.kind == DIRECTORY_USER && policy_domain_unavailable(context, address.domain);
+	if (match.kind == DIRECTORY_USER && match.state != DIRECTORY_OPEN && !hidden)
 		return closed(context, &match);
-	if (match.kind == DIRECTORY_USER || match.kind == DIRECTORY_ALIAS)
+	if ((match.kind == DIRECTORY_USER || match.kind == DIRECTORY_ALIAS) && !hidden)
 		return known(context, input, &match);
 	if (policy_is_postmaster(input)) {
 		policy_because(context, " is always accepted");

@@ -91,6 +91,30 @@ def test_a_users_file_that_is_emptied_for_a_moment_makes_nobody_unknown(server):
     s.mail("alice", mark)
 
 
+def test_mail_goes_past_no_alias_while_aliases_cannot_be_read(server):
+    """Aliases come before users, so nobody knows who gets a user's mail; postmaster's is taken and waits."""
+    s = server(start=False, sections={"queue": {"retry": '{"1s"}', "give-up-after": '"5d"'}})
+    aliases, aside = os.path.join(s.dir, "aliases"), os.path.join(s.dir, "aliases.aside")
+    write(aliases, "alice: bob\n")
+    os.rename(aliases, aside)
+    s.start()
+    with s.client() as c:
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        for user in ("alice", "bob", "team"):
+            c.cmd(f"RCPT TO:<{user}@example.org>").is_(451, "4.3.0")
+        c.cmd("RCPT TO:<postmaster@example.org>").is_(250)
+    down = s.status()["directories_down"]
+    said = [("example.org", "a file of users or aliases cannot be read")]
+    assert [(one["name"], one["why"]) for one in down] == said
+    assert "directory down: example.org for " in s.tool("status").stdout
+    os.rename(aside, aliases)
+    mark = token()
+    until(lambda: s.deliver(message(mark)).code == 250, "the aliases are read")
+    s.mail("bob", mark)
+    assert not s.mails("alice", mark)
+    until(lambda: not s.status()["directories_down"], "nothing is down")
+
+
 def test_a_user_that_was_removed_after_250_is_looked_for_again_before_a_bounce(server):
     """Somebody may be mending the directory: hours, not a moment, make a mailbox unknown."""
     s = server(sections={"queue": {"paused": "yes", "retry": '{"1s"}', "give-up-after": '"5d"'}})

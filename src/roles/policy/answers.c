@@ -323,6 +323,9 @@ static void expand(const struct policy_context *context, const struct ipc_expand
 			say_sender(context, ask, w);
 		return;
 	}
+	/* Aliases come before users: while they cannot be read, a user's mail might go past one. */
+	if (match.kind == DIRECTORY_USER && policy_domain_unavailable(context, address.domain))
+		return;
 	if (match.kind == DIRECTORY_USER && match.state != DIRECTORY_OPEN) {
 		say_closed(context, &match, w);
 		return;

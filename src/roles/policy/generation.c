@@ -264,6 +264,28 @@ static void say_problems(const struct generation *g)
 			SPAN_FMT(g->unavailable[i]), "451 until it can");
 }
 
+static bool is_unavailable(const struct generation *g, struct span domain)
+{
+	for (size_t i = 0; g != NULL && i < g->unavailable_count; i++)
+		if (span_eq(g->unavailable[i], domain))
+			return true;
+	return false;
+}
+
+/* The supervisor hears of each domain that `of` cannot read and `not_of` can, for `waybill status`. */
+static void tell_unreadable(const struct policy_role *p, const struct generation *of, const struct generation *not_of,
+	struct span why)
+{
+	for (size_t i = 0; of != NULL && i < of->unavailable_count; i++) {
+		struct ipc_trouble say = { .name = of->unavailable[i], .why = why, .since_ms = clock_unix_ms() };
+		struct buf *out = !is_unavailable(not_of, say.name) ? channel_begin(p->role.control, IPC_TROUBLE, -1) : NULL;
+		if (out == NULL)
+			continue;
+		ipc_put_trouble(out, &say);
+		channel_end(p->role.control);
+	}
+}
+
 static void build_begin(struct policy_role *p, struct generation *g);
 
 static void built(void *arg)
@@ -275,6 +297,8 @@ static void built(void *arg)
 	if (g->table != NULL) {
 		struct directory_counts counts = directory_table_counts(g->table);
 		log_text(LOG_INFO, "directory", "%zu users, %zu aliases", counts.users, counts.aliases);
+		tell_unreadable(p, g, p->used, SPAN("a file of users or aliases cannot be read"));
+		tell_unreadable(p, p->used, g, SPAN(""));
 		generation_release(p->used);
 		p->used = generation_hold(g);
 		needs_tune(p, &g->checks);
