@@ -16,6 +16,7 @@
 #include "conf_show.h"
 #include "directory.h"
 #include "file.h"
+#include "identity.h"
 
 static void file_check(struct conf_report *report, const char *setting, struct span path, uint32_t line)
 {
@@ -91,5 +92,6 @@ void cli_check_files(const struct conf *conf, struct conf_report *report)
 		file_check(report, "srs: secret-file", conf->srs.secret_file, conf_line_of(conf, &conf->srs.secret_file));
 	if (conf->postmaster.len > 0)
 		mailbox_check(conf, report, "postmaster", conf->postmaster, conf_line_of(conf, &conf->postmaster));
+	conf_check_accounts(conf, identity_possible(), report);
 	conf_report_sort(report);
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "account.h"
 #include "address.h"
 #include "aliases_file.h"
 #include "aliases_includes.h"
@@ -103,7 +104,8 @@ static int say_state(const struct asked *a, enum mailbox_state state, struct spa
 			mailbox_template_kind(a->domain->mailboxes) == MAILBOX_MBOX ? "mbox { quota } in the configuration"
 			: "the first line of its file maildirsize");
 	if (state == MAILBOX_STATE_ERROR)
-		printf("Look at its owner and rights, and run this as the account of the server.\n");
+		printf("Look at its owner and rights, and run this as %s.\n", conf_domain_of_accounts(a->domain)
+			? "its owner" : "the account of the server");
 	return CLI_NO;
 }
 
@@ -116,7 +118,10 @@ static int look(const struct asked *a, const struct directory_match *match)
 	struct mailbox_question q = { .kind = mailbox_template_kind(a->domain->mailboxes), .place = { .base_fd = -1 },
 		.now_ms = clock_unix_ms(), .full_max_ms = a->conf->checks.mailbox.full_max_ms,
 		.disk_reserve_bytes = a->conf->checks.mailbox.disk_reserve_bytes, .only_look = true, .mbox = &mbox };
-	struct mailbox_owner owner = { match->user, match->domain };
+	struct mailbox_owner owner = { .user = match->user, .domain = match->domain };
+	struct account account;
+	if (mailbox_template_in_home(a->domain->mailboxes) && account_find(match->user, &account) == 0)
+		owner.home = span_str(account.home);
 	int code = CLI_NO;
 	if (mailbox_template_expand(a->domain->mailboxes, owner, &path, &q.place.base_len) == MAILBOX_TEMPLATE_OK) {
 		q.place.path = buf_span(&path);

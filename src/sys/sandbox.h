@@ -41,6 +41,7 @@ struct sandbox {
 	bool unix_only;          /* of these only UNIX sockets */
 	bool start_programs;     /* fork, and exec where a path has SANDBOX_EXECUTE */
 	bool signal_others;      /* signals to other processes than itself */
+	bool users_files;        /* threads may touch files as a person (identity.h): two capabilities stay for that */
 };
 
 /*
