@@ -48,6 +48,11 @@ static int capabilities_drop(bool users_files)
 	return syscall(SYS_capset, &header, kept) < 0 ? -errno : 0;
 }
 
+int sandbox_capabilities_drop(void)
+{
+	return capabilities_drop(false);
+}
+
 /* After the capabilities: a change of credentials would reset both settings. */
 static int dumps_forbid(void)
 {

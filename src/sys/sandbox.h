@@ -54,6 +54,9 @@ struct sandbox {
  */
 int sandbox_enter(const struct sandbox *box, char *missing_out, size_t size);
 
+/* Of that the capabilities alone, for a role that is not confined. 0 or a negative errno. */
+int sandbox_capabilities_drop(void);
+
 /*
  * What becomes of a forbidden thing: opening files, making sockets and
  * signalling others fail with EACCES or EPERM, because libraries try these in

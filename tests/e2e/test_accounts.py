@@ -13,6 +13,7 @@ from harness import mbox
 from harness.deadline import until
 from harness.processes import status_field
 from harness.server import message, program, token
+from test_directory import rcpt_code, until_code
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("useradd"), reason="needs root and useradd")
 
@@ -91,6 +92,7 @@ def test_an_account_reads_its_mail(accounts_server, account, mailboxes, user):
         until(lambda: mark in each.run("cat", f"{each.home}/Maildir/new/*").stdout, "the account reads it")
         assert stat.S_IMODE(os.stat(each.home).st_mode) == 0o700
         assert owners_below(each.home + "/Maildir") == {(each.uid, each.gid)}
+        assert f"can take mail now ({each.home}/Maildir)" in s.tool("mailbox", "show", address(each)).stdout
     s.settled()
 
 
@@ -131,42 +133,48 @@ def test_var_mail_as_debian_has_it(accounts_server, account):
 
 
 def test_root_has_no_mailbox(accounts_server, account):
-    """root's mail is for whom an alias names."""
+    """root's mail is for whom an alias names; what leads there without one waits."""
     a = account()
     s = accounts_server()
-    with s.client() as c:
-        c.cmd("MAIL FROM:<>").is_(250)
-        c.cmd("RCPT TO:<root@example.org>").is_(550)
+    assert rcpt_code(s, "root@example.org") == 550
     with open(s.dir + "/aliases", "w") as f:
-        f.write(f"root: {a.name}\n")
+        f.write(f"root: {a.name}\nwebmaster: daemon\n")
     assert s.tool("reload").returncode == 0
     mark = token()
-
-    def taken():
-        with s.client() as c:
-            c.cmd("MAIL FROM:<>").is_(250)
-            return c.cmd("RCPT TO:<root@example.org>").code == 250
-    until(taken, "the alias is known")
+    until_code(s, "root@example.org", 250)
     s.deliver(message(mark), ["root@example.org"]).is_(250)
+    s.deliver(message(token()), ["webmaster@example.org"]).is_(250)
+    s.wait_log("ev=deferred .*to=webmaster@example.org .*key=directory-unavailable")
     until(lambda: mark in a.run("cat", f"{a.home}/Maildir/new/*").stdout, "the alias's account reads it")
 
 
-def test_a_users_links_lead_nowhere(accounts_server, account):
-    """Into another's home neither below one's own nor in its place."""
-    a, b = account("a"), account("b")
-    before_b = sorted(os.listdir(b.home))
-    os.symlink(b.home, a.home + "/Maildir")
+@pytest.fixture
+def servers_folder():
+    """Where the account of the server may write and users may not, beside the homes."""
+    folder = f"/home/wbt{os.getpid()}server"
+    os.mkdir(folder, mode=0o700)
+    os.chown(folder, pwd.getpwnam("nobody").pw_uid, -1)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_a_users_links_lead_nowhere(accounts_server, account, servers_folder):
+    """Below a home none is followed; in its place it is, with the rights of its owner alone."""
+    a = account()
+    own = a.home + "/own"
+    os.mkdir(own)
+    os.chown(own, a.uid, a.gid)
+    os.symlink(own, a.home + "/Maildir")
     s = accounts_server(user="nobody")
     send(s, a)
-    s.wait_log("mailbox-misconfigured")
-    assert sorted(os.listdir(b.home)) == before_b
-    # A home that is itself a link to another's: followed, but with the rights of its owner alone.
+    s.wait_log("key=mailbox-misconfigured")
+    assert os.listdir(own) == []
     shutil.rmtree(a.home)
-    os.symlink(b.home, a.home)
+    os.symlink(servers_folder, a.home)
     before = len(s.log())
     send(s, a)
-    s.wait_log("Permission denied", since=before)
-    assert sorted(os.listdir(b.home)) == before_b
+    s.wait_log("Permission denied.*key=mailbox-misconfigured", since=before)
+    assert os.listdir(servers_folder) == []
 
 
 def test_at_rcpt_the_mailbox_is_looked_at_as_its_owner(accounts_server, account):
@@ -178,29 +186,32 @@ def test_at_rcpt_the_mailbox_is_looked_at_as_its_owner(accounts_server, account)
     with open(a.home + "/Maildir/maildirsize", "w") as f:
         f.write("100S\n99 1\n")
     os.chown(a.home + "/Maildir/maildirsize", a.uid, a.gid)
-    with s.client() as c:
-        c.cmd("MAIL FROM:<sender@client.test>").is_(250)
-        assert c.cmd(f"RCPT TO:<{address(a)}>").code in (452, 552)
+    assert rcpt_code(s, address(a)) == 452
 
 
-def test_what_the_delivery_role_keeps(accounts_server, account):
-    """Two capabilities while there are such domains, no group and nobody's uid; other roles and other servers none."""
-    account()
-    s = accounts_server(user="nobody")
+@pytest.mark.parametrize("user", [None, "nobody"])
+def test_what_the_delivery_role_keeps(accounts_server, user):
+    """Two capabilities while there are such domains, no group and its own uid; other roles and other servers none."""
+    s = accounts_server(user=user)
     two = f"{(1 << 6) | (1 << 7):016x}"
+    own = pwd.getpwnam(user or "root")
     pid, = s.roles("delivery")
     assert status_field(pid, "CapEff") == status_field(pid, "CapPrm") == two
-    assert status_field(pid, "Groups").strip() == ""
-    nobody = pwd.getpwnam("nobody")
-    assert status_field(pid, "Uid").split() == [str(nobody.pw_uid)] * 4
-    assert status_field(pid, "Gid").split() == [str(nobody.pw_gid)] * 4
+    assert status_field(pid, "Groups") == ""
+    assert status_field(pid, "Uid").split() == [str(own.pw_uid)] * 4
+    assert status_field(pid, "Gid").split() == [str(own.pw_gid)] * 4
     for name in ("policy", "queue", "relay", "smtpd", "console"):
         for other in s.roles(name):
             assert int(status_field(other, "CapEff"), 16) == int(status_field(other, "CapPrm"), 16) == 0, name
-    s.reconfigure(top={"user": '"nobody"'})
+    os.chown(s.dir + "/mail", own.pw_uid, own.pw_gid)
+    s.reconfigure(top={"user": f'"{user or ""}"'})
     assert s.tool("reload").returncode == 0
     until(lambda: [p for p in s.roles("delivery") if p != pid and int(status_field(p, "CapPrm"), 16) == 0],
           "a delivery role without them")
+    until_code(s, "alice@example.org", 250)  # the policy role is new as well
+    mark = token()
+    s.deliver(message(mark)).is_(250)
+    s.mail("alice", mark)
 
 
 def as_nobody(*command, capabilities="-all"):
@@ -224,11 +235,15 @@ def nobodys_server(accounts_server, tmp_path):
 def test_two_capabilities_are_enough(nobodys_server, account):
     """As the service of docs/directories.md has them; nobody is root."""
     a = account()
-    s = nobodys_server("+setuid,+setgid")
+    s = nobodys_server("+setuid,+setgid", **{'domain "program.test"': {"mailboxes": '"command:/bin/true"',
+                                                                      "users": '"file:/dev/null"'}})
     mark = send(s, a)
     until(lambda: mark in a.run("cat", "~/Maildir/new/*").stdout, "the account reads it")
     assert owners_below(a.home + "/Maildir") == {(a.uid, a.gid)}
     assert "CAP_SETUID" not in s.log()
+    for name in s.role_names() - {"delivery"}:
+        assert int(status_field(s.roles(name)[0], "CapPrm"), 16) == 0, name
+    assert "runner" in s.role_names()
 
 
 def test_without_them_it_is_said(nobodys_server, account):

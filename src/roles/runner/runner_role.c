@@ -295,9 +295,8 @@ static void on_begin(void *state)
 	struct runner *r = state;
 	list_init(&r->runs);
 	/* What the supervisor was given for ports and for delivery is not for programs. */
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 && errno != EINVAL)
-		role_fail(&r->role, "the capabilities of a runner cannot be given up");
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
+	if (sandbox_capabilities_drop() < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
+	    || prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
 		role_fail(&r->role, "the rights of a runner cannot be given up");
 }
 

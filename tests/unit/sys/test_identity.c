@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -57,7 +58,9 @@ static int settled(int (*attempt)(void), const struct sandbox *box)
 	fflush(NULL);
 	pid_t child = fork();
 	if (child == 0) {
-		if (identity_settle(OWN, OWN) < 0 || (box != NULL && sandbox_enter(box, missing, sizeof(missing)) < 0))
+		const gid_t groups[] = { 0, 4, PERSON };
+		if (setgroups(COUNT(groups), groups) < 0 || identity_settle(OWN, OWN) < 0
+			|| (box != NULL && sandbox_enter(box, missing, sizeof(missing)) < 0))
 			_exit(WRONG);
 		_exit(attempt());
 	}
