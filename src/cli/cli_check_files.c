@@ -17,6 +17,7 @@
 #include "conf_show.h"
 #include "directory.h"
 #include "file.h"
+#include "identity.h"
 
 #define PROBLEMS_BYTES_MAX ((size_t)1 << 20)
 
@@ -179,5 +180,6 @@ void cli_check_files(const struct conf *conf, struct conf_report *report)
 	if (conf->postmaster.len > 0)
 		mailbox_check(conf, report, "postmaster", conf->postmaster, conf_line_of(conf, &conf->postmaster));
 	lines_check(conf, report);
+	conf_check_accounts(conf, identity_possible(), report);
 	conf_report_sort(report);
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "account.h"
 #include "address.h"
 #include "aliases_file.h"
 #include "aliases_includes.h"

@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "account.h"
 #include "child.h"
 #include "cli_ask.h"
 #include "clock.h"
+#include "conf_mailboxes.h"
 #include "mailbox_state.h"
 #include "policy.h"
 
@@ -36,7 +38,9 @@ static void print_help(const struct cli_mailbox *m, enum mailbox_state state)
 		printf("The owner has to delete mail, or you raise the quota: %s.\n",
 			mailbox_template_kind(m->domain->mailboxes) == MAILBOX_MBOX ? "mbox { quota } in the configuration"
 			: "the first line of its file maildirsize");
-	if (state == MAILBOX_STATE_NO_RIGHTS)
+	if (state == MAILBOX_STATE_NO_RIGHTS && conf_domain_of_accounts(m->domain))
+		printf("What is there has to belong to the account itself, whose mail is written as its own.\n");
+	else if (state == MAILBOX_STATE_NO_RIGHTS)
 		printf("What is there has to belong to the account that the server runs as%s%.*s, with its folder.\n",
 			m->conf->user.len > 0 ? ", " : "", SPAN_FMT(m->conf->user));
 	if (state == MAILBOX_STATE_ERROR)
@@ -106,13 +110,16 @@ static int ask_server(const struct cli_mailbox *m, struct span path)
 	return code;
 }
 
-/* Without a server: as its account, as far as this process is that or may become it. */
+/* Without a server: as the account that delivers, the server's or the mailbox's own, as far as this process is that or
+ * may become it. */
 static int become_server(const struct cli_mailbox *m)
 {
 	struct child_account account;
-	const char *name = (const char *)m->conf->user.ptr;
-	if (m->conf->user.len == 0)
+	char name[ACCOUNT_NAME_BYTES_MAX + 1];
+	struct span who = conf_domain_of_accounts(m->domain) ? m->owner.user : m->conf->user;
+	if (who.len == 0)
 		return CLI_DONE;
+	snprintf(name, sizeof(name), "%.*s", SPAN_FMT(who));
 	int error = child_account_find(name, &account);
 	if (error == 0 && geteuid() == 0)
 		error = child_account_become(&account);
@@ -122,8 +129,8 @@ static int become_server(const struct cli_mailbox *m)
 	}
 	if (geteuid() == account.uid)
 		return CLI_DONE;
-	printf("Whether %s can take mail now, the account \"%s\" finds out, that the server runs as: start the server, or "
-		"ask as that account or as root.\n", m->text, name);
+	printf("Whether %s can take mail now, the account \"%s\" finds out, that delivers to it: start the server, or ask "
+		"as that account or as root.\n", m->text, name);
 	return CLI_TRY_LATER;
 }
 
@@ -145,8 +152,12 @@ int cli_mailbox_look(const struct cli_mailbox *m)
 	struct buf path;
 	size_t base_len;
 	int code = CLI_NO;
+	struct account account;
+	struct mailbox_owner owner = m->owner;
+	if (mailbox_template_in_home(m->domain->mailboxes) && account_find(owner.user, &account) == 0)
+		owner.home = span_str(account.home);
 	buf_init(&path, MAILBOX_PATH_BYTES_MAX);
-	if (mailbox_template_expand(m->domain->mailboxes, m->owner, &path, &base_len) != MAILBOX_TEMPLATE_OK)
+	if (mailbox_template_expand(m->domain->mailboxes, owner, &path, &base_len) != MAILBOX_TEMPLATE_OK)
 		printf("%s cannot take mail: this name cannot become part of a path.\n", m->text);
 	else if (cli_server_runs(m->options))
 		code = ask_server(m, buf_span(&path));

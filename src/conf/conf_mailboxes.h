@@ -22,6 +22,18 @@ struct conf_domain {
 	enum conf_local_parts local_parts;
 };
 
+/* Whether a path of mailboxes begins with {home}. */
+bool conf_mailboxes_in_home(struct span mailboxes);
+
+/* Whether mailboxes here belong to accounts of the system: then each is written as its owner. */
+bool conf_domain_of_accounts(const struct conf_domain *domain);
+
+struct conf;
+struct conf_report;
+
+/* Warns of such domains unless writing as somebody else is `possible` for whoever starts the server. */
+void conf_check_accounts(const struct conf *conf, bool possible, struct conf_report *report);
+
 enum conf_lock { CONF_LOCK_DOTLOCK, CONF_LOCK_FCNTL, CONF_LOCK_FLOCK, CONF_LOCK_COUNT };
 
 struct conf_locks {

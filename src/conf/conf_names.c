@@ -5,10 +5,12 @@
  * case, the form that everything compares.
  */
 #include "address.h"
+#include "conf_mailboxes.h"
 #include "conf_value.h"
 
 /* The last label: an address written without brackets ends in a number, a domain never does. */
 #define COMMAND_BYTES_MAX 4000
+#define HOME SPAN("{home}")
 
 static struct span label_last(struct span name)
 {
@@ -119,6 +121,12 @@ static bool command_valid(struct span words, const char **why_out)
 	return placeholders_valid(words, &has_user);
 }
 
+bool conf_mailboxes_in_home(struct span text)
+{
+	struct span path = span_from(text, span_find(text, ':') + 1);
+	return span_starts_nocase(path, HOME) && span_eq(span_to(path, HOME.len), HOME);
+}
+
 bool conf_value_mailboxes(struct span text, struct span *template_out, const char **why_out)
 {
 	struct span path;
@@ -133,12 +141,14 @@ bool conf_value_mailboxes(struct span text, struct span *template_out, const cha
 		"command:/path/of/a/program";
 	if (!span_eq(scheme, SPAN("maildir:")) && !span_eq(scheme, SPAN("mbox:")))
 		return false;
+	bool in_home = conf_mailboxes_in_home(text);
+	scheme_len += in_home ? HOME.len : 0;
 	if (!conf_value_path(span_from(text, scheme_len), &path, why_out))
 		return false;
 	*template_out = span_to(text, scheme_len + path.len);
-	*why_out = "holds an unknown placeholder; {user} and {domain} are known";
+	*why_out = "holds an unknown placeholder; {user} and {domain} are known, and {home} at the beginning";
 	if (!placeholders_valid(path, &has_user))
 		return false;
 	*why_out = "does not contain {user}: all users would share one mailbox";
-	return has_user;
+	return has_user || in_home;
 }

@@ -259,8 +259,9 @@ const struct conf_option conf_options[] = {
 	{ DOMAIN(mailboxes), .line_offset = offsetof(struct conf_domain, mailboxes_line), .name = "mailboxes",
 	  .type = CONF_TYPE_MAILBOXES, .unless = "via", .example = "\"maildir:/var/mail/{domain}/{user}\"",
 	  .text = "The mailbox of a user: a Maildir, with `mbox:` one file, or with `command:` a program that takes the "
-	          "mail; {user} and {domain} stand for the parts of the address.",
-	  .reason = "The path must contain {user}, so that no two users share a mailbox." },
+	          "mail; {user} and {domain} stand for the parts of the address. With `users = \"system:\"` each belongs "
+	          "to its user, and a path can begin with {home}: \"maildir:{home}/Maildir\".",
+	  .reason = "The path must contain {user} or {home}, so that no two users share a mailbox." },
 	{ DOMAIN(via), .line_offset = offsetof(struct conf_domain, via_line), .name = "via", .type = CONF_TYPE_HOPS,
 	  .unless = "mailboxes", .items_max = CONF_HOPS_MAX, .example = "{\"smtp://mail.example.org\"}",
 	  .text = "Where the domain is kept when it is not kept here: next hops in the order to try, as in a route, "
@@ -274,8 +275,9 @@ const struct conf_option conf_options[] = {
 	          "begins with `#`; `waybill mailbox` writes it. Mail for a user with another word there waits (451), "
 	          "and the line is reported; what other programs write there, a password or several fields without "
 	          "blanks, is passed over unless it resembles one of these words. `sqlite:`, `pgsql:` and `ldap:` name "
-	          "a section of that kind. `system:` means the accounts of this system, root and those from uid 1000 "
-	          "on. A domain that is passed on may do without, and then takes mail for everybody.",
+	          "a section of that kind. `system:` means the accounts of this system from uid 1000 on, whatever their "
+	          "shell, but not nobody; mail is written as them, for which the server is started as root. A domain "
+	          "that is passed on may do without, and then takes mail for everybody.",
 	  .reason = "With it, mail to anybody else is refused at RCPT, so that no bounce is needed later." },
 	{ DOMAIN(aliases), .line_offset = offsetof(struct conf_domain, aliases_line), .name = "aliases",
 	  .type = CONF_TYPE_TABLE, .fallback = "\"\"", .example = "\"file:/etc/waybill/aliases\"",

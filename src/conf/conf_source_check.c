@@ -71,10 +71,19 @@ static void domain_check(struct checking *c, const struct conf_domain *d)
 			"\"pgsql:NAME\", so that somebody knows which domains are meant");
 	if (!any && d->domains.kind != CONF_NO_SOURCE)
 		conf_report_add(c->report, CONF_ERROR, d->domains_line, "domains: this can stand in domain \"*\" alone");
+	if (conf_mailboxes_in_home(d->mailboxes) && d->users.kind != CONF_SOURCE_SYSTEM)
+		conf_report_add(c->report, CONF_ERROR, d->mailboxes_line,
+			"mailboxes: only accounts of the system have a {home}; write users = \"system:\", or a path with {user}");
 	bool command = span_starts_nocase(d->mailboxes, SPAN("command:"));
 	if (any && d->mailboxes.len > 0 && !command && !contains(d->mailboxes, SPAN("{domain}")))
 		conf_report_add(c->report, CONF_ERROR, d->mailboxes_line,
 			"mailboxes: {domain} is not in it, so users of the same name would share a mailbox whatever their domain");
+}
+
+bool conf_domain_of_accounts(const struct conf_domain *d)
+{
+	return d->users.kind == CONF_SOURCE_SYSTEM && d->mailboxes.len > 0
+		&& !span_starts_nocase(d->mailboxes, SPAN("command:"));
 }
 
 static void source_check(struct checking *c, size_t at)
@@ -92,6 +101,15 @@ static void source_check(struct checking *c, size_t at)
 			"login: without password-file a server would take this for an anonymous bind");
 	if (!c->used[at])
 		conf_report_add(c->report, CONF_WARNING, source->line, "%s \"%s\": no domain asks there", kind, name);
+}
+
+void conf_check_accounts(const struct conf *conf, bool possible, struct conf_report *report)
+{
+	for (size_t i = 0; i < conf->domain_count && !possible; i++)
+		if (conf_domain_of_accounts(&conf->domains[i]))
+			conf_report_add(report, CONF_WARNING, conf->domains[i].users_line,
+				"users: mail for the system's accounts becomes theirs only where the server is started as root, or "
+				"with CAP_SETUID and CAP_SETGID; else it can be put into mailboxes of the server's own account alone");
 }
 
 void conf_check_sources(const struct conf *conf, struct conf_report *report)

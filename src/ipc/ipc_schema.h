@@ -113,15 +113,16 @@
 #define IPC_FIELDS_SETUP_DELIVERY(F) F(span, hostname) F(u8, log_json) F(u32, deliveries_max) \
 	F(span, mbox_locks) F(u32, mbox_lock_timeout_ms) F(u32, mbox_stale_lock_ms) F(u8, mbox_lock_pids) \
 	F(u64, mbox_quota_bytes) F(u64, full_max_ms) F(u64, disk_reserve_bytes) F(u8, skip_trash) \
-	F(u32, commands_max) F(u32, command_timeout_ms)
+	F(u32, commands_max) F(u32, command_timeout_ms) \
+	F(u8, as_users) F(u32, uid) F(u32, gid) /* accounts' mail is written as them, everything else as these */
 #define IPC_FIELDS_SETUP_RUNNER(F) F(u8, log_json) F(u32, timeout_ms) F(u64, output_bytes_max)
 #define IPC_FIELDS_SETUP_RELAY(F) \
 	F(span, hostname) F(u8, log_json) F(list, dns_servers) F(span, trust_anchor) F(list, own_addresses) /* "IP:PORT" */
 #define IPC_FIELDS_SETUP_CONSOLE(F) F(u8, log_json) F(span, version)
 /* hops: not empty for a domain that is kept elsewhere; open: of that, every recipient is taken; ..._source: number of
- * a SOURCE, 0: files */
+ * a SOURCE, 0: files; accounts: the mailboxes belong to the system's accounts */
 #define IPC_FIELDS_DOMAIN(F) F(span, name) F(span, mailboxes) F(u8, subaddress) F(u8, fold) F(list, hops) F(u8, open) \
-	F(u8, users_source) F(u8, aliases_source) F(u8, domains_source) F(span, catch_all)
+	F(u8, users_source) F(u8, aliases_source) F(u8, domains_source) F(span, catch_all) F(u8, accounts)
 #define IPC_FIELDS_ROUTE(F) F(span, pattern) F(list, hops) F(span, helo) F(addr, source) \
 	F(u32, connections_max) F(span, retry_ms) F(u64, give_up_ms) /* 0: nothing is said */
 #define IPC_FIELDS_TABLE(F) F(span, domain) F(span, path) F(u8, aliases)

@@ -3,7 +3,8 @@
  * What the kinds of mailboxes share: where one lies, one delivery into it, and what
  * became of that. maildir.h and mbox.h deliver; mailbox_state.h looks without
  * delivering. Below the base folder no symbolic link is followed: what the owner of
- * a mailbox puts there cannot lead elsewhere. Nobody here changes users.
+ * a mailbox puts there cannot lead elsewhere. Nobody here changes users; who calls may
+ * have taken its owner's identity (identity.h).
  */
 #ifndef WAYBILL_MAILBOX_MAILBOX_H
 #define WAYBILL_MAILBOX_MAILBOX_H
@@ -83,7 +84,8 @@ enum mailbox_template_result {
  */
 bool mailbox_message_write(int fd, const struct mailbox_delivery *delivery, struct mailbox_result *result_out);
 
-/* Checks "maildir:/var/mail/{domain}/{user}" or "mbox:/var/mail/{user}"; NULL when good, else what is wrong. */
+/* Checks "maildir:/var/mail/{domain}/{user}", "mbox:/var/mail/{user}" or "maildir:{home}/Maildir"; NULL when good,
+ * else what is wrong. */
 const char *mailbox_template_check(struct span text);
 
 /* What a good template is for. */
@@ -92,14 +94,19 @@ enum mailbox_kind mailbox_template_kind(struct span text);
 struct mailbox_owner {
 	struct span user;   /* without quotes */
 	struct span domain;
+	struct span home; /* as passwd names it; needed by templates that begin with {home} */
 };
+
+/* Whether a good template begins with {home}; then it needs no {user}. */
+bool mailbox_template_in_home(struct span text);
 
 /*
  * Appends the path of a user's mailbox. `base_len_out` gets the length of its fixed
- * folder ("/var/mail"). A user or domain that is empty, begins with a dot or holds
- * "/" or a control character is refused; other bytes outside letters, digits and
- * "-._+=@" become %XX. For an mbox also what would end in ".lock" is refused: it
- * would be the lock of another one.
+ * folder ("/var/mail", or the home). A user or domain that is empty, begins with a
+ * dot or holds "/" or a control character is refused; other bytes outside letters,
+ * digits and "-._+=@" become %XX. For an mbox also what would end in ".lock" is
+ * refused: it would be the lock of another one. A home goes in as it is, and is
+ * refused when it is "/", or no absolute path without "..".
  */
 enum mailbox_template_result mailbox_template_expand(struct span text, struct mailbox_owner owner,
 	struct buf *path_out, size_t *base_len_out);

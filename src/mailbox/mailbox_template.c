@@ -9,6 +9,7 @@
 #define LOCK_ENDING SPAN(".lock")
 #define USER SPAN("{user}")
 #define DOMAIN SPAN("{domain}")
+#define HOME SPAN("{home}")
 
 static bool starts(struct span s, struct span prefix)
 {
@@ -62,16 +63,22 @@ static const char *check_braces(struct span path, bool *user_out)
 		if (starts(rest, USER))
 			*user_out = true;
 		else if (!starts(rest, DOMAIN))
-			return "only {user} and {domain} are known in a path";
+			return "only {user} and {domain} are known in a path, and {home} at its beginning";
 		i += span_find(rest, '}');
 	}
 	return NULL;
 }
 
+bool mailbox_template_in_home(struct span text)
+{
+	struct span path = path_of(text);
+	return starts(path, HOME) && path.len > HOME.len + 1 && path.ptr[HOME.len] == '/';
+}
+
 const char *mailbox_template_check(struct span text)
 {
-	bool user;
-	struct span path = path_of(text);
+	bool user, home = mailbox_template_in_home(text);
+	struct span path = span_from(path_of(text), home ? HOME.len : 0);
 	if (path.len == 0 || path.ptr[0] != '/')
 		return "the template must begin with \"maildir:\" or \"mbox:\" and an absolute path";
 	if (path.len > MAILBOX_PATH_BYTES_MAX)
@@ -79,7 +86,7 @@ const char *mailbox_template_check(struct span text)
 	const char *problem = check_folders(path);
 	if (problem == NULL)
 		problem = check_braces(path, &user);
-	if (problem == NULL && !user)
+	if (problem == NULL && !user && !home)
 		problem = "the path needs {user}, else all users would share one mailbox";
 	return problem;
 }
@@ -112,6 +119,12 @@ static bool is_lock(struct span path)
 	return path.len >= LOCK_ENDING.len && span_eq(span_from(path, path.len - LOCK_ENDING.len), LOCK_ENDING);
 }
 
+/* What passwd names: an absolute path other than "/", as a folder of a template might be. */
+static bool home_safe(struct span home)
+{
+	return home.len > 1 && home.len <= MAILBOX_PATH_BYTES_MAX && home.ptr[0] == '/' && check_folders(home) == NULL;
+}
+
 /* The folders before the first placeholder: "/var/mail" of "/var/mail/u-{user}". */
 static size_t fixed_len(struct span path)
 {
@@ -127,15 +140,18 @@ enum mailbox_template_result mailbox_template_expand(struct span text, struct ma
 	*base_len_out = 0;
 	if (mailbox_template_check(text) != NULL)
 		return MAILBOX_TEMPLATE_MALFORMED;
-	struct span path = path_of(text);
+	bool in_home = mailbox_template_in_home(text);
+	struct span path = span_from(path_of(text), in_home ? HOME.len : 0);
 	bool domain_used = false;
 	for (size_t i = 0; i < path.len && !domain_used; i++)
 		domain_used = starts(span_from(path, i), DOMAIN);
-	if (!name_safe(owner.user) || (domain_used && !name_safe(owner.domain)))
+	if (!name_safe(owner.user) || (domain_used && !name_safe(owner.domain)) || (in_home && !home_safe(owner.home)))
 		return MAILBOX_TEMPLATE_UNSAFE;
 
 	size_t begin = path_out->len;
-	*base_len_out = fixed_len(path);
+	*base_len_out = in_home ? owner.home.len : fixed_len(path);
+	if (in_home)
+		buf_add(path_out, owner.home);
 	while (path.len > 0) {
 		size_t len = span_find(path, '{');
 		buf_add(path_out, span_to(path, len));

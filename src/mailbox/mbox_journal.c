@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "crc32c.h"
+#include "identity.h"
 #include "wire.h"
 
 #define MAGIC SPAN("wbmbox2\n")
@@ -23,7 +24,7 @@ _Static_assert(MBOX_JOURNAL_HEADER_BYTES + MBOX_JOURNAL_SLOTS * MBOX_JOURNAL_SLO
 static bool is_ours(int fd)
 {
 	struct stat st;
-	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_uid == geteuid()
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_uid == identity_uid()
 		&& (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 

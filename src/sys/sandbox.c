@@ -30,7 +30,7 @@ static bool single_threaded(void)
 	return tasks.st_nlink <= 3;
 }
 
-static int capabilities_drop(void)
+static int capabilities_drop(bool users_files)
 {
 	for (unsigned long number = 0; number < CAPABILITY_NUMBERS_MAX; number++) {
 		if (prctl(PR_CAPBSET_READ, number, 0, 0, 0) < 0)
@@ -42,8 +42,15 @@ static int capabilities_drop(void)
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
 		return -errno;
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
-	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
+	struct __user_cap_data_struct kept[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+	if (users_files)
+		kept[0].effective = kept[0].permitted = (1u << CAP_SETUID) | (1u << CAP_SETGID);
+	return syscall(SYS_capset, &header, kept) < 0 ? -errno : 0;
+}
+
+int sandbox_capabilities_drop(void)
+{
+	return capabilities_drop(false);
 }
 
 /* After the capabilities: a change of credentials would reset both settings. */
@@ -80,7 +87,7 @@ int sandbox_enter(const struct sandbox *box, char *missing_out, size_t size)
 		snprintf(missing_out, size, "%s", why);
 	else if (result < 0)
 		return result;
-	result = capabilities_drop();
+	result = capabilities_drop(box->users_files);
 	if (result == 0)
 		result = dumps_forbid();
 	if (result == 0)

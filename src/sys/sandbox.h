@@ -41,6 +41,7 @@ struct sandbox {
 	bool unix_only;          /* of these only UNIX sockets */
 	bool start_programs;     /* fork, and exec where a path has SANDBOX_EXECUTE */
 	bool signal_others;      /* signals to other processes than itself */
+	bool users_files;        /* threads may touch files as a person (identity.h): two capabilities stay for that */
 };
 
 /*
@@ -52,6 +53,9 @@ struct sandbox {
  * otherwise empty) says what is not enforced, for the log.
  */
 int sandbox_enter(const struct sandbox *box, char *missing_out, size_t size);
+
+/* Of that the capabilities alone, for a role that is not confined. 0 or a negative errno. */
+int sandbox_capabilities_drop(void);
 
 /*
  * What becomes of a forbidden thing: opening files, making sockets and

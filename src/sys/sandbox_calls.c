@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "account.h"
 #include "sandbox_parts.h"
 
 #ifndef PR_SET_VMA
@@ -26,6 +27,9 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define REFUSE(error) SCMP_ACT_ERRNO(error)
+#define ID_BITS 32u
+#define BEYOND_ID 0xffffffff00000000ull
+#define UID_BIT_FIRST 10u /* a number with one of the bits from here on is a person's; some smaller ones are, too */
 
 /* Memory, threads, time, waiting, chance, and everything on open descriptors. */
 static const int always[] = {
@@ -68,7 +72,7 @@ static const int fatal[] = {
 	SCMP_SYS(open_tree), SCMP_SYS(fsopen), SCMP_SYS(fsmount), SCMP_SYS(fsconfig), SCMP_SYS(fspick),
 	SCMP_SYS(mount_setattr), SCMP_SYS(unshare), SCMP_SYS(setns), SCMP_SYS(open_by_handle_at),
 	SCMP_SYS(setuid), SCMP_SYS(setgid), SCMP_SYS(setreuid), SCMP_SYS(setregid), SCMP_SYS(setresuid),
-	SCMP_SYS(setresgid), SCMP_SYS(setgroups), SCMP_SYS(setfsuid), SCMP_SYS(setfsgid), SCMP_SYS(capset),
+	SCMP_SYS(setresgid), SCMP_SYS(setgroups), SCMP_SYS(capset),
 	SCMP_SYS(init_module), SCMP_SYS(finit_module), SCMP_SYS(delete_module), SCMP_SYS(kexec_load),
 	SCMP_SYS(kexec_file_load), SCMP_SYS(keyctl), SCMP_SYS(add_key), SCMP_SYS(request_key),
 	SCMP_SYS(reboot), SCMP_SYS(swapon), SCMP_SYS(swapoff), SCMP_SYS(acct), SCMP_SYS(quotactl),
@@ -262,6 +266,38 @@ static void add_processes(struct filter *f, const struct sandbox *box)
 	}
 }
 
+/* One number of a user or group. */
+static void allow_id(struct filter *f, int call, unsigned id)
+{
+	add_if(f, SCMP_ACT_ALLOW, call, SCMP_A0(SCMP_CMP_EQ, id));
+}
+
+/* All numbers of 32 bits, and none beyond, with one of the bits from `bit` on. */
+static void allow_ids_from_bit(struct filter *f, int call, unsigned bit)
+{
+	for (; bit < ID_BITS; bit++)
+		add_if(f, SCMP_ACT_ALLOW, call, SCMP_CMP64(0, SCMP_CMP_MASKED_EQ, BEYOND_ID | 1ull << bit, 1ull << bit));
+}
+
+/*
+ * Whose files a thread may touch: people's, and the process's own. The kernel looks at the lower 32 bits, so that a
+ * comparison by size could be led around by what stands above them; bits it is.
+ */
+static void add_identities(struct filter *f, const struct sandbox *box)
+{
+	if (!box->users_files) {
+		add(f, SCMP_ACT_KILL_PROCESS, SCMP_SYS(setfsuid));
+		add(f, SCMP_ACT_KILL_PROCESS, SCMP_SYS(setfsgid));
+		return;
+	}
+	allow_id(f, SCMP_SYS(setfsuid), geteuid());
+	for (unsigned id = ACCOUNT_UID_FIRST; id < 1u << UID_BIT_FIRST; id++)
+		allow_id(f, SCMP_SYS(setfsuid), id);
+	allow_ids_from_bit(f, SCMP_SYS(setfsuid), UID_BIT_FIRST);
+	allow_id(f, SCMP_SYS(setfsgid), getegid());
+	allow_ids_from_bit(f, SCMP_SYS(setfsgid), 0);
+}
+
 int sandbox_confine_calls(const struct sandbox *box)
 {
 	struct filter f = { seccomp_init(SCMP_ACT_ERRNO(ENOSYS)), 0 };
@@ -279,6 +315,7 @@ int sandbox_confine_calls(const struct sandbox *box)
 	add_memory_files(&f, box);
 	add_network(&f, box);
 	add_processes(&f, box);
+	add_identities(&f, box);
 	if (f.error == 0)
 		f.error = seccomp_load(f.context);
 	seccomp_release(f.context);

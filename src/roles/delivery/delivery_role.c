@@ -12,14 +12,12 @@
 #include "binary.h"
 #include "clock.h"
 #include "delivery_parts.h"
-#include "file.h"
+#include "identity.h"
 #include "maildir.h"
 #include "reply.h"
 #include "roles.h"
 
 #define DELIVERY_DOMAINS_MAX 10000
-#define DELIVERY_PATHS_MAX 256     /* different mail folders */
-#define MAIL_FOLDER_MODE 0755
 #define DELIVERY_WAITING_BYTES_MAX (32u << 20) /* questions in memory; beyond, or with more */
 #define DELIVERY_WAITING_MAX 512u              /* of them, the queue is not read */
 
@@ -61,7 +59,8 @@ static bool setup(struct delivery_role *d, struct span body)
 	*s = (struct settings){ .uses = 1, .hostname = role_strdup(say.hostname), .deliveries_max = say.deliveries_max,
 		.commands_max = say.commands_max, .command_timeout_ms = say.command_timeout_ms,
 		.full_max_ms = say.full_max_ms, .disk_reserve_bytes = say.disk_reserve_bytes,
-		.skip_trash = say.skip_trash != 0 };
+		.skip_trash = say.skip_trash != 0,
+		.as_users = say.as_users != 0, .uid = say.uid, .gid = say.gid };
 	delivery_settings_unref(d->next);
 	d->next = s;
 	log_set_json(say.log_json != 0);
@@ -74,7 +73,7 @@ static char *fixed_folder(struct span mailboxes)
 	struct buf path;
 	size_t base_len = 0;
 	buf_init(&path, MAILBOX_PATH_BYTES_MAX);
-	struct mailbox_owner anybody = { SPAN("user"), SPAN("domain.test") };
+	struct mailbox_owner anybody = { .user = SPAN("user"), .domain = SPAN("domain.test") };
 	char *folder = NULL;
 	if (mailbox_template_expand(mailboxes, anybody, &path, &base_len) == MAILBOX_TEMPLATE_OK)
 		folder = role_strdup(span_to(buf_span(&path), base_len));
@@ -93,44 +92,35 @@ static bool domain_add(struct delivery_role *d, struct span body)
 		role_fail(&d->role, "out of memory");
 	s->domains = grown;
 	struct domain *domain = &grown[s->domain_count++];
-	*domain = (struct domain){ role_strdup(say.name), role_strdup(say.mailboxes), fixed_folder(say.mailboxes) };
-	bool command = mailbox_template_kind(say.mailboxes) == MAILBOX_COMMAND; /* has none */
-	return domain->name != NULL && domain->mailboxes != NULL && (command || domain->folder != NULL);
+	/* A command has no folder, and a home's is passwd's. */
+	bool none = mailbox_template_kind(say.mailboxes) == MAILBOX_COMMAND || mailbox_template_in_home(say.mailboxes);
+	*domain = (struct domain){ .name = role_strdup(say.name), .mailboxes = role_strdup(say.mailboxes),
+		.folder = none ? NULL : fixed_folder(say.mailboxes), .accounts = say.accounts != 0 };
+	return domain->name != NULL && domain->mailboxes != NULL && (none || domain->folder != NULL);
 }
 
-static size_t add_path(struct sandbox_path *paths, size_t count, const char *folder)
+/* Our own account first: what is made from here on belongs to it. */
+static void settle(struct delivery_role *d, const struct settings *s)
 {
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(paths[i].path, folder) == 0)
-			return count;
-	if (count == DELIVERY_PATHS_MAX)
-		return count;
-	paths[count] = (struct sandbox_path){ folder, SANDBOX_READ | SANDBOX_WRITE };
-	return count + 1;
+	int error = s->as_users && !d->role.confined ? identity_settle(s->uid, s->gid) : 0;
+	if (error < 0)
+		role_fail(&d->role, "the right to write as users cannot be kept: %s", strerror(-error));
 }
 
 static void start(struct delivery_role *d, uint32_t generation)
 {
-	struct sandbox_path paths[DELIVERY_PATHS_MAX];
-	size_t count = 0;
-	const struct settings *s = d->next;
+	struct owned_paths paths = { .count = 0 };
+	struct settings *s = d->next;
 	if (s == NULL)
 		role_fail(&d->role, "no settings were said");
-	for (size_t i = 0; i < s->domain_count; i++) {
-		/* Missing folders are made while we still may; one that cannot be is found out again at
-		 * each delivery, and says so there. */
-		const char *folder = s->domains[i].folder;
-		if (folder == NULL)
-			continue;
-		int error = file_make_folders(folder, MAIL_FOLDER_MODE);
-		if (error < 0)
-			log_text(LOG_OPERATOR, "mail-folder", "%s cannot be made: %s", folder, strerror(-error));
-		else
-			count = add_path(paths, count, folder);
-	}
-	struct sandbox box = { .paths = paths, .path_count = count, .open_files = true, .memory_files = true };
+	settle(d, s);
+	bool accounts = owned_prepare(s, &paths);
+	/* Services of accounts listen on UNIX sockets. */
+	struct sandbox box = { .paths = paths.items, .path_count = paths.count, .open_files = true, .memory_files = true,
+		.make_connections = accounts, .unix_only = accounts, .users_files = s->as_users };
 	work_threads(s->deliveries_max);
 	role_confine(&d->role, &box);
+	owned_paths_free(&paths);
 	delivery_settings_unref(d->settings);
 	d->settings = d->next;
 	d->next = NULL;
@@ -175,14 +165,10 @@ void delivery_encode(struct job *job)
 	d->content_crc = text.crc32c;
 }
 
-static void run(void *arg)
+static void put(struct job *job)
 {
-	struct job *job = arg;
 	uint64_t now_ms = clock_unix_ms();
-	delivery_encode(job);
-	if (job->refusal != NULL)
-		return;
-	if (job->kind == MAILBOX_MBOX) {
+	if (job->owned.kind == MAILBOX_MBOX) {
 		struct mbox_context context = { &job->settings->mbox, job->owner->turns };
 		mbox_deliver(&job->delivery, &context, &job->result);
 		return;
@@ -190,6 +176,18 @@ static void run(void *arg)
 	maildir_deliver(&job->delivery, &job->result);
 	if (maildir_known_clean_due(job->owner->known, job->delivery.place.path, now_ms))
 		maildir_clean_tmp(&job->delivery.place, now_ms);
+}
+
+static void run(void *arg)
+{
+	struct job *job = arg;
+	delivery_encode(job);
+	if (job->refusal == NULL)
+		job->refusal = owned_enter(&job->owned, &job->result);
+	job->delivery.place = job->owned.place;
+	if (job->refusal == NULL)
+		put(job);
+	owned_leave();
 }
 
 /* Back pressure: a queue that asks faster than the disk answers waits in its own memory. */
@@ -251,7 +249,7 @@ void delivery_done(struct job *job)
 	answer(job);
 	if (job->delivery.content_fd >= 0)
 		close(job->delivery.content_fd);
-	buf_fini(&job->path);
+	owned_fini(&job->owned);
 	delivery_settings_unref(job->settings);
 	job_count(job, false);
 	free(job);
@@ -259,28 +257,16 @@ void delivery_done(struct job *job)
 		role_end(&d->role);
 }
 
-/* The mailboxes of the domain, else those of "*". */
-static const char *mailboxes_of(const struct settings *s, struct span domain)
+const struct domain *delivery_domain_of(const struct settings *s, struct span name)
 {
-	const char *any = NULL;
+	const struct domain *any = NULL;
 	for (size_t i = 0; i < s->domain_count; i++) {
-		if (span_eq(span_str(s->domains[i].name), domain))
-			return s->domains[i].mailboxes;
+		if (span_eq(span_str(s->domains[i].name), name))
+			return &s->domains[i];
 		if (strcmp(s->domains[i].name, "*") == 0)
-			any = s->domains[i].mailboxes;
+			any = &s->domains[i];
 	}
 	return any;
-}
-
-bool delivery_find_path(const struct settings *s, struct mailbox_owner owner, struct buf *path, size_t *base_len_out,
-	enum mailbox_kind *kind_out)
-{
-	struct span template = span_str(mailboxes_of(s, owner.domain));
-	if (template.len == 0)
-		return false;
-	*kind_out = mailbox_template_kind(template);
-	return *kind_out == MAILBOX_COMMAND /* and there is no path */
-		|| mailbox_template_expand(template, owner, path, base_len_out) == MAILBOX_TEMPLATE_OK;
 }
 
 static bool on_queue(void *arg, const struct channel_message *message)
@@ -298,22 +284,19 @@ static bool on_queue(void *arg, const struct channel_message *message)
 		free(job);
 		return false;
 	}
-	buf_init(&job->path, MAILBOX_PATH_BYTES_MAX);
 	job->settings = d->settings;
 	job->settings->uses++;
-	struct mailbox_owner owner = { job->ask.user, job->ask.domain };
-	if (!delivery_find_path(job->settings, owner, &job->path, &job->delivery.place.base_len, &job->kind))
+	if (!owned_find(&job->owned, job->settings, job->ask.user, job->ask.domain))
 		job->refusal = "mailbox-misconfigured";
-	size_t base_len = job->delivery.place.base_len;
-	job->delivery = (struct mailbox_delivery){ .place = { -1, buf_span(&job->path), base_len },
-		.id = job->ask.id, .recipient = job->ask.recipient, .sender = job->ask.sender,
+	job->delivery = (struct mailbox_delivery){ .place = job->owned.place, .id = job->ask.id,
+		.recipient = job->ask.recipient, .sender = job->ask.sender,
 		.hostname = span_str(job->settings->hostname), .content = job->ask.content, .content_fd = message->fd,
 		.content_offset = job->ask.offset, .content_bytes = job->ask.bytes, .content_crc = job->ask.large_crc,
 		.may_exist = job->ask.attempt > 0, .full_max_ms = job->settings->full_max_ms,
 		.skip_trash = job->settings->skip_trash, .known = d->known };
 	job->message_fd = -1;
 	job_count(job, true);
-	if (job->kind == MAILBOX_COMMAND)
+	if (job->owned.kind == MAILBOX_COMMAND)
 		command_submit(job);
 	else if (work_submit(d->role.loop, run, done, job) < 0) {
 		job->refusal = "mailbox-io-error";

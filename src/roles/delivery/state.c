@@ -15,8 +15,9 @@ struct look {
 	uint32_t incarnation, request;
 	struct mailbox_question question;
 	struct mbox_context mbox;
-	struct buf path;
+	struct owned owned;
 	enum mailbox_state state;
+	uint8_t names[]; /* user and domain */
 };
 
 static enum policy_mailbox told(enum mailbox_state state)
@@ -48,8 +49,15 @@ static void run(void *arg)
 {
 	struct look *look = arg;
 	look->question.now_ms = clock_unix_ms();
+	struct mailbox_result why;
+	bool found = owned_enter(&look->owned, &why) == NULL;
+	look->question.place = look->owned.place;
 	/* Whether a command takes the message, only the command knows. */
-	look->state = look->question.kind == MAILBOX_COMMAND ? MAILBOX_STATE_OK : mailbox_state(&look->question);
+	if (look->question.kind == MAILBOX_COMMAND)
+		look->state = MAILBOX_STATE_OK;
+	else if (found)
+		look->state = mailbox_state(&look->question);
+	owned_leave();
 }
 
 static void done(void *arg)
@@ -65,7 +73,7 @@ static void done(void *arg)
 		channel_end(d->policy);
 	}
 	d->looks--;
-	buf_fini(&look->path);
+	owned_fini(&look->owned);
 	delivery_settings_unref(look->settings);
 	free(look);
 }
@@ -76,11 +84,11 @@ bool state_question(void *arg, const struct channel_message *message)
 	struct ipc_mailbox_ask ask;
 	if (message->type != IPC_MAILBOX_ASK || d->settings == NULL || !ipc_get_mailbox_ask(message->body, &ask))
 		return false;
-	struct look *look = d->looks < LOOKS_MAX ? calloc(1, sizeof(*look)) : NULL;
+	struct look *look = d->looks < LOOKS_MAX ? calloc(1, sizeof(*look) + ask.user.len + ask.domain.len) : NULL;
 	if (look == NULL)
 		return true;
 	*look = (struct look){ .owner = d, .settings = d->settings, .incarnation = d->policy_incarnation,
-		.request = message->request, .question = { .place = { .base_fd = -1 }, .message_bytes = ask.bytes } };
+		.request = message->request, .question = { .message_bytes = ask.bytes } };
 	look->settings->uses++;
 	look->question.full_max_ms = d->settings->full_max_ms;
 	look->question.only_look = ask.only_look != 0;
@@ -90,11 +98,12 @@ bool state_question(void *arg, const struct channel_message *message)
 	look->question.mbox = &look->mbox;
 	look->state = MAILBOX_STATE_ERROR;
 	d->looks++;
-	buf_init(&look->path, MAILBOX_PATH_BYTES_MAX);
-	struct mailbox_owner owner = { ask.user, ask.domain };
-	bool found = delivery_find_path(look->settings, owner, &look->path, &look->question.place.base_len,
-		&look->question.kind);
-	look->question.place.path = buf_span(&look->path);
+	/* The question's bytes go before the thread is done. */
+	memcpy(look->names, ask.user.ptr, ask.user.len);
+	memcpy(look->names + ask.user.len, ask.domain.ptr, ask.domain.len);
+	bool found = owned_find(&look->owned, look->settings, span_of(look->names, ask.user.len),
+		span_of(look->names + ask.user.len, ask.domain.len));
+	look->question.kind = look->owned.kind;
 	if (!found || work_submit(d->role.loop, run, done, look) < 0)
 		done(look);
 	return true;

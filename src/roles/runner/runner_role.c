@@ -294,7 +294,9 @@ static void on_begin(void *state)
 {
 	struct runner *r = state;
 	list_init(&r->runs);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
+	/* What the supervisor was given for ports and for delivery is not for programs. */
+	if (sandbox_capabilities_drop() < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
+	    || prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
 		role_fail(&r->role, "the rights of a runner cannot be given up");
 }
 

@@ -11,7 +11,7 @@
 
 #include "clock.h"
 #include "sock.h"
-#include "supervisor.h"
+#include "say.h"
 
 #define BACKOFF_FIRST_MS 50
 #define BACKOFF_MAX_MS 5000
@@ -185,7 +185,11 @@ void child_launch(struct child_process *c)
 	snprintf(index, sizeof(index), "%u", c->index);
 	char *argv[] = { "waybilld", "--role", (char *)(uintptr_t)ipc_role_name(c->role), index, NULL };
 	int error = sock_pair(fds);
-	pid_t pid = error < 0 ? error : child_start(s->loop, argv, fds[1], &s->account, on_ended, c);
+	/* Delivery becomes the account itself, and keeps of root what it needs to write as users. */
+	struct child_account account = s->account;
+	if (c->role == IPC_DELIVERY && say_writes_as_users(s->conf))
+		account.change = false;
+	pid_t pid = error < 0 ? error : child_start(s->loop, argv, fds[1], &account, on_ended, c);
 	if (error == 0)
 		close(fds[1]);
 	if (pid < 0) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "identity.h"
 #include "say.h"
 #include "source_set.h"
 #include "version.h"
@@ -115,6 +116,14 @@ bool say_has_commands(const struct conf *conf)
 	return any;
 }
 
+bool say_writes_as_users(const struct conf *conf)
+{
+	bool any = false;
+	for (size_t i = 0; i < conf->domain_count; i++)
+		any |= conf_domain_of_accounts(&conf->domains[i]);
+	return any && identity_possible();
+}
+
 static void say_domains(struct child_process *c)
 {
 	const struct conf *conf = c->supervisor->conf;
@@ -132,7 +141,8 @@ static void say_domains(struct child_process *c)
 			.fold = d->local_parts == CONF_LOCAL_FOLD, .hops = buf_span(&hops), .open = d->users.kind == CONF_NO_SOURCE,
 			.users_source = (uint8_t)source_set_number(conf, &d->users),
 			.aliases_source = (uint8_t)source_set_number(conf, &d->aliases),
-			.domains_source = (uint8_t)source_set_number(conf, &d->domains), .catch_all = d->catch_all };
+			.domains_source = (uint8_t)source_set_number(conf, &d->domains), .catch_all = d->catch_all,
+			.accounts = conf_domain_of_accounts(d) };
 		SAY(c, DOMAIN, domain, &say, -1);
 	}
 	buf_fini(&hops);
@@ -244,6 +254,7 @@ static void say_queue(struct child_process *c)
 static void say_delivery(struct child_process *c)
 {
 	const struct conf *conf = c->supervisor->conf;
+	const struct child_account *account = &c->supervisor->account;
 	uint8_t locks[CONF_LOCK_COUNT];
 	for (size_t i = 0; i < conf->mbox.locks.count; i++)
 		locks[i] = (uint8_t)conf->mbox.locks.items[i];
@@ -254,7 +265,9 @@ static void say_delivery(struct child_process *c)
 		.mbox_quota_bytes = conf->mbox.quota_bytes, .full_max_ms = conf->checks.mailbox.full_max_ms,
 		.disk_reserve_bytes = conf->checks.mailbox.disk_reserve_bytes, .skip_trash = !conf->checks.mailbox.count_trash,
 		.commands_max = (uint32_t)conf->command.processes_max,
-		.command_timeout_ms = (uint32_t)conf->command.timeout_ms };
+		.command_timeout_ms = (uint32_t)conf->command.timeout_ms,
+		.as_users = say_writes_as_users(conf), .uid = account->change ? account->uid : geteuid(),
+		.gid = account->change ? account->gid : getegid() };
 	SAY(c, SETUP_DELIVERY, setup_delivery, &say, -1);
 	say_domains(c);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is said to roles, a message in one line. Private to say.c, tables.c, sources.c and srs.c. */
+/* What is said to roles, a message in one line. Private to children.c, say.c, tables.c, sources.c and srs.c. */
 #ifndef WAYBILL_ROLES_SUPERVISOR_SAY_H
 #define WAYBILL_ROLES_SUPERVISOR_SAY_H
 
@@ -16,6 +16,9 @@
 
 /* sources.c: appends a file of secrets, and has its changes looked for; what cannot be read is logged. */
 void secret_read(struct supervisor *s, struct span path, struct buf *secret);
+
+/* say.c: whether delivery writes as the system's accounts. */
+bool say_writes_as_users(const struct conf *conf);
 
 /* srs.c: how senders of forwarded mail are rewritten, for policy. */
 void srs_say(struct child_process *c);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "identity.h"
 #include "policy.h"
 #include "sock.h"
 #include "supervisor.h"
@@ -22,6 +23,8 @@ int settings_load(struct supervisor *s, struct conf **conf_out, struct buf *prob
 		buf_addf(problems, "%s cannot be read: %s\n", s->conf_path, strerror(-error));
 	} else {
 		error = conf_parse(buf_span(&text), s->conf_path, conf_out, report);
+		if (error == 0)
+			conf_check_accounts(*conf_out, identity_possible(), report);
 		conf_report_write(report, problems);
 		if (error == -EINVAL) {
 			conf_report_write_summary(report, problems);
@@ -130,7 +133,8 @@ static bool mail_folders_differ(const struct conf *now, const struct conf *next)
 		return true;
 	for (size_t i = 0; i < now->domain_count; i++)
 		if (!span_eq(now->domains[i].name, next->domains[i].name)
-		    || !span_eq(now->domains[i].mailboxes, next->domains[i].mailboxes))
+		    || !span_eq(now->domains[i].mailboxes, next->domains[i].mailboxes)
+		    || conf_domain_of_accounts(&now->domains[i]) != conf_domain_of_accounts(&next->domains[i]))
 			return true;
 	return false;
 }

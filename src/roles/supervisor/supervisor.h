@@ -111,7 +111,7 @@ void links_connect(struct child_process *c);
 /* The channel between `c` and the role that `lost` names broke while `c` lives. */
 void links_lost(struct child_process *c, const struct ipc_peer_lost *lost);
 
-/* say.c; whether commands stand in the place of mailboxes */
+/* say.c; whether commands stand in the place of mailboxes*/
 void say_settings(struct child_process *c);
 bool say_has_commands(const struct conf *conf);
 

@@ -32,6 +32,13 @@ static void test_templates_are_checked(void **state)
 		{ "maildir:var/mail/{user}", false },
 		{ "maildir:/var/mail/{domain}", false },
 		{ "maildir:/var/mail/{user}/", false },
+		{ "maildir:{home}/Maildir", true },
+		{ "mbox:{home}/mail/{user}", true },
+		{ "maildir:{home}", false },
+		{ "maildir:{home}/", false },
+		{ "maildir:{home}Maildir", false },
+		{ "maildir:{home}/../x", false },
+		{ "maildir:{home}/{home}", false },
 		{ "maildir:/var//{user}", false },
 		{ "maildir:/var/../{user}", false },
 		{ "maildir:/./{user}", false },
@@ -90,12 +97,36 @@ static void check_expand(const struct expand_case *c)
 	struct buf path;
 	size_t base_len;
 	buf_init(&path, MAILBOX_PATH_BYTES_MAX);
-	struct mailbox_owner owner = { span_str(c->user), span_str(c->domain) };
+	struct mailbox_owner owner = { .user = span_str(c->user), .domain = span_str(c->domain) };
 	enum mailbox_template_result result = mailbox_template_expand(span_str(c->text), owner, &path, &base_len);
 	if (result != c->result || !span_eq(buf_span(&path), span_str(c->path))
 		|| !span_eq(span_to(buf_span(&path), base_len), span_str(c->base)))
 		fail_msg("case %s for %s: %d %s %zu", c->text, c->user, result, buf_cstr(&path), base_len);
 	buf_fini(&path);
+}
+
+static void test_the_home_is_passwds(void **state)
+{
+	(void)state;
+	static const struct { const char *home, *path; } cases[] = {
+		{ "/home/bob", "/home/bob/Maildir" }, { "/srv/h 1/{user}", "/srv/h 1/{user}/Maildir" }, { "/b", "/b/Maildir" },
+		{ "", NULL }, { "/", NULL }, { "home/bob", NULL }, { "/home/../etc", NULL }, { "/home//bob", NULL },
+		{ "/home/bob/", NULL }, { "/home/./bob", NULL },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf path;
+		size_t base_len;
+		buf_init(&path, MAILBOX_PATH_BYTES_MAX);
+		struct mailbox_owner owner = { SPAN("bob"), SPAN("example.org"), span_str(cases[i].home) };
+		enum mailbox_template_result result = mailbox_template_expand(SPAN("maildir:{home}/Maildir"), owner, &path,
+			&base_len);
+		bool right = cases[i].path == NULL ? result == MAILBOX_TEMPLATE_UNSAFE
+			: result == MAILBOX_TEMPLATE_OK && span_eq(buf_span(&path), span_str(cases[i].path))
+				&& base_len == strlen(cases[i].home);
+		if (!right)
+			fail_msg("home %s: %d %s", cases[i].home, result, buf_cstr(&path));
+		buf_fini(&path);
+	}
 }
 
 static void test_kinds(void **state)
@@ -118,7 +149,7 @@ static void test_a_name_with_nul_is_unsafe(void **state)
 	struct buf path;
 	size_t base_len;
 	buf_init(&path, 1000);
-	struct mailbox_owner owner = { SPAN("a\0b"), SPAN("") };
+	struct mailbox_owner owner = { .user = SPAN("a\0b") };
 	assert_int_equal(mailbox_template_expand(SPAN("maildir:/m/{user}"), owner, &path, &base_len),
 		MAILBOX_TEMPLATE_UNSAFE);
 	buf_fini(&path);
@@ -135,7 +166,7 @@ static void test_every_byte_stays_in_one_folder(void **state)
 		struct buf path;
 		size_t base_len;
 		buf_init(&path, 1000);
-		struct mailbox_owner owner = { span_of(name, 2), SPAN("") };
+		struct mailbox_owner owner = { .user = span_of(name, 2) };
 		if (mailbox_template_expand(SPAN("maildir:/m/{user}"), owner, &path, &base_len) == MAILBOX_TEMPLATE_OK) {
 			struct span folder = span_from(buf_span(&path), 3);
 			assert_true(span_find(folder, '/') == folder.len && span_find(folder, 0) == folder.len);
@@ -154,6 +185,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_templates_are_checked),
+		cmocka_unit_test(test_the_home_is_passwds),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_names_become_one_folder_each),
 		cmocka_unit_test(test_a_name_with_nul_is_unsafe),
