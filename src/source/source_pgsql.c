@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * PostgreSQL by libpq, without its blocking calls: whatever it waits for, it waits until
- * the deadline. Each connection prepares its statements; words of questions travel as
- * parameters. Rows are taken one at a time, so that the limits hold while they come.
+ * the deadline. Words of questions travel as parameters, of statements without a name:
+ * what a connection has prepared is of no use behind a pooler (pgbouncer), which gives the
+ * next question to another server, or to one where the name exists. Rows are taken one at
+ * a time, so that the limits hold while they come.
  */
 #include <libpq-fe.h>
 #include <stdlib.h>
@@ -18,14 +20,12 @@
 /* What is used of the library; it is loaded only where a source needs it. */
 #define FUNCTIONS(F) \
 	F(PQconninfoParse) F(PQconninfoFree) F(PQfreemem) F(PQconnectStartParams) F(PQconnectPoll) F(PQsocket) \
-	F(PQstatus) F(PQerrorMessage) F(PQfinish) F(PQsetnonblocking) F(PQsetNoticeProcessor) F(PQsendPrepare) \
-	F(PQsendQueryPrepared) F(PQsetSingleRowMode) F(PQflush) F(PQconsumeInput) F(PQisBusy) F(PQgetResult) \
+	F(PQstatus) F(PQerrorMessage) F(PQfinish) F(PQsetnonblocking) F(PQsetNoticeProcessor) F(PQsendQueryParams) \
+	F(PQsetSingleRowMode) F(PQflush) F(PQconsumeInput) F(PQisBusy) F(PQgetResult) \
 	F(PQresultStatus) F(PQresultErrorMessage) F(PQresultErrorField) F(PQclear) F(PQnfields) F(PQgetisnull) \
 	F(PQgetvalue) F(PQgetlength) F(PQftype)
 
 SOURCE_LIBRARY(pq, FUNCTIONS);
-
-static const char *const statement_names[CONF_QUERY_TOPICS] = { "waybill_domain", "waybill_user", "waybill_alias" };
 
 struct pgsql_state {
 	char *server, *secret;
@@ -137,36 +137,6 @@ static bool answer_wait(struct connection *c, uint64_t deadline_us, char *why)
 	return true;
 }
 
-/* Takes results to their end; the rows among them are for nobody. */
-static bool results_end(struct connection *c, uint64_t deadline_us, char *why)
-{
-	bool good = true;
-	for (;;) {
-		if (!answer_wait(c, deadline_us, why))
-			return false;
-		PGresult *result = pq.PQgetResult(c->pg);
-		if (result == NULL)
-			return good;
-		ExecStatusType status = pq.PQresultStatus(result);
-		if (good && status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
-			good = fail(c, pq.PQresultErrorMessage(result), why);
-		pq.PQclear(result);
-	}
-}
-
-static bool statements_prepare(struct connection *c, uint64_t deadline_us, char *why)
-{
-	for (size_t i = 0; i < CONF_QUERY_TOPICS; i++) {
-		if (c->state->sql.text[i] == NULL)
-			continue;
-		if (!pq.PQsendPrepare(c->pg, statement_names[i], c->state->sql.text[i], 0, NULL))
-			return fail(c, NULL, why);
-		if (!results_end(c, deadline_us, why))
-			return false;
-	}
-	return true;
-}
-
 static void *connection_open(void *state, uint64_t deadline_us, char *why)
 {
 	const struct pgsql_state *st = state;
@@ -185,7 +155,7 @@ static void *connection_open(void *state, uint64_t deadline_us, char *why)
 	bool good = pq.PQstatus(c->pg) != CONNECTION_BAD ? connect_wait(c, deadline_us, why) : fail(c, NULL, why);
 	if (good && pq.PQsetnonblocking(c->pg, 1) != 0)
 		good = fail(c, NULL, why);
-	if (good && statements_prepare(c, deadline_us, why))
+	if (good)
 		return c;
 	connection_close(c);
 	return NULL;
@@ -209,17 +179,24 @@ static bool row_counts(const PGresult *result)
 	}
 }
 
+static bool is_class(const char *state, const char *classes)
+{
+	char two[3] = { state[0], state[0] != 0 ? state[1] : 0, 0 };
+	return strlen(two) == 2 && strstr(classes, two) != NULL;
+}
+
 /*
- * An error of the server about this question. The connection goes on, unless it is not known any more what was
- * prepared there: after a change of tables, or behind a pool that gave us another server.
+ * An error of the server about this question. The connection goes on, unless it is ending, a pooler cannot go on
+ * with it, or the query itself is wrong.
  */
 static bool error_is_ours(struct connection *c, const PGresult *result, const struct source_call *call)
 {
 	const char *state = pq.PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	const char *severity = pq.PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
 	fail(c, pq.PQresultErrorMessage(result), call->why);
-	if (pq.PQstatus(c->pg) != CONNECTION_OK || state == NULL)
+	if (pq.PQstatus(c->pg) != CONNECTION_OK || state == NULL || (severity != NULL && strcmp(severity, "ERROR") != 0))
 		return false;
-	if (strcmp(state, "26000") == 0 || strcmp(state, "0A000") == 0 || strncmp(state, "57P", 3) == 0)
+	if (is_class(state, "08 26 42") || strcmp(state, "0A000") == 0 || strncmp(state, "57P", 3) == 0)
 		return false;
 	call->rows->problem = call->why;
 	return true;
@@ -276,7 +253,7 @@ static bool ask(void *connection, const struct source_call *call, bool *spent_ou
 	*spent_out = false;
 	for (size_t i = 0; i < params->count; i++)
 		values[i] = (const char *)call->values[params->words[i]].ptr;
-	if (!pq.PQsendQueryPrepared(c->pg, statement_names[topic], (int)params->count, values, NULL, NULL, 0)
+	if (!pq.PQsendQueryParams(c->pg, c->state->sql.text[topic], (int)params->count, NULL, values, NULL, NULL, 0)
 	    || !pq.PQsetSingleRowMode(c->pg))
 		return fail(c, NULL, call->why);
 	enum reading reading = READ_MORE;

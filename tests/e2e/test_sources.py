@@ -13,7 +13,7 @@ import time
 import pytest
 
 from harness.conf import write
-from harness.databases import Database, Postgres, Slapd
+from harness.databases import Database, Pgbouncer, Postgres, Slapd
 from harness.deadline import until
 from harness.liar import Liar
 from harness.server import message, token
@@ -399,6 +399,30 @@ def test_a_server_that_speaks_nonsense(server, kind, lie):
         assert time.monotonic() - begin < TIMEOUT * 2.5
         assert rcpt_code(s, "alice@example.org") == 250
         assert s.roles("policy") == pid
+
+
+def test_a_pooler_before_the_database(asked, tmp_path):
+    """Connections that share servers, and new ones to servers that others have used; a server that goes is no end."""
+    a = asked("pgsql")
+    s = a.server
+    with Pgbouncer(tmp_path, a.source).start() as pooler:
+        a.sections['pgsql "mail"'] |= {"connection": f'"{pooler.server}"'}
+        s.reconfigure(sections=a.sections)
+        s.stop()
+        for _ in range(3):
+            s.start()
+            with contextlib.ExitStack() as stack:
+                clients = [stack.enter_context(s.client()) for _ in range(8)]
+                for i, c in enumerate(clients):
+                    c.cmd("MAIL FROM:<a@b.test>").is_(250)
+                    c.send(b"RCPT TO:<alice+%d@example.org>\r\nRCPT TO:<alice%d@hosted.test>\r\n" % (i, i))
+                for c in clients:
+                    c.reply().is_(250)
+                    c.reply().is_(550)
+            a.source.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'waybill'")
+            assert rcpt_code(s, "bob@example.org") == 250
+            s.stop()
+    assert "source-down" not in s.log()
 
 
 def test_queries_that_are_wrong_are_said(asked):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PostgreSQL and OpenLDAP's slapd, from their unpacked packages: started, stopped, hung and killed by tests."""
+"""PostgreSQL, pgbouncer before it, and OpenLDAP's slapd, from their unpacked packages: started, stopped, hung and killed by tests."""
 import ctypes
 import os
 import signal
@@ -117,6 +117,39 @@ exec {BIN}/postgres -D data -p {self.port} -k "" -c listen_addresses=127.0.0.1 -
                 pq.PQclear(result)
         finally:
             pq.PQfinish(pg)
+
+
+class Pgbouncer(Database):
+    """Stands before a PostgreSQL: each question of any client gets whichever of a few connections is free."""
+
+    peer = "pgbouncer"
+    users = ("pgbouncer",)
+
+    def __init__(self, folder, postgres):
+        super().__init__(folder)
+        self.put("users", f'"waybill" "{self.SECRET}"\n')
+        self.put("conf", f"""\
+[databases]
+mail = host=127.0.0.1 port={postgres.port} dbname=mail
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {self.port}
+unix_socket_dir =
+auth_type = scram-sha-256
+auth_file = {self.dir}/users
+pool_mode = transaction
+default_pool_size = 2
+""")
+
+    def command(self):
+        return ["/usr/sbin/pgbouncer", os.path.join(self.dir, "conf")]
+
+    @property
+    def server(self):
+        return f"host=127.0.0.1 port={self.port} dbname=mail user=waybill"
+
+    def answers(self):
+        return connects(self.port)
 
 
 SLAPD_CONF = """\
