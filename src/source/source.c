@@ -283,6 +283,9 @@ static void ask_now(struct source *s, const struct source_question *question, st
 	else
 		answer->outcome = SOURCE_UNAVAILABLE;
 
+	/* What lies idle leads to the same server, and would hang as well. */
+	if (lent && !good)
+		idle_close(s, true);
 	pthread_mutex_lock(&s->lock);
 	/* Too little time, or too many questions at once, is no failure of the source. */
 	if (lent) {

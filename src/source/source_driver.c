@@ -84,6 +84,30 @@ bool source_wait_fd(int fd, bool write, uint64_t deadline_us)
 	return false;
 }
 
+void *source_hosts_open(struct source_hosts *hosts, source_open_fn *open, void *state, uint64_t deadline_us, char *why)
+{
+	char one[SOURCE_WHY_BYTES_MAX], before[SOURCE_WHY_BYTES_MAX] = "";
+	unsigned first = atomic_load(&hosts->first);
+	for (unsigned i = 0; i < hosts->count; i++) {
+		unsigned host = (first + i) % hosts->count;
+		uint64_t now_us = clock_mono_us(), left_us = deadline_us > now_us ? deadline_us - now_us : 0;
+		one[0] = 0;
+		void *connection = open(state, host, now_us + left_us / (hosts->count - i), one);
+		if (connection != NULL) {
+			atomic_store(&hosts->first, host);
+			return connection;
+		}
+		source_why(why, "%s%s%s", before, i > 0 ? "; " : "", one);
+		memcpy(before, why, sizeof(before));
+	}
+	return NULL;
+}
+
+void source_hosts_leave(struct source_hosts *hosts, unsigned host)
+{
+	atomic_compare_exchange_strong(&hosts->first, &host, (host + 1) % hosts->count);
+}
+
 bool source_library_load(const char *file, const char *const *names, void **functions, char *why)
 {
 	void *library = dlopen(file, RTLD_NOW | RTLD_LOCAL);

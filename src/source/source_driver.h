@@ -7,7 +7,11 @@
 #ifndef WAYBILL_SOURCE_SOURCE_DRIVER_H
 #define WAYBILL_SOURCE_SOURCE_DRIVER_H
 
+#include <stdatomic.h>
+
 #include "source.h"
+
+#define SOURCE_HOSTS_MAX 16 /* servers that one connection string or list of URIs names */
 
 /* Where rows go as they come; what is beyond the limits ends the question. */
 struct source_rows {
@@ -58,6 +62,23 @@ int source_left_ms(uint64_t deadline_us);
 
 /* Waits until `fd` can be read (or written). False when the time was over before. */
 bool source_wait_fd(int fd, bool write, uint64_t deadline_us);
+
+/* Servers of which any will do. */
+struct source_hosts {
+	unsigned count;      /* at least 1 */
+	atomic_uint first;   /* the one that worked last, or the one after a server that hung */
+};
+
+/* Opens a connection to server number `host`; NULL: `why` was written. */
+typedef void *source_open_fn(void *state, unsigned host, uint64_t deadline_us, char *why);
+
+/*
+ * A connection to the first of the servers that lets us in. Each gets its part of the time that is left, so that one
+ * that takes connections and says nothing does not keep us from the next. NULL: `why` has what each of them said.
+ */
+void *source_hosts_open(struct source_hosts *hosts, source_open_fn *open, void *state, uint64_t deadline_us, char *why);
+/* The server does not answer any more: others come first. */
+void source_hosts_leave(struct source_hosts *hosts, unsigned host);
 
 /*
  * Opens a shared library and finds the functions that `names` (ending in NULL) lists, in their order. The

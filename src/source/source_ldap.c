@@ -33,13 +33,15 @@ struct search {
 };
 
 struct ldap_state {
-	char *server, *login, *secret;
+	char *servers[SOURCE_HOSTS_MAX], *login, *secret;
+	struct source_hosts hosts;
 	bool start_tls;
 	struct search searches[CONF_QUERY_TOPICS];
 };
 
 struct connection {
-	const struct ldap_state *state;
+	struct ldap_state *state;
+	unsigned host;
 	LDAP *ld;
 };
 
@@ -51,7 +53,8 @@ static void fini(void *state)
 		free(st->searches[i].attribute);
 		free(st->searches[i].filter);
 	}
-	free(st->server);
+	for (unsigned host = 0; host < SOURCE_HOSTS_MAX; host++)
+		free(st->servers[host]);
 	free(st->login);
 	free(st->secret);
 	free(st);
@@ -77,25 +80,46 @@ static bool search_read(struct span query, struct search *search, char *why)
 	return search->base != NULL && search->attribute != NULL && search->filter != NULL;
 }
 
+/* URIs with blanks between them. The library would wait for the first one for ever, so it gets one at a time. */
+static bool servers_read(struct ldap_state *st, struct span list, char *why)
+{
+	for (struct span rest = span_trim(list); rest.len > 0; rest = span_trim(rest)) {
+		size_t len = span_find(rest, ' ');
+		if (st->hosts.count == SOURCE_HOSTS_MAX) {
+			source_why(why, "there are more than %d servers", SOURCE_HOSTS_MAX);
+			return false;
+		}
+		char *server = buf_strdup(span_to(rest, len));
+		rest = span_from(rest, len);
+		if (server == NULL) {
+			source_why(why, "out of memory");
+			return false;
+		}
+		st->servers[st->hosts.count++] = server;
+		LDAP *ld = NULL;
+		int code = ldap.ldap_initialize(&ld, server);
+		if (code != LDAP_SUCCESS) {
+			source_why(why, "the server's URI is wrong: %s", ldap.ldap_err2string(code));
+			return false;
+		}
+		ldap.ldap_unbind_ext(ld, NULL, NULL);
+	}
+	source_why(why, "there is no server");
+	return st->hosts.count > 0;
+}
+
 static bool state_read(struct ldap_state *st, const struct source_settings *settings, char *why)
 {
-	st->server = buf_strdup(settings->server);
 	st->login = buf_strdup(settings->login);
 	st->secret = buf_strdup(settings->secret);
 	st->start_tls = settings->start_tls;
 	source_why(why, "out of memory");
-	if (st->server == NULL || st->login == NULL || st->secret == NULL)
+	if (st->login == NULL || st->secret == NULL)
 		return false;
 	for (size_t i = 0; i < CONF_QUERY_TOPICS; i++)
 		if (!search_read(settings->queries[i], &st->searches[i], why))
 			return false;
-	LDAP *ld = NULL;
-	int code = ldap.ldap_initialize(&ld, st->server);
-	if (code == LDAP_SUCCESS)
-		ldap.ldap_unbind_ext(ld, NULL, NULL);
-	else
-		source_why(why, "the server's URI is wrong: %s", ldap.ldap_err2string(code));
-	return code == LDAP_SUCCESS;
+	return servers_read(st, settings->server, why);
 }
 
 static bool init(const struct source_settings *settings, void **state_out, char *why)
@@ -122,6 +146,11 @@ static void connection_close(void *connection)
 	free(c);
 }
 
+static const char *server_of(const struct connection *c)
+{
+	return c->state->servers[c->host];
+}
+
 static struct timeval timeval_left(uint64_t deadline_us)
 {
 	int left_ms = source_left_ms(deadline_us);
@@ -134,7 +163,7 @@ static bool fail(const struct connection *c, const char *doing, int code, char *
 	char *words = NULL;
 	ldap.ldap_get_option(c->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &words);
 	bool more = words != NULL && words[0] != 0;
-	source_why(why, "%s: %s: %s%s%s%s", c->state->server, doing, ldap.ldap_err2string(code), more ? " (" : "",
+	source_why(why, "%s: %s: %s%s%s%s", server_of(c), doing, ldap.ldap_err2string(code), more ? " (" : "",
 		more ? words : "", more ? ")" : "");
 	ldap.ldap_memfree(words);
 	return false;
@@ -155,8 +184,10 @@ static LDAPMessage *message_next(const struct connection *c, int id, uint64_t de
 	int type = ldap.ldap_result(c->ld, id, LDAP_MSG_ONE, &left, &message);
 	if (type < 0)
 		fail_now(c, "no answer", why);
-	else if (type == 0)
-		source_why(why, "%s does not answer in time", c->state->server);
+	else if (type == 0) {
+		source_why(why, "%s does not answer in time", server_of(c));
+		source_hosts_leave(&c->state->hosts, c->host);
+	}
 	return type > 0 ? message : NULL;
 }
 
@@ -188,9 +219,9 @@ static bool set_up(struct connection *c, uint64_t deadline_us, char *why)
 {
 	static const int version = LDAP_VERSION3;
 	struct timeval left = timeval_left(deadline_us);
-	int code = ldap.ldap_initialize(&c->ld, c->state->server);
+	int code = ldap.ldap_initialize(&c->ld, server_of(c));
 	if (code != LDAP_SUCCESS) {
-		source_why(why, "%s: %s", c->state->server, ldap.ldap_err2string(code));
+		source_why(why, "%s: %s", server_of(c), ldap.ldap_err2string(code));
 		return false;
 	}
 	ldap.ldap_set_option(c->ld, LDAP_OPT_PROTOCOL_VERSION, &version);
@@ -206,7 +237,7 @@ static bool set_up(struct connection *c, uint64_t deadline_us, char *why)
 	return true;
 }
 
-static void *connection_open(void *state, uint64_t deadline_us, char *why)
+static void *host_open(void *state, unsigned host, uint64_t deadline_us, char *why)
 {
 	struct connection *c = calloc(1, sizeof(*c));
 	if (c == NULL) {
@@ -214,10 +245,17 @@ static void *connection_open(void *state, uint64_t deadline_us, char *why)
 		return NULL;
 	}
 	c->state = state;
+	c->host = host;
 	if (set_up(c, deadline_us, why))
 		return c;
 	connection_close(c);
 	return NULL;
+}
+
+static void *connection_open(void *state, uint64_t deadline_us, char *why)
+{
+	struct ldap_state *st = state;
+	return source_hosts_open(&st->hosts, host_open, st, deadline_us, why);
 }
 
 /* Whether more entries are wanted. */

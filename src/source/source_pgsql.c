@@ -9,6 +9,7 @@
 #include <libpq-fe.h>
 #include <stdlib.h>
 
+#include "clock.h"
 #include "source_driver.h"
 
 #define LIBRARY "libpq.so.5"
@@ -27,13 +28,23 @@
 
 SOURCE_LIBRARY(pq, FUNCTIONS);
 
+/* What the connection string says in lists, with one item for each server. */
+static const char *const list_names[] = { "host", "hostaddr", "port" };
+#define LISTS (sizeof(list_names) / sizeof(list_names[0]))
+#define LIST_OF_PORTS 2
+#define PORT_USUAL "5432"
+
 struct pgsql_state {
 	char *server, *secret;
+	char *lists[LISTS][SOURCE_HOSTS_MAX]; /* NULL: as the connection string has it */
+	struct source_hosts hosts;
+	uint64_t connect_us; /* at most, for one server; 0: not said */
 	struct source_sql sql;
 };
 
 struct connection {
-	const struct pgsql_state *state;
+	struct pgsql_state *state;
+	unsigned host;
 	PGconn *pg;
 };
 
@@ -41,13 +52,85 @@ static void fini(void *state)
 {
 	struct pgsql_state *st = state;
 	source_sql_fini(&st->sql);
+	for (size_t i = 0; i < LISTS; i++)
+		for (size_t host = 0; host < SOURCE_HOSTS_MAX; host++)
+			free(st->lists[i][host]);
 	free(st->server);
 	free(st->secret);
 	free(st);
 }
 
+static struct span option_find(const PQconninfoOption *options, const char *name)
+{
+	for (; options->keyword != NULL; options++)
+		if (strcmp(options->keyword, name) == 0 && options->val != NULL)
+			return span_str(options->val);
+	return (struct span){ NULL, 0 };
+}
+
+static unsigned items_count(struct span list)
+{
+	unsigned count = list.len > 0;
+	for (size_t i = 0; i < list.len; i++)
+		count += list.ptr[i] == ',';
+	return count;
+}
+
+static struct span list_item(struct span list, unsigned n)
+{
+	for (; n > 0; n--)
+		list = span_from(list, span_find(list, ',') + 1);
+	return span_to(list, span_find(list, ','));
+}
+
+/* Copies item by item; a port that stands alone is for all servers, and an empty one is the usual one. */
+static bool list_read(struct pgsql_state *st, size_t which, struct span list, char *why)
+{
+	bool shared = items_count(list) == 1;
+	for (unsigned host = 0; list.len > 0 && host < st->hosts.count; host++) {
+		struct span item = list_item(list, shared ? 0 : host);
+		if (item.len == 0 && which != LIST_OF_PORTS) {
+			source_why(why, "the connection string is wrong: among several, a host or hostaddr is empty");
+			return false;
+		}
+		st->lists[which][host] = buf_strdup(item.len > 0 ? item : SPAN(PORT_USUAL));
+		if (st->lists[which][host] == NULL)
+			return false;
+	}
+	return true;
+}
+
+/* Several servers are tried here one after another: left alone, libpq would wait for the first one for ever. */
+static bool hosts_read(struct pgsql_state *st, const PQconninfoOption *options, char *why)
+{
+	struct span lists[LISTS], seconds = option_find(options, "connect_timeout");
+	uint64_t connect_s = 0;
+	if (span_to_u64(seconds, 3600, &connect_s))
+		st->connect_us = connect_s * 1000000;
+	for (size_t i = 0; i < LISTS; i++)
+		lists[i] = option_find(options, list_names[i]);
+	unsigned hosts = items_count(lists[0]), addresses = items_count(lists[1]), ports = items_count(lists[2]);
+	st->hosts.count = hosts > addresses ? hosts : addresses;
+	bool good = st->hosts.count <= SOURCE_HOSTS_MAX && (hosts == 0 || hosts == st->hosts.count)
+		&& (addresses == 0 || addresses == st->hosts.count) && (ports <= 1 || ports == st->hosts.count);
+	if (!good) {
+		source_why(why, "the connection string is wrong: its lists of host, hostaddr and port differ in length, or "
+			"have more than %d items", SOURCE_HOSTS_MAX);
+		return false;
+	}
+	if (st->hosts.count <= 1) {
+		st->hosts.count = 1;
+		return true;
+	}
+	source_why(why, "out of memory");
+	for (size_t i = 0; i < LISTS; i++)
+		if (!list_read(st, i, lists[i], why))
+			return false;
+	return true;
+}
+
 /* A connection string that libpq understands. */
-static bool server_read(const struct pgsql_state *st, char *why)
+static bool server_read(struct pgsql_state *st, char *why)
 {
 	char *problem = NULL;
 	PQconninfoOption *options = pq.PQconninfoParse(st->server, &problem);
@@ -56,8 +139,9 @@ static bool server_read(const struct pgsql_state *st, char *why)
 		pq.PQfreemem(problem);
 		return false;
 	}
+	bool good = hosts_read(st, options, why);
 	pq.PQconninfoFree(options);
-	return true;
+	return good;
 }
 
 static bool init(const struct source_settings *settings, void **state_out, char *why)
@@ -96,6 +180,7 @@ static bool fail(const struct connection *c, const char *what, char *why)
 
 static bool timed_out(const struct connection *c, char *why)
 {
+	source_hosts_leave(&c->state->hosts, c->host);
 	return fail(c, "the server does not answer in time", why);
 }
 
@@ -103,6 +188,17 @@ static void be_quiet(void *arg, const char *notice)
 {
 	(void)arg;
 	(void)notice;
+}
+
+/* Always false. */
+static bool late(const struct connection *c, char *why)
+{
+	const char *host = c->state->lists[0][c->host], *address = c->state->lists[1][c->host];
+	const char *port = c->state->lists[LIST_OF_PORTS][c->host];
+	if (host == NULL && address == NULL)
+		return fail(c, "no connection in time", why);
+	source_why(why, "%s:%s: no connection in time", host != NULL ? host : address, port != NULL ? port : PORT_USUAL);
+	return false;
 }
 
 static bool connect_wait(struct connection *c, uint64_t deadline_us, char *why)
@@ -113,7 +209,7 @@ static bool connect_wait(struct connection *c, uint64_t deadline_us, char *why)
 		if (fd < 0)
 			return fail(c, NULL, why);
 		if (!source_wait_fd(fd, next == PGRES_POLLING_WRITING, deadline_us))
-			return fail(c, "no connection in time", why);
+			return late(c, why);
 		next = pq.PQconnectPoll(c->pg);
 	}
 	return next == PGRES_POLLING_OK || fail(c, NULL, why);
@@ -137,13 +233,14 @@ static bool answer_wait(struct connection *c, uint64_t deadline_us, char *why)
 	return true;
 }
 
-static void *connection_open(void *state, uint64_t deadline_us, char *why)
+static void *host_open(void *state, unsigned host, uint64_t deadline_us, char *why)
 {
-	const struct pgsql_state *st = state;
-	/* What the connection string says itself comes later and wins, but for the password. */
+	struct pgsql_state *st = state;
+	/* What the connection string says itself comes later and wins, but for the password and several servers. */
 	const char *const keywords[] = { "gssencmode", "client_encoding", "fallback_application_name", "dbname",
-		st->secret[0] != 0 ? "password" : NULL, NULL };
-	const char *const values[] = { "disable", "UTF8", "waybill", st->server, st->secret, NULL };
+		list_names[0], list_names[1], list_names[2], st->secret[0] != 0 ? "password" : NULL, NULL };
+	const char *const values[] = { "disable", "UTF8", "waybill", st->server, st->lists[0][host], st->lists[1][host],
+		st->lists[2][host], st->secret, NULL };
 	struct connection *c = calloc(1, sizeof(*c));
 	if (c == NULL || (c->pg = pq.PQconnectStartParams(keywords, values, 1)) == NULL) {
 		source_why(why, "out of memory");
@@ -151,6 +248,10 @@ static void *connection_open(void *state, uint64_t deadline_us, char *why)
 		return NULL;
 	}
 	c->state = st;
+	c->host = host;
+	uint64_t own_us = clock_mono_us() + st->connect_us;
+	if (st->connect_us > 0 && own_us < deadline_us)
+		deadline_us = own_us;
 	pq.PQsetNoticeProcessor(c->pg, be_quiet, NULL);
 	bool good = pq.PQstatus(c->pg) != CONNECTION_BAD ? connect_wait(c, deadline_us, why) : fail(c, NULL, why);
 	if (good && pq.PQsetnonblocking(c->pg, 1) != 0)
@@ -159,6 +260,12 @@ static void *connection_open(void *state, uint64_t deadline_us, char *why)
 		return c;
 	connection_close(c);
 	return NULL;
+}
+
+static void *connection_open(void *state, uint64_t deadline_us, char *why)
+{
+	struct pgsql_state *st = state;
+	return source_hosts_open(&st->hosts, host_open, st, deadline_us, why);
 }
 
 /* A first column that is NULL, false or the number 0 says no. */

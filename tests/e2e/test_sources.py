@@ -425,6 +425,40 @@ def test_a_pooler_before_the_database(asked, tmp_path):
     assert "source-down" not in s.log()
 
 
+@pytest.mark.parametrize("kind", ["pgsql", "ldap"])
+def test_the_first_of_two_servers_hangs(asked, kind):
+    """The second is asked in the same question, and first from then on; and the first again when the second hangs."""
+    a = asked(kind)
+    s = a.server
+    with Liar() as liar:
+        where, ports = {
+            "pgsql": ("connection", "host=127.0.0.1,127.0.0.1 port={},{} dbname=mail user=waybill connect_timeout=30"),
+            "ldap": ("server", "ldap://127.0.0.1:{} ldap://127.0.0.1:{}")}[kind]
+        a.sections[f'{kind} "mail"'] |= {where: f'"{ports.format(liar.port, a.source.port)}"'}
+        s.reconfigure(sections=a.sections)
+        s.stop()
+        s.start()
+        assert [rcpt_code(s, f"{user}@example.org") for user in ("bob", "nobody")] == [250, 550]
+        begin = time.monotonic()
+        assert rcpt_code(s, "alice@example.org") == 250
+        assert time.monotonic() - begin < TIMEOUT / 2, "the one that hangs was not tried again"
+        assert "source-down" not in s.log()
+        s.stop()
+        a.sections[f'{kind} "mail"'] |= {where: f'"{ports.format(a.source.port, liar.port)}"'}
+        s.reconfigure(sections=a.sections)
+        s.start()
+        with contextlib.ExitStack() as stack:  # several connections
+            clients = [stack.enter_context(s.client()) for _ in range(8)]
+            for c in clients:
+                c.cmd("MAIL FROM:<a@b.test>").is_(250)
+                c.send(b"RCPT TO:<alice@example.org>\r\n")
+            assert [c.reply().code for c in clients] == [250] * 8
+        a.source.freeze()
+        until_code(s, "alice@example.org", 451)
+        a.source.thaw()
+        until_code(s, "alice@example.org", 250)
+
+
 def test_queries_that_are_wrong_are_said(asked):
     """With what the database says about them; nobody becomes unknown."""
     s = asked("pgsql", more={"users": '"SELECT name FROM nowhere WHERE name = {user}"'}).server
