@@ -16,6 +16,7 @@ struct directory_asked {
 	size_t target_count, target_cap;
 	enum directory_state state;        /* of a user */
 	struct span moved_to;
+	struct span mailbox;               /* of a user: its name, where it is not the one that was asked for */
 	struct directory_zone zone;        /* of a domain: filled by the first lookup */
 	bool has_zone;
 };

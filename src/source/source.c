@@ -148,9 +148,9 @@ static void idle_close(struct source *s, bool all)
 		s->driver->close(connections[i]);
 }
 
-static void rows_begin(struct source_rows *rows, struct arena *arena, enum conf_query_topic topic)
+static void rows_begin(struct source_rows *rows, struct arena *arena, const struct source_question *question)
 {
-	*rows = (struct source_rows){ .arena = arena, .topic = topic };
+	*rows = (struct source_rows){ .arena = arena, .topic = question->topic, .user = question->user };
 }
 
 /* Asks on a connection, old or new. False: the source failed; why says how. */
@@ -178,7 +178,7 @@ static bool ask_twice(struct source *s, struct loan *loan, const struct source_c
 	if (!used || source_left_ms(call->deadline_us) == 0)
 		return false;
 	idle_close(s, true);
-	rows_begin(call->rows, call->rows->arena, call->question->topic);
+	rows_begin(call->rows, call->rows->arena, call->question);
 	return ask_on(s, loan, call);
 }
 
@@ -265,7 +265,7 @@ static void ask_now(struct source *s, const struct source_question *question, st
 	uint64_t own_us = clock_mono_us() + s->timeout_us;
 	struct source_call call = { .question = question, .rows = &rows, .why = answer->why,
 		.deadline_us = question->deadline_us > 0 && question->deadline_us < own_us ? question->deadline_us : own_us };
-	rows_begin(&rows, arena, question->topic);
+	rows_begin(&rows, arena, question);
 	buf_init(&text, 4096);
 	answer->why[0] = 0;
 	idle_close(s, false);

@@ -61,7 +61,8 @@ enum source_outcome { SOURCE_FOUND, SOURCE_ABSENT, SOURCE_UNAVAILABLE };
 
 struct source_answer {
 	enum source_outcome outcome;
-	/* FOUND: an alias's targets, one for each row, or the state of a user's mailbox, if it was said; never empty */
+	/* FOUND: an alias's targets, one for each row, never empty; or the state of a user's mailbox, if it was said, and
+	 * behind it, if that was said, the mailbox's name: then the state may be empty */
 	const struct span *values;
 	size_t value_count;
 	char why[SOURCE_WHY_BYTES_MAX]; /* UNAVAILABLE: a sentence without its end; no secrets in it */

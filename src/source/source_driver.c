@@ -26,18 +26,15 @@ static bool rows_grow(struct source_rows *rows)
 	return true;
 }
 
-bool source_rows_add(struct source_rows *rows, struct span value)
+/* Keeps a value; false when that is not possible, see `problem`. */
+static bool keep(struct source_rows *rows, struct span value)
 {
-	rows->found = true;
-	value = span_trim(value);
 	if (value.len > SOURCE_VALUE_BYTES_MAX || rows->bytes + value.len > SOURCE_ANSWER_BYTES_MAX)
 		rows->problem = "an answer was too long";
 	else if (rows->count == SOURCE_ROWS_MAX)
 		rows->problem = "an answer had too many rows";
 	else if (!utf8_valid(value) || span_find(value, 0) < value.len)
 		rows->problem = "an answer was no text in UTF-8";
-	else if (value.len == 0)
-		return rows->topic == CONF_QUERY_OF_ALIAS;
 	else if ((rows->count == rows->cap && !rows_grow(rows))
 	         || !arena_copy(rows->arena, value, &rows->values[rows->count]))
 		rows->problem = "out of memory";
@@ -45,7 +42,56 @@ bool source_rows_add(struct source_rows *rows, struct span value)
 		return false;
 	rows->count++;
 	rows->bytes += value.len;
-	return rows->topic == CONF_QUERY_OF_ALIAS;
+	return true;
+}
+
+bool source_rows_add(struct source_rows *rows, struct span value)
+{
+	rows->found = true;
+	value = span_trim(value);
+	return (value.len == 0 || keep(rows, value)) && rows->topic == CONF_QUERY_OF_ALIAS;
+}
+
+/* Databases and LDAP may pass over blanks at the ends and take several for one. */
+static bool has_odd_blanks(struct span name)
+{
+	bool before = true;
+	for (size_t i = 0; i < name.len; i++) {
+		bool blank = name.ptr[i] == ' ';
+		if (blank && before)
+			return true;
+		before = blank;
+	}
+	return before;
+}
+
+/* LDAP passes over letter case as well, and over more than that in other alphabets. */
+static bool has_one_spelling(struct span name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if (name.ptr[i] >= 0x80 || byte_lower(name.ptr[i]) != name.ptr[i])
+			return false;
+	return true;
+}
+
+/* Whether the row was found by the very name. Capital letters are in it only where they count. */
+static bool names_exactly(const struct source_rows *rows, struct span key)
+{
+	if (has_odd_blanks(rows->user) || (rows->loose && !has_one_spelling(rows->user)))
+		return false;
+	key = span_to(key, key.len > rows->user.len && key.ptr[rows->user.len] == '@' ? rows->user.len : key.len);
+	return !span_eq_nocase(key, rows->user) || has_one_spelling(rows->user) || span_eq(key, rows->user);
+}
+
+bool source_rows_add_user(struct source_rows *rows, const struct source_user_row *row)
+{
+	struct span state = span_trim(row->state), mailbox = span_trim(row->mailbox);
+	if (mailbox.len == 0 && !names_exactly(rows, row->key))
+		return true;
+	rows->found = true;
+	if ((state.len > 0 || mailbox.len > 0) && keep(rows, state) && mailbox.len > 0)
+		keep(rows, mailbox);
+	return false;
 }
 
 void source_why(char *why, const char *format, ...)

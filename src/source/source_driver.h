@@ -17,6 +17,8 @@
 struct source_rows {
 	struct arena *arena;
 	enum conf_query_topic topic;
+	struct span user;    /* who was asked for */
+	bool loose;          /* the directory finds names in more spellings than one */
 	struct span *values;
 	size_t count, cap;
 	size_t bytes;
@@ -24,9 +26,22 @@ struct source_rows {
 	const char *problem; /* why this question has no answer, though the source works; or NULL */
 };
 
-/* One row that counts, with what is of interest in it: an alias's target, the state of a user's mailbox (empty: not
- * said). False: enough, nothing more is wanted; see `problem`. */
+/* One row that counts, with what is of interest in it: an alias's target; of a domain nothing. False: enough, nothing
+ * more is wanted; see `problem`. */
 bool source_rows_add(struct source_rows *rows, struct span value);
+
+/* What is said of a user; each may be empty: not said. */
+struct source_user_row {
+	struct span key;     /* the name, or whatever else shows that there is somebody */
+	struct span state;   /* of the mailbox */
+	struct span mailbox; /* its name */
+};
+
+/*
+ * The same with a row of a user. Where it does not name the mailbox, the name that was asked for does, and then it must
+ * have been found as it is: a row found in another spelling is passed over, or else strangers make mailboxes.
+ */
+bool source_rows_add_user(struct source_rows *rows, const struct source_user_row *row);
 
 struct source_call {
 	const struct source_question *question;

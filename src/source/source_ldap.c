@@ -28,7 +28,7 @@
 SOURCE_LIBRARY(ldap, FUNCTIONS);
 
 struct search {
-	char *base, *attribute, *filter; /* NULL: not asked for; an empty attribute: none is wanted */
+	char *base, *attribute, *naming, *filter; /* NULL: not asked for; an empty attribute: none is wanted */
 	int scope;
 };
 
@@ -51,6 +51,7 @@ static void fini(void *state)
 	for (size_t i = 0; i < CONF_QUERY_TOPICS; i++) {
 		free(st->searches[i].base);
 		free(st->searches[i].attribute);
+		free(st->searches[i].naming);
 		free(st->searches[i].filter);
 	}
 	for (unsigned host = 0; host < SOURCE_HOSTS_MAX; host++)
@@ -74,10 +75,12 @@ static bool search_read(struct span query, struct search *search, char *why)
 	}
 	search->base = buf_strdup(said.base);
 	search->attribute = buf_strdup(said.attribute);
+	search->naming = buf_strdup(said.naming);
 	search->filter = buf_strdup(said.filter);
 	search->scope = scopes[said.scope];
 	source_why(why, "out of memory");
-	return search->base != NULL && search->attribute != NULL && search->filter != NULL;
+	return search->base != NULL && search->attribute != NULL && search->naming != NULL
+		&& search->filter != NULL;
 }
 
 /* URIs with blanks between them. The library would wait for the first one for ever, so it gets one at a time. */
@@ -258,13 +261,41 @@ static void *connection_open(void *state, uint64_t deadline_us, char *why)
 	return source_hosts_open(&st->hosts, host_open, st, deadline_us, why);
 }
 
-/* Whether more entries are wanted. */
-static bool entry_read(const struct connection *c, LDAPMessage *entry, const char *attribute, struct source_rows *rows)
+static struct berval **values_get(const struct connection *c, LDAPMessage *entry, const char *attribute)
 {
-	struct berval **values = attribute[0] != 0 ? ldap.ldap_get_values_len(c->ld, entry, attribute) : NULL;
+	return attribute[0] != 0 ? ldap.ldap_get_values_len(c->ld, entry, attribute) : NULL;
+}
+
+static struct span value_first(struct berval **values)
+{
+	return values != NULL && values[0] != NULL ? span_of(values[0]->bv_val, values[0]->bv_len)
+		: (struct span){ NULL, 0 };
+}
+
+static bool entry_read_user(const struct connection *c, LDAPMessage *entry, const struct search *search,
+	struct source_rows *rows)
+{
+	struct berval **states = values_get(c, entry, search->attribute), **names = values_get(c, entry, search->naming);
+	struct source_user_row row = { .state = value_first(states), .mailbox = value_first(names) };
+	rows->loose = true;
+	bool more = source_rows_add_user(rows, &row);
+	if (states != NULL)
+		ldap.ldap_value_free_len(states);
+	if (names != NULL)
+		ldap.ldap_value_free_len(names);
+	return more;
+}
+
+/* Whether more entries are wanted. */
+static bool entry_read(const struct connection *c, LDAPMessage *entry, const struct search *search,
+	struct source_rows *rows)
+{
+	if (rows->topic == CONF_QUERY_OF_USER)
+		return entry_read_user(c, entry, search, rows);
+	if (rows->topic == CONF_QUERY_OF_DOMAIN)
+		return source_rows_add(rows, (struct span){ NULL, 0 });
+	struct berval **values = values_get(c, entry, search->attribute);
 	bool more = true;
-	if (rows->topic != CONF_QUERY_OF_ALIAS && (values == NULL || values[0] == NULL))
-		more = source_rows_add(rows, (struct span){ NULL, 0 });
 	for (size_t i = 0; more && values != NULL && values[i] != NULL; i++)
 		more = source_rows_add(rows, span_of(values[i]->bv_val, values[i]->bv_len));
 	if (values != NULL)
@@ -299,7 +330,7 @@ static bool end_read(const struct connection *c, LDAPMessage *message, const str
 
 static bool answers_read(const struct connection *c, int id, const struct source_call *call)
 {
-	const char *attribute = c->state->searches[call->question->topic].attribute;
+	const struct search *search = &c->state->searches[call->question->topic];
 	for (;;) {
 		LDAPMessage *message = message_next(c, id, call->deadline_us, call->why);
 		if (message == NULL)
@@ -307,7 +338,7 @@ static bool answers_read(const struct connection *c, int id, const struct source
 		int type = ldap.ldap_msgtype(message);
 		if (type == LDAP_RES_SEARCH_RESULT)
 			return end_read(c, message, call);
-		bool more = type != LDAP_RES_SEARCH_ENTRY || entry_read(c, message, attribute, call->rows);
+		bool more = type != LDAP_RES_SEARCH_ENTRY || entry_read(c, message, search, call->rows);
 		ldap.ldap_msgfree(message);
 		if (!more) {
 			ldap.ldap_abandon_ext(c->ld, id, NULL, NULL);
@@ -322,7 +353,12 @@ static bool ask(void *connection, const struct source_call *call, bool *spent_ou
 	enum conf_query_topic topic = call->question->topic;
 	const struct search *search = &c->state->searches[topic];
 	char nothing_else[] = LDAP_NO_ATTRS;
-	char *attributes[] = { search->attribute[0] != 0 ? search->attribute : nothing_else, NULL };
+	char *attributes[3] = { nothing_else, NULL };
+	size_t count = 0;
+	if (search->attribute[0] != 0)
+		attributes[count++] = search->attribute;
+	if (search->naming[0] != 0)
+		attributes[count++] = search->naming;
 	struct timeval left = timeval_left(call->deadline_us);
 	struct buf base, filter;
 	int id, code = LDAP_NO_MEMORY;

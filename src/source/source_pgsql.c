@@ -309,12 +309,19 @@ static bool error_is_ours(struct connection *c, const PGresult *result, const st
 	return true;
 }
 
-static struct span row_value(const PGresult *result, const struct source_call *call)
+static struct span row_value(const PGresult *result, int column)
 {
-	int column = call->question->topic == CONF_QUERY_OF_ALIAS ? 0 : 1;
 	if (pq.PQnfields(result) <= column || pq.PQgetisnull(result, 0, column))
 		return (struct span){ NULL, 0 };
 	return span_of(pq.PQgetvalue(result, 0, column), (size_t)pq.PQgetlength(result, 0, column));
+}
+
+static bool row_add(const PGresult *result, struct source_rows *rows)
+{
+	if (rows->topic != CONF_QUERY_OF_USER)
+		return source_rows_add(rows, rows->topic == CONF_QUERY_OF_ALIAS ? row_value(result, 0) : SPAN(""));
+	struct source_user_row row = { row_value(result, 0), row_value(result, 1), row_value(result, 2) };
+	return source_rows_add_user(rows, &row);
 }
 
 enum reading { READ_MORE, READ_ALL, READ_ENOUGH, READ_FAILED };
@@ -328,7 +335,7 @@ static enum reading result_read(struct connection *c, const struct source_call *
 		return READ_ALL;
 	enum reading reading = READ_MORE;
 	ExecStatusType status = pq.PQresultStatus(result);
-	if (status == PGRES_SINGLE_TUPLE && row_counts(result) && !source_rows_add(call->rows, row_value(result, call)))
+	if (status == PGRES_SINGLE_TUPLE && row_counts(result) && !row_add(result, call->rows))
 		reading = READ_ENOUGH;
 	else if (status != PGRES_SINGLE_TUPLE && status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
 		reading = error_is_ours(c, result, call) ? READ_ENOUGH : READ_FAILED;

@@ -60,7 +60,7 @@ static bool ask(void *connection, const struct source_call *call, bool *spent_ou
 		char *record = malloc(size);
 		error = record != NULL ? getpwnam_r(name, &entry, record, size, &found) : ENOMEM;
 		if (error == 0 && found != NULL && has_mail(found))
-			source_rows_add(call->rows, (struct span){ NULL, 0 });
+			source_rows_add_user(call->rows, &(struct source_user_row){ 0 });
 		free(record);
 	}
 	/* How some services say that there is no such name. */

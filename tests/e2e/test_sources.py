@@ -58,7 +58,7 @@ mail: {user}@{domain}
 cn: {user}
 sn: {user}
 {more}
-""" for user, domain, more in [("alice", "example.org", ""), ("bob", "example.org", ""), ("fred", "example.org", ""),
+""" for user, domain, more in [("alice", "example.org", "mail: a.l@example.org\n"), ("bob", "example.org", ""), ("fred", "example.org", ""),
                                 ("carol", "example.org", "employeeType: disabled\n"),
                                 ("dave", "example.org", "employeeType: moved=dave@elsewhere.test\n"),
                                 ("gina", "example.org", "employeeType: copy-to=alice@hosted.test\n"),
@@ -423,6 +423,47 @@ def test_a_pooler_before_the_database(asked, tmp_path):
             assert rcpt_code(s, "bob@example.org") == 250
             s.stop()
     assert "source-down" not in s.log()
+
+
+NAMING = {
+    "sqlite": '"SELECT 1, state, name FROM users WHERE trim({user}) IN (name, replace(name, \'alice\', \'a.l\')) '
+              'AND domain = {domain}"',
+    "ldap": '"dc=example,dc=org?employeeType,sn?sub?(mail={address})"'}
+NAMING["pgsql"] = NAMING["sqlite"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_person_with_several_addresses_has_one_mailbox(asked, kind):
+    """The directory names it; what a stranger writes, and the directory finds all the same, makes none."""
+    s = asked(kind, more={"users": NAMING[kind]}).server
+    mark = token()
+    s.deliver(message(mark), ["a.l@example.org"]).is_(250)
+    s.mail("alice", mark)
+    other = token()
+    s.deliver(message(other), ['" alice"@example.org']).is_(250)
+    s.mail("alice", other)
+    codes = {"carol@example.org": 450, "bob@example.org": 250, "nobody@example.org": 550}
+    assert {address: rcpt_code(s, address) for address in codes} == codes
+    assert os.listdir(os.path.dirname(s.maildir("alice"))) == ["alice"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_names_that_are_found_in_another_spelling_make_no_mailboxes(asked, kind):
+    """Where the directory does not name the mailbox: blanks, and in LDAP letter case as well."""
+    users = SEARCHES["users"] if kind == "ldap" else \
+        '"SELECT name, state FROM users WHERE name = lower(trim(replace({user}, \'  \', \' \'))) AND domain = {domain}"'
+    a = asked(kind, more={"users": users})
+    s = a.server
+    for name in ("alice", "ALICE"):
+        assert rcpt_code(s, f"{name}@example.org") == 250, name
+    for name in ('" alice"', '"alice "', '" alice "'):
+        assert rcpt_code(s, f"{name}@example.org") == 550, name
+    a.sections["domain"] |= {"local-parts": '"exact"'}
+    s.reconfigure(sections=a.sections)
+    s.stop()
+    s.start()
+    for name, code in [("alice", 250), ("ALICE", 550), ("Alice", 550), ('" alice"', 550)]:
+        assert rcpt_code(s, f"{name}@example.org") == code, name
 
 
 @pytest.mark.parametrize("kind", ["pgsql", "ldap"])
