@@ -216,6 +216,18 @@ static void note_health(struct source *s, bool good, bool probe, const char *why
 	}
 }
 
+/* A question of one kind that is answered says nothing of those of another kind. Holds the lock. */
+static void note_refusal(struct source *s, const struct source_rows *rows, const char *why)
+{
+	if (rows->refused)
+		snprintf(s->refused_why[rows->topic], sizeof(s->refused_why[rows->topic]), "%s", why);
+	if (rows->refused == s->refused[rows->topic])
+		return;
+	s->refused[rows->topic] = rows->refused;
+	s->health.changes++;
+	s->health.since_us = clock_mono_us();
+}
+
 static void answer_of(const struct source_rows *rows, struct source_answer *answer)
 {
 	answer->outcome = SOURCE_ABSENT;
@@ -291,6 +303,8 @@ static void ask_now(struct source *s, const struct source_question *question, st
 	if (lent) {
 		give_back(s, loan.connection);
 		note_health(s, good, probe, answer->why);
+		if (good)
+			note_refusal(s, &rows, answer->why);
 	}
 	if (probe)
 		s->probing = false;
@@ -333,10 +347,18 @@ void source_ask(struct source *s, const struct source_question *question, struct
 		ask_now(s, question, arena, answer_out, probe);
 }
 
+static const char *const queries[CONF_QUERY_TOPICS] = { "domains", "users", "aliases" };
+
 void source_health(struct source *s, struct source_health *health_out)
 {
 	pthread_mutex_lock(&s->lock);
 	*health_out = s->health;
+	for (size_t i = 0; i < CONF_QUERY_TOPICS && !s->health.down; i++) {
+		if (!s->refused[i])
+			continue;
+		health_out->refused = true;
+		source_why(health_out->why, "%s: %s", queries[i], s->refused_why[i]);
+	}
 	health_out->connections = (uint32_t)s->open_count;
 	pthread_mutex_unlock(&s->lock);
 }

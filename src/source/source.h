@@ -79,7 +79,8 @@ bool source_ask_cache(struct source *source, const struct source_question *quest
 /* How it stands now, for status and log. */
 struct source_health {
 	bool down;              /* the last question failed */
-	uint64_t changes;       /* how often `down` has changed */
+	bool refused;           /* it is up, and refuses a query whoever it is about: `why` says which, and why */
+	uint64_t changes;       /* how often these two have changed */
 	uint64_t since_us;      /* of the last change, clock_mono_us */
 	uint64_t asked, failed, cached;
 	uint32_t connections;

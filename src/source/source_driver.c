@@ -94,6 +94,12 @@ bool source_rows_add_user(struct source_rows *rows, const struct source_user_row
 	return false;
 }
 
+void source_refuse(const struct source_call *call)
+{
+	call->rows->problem = call->why;
+	call->rows->refused = true;
+}
+
 void source_why(char *why, const char *format, ...)
 {
 	va_list args;

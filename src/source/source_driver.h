@@ -24,6 +24,7 @@ struct source_rows {
 	size_t bytes;
 	bool found;
 	const char *problem; /* why this question has no answer, though the source works; or NULL */
+	bool refused;        /* ... and whoever else had been asked about would have had none either: see source_refuse */
 };
 
 /* One row that counts, with what is of interest in it: an alias's target; of a domain nothing. False: enough, nothing
@@ -50,6 +51,9 @@ struct source_call {
 	struct source_rows *rows;
 	char *why; /* SOURCE_WHY_BYTES_MAX; written on failure; rows->problem may point to it */
 };
+
+/* The source works and refuses this query, whatever words are in it: a right, a table or an entry is missing. */
+void source_refuse(const struct source_call *call);
 
 struct source_driver {
 	/* Reads the settings, loads libraries; *state_out is what the other functions get. */

@@ -304,9 +304,20 @@ static bool entry_read(const struct connection *c, LDAPMessage *entry, const str
 }
 
 /* What words of strangers can bring about is about this question alone. */
+static bool is_refusal(int code)
+{
+	return code == LDAP_INSUFFICIENT_ACCESS || code == LDAP_INAPPROPRIATE_AUTH || code == LDAP_STRONG_AUTH_REQUIRED
+		|| code == LDAP_CONFIDENTIALITY_REQUIRED || code == LDAP_UNWILLING_TO_PERFORM;
+}
+
 static bool search_failed(const struct connection *c, int code, const struct source_call *call)
 {
 	fail(c, "search", code, call->why);
+	/* A base with words in it may be absent, which end_read has seen. */
+	if (is_refusal(code) || code == LDAP_NO_SUCH_OBJECT) {
+		source_refuse(call);
+		return true;
+	}
 	if (code != LDAP_FILTER_ERROR && code != LDAP_INVALID_DN_SYNTAX && code != LDAP_INVALID_SYNTAX
 	    && code != LDAP_NAMING_VIOLATION && code != LDAP_ADMINLIMIT_EXCEEDED)
 		return false;

@@ -293,8 +293,8 @@ static bool is_class(const char *state, const char *classes)
 }
 
 /*
- * An error of the server about this question. The connection goes on, unless it is ending, a pooler cannot go on
- * with it, or the query itself is wrong.
+ * An error of the server about this question or this query. The connection goes on, unless it is ending, or a
+ * pooler cannot go on with it.
  */
 static bool error_is_ours(struct connection *c, const PGresult *result, const struct source_call *call)
 {
@@ -303,9 +303,12 @@ static bool error_is_ours(struct connection *c, const PGresult *result, const st
 	fail(c, pq.PQresultErrorMessage(result), call->why);
 	if (pq.PQstatus(c->pg) != CONNECTION_OK || state == NULL || (severity != NULL && strcmp(severity, "ERROR") != 0))
 		return false;
-	if (is_class(state, "08 26 42") || strcmp(state, "0A000") == 0 || strncmp(state, "57P", 3) == 0)
+	if (is_class(state, "08 26") || strcmp(state, "0A000") == 0 || strncmp(state, "57P", 3) == 0)
 		return false;
 	call->rows->problem = call->why;
+	/* Rights and names of tables; resources of the server; errors of its system. Words in a question cause none. */
+	if (is_class(state, "42 53 58"))
+		source_refuse(call);
 	return true;
 }
 

@@ -500,11 +500,31 @@ def test_the_first_of_two_servers_hangs(asked, kind):
         until_code(s, "alice@example.org", 250)
 
 
+@pytest.mark.parametrize("kind", ["pgsql", "ldap"])
+def test_a_query_that_is_refused_is_shown_until_it_is_not(asked, kind):
+    """A right or an entry is missing: said once and shown, though the other questions are answered."""
+    wrong = {"ldap": {"users": SEARCHES["users"].replace("dc=example", "ou=nowhere,dc=example")}}.get(kind)
+    a = asked(kind, more=wrong)
+    s = a.server
+    if kind == "pgsql":
+        a.source.run("REVOKE SELECT ON users FROM waybill")
+    for _ in range(3):
+        assert [rcpt_code(s, f"{user}@example.org") for user in ("bob", "team", "nobody")] == [451, 250, 451]
+    s.wait_log(rf'ev=source-refuses .*{kind} \\"mail\\": users: ')
+    down, = s.status()["directories_down"]
+    assert down["name"] == f'{kind} "mail"' and down["why"].startswith("users: "), down
+    assert len(re.findall("ev=source-refuses", s.log())) == 1 and "source-up" not in s.log()
+    if kind == "pgsql":
+        a.source.run("GRANT SELECT ON users TO waybill")
+        until_code(s, "bob@example.org", 250)
+        until(lambda: s.status()["directories_down"] == [], "status knows that it is answered")
+
+
 def test_queries_that_are_wrong_are_said(asked):
     """With what the database says about them; nobody becomes unknown."""
     s = asked("pgsql", more={"users": '"SELECT name FROM nowhere WHERE name = {user}"'}).server
     assert rcpt_code(s, "nobody@example.org") == 451
-    s.wait_log(r'source-down .*relation \\"nowhere\\" does not exist')
+    s.wait_log(r'source-refuses .*users: .*relation \\"nowhere\\" does not exist')
 
 
 def test_answers_are_used_again_for_a_moment(asked):
