@@ -215,6 +215,8 @@ struct directory_asked *directory_asked_find(struct directory_answers *answers, 
 	asked->word = saying.word;
 	if (saying.word == DIRECTORY_SAYS_LATER)
 		answers->why = saying.why;
+	else if (saying.word == DIRECTORY_SAYS_YES && saying.too_many)
+		asked->too_large = true;
 	else if (saying.word == DIRECTORY_SAYS_YES && wish->topic == DIRECTORY_OF_ALIAS)
 		alias_read(answers, asked, &saying);
 	else if (saying.word == DIRECTORY_SAYS_YES && wish->topic == DIRECTORY_OF_USER)

@@ -39,6 +39,7 @@ struct directory_saying {
 	 * the users file (empty: open), or that and the mailbox's name. They live as long as the arena. */
 	const struct span *values;
 	size_t value_count;
+	bool too_many;   /* YES, of an alias: it has more targets than are taken, and no values */
 	struct span why; /* LATER: in words */
 };
 

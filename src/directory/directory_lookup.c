@@ -134,6 +134,7 @@ static enum directory_kind alias_find(const struct directory_view *view, const s
 	match->user = asked->user;
 	match->targets = asked->targets;
 	match->target_count = asked->target_count;
+	match->too_large = asked->too_large;
 	return DIRECTORY_ALIAS;
 }
 

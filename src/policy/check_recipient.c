@@ -69,7 +69,8 @@ static enum reply_key alias_trouble(const struct policy_context *context, struct
 		match = directory_lookup(context->directory, address);
 	}
 	if (match.kind != DIRECTORY_ALIAS || context->expansion.depth_max == 0
-	    || (depth < context->expansion.depth_max && match.target_count <= context->expansion.members_max))
+	    || (!match.too_large && depth < context->expansion.depth_max
+	        && match.target_count <= context->expansion.members_max))
 		return REPLY_RCPT_OK;
 	struct directory_expansion expansion;
 	enum directory_outcome outcome = directory_expand(context->directory, first, &context->expansion, &expansion);

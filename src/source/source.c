@@ -231,7 +231,10 @@ static void note_refusal(struct source *s, const struct source_rows *rows, const
 static void answer_of(const struct source_rows *rows, struct source_answer *answer)
 {
 	answer->outcome = SOURCE_ABSENT;
-	if (rows->problem == answer->why) {
+	if (rows->too_many && rows->topic == CONF_QUERY_OF_ALIAS) {
+		answer->outcome = SOURCE_FOUND;
+		answer->too_many = true;
+	} else if (rows->problem == answer->why) {
 		answer->outcome = SOURCE_UNAVAILABLE;
 	} else if (rows->problem != NULL) {
 		answer->outcome = SOURCE_UNAVAILABLE;

@@ -65,6 +65,7 @@ struct source_answer {
 	 * behind it, if that was said, the mailbox's name: then the state may be empty */
 	const struct span *values;
 	size_t value_count;
+	bool too_many;       /* FOUND: an alias with more targets than are taken; none is among the values */
 	char why[SOURCE_WHY_BYTES_MAX]; /* UNAVAILABLE: a sentence without its end; no secrets in it */
 };
 

@@ -38,6 +38,7 @@ static bool keep(struct source_rows *rows, struct span value)
 	else if ((rows->count == rows->cap && !rows_grow(rows))
 	         || !arena_copy(rows->arena, value, &rows->values[rows->count]))
 		rows->problem = "out of memory";
+	rows->too_many |= rows->count == SOURCE_ROWS_MAX;
 	if (rows->problem != NULL)
 		return false;
 	rows->count++;

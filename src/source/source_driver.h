@@ -24,6 +24,7 @@ struct source_rows {
 	size_t bytes;
 	bool found;
 	const char *problem; /* why this question has no answer, though the source works; or NULL */
+	bool too_many;       /* ... because there are more rows than are taken */
 	bool refused;        /* ... and whoever else had been asked about would have had none either: see source_refuse */
 };
 

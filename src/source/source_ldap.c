@@ -17,13 +17,15 @@
 #define LIBRARY "libldap-2.5.so.0"
 #endif
 #define FILTER_BYTES_MAX 16384
+#define PAGE_ENTRIES 500 /* an alias's entries come in pages (RFC 2696): servers limit the size of an answer */
 
 /* What is used of the library; it is loaded only where a source needs it. */
 #define FUNCTIONS(F) \
 	F(ldap_initialize) F(ldap_set_option) F(ldap_get_option) F(ldap_start_tls_s) F(ldap_sasl_bind) F(ldap_result) \
 	F(ldap_parse_result) F(ldap_msgtype) F(ldap_msgfree) F(ldap_search_ext) F(ldap_get_values_len) \
 	F(ldap_value_free_len) F(ldap_abandon_ext) F(ldap_unbind_ext) F(ldap_err2string) F(ldap_memfree) \
-	F(ber_sockbuf_ctrl)
+	F(ber_sockbuf_ctrl) F(ldap_create_page_control) F(ldap_parse_pageresponse_control) F(ldap_control_free) \
+	F(ldap_controls_free) F(ldap_control_find) F(ber_memfree)
 
 SOURCE_LIBRARY(ldap, FUNCTIONS);
 
@@ -325,30 +327,62 @@ static bool search_failed(const struct connection *c, int code, const struct sou
 	return true;
 }
 
+/* A search, page by page. */
+struct pages {
+	struct berval cookie; /* of the server, where the next page begins; the library's memory */
+	bool more;
+};
+
+static void cookie_drop(struct pages *pages)
+{
+	ldap.ber_memfree(pages->cookie.bv_val);
+	pages->cookie = (struct berval){ 0 };
+}
+
+/* Where the next page begins, if there is one. */
+static void page_read(const struct connection *c, LDAPControl **controls, struct pages *pages)
+{
+	ber_int_t estimate = 0;
+	LDAPControl *page = ldap.ldap_control_find(LDAP_CONTROL_PAGEDRESULTS, controls, NULL);
+	cookie_drop(pages);
+	pages->more = page != NULL
+		&& ldap.ldap_parse_pageresponse_control(c->ld, page, &estimate, &pages->cookie) == LDAP_SUCCESS
+		&& pages->cookie.bv_len > 0;
+}
+
 /* How the search ended; frees the message. */
-static bool end_read(const struct connection *c, LDAPMessage *message, const struct source_call *call)
+static bool end_read(const struct connection *c, LDAPMessage *message, const struct source_call *call,
+	struct pages *pages)
 {
 	int result = LDAP_OTHER;
-	int code = ldap.ldap_parse_result(c->ld, message, &result, NULL, NULL, NULL, NULL, 1);
+	LDAPControl **controls = NULL;
+	int code = ldap.ldap_parse_result(c->ld, message, &result, NULL, NULL, NULL, &controls, 1);
 	result = code != LDAP_SUCCESS ? code : result;
+	if (controls != NULL) {
+		page_read(c, controls, pages);
+		ldap.ldap_controls_free(controls);
+	}
 	bool base_varies = strchr(c->state->searches[call->question->topic].base, '{') != NULL;
-	if (result == LDAP_SIZELIMIT_EXCEEDED)
+	if (result == LDAP_SIZELIMIT_EXCEEDED) {
 		call->rows->problem = "an answer had too many entries";
-	else if (result != LDAP_SUCCESS && !(result == LDAP_NO_SUCH_OBJECT && base_varies))
+		call->rows->too_many = true;
+	} else if (result != LDAP_SUCCESS && !(result == LDAP_NO_SUCH_OBJECT && base_varies)) {
 		return search_failed(c, result, call);
+	}
 	return true;
 }
 
-static bool answers_read(const struct connection *c, int id, const struct source_call *call)
+static bool answers_read(const struct connection *c, int id, const struct source_call *call, struct pages *pages)
 {
 	const struct search *search = &c->state->searches[call->question->topic];
+	pages->more = false;
 	for (;;) {
 		LDAPMessage *message = message_next(c, id, call->deadline_us, call->why);
 		if (message == NULL)
 			return false;
 		int type = ldap.ldap_msgtype(message);
 		if (type == LDAP_RES_SEARCH_RESULT)
-			return end_read(c, message, call);
+			return end_read(c, message, call, pages);
 		bool more = type != LDAP_RES_SEARCH_ENTRY || entry_read(c, message, search, call->rows);
 		ldap.ldap_msgfree(message);
 		if (!more) {
@@ -358,34 +392,56 @@ static bool answers_read(const struct connection *c, int id, const struct source
 	}
 }
 
-static bool ask(void *connection, const struct source_call *call, bool *spent_out)
+/* Sends the search for the next page; the library's code for how that went. */
+static int search_send(const struct connection *c, const struct source_call *call, struct pages *pages, int *id_out)
 {
-	struct connection *c = connection;
 	enum conf_query_topic topic = call->question->topic;
 	const struct search *search = &c->state->searches[topic];
 	char nothing_else[] = LDAP_NO_ATTRS;
 	char *attributes[3] = { nothing_else, NULL };
+	struct timeval left = timeval_left(call->deadline_us);
+	LDAPControl *controls[2] = { NULL, NULL };
+	struct buf base, filter;
 	size_t count = 0;
+	int code = LDAP_SUCCESS;
 	if (search->attribute[0] != 0)
 		attributes[count++] = search->attribute;
 	if (search->naming[0] != 0)
 		attributes[count++] = search->naming;
-	struct timeval left = timeval_left(call->deadline_us);
-	struct buf base, filter;
-	int id, code = LDAP_NO_MEMORY;
 	buf_init(&base, FILTER_BYTES_MAX);
 	buf_init(&filter, FILTER_BYTES_MAX);
 	conf_query_fill(span_str(search->base), call->values, conf_query_escape_name, &base);
 	conf_query_fill(span_str(search->filter), call->values, conf_query_escape_filter, &filter);
-	if (buf_cstr(&base) != NULL && buf_cstr(&filter) != NULL)
-		code = ldap.ldap_search_ext(c->ld, buf_cstr(&base), search->scope, buf_cstr(&filter), attributes, 0, NULL, NULL,
-			&left, topic == CONF_QUERY_OF_ALIAS ? SOURCE_ROWS_MAX : 0, &id);
+	if (buf_cstr(&base) == NULL || buf_cstr(&filter) == NULL)
+		code = LDAP_NO_MEMORY;
+	else if (topic == CONF_QUERY_OF_ALIAS)
+		code = ldap.ldap_create_page_control(c->ld, PAGE_ENTRIES,
+			pages->cookie.bv_val != NULL ? &pages->cookie : NULL, 0, &controls[0]);
+	if (code == LDAP_SUCCESS)
+		code = ldap.ldap_search_ext(c->ld, buf_cstr(&base), search->scope, buf_cstr(&filter), attributes, 0,
+			controls[0] != NULL ? controls : NULL, NULL, &left, 0, id_out);
+	if (controls[0] != NULL)
+		ldap.ldap_control_free(controls[0]);
 	buf_fini(&base);
 	buf_fini(&filter);
+	return code;
+}
+
+/* What the server says of pages is bounded: by the deadline, and a page without entries ends them. */
+static bool ask(void *connection, const struct source_call *call, bool *spent_out)
+{
+	struct connection *c = connection;
+	struct pages pages = { .more = true };
+	bool good = true;
+	int id;
 	*spent_out = false;
-	if (code != LDAP_SUCCESS)
-		return search_failed(c, code, call);
-	bool good = answers_read(c, id, call);
+	while (good && pages.more && call->rows->problem == NULL) {
+		size_t before = call->rows->count;
+		int code = search_send(c, call, &pages, &id);
+		good = code == LDAP_SUCCESS ? answers_read(c, id, call, &pages) : search_failed(c, code, call);
+		pages.more = pages.more && code == LDAP_SUCCESS && call->rows->count > before;
+	}
+	cookie_drop(&pages);
 	*spent_out = call->rows->problem != NULL;
 	return good;
 }

@@ -500,6 +500,41 @@ def test_the_first_of_two_servers_hangs(asked, kind):
         until_code(s, "alice@example.org", 250)
 
 
+GROUPS = f"""\
+dn: {Slapd.READER}
+objectClass: organizationalRole
+objectClass: simpleSecurityObject
+cn: reader
+userPassword: {Database.SECRET}
+
+""" + "".join(f"""\
+dn: uid=member{i},dc=example,dc=org
+objectClass: account
+uid: member{i}
+host: {group}@example.org
+l: m{i}@elsewhere.test
+
+""" for group, members in (("big", range(250)), ("huge", range(250, 10500))) for i in members)
+
+
+def test_a_group_in_ldap_that_is_larger_than_one_answer_of_the_server(asked, monkeypatch):
+    """It comes in pages; beyond what is taken, the alias is too large, and nothing about it is "right now"."""
+    monkeypatch.setitem(globals(), "LDIF", LDIF + GROUPS)
+    s = asked("ldap", more={"login": f'"{Slapd.READER}"', "aliases": '"dc=example,dc=org?l?sub?(host={address})"',
+                            "timeout": '"30s"'}).server
+    with s.client(source="127.0.0.2") as c:
+        said = c.cmd("EXPN big@example.org").is_(250).text
+        assert said.count("@elsewhere.test") == 250
+        c.cmd("EXPN huge@example.org").is_(252)
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        c.cmd("RCPT TO:<big@example.org>").is_(250)
+        c.cmd("RCPT TO:<huge@example.org>").is_(451, "4.3.5")
+        c.cmd("RCPT TO:<alice@example.org>").is_(250)
+    s.wait_log(r"key=alias-too-large")
+    shown = s.tool("mailbox", "show", "huge@example.org")
+    assert shown.returncode == 1 and "is an alias for more addresses than are taken" in shown.stdout, shown
+
+
 @pytest.mark.parametrize("kind", ["pgsql", "ldap"])
 def test_a_query_that_is_refused_is_shown_until_it_is_not(asked, kind):
     """A right or an entry is missing: said once and shown, though the other questions are answered."""

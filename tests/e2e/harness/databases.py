@@ -170,6 +170,7 @@ rootpw "{secret}"
 directory {dir}/db
 maxsize 67108864
 dbnosync
+limits dn.exact="cn=reader,dc=example,dc=org" size.soft=100 size.hard=100 size.prtotal=11000
 """
 
 
@@ -179,6 +180,7 @@ class Slapd(Database):
     peer = "slapd"
     users = ("openldap",)
     LOGIN = "cn=admin,dc=example,dc=org"
+    READER = "cn=reader,dc=example,dc=org"  # who has an entry for it; answers of more than 100 entries only in pages
 
     def __init__(self, folder, ldif):
         super().__init__(folder)
