@@ -535,6 +535,28 @@ def test_a_group_in_ldap_that_is_larger_than_one_answer_of_the_server(asked, mon
     assert shown.returncode == 1 and "is an alias for more addresses than are taken" in shown.stdout, shown
 
 
+def test_all_domains_in_a_database_and_the_postmaster_too(asked):
+    """No domain has a section; postmaster's is looked up when it is asked for, and is the first domain."""
+    a = asked("sqlite")
+    s, mark = a.server, token()
+    a.source.run("INSERT INTO domains VALUES ('example.org')")
+    s.stop()
+    s.reconfigure(sections=a.sections)
+    with open(s.conf, encoding="utf-8") as f:
+        text = f.read()
+    alone = re.sub(r'domain "example\.org" \{.*?\n\}\n', "", text, flags=re.DOTALL)
+    assert alone != text
+    write(s.conf, alone)
+    checked = s.tool("check", "config")
+    assert checked.returncode == 0 and 'postmaster: "example.org" has no section here' in checked.stdout, checked
+    s.start()
+    for address in ("postmaster", "postmaster@hosted.test", "postmaster@example.org"):
+        assert rcpt_code(s, address) == 250, address
+    s.deliver(message(mark), ["postmaster"]).is_(250)
+    s.mail("alice", mark)
+    s.settled()
+
+
 @pytest.mark.parametrize("kind", ["pgsql", "ldap"])
 def test_a_query_that_is_refused_is_shown_until_it_is_not(asked, kind):
     """A right or an entry is missing: said once and shown, though the other questions are answered."""
