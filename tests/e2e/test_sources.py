@@ -16,7 +16,7 @@ from harness.conf import write
 from harness.databases import Database, Pgbouncer, Postgres, Slapd
 from harness.deadline import until
 from harness.liar import Liar
-from harness.server import message, token
+from harness.server import TOP, message, token
 from test_directory import rcpt_code, until_code
 
 TIMEOUT = 2.0
@@ -555,6 +555,27 @@ def test_all_domains_in_a_database_and_the_postmaster_too(asked):
     s.deliver(message(mark), ["postmaster"]).is_(250)
     s.mail("alice", mark)
     s.settled()
+
+
+def test_rows_for_whole_domains_by_the_query_that_the_handbook_shows(asked):
+    """As PostfixAdmin has them: the key is @domain, and it counts for names that nobody has."""
+    with open(os.path.join(TOP, "docs", "directories.md"), encoding="utf-8") as f:
+        query = " ".join(re.search(r"\n      (SELECT goto .*?\)\)\)\)\n)", f.read(), re.DOTALL).group(1).split())
+    a = asked("pgsql", more={"users": '"SELECT 1 FROM mailbox WHERE username = {address} AND active"',
+                             "aliases": f'"{query}"'})
+    a.source.run("CREATE TABLE mailbox (username varchar(255), active boolean);"
+                 "CREATE TABLE alias (address varchar(255), goto text, active boolean);"
+                 "INSERT INTO mailbox VALUES ('alice@example.org', true), ('bob@example.org', true);"
+                 "INSERT INTO alias VALUES ('@example.org', 'bob@example.org', true), ('team@example.org', "
+                 "'alice@example.org', true);"
+                 "GRANT SELECT ON mailbox, alias TO waybill")
+    until_code(a.server, "alice@example.org", 250)
+    for user, box in [("alice", "alice"), ("alice+news", "alice"), ("team", "alice"), ("team+x", "alice"),
+                      ("nobody", "bob"), ("nobody+x", "bob")]:
+        mark = token()
+        a.server.deliver(message(mark), [f"{user}@example.org"]).is_(250)
+        a.server.mail(box, mark)
+    assert rcpt_code(a.server, "nobody@hosted.test") == 550
 
 
 @pytest.mark.parametrize("kind", ["pgsql", "ldap"])
