@@ -158,7 +158,7 @@ static int say_alias(const struct asked *a, const struct directory_view *view, c
 		printf("%s %.*s", i > 0 ? "," : "", SPAN_FMT(buf_span(&text)));
 		buf_fini(&text);
 	}
-	printf(".\n");
+	printf(match->too_large ? " more addresses than are taken.\n" : ".\n");
 	if (say_trouble(a, view))
 		return CLI_NO;
 	return say_end(a, view, match);

@@ -140,7 +140,13 @@ static void postmaster_check(struct checking *c)
 	while (at > 0 && conf->postmaster.ptr[at - 1] != '@')
 		at--;
 	struct span domain = span_from(conf->postmaster, at);
-	if (conf_domain_find(conf, domain) == NULL)
+	if (conf_domain_find(conf, domain) != NULL)
+		return;
+	if (conf_domain_find(conf, SPAN("*")) != NULL)
+		conf_report_add(c->report, CONF_WARNING, conf_line_of(conf, &conf->postmaster),
+			"postmaster: \"%s\" has no section here, so it must be one of the domains that domain \"*\" asks for",
+			conf_show(&show, domain));
+	else
 		conf_report_add(c->report, CONF_ERROR, conf_line_of(conf, &conf->postmaster),
 			"postmaster: \"%s\" is not a domain here; name a mailbox of one that is",
 			conf_show(&show, domain));

@@ -348,7 +348,8 @@ const struct conf_option conf_options[] = {
 	  .reason = "The server's account must be able to read it, and to look into its folder." },
 	{ DOMAINS_QUERY(SQLITE, SQL, "\"SELECT name FROM domains WHERE name = {domain}\"") },
 	{ USERS_QUERY(SQLITE, SQL, "\"SELECT name FROM users WHERE name = {user} AND domain = {domain}\"",
-		" A second column may say how the mailbox is, or where its mail goes, as in a users file.") },
+		" A second column may say how the mailbox is, or where its mail goes, as in a users file, and a third what "
+		"{user} is in its path.") },
 	{ ALIASES_QUERY(SQLITE, SQL, "\"SELECT target FROM aliases WHERE address = {address}\"", "row") },
 	{ TIMEOUT(SQLITE) },
 	{ CACHE(SQLITE) },
@@ -361,7 +362,8 @@ const struct conf_option conf_options[] = {
 	{ PASSWORD_FILE(PGSQL) },
 	{ DOMAINS_QUERY(PGSQL, SQL, "\"SELECT name FROM domains WHERE name = {domain}\"") },
 	{ USERS_QUERY(PGSQL, SQL, "\"SELECT name FROM users WHERE name = {user} AND domain = {domain}\"",
-		" A second column may say how the mailbox is, or where its mail goes, as in a users file.") },
+		" A second column may say how the mailbox is, or where its mail goes, as in a users file, and a third what "
+		"{user} is in its path.") },
 	{ ALIASES_QUERY(PGSQL, SQL, "\"SELECT target FROM aliases WHERE address = {address}\"", "row") },
 	{ CONNECTIONS(PGSQL) },
 	{ TIMEOUT(PGSQL) },
@@ -382,7 +384,8 @@ const struct conf_option conf_options[] = {
 	{ DOMAINS_QUERY(LDAP, SEARCH, "\"ou=domains,dc=example,dc=org??sub?(associatedDomain={domain})\"") },
 	{ USERS_QUERY(LDAP, SEARCH, "\"ou=people,dc=example,dc=org??sub?(mail={address})\"",
 		" It is written as BASE?ATTRIBUTE?SCOPE?FILTER (scope: sub unless written); the attribute may say how the "
-		"mailbox is, or where its mail goes, as in a users file.") },
+		"mailbox is, or where its mail goes, as in a users file, and a second one, behind a comma, what {user} is in "
+		"its path.") },
 	{ ALIASES_QUERY(LDAP, SEARCH, "\"ou=people,dc=example,dc=org?mailForward?sub?(mail={address})\"",
 		"value of the attribute") },
 	{ CONNECTIONS(LDAP) },

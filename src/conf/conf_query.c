@@ -141,12 +141,16 @@ bool conf_query_ldap(struct span text, struct conf_query_search *search_out, con
 {
 	struct span rest = text;
 	search_out->base = part_next(&rest);
-	search_out->attribute = part_next(&rest);
+	struct span attributes = part_next(&rest);
+	size_t comma = span_find(attributes, ',');
+	search_out->attribute = span_trim(span_to(attributes, comma));
+	search_out->naming = span_trim(span_from(attributes, comma + 1));
 	struct span scope = part_next(&rest);
 	search_out->filter = rest;
 	*why_out = "is not a search; write BASE?ATTRIBUTE?SCOPE?FILTER, such as "
 		"dc=example,dc=org?mailForward?sub?(mail={address})";
-	if (rest.len == 0 || !attribute_valid(search_out->attribute))
+	if (rest.len == 0 || !attribute_valid(search_out->attribute)
+	    || !attribute_valid(search_out->naming))
 		return false;
 	*why_out = "has a scope that is not known; write sub, one or base";
 	if (!scope_parse(scope, &search_out->scope))
@@ -166,6 +170,9 @@ bool conf_query_fits(struct span text, enum conf_query_topic topic, bool ldap, c
 	bool named = false, of_domain = false;
 	if (ldap) {
 		if (!conf_query_ldap(text, &search, why_out))
+			return false;
+		*why_out = "names two attributes; only a search for users has a second one, which names the mailbox";
+		if (topic != CONF_QUERY_OF_USER && search.naming.len > 0)
 			return false;
 		*why_out = "names no attribute; write the one that holds the addresses after the first \"?\"";
 		if (topic == CONF_QUERY_OF_ALIAS && search.attribute.len == 0)

@@ -43,11 +43,12 @@ enum conf_query_scope { CONF_QUERY_SUB, CONF_QUERY_ONE, CONF_QUERY_BASE };
 struct conf_query_search {
 	struct span base;      /* with words in it, as the filter */
 	struct span attribute; /* may be empty */
+	struct span naming;    /* behind a comma in ATTRIBUTE: the attribute that names a user's mailbox; may be empty */
 	enum conf_query_scope scope;
 	struct span filter;
 };
 
-/* "BASE?ATTRIBUTE?SCOPE?FILTER"; the spans point into the text. */
+/* "BASE?ATTRIBUTE?SCOPE?FILTER", or "ATTRIBUTE,ATTRIBUTE" there; the spans point into the text. */
 bool conf_query_ldap(struct span text, struct conf_query_search *search_out, const char **why_out);
 
 /* Whether the query, of either kind, asks about what was asked for: a domain's has {domain} in it, the

@@ -104,6 +104,7 @@ struct directory_match {
 	struct span domain; /* of ours, unless FOREIGN */
 	const struct directory_address *targets; /* ALIAS */
 	size_t target_count;
+	bool too_large;     /* ALIAS: with more targets than a source is asked for, and none of them here */
 	bool forwards;      /* ALIAS: a user of this name has mail forwarded; itself among the targets keeps it as well */
 	bool subaddressed;  /* found only after its subaddress was taken off */
 	bool fallback;      /* postmaster's mail goes where the configuration says */

@@ -135,10 +135,38 @@ static bool forward_read(struct directory_answers *answers, struct directory_ask
 	return good;
 }
 
+/* A name that the source gives to the mailbox; folded as any other of its domain. */
+static const char *mailbox_read(struct directory_answers *answers, struct directory_asked *asked, struct span said,
+	bool exact_case)
+{
+	struct directory_name name = { 0 };
+	if (said.len > DIRECTORY_NAME_BYTES_MAX)
+		return "the name of a mailbox cannot be so long";
+	memcpy(name.bytes, said.ptr, said.len);
+	name.len = (uint8_t)said.len;
+	for (size_t i = 0; i < said.len; i++)
+		if (said.ptr[i] < 0x20 || said.ptr[i] == 0x7f)
+			return "the name of a mailbox cannot have such a character";
+	if (!exact_case)
+		directory_name_fold(&name);
+	const char *problem = users_name_problem(said);
+	if (problem == NULL && !arena_copy(&answers->arena, directory_name_span(&name), &asked->mailbox))
+		problem = "out of memory";
+	return problem;
+}
+
 static void user_read(struct directory_answers *answers, struct directory_asked *asked,
-	const struct directory_saying *saying)
+	const struct directory_saying *saying, bool exact_case)
 {
 	const char *problem = NULL;
+	if (saying->value_count > 1)
+		problem = mailbox_read(answers, asked, saying->values[1], exact_case);
+	if (problem != NULL) {
+		passed_over(answers, asked, saying->values[1], problem);
+		asked->word = DIRECTORY_SAYS_LATER;
+		answers->why = SPAN("the name of the mailbox cannot be used");
+		return;
+	}
 	if (saying->value_count > 0)
 		problem = users_state_read(saying->values[0], &asked->state, &asked->moved_to);
 	if (problem == NULL && directory_state_forwards(asked->state) && !forward_read(answers, asked))
@@ -189,9 +217,11 @@ struct directory_asked *directory_asked_find(struct directory_answers *answers, 
 		answers->why = saying.why;
 	if (saying.word == DIRECTORY_SAYS_LATER && saying.fails)
 		passed_over(answers, asked, saying.why, "its mail waits until the query or the data is mended");
-	if (saying.word == DIRECTORY_SAYS_YES && wish->topic == DIRECTORY_OF_ALIAS)
+	if (saying.word == DIRECTORY_SAYS_YES && saying.too_many)
+		asked->too_large = true;
+	else if (saying.word == DIRECTORY_SAYS_YES && wish->topic == DIRECTORY_OF_ALIAS)
 		alias_read(answers, asked, &saying);
 	else if (saying.word == DIRECTORY_SAYS_YES && wish->topic == DIRECTORY_OF_USER)
-		user_read(answers, asked, &saying);
+		user_read(answers, asked, &saying, wish->exact_case);
 	return asked;
 }

@@ -23,6 +23,7 @@ struct directory_wish {
 	enum directory_topic topic;
 	struct span user;  /* without quotes, folded unless the domain compares bytes */
 	struct span domain;
+	bool exact_case;   /* the domain compares bytes */
 };
 
 enum directory_word {
@@ -35,9 +36,10 @@ enum directory_word {
 struct directory_saying {
 	enum directory_word word;
 	/* YES, of an alias: its targets, each text one or several; of a user: nothing, or the mailbox's state as in
-	 * the users file. They live as long as the arena. */
+	 * the users file (empty: open), or that and the mailbox's name. They live as long as the arena. */
 	const struct span *values;
 	size_t value_count;
+	bool too_many;   /* YES, of an alias: it has more targets than are taken, and no values */
 	struct span why; /* LATER: in words */
 	bool fails;      /* LATER: it is this question that cannot be answered, and waiting will not change that */
 };

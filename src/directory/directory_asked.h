@@ -14,8 +14,10 @@ struct directory_asked {
 	enum directory_word word;
 	struct directory_address *targets; /* of an alias */
 	size_t target_count, target_cap;
+	bool too_large;                    /* an alias, with more targets than are taken */
 	enum directory_state state;        /* of a user */
 	struct span moved_to;
+	struct span mailbox;               /* of a user: its name, where it is not the one that was asked for */
 	struct directory_zone zone;        /* of a domain: filled by the first lookup */
 	bool has_zone;
 };

@@ -142,6 +142,8 @@ static enum directory_outcome visit_alias(struct expansion *x, const struct dire
 	struct directory_member member, uint32_t depth)
 {
 	bool new;
+	if (match->too_large)
+		return DIRECTORY_TOO_MANY;
 	buf_clear(&x->key);
 	buf_add_byte(&x->key, match->forwards ? 'f' : 'a');
 	buf_add(&x->key, match->user);

@@ -63,7 +63,8 @@ static enum directory_kind zone_ask(const struct directory_view *view, struct sp
 	uint8_t lower[DIRECTORY_DOMAIN_BYTES_MAX];
 	for (size_t i = 0; i < domain.len; i++)
 		lower[i] = byte_lower(domain.ptr[i]);
-	struct directory_wish wish = { any->domains_source, DIRECTORY_OF_DOMAIN, { NULL, 0 }, span_of(lower, domain.len) };
+	struct directory_wish wish = { any->domains_source, DIRECTORY_OF_DOMAIN, { NULL, 0 }, span_of(lower, domain.len),
+		false };
 	struct directory_asked *asked = directory_asked_find(view->answers, &wish);
 	if (asked == NULL || asked->word == DIRECTORY_SAYS_LATER)
 		return DIRECTORY_UNAVAILABLE;
@@ -111,7 +112,7 @@ static const struct directory_asked *name_ask(const struct directory_view *view,
 	memcpy(key.bytes, name.ptr, name.len);
 	directory_name_canonical(zone, &key);
 	struct directory_wish wish = { topic == DIRECTORY_OF_USER ? zone->users_source : zone->aliases_source, topic,
-		directory_name_span(&key), zone->name };
+		directory_name_span(&key), zone->name, zone->exact_case };
 	const struct directory_asked *asked = directory_asked_find(view->answers, &wish);
 	return asked != NULL && asked->word != DIRECTORY_SAYS_LATER ? asked : NULL;
 }
@@ -135,6 +136,7 @@ static enum directory_kind alias_find(const struct directory_view *view, const s
 	match->user = asked->user;
 	match->targets = asked->targets;
 	match->target_count = asked->target_count;
+	match->too_large = asked->too_large;
 	return DIRECTORY_ALIAS;
 }
 
@@ -161,7 +163,7 @@ enum directory_kind directory_user_find(const struct directory_view *view, const
 	const struct directory_asked *asked = name_ask(view, zone, name, DIRECTORY_OF_USER);
 	if (asked == NULL || asked->word != DIRECTORY_SAYS_YES)
 		return asked == NULL ? DIRECTORY_UNAVAILABLE : DIRECTORY_UNKNOWN;
-	match->user = asked->user;
+	match->user = asked->mailbox.len > 0 ? asked->mailbox : asked->user;
 	match->state = asked->state;
 	match->moved_to = asked->moved_to;
 	match->targets = asked->targets;

@@ -85,7 +85,8 @@ static enum reply_key alias_trouble(const struct policy_context *context, struct
 	if (ends_nowhere(context, end))
 		return REPLY_MAILBOX_UNKNOWN;
 	if (end->match.kind != DIRECTORY_ALIAS || context->expansion.depth_max == 0
-	    || (end->depth < context->expansion.depth_max && end->match.target_count <= context->expansion.members_max))
+	    || (!end->match.too_large && end->depth < context->expansion.depth_max
+	        && end->match.target_count <= context->expansion.members_max))
 		return REPLY_RCPT_OK;
 	struct directory_expansion expansion;
 	enum directory_outcome outcome = directory_expand(context->directory, address, &context->expansion, &expansion);

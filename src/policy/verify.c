@@ -51,6 +51,8 @@ enum reply_key policy_verify(const struct policy_context *context, struct span a
 	/* Where users have their mail forwarded is nobody else's business. */
 	if (match.kind != DIRECTORY_ALIAS || match.forwards)
 		return REPLY_NOT_A_LIST;
+	if (match.too_large)
+		return REPLY_CANNOT_VERIFY;
 	for (size_t i = 0; i < match.target_count; i++) {
 		struct directory_address target = match.targets[i];
 		if (target.domain.len == 0)

@@ -148,9 +148,9 @@ static void idle_close(struct source *s, bool all)
 		s->driver->close(connections[i]);
 }
 
-static void rows_begin(struct source_rows *rows, struct arena *arena, enum conf_query_topic topic)
+static void rows_begin(struct source_rows *rows, struct arena *arena, const struct source_question *question)
 {
-	*rows = (struct source_rows){ .arena = arena, .topic = topic };
+	*rows = (struct source_rows){ .arena = arena, .topic = question->topic, .user = question->user };
 }
 
 /* Asks on a connection, old or new. False: the source failed; why says how. */
@@ -178,7 +178,7 @@ static bool ask_twice(struct source *s, struct loan *loan, const struct source_c
 	if (!used || source_left_ms(call->deadline_us) == 0)
 		return false;
 	idle_close(s, true);
-	rows_begin(call->rows, call->rows->arena, call->question->topic);
+	rows_begin(call->rows, call->rows->arena, call->question);
 	return ask_on(s, loan, call);
 }
 
@@ -216,11 +216,28 @@ static void note_health(struct source *s, bool good, bool probe, const char *why
 	}
 }
 
+/* A question of one kind that is answered says nothing of those of another kind. Holds the lock. */
+static void note_refusal(struct source *s, const struct source_rows *rows, const char *why)
+{
+	if (rows->refused)
+		snprintf(s->refused_why[rows->topic], sizeof(s->refused_why[rows->topic]), "%s", why);
+	if (rows->refused == s->refused[rows->topic])
+		return;
+	s->refused[rows->topic] = rows->refused;
+	s->health.changes++;
+	s->health.since_us = clock_mono_us();
+}
+
 static void answer_of(const struct source_rows *rows, struct source_answer *answer)
 {
 	answer->outcome = SOURCE_ABSENT;
-	answer->fails = rows->problem != NULL;
-	if (answer->fails) {
+	/* What it refuses whoever it is about is told of the source. */
+	answer->fails = rows->problem != NULL && !rows->refused;
+	if (rows->too_many && rows->topic == CONF_QUERY_OF_ALIAS) {
+		answer->outcome = SOURCE_FOUND;
+		answer->too_many = true;
+		answer->fails = false;
+	} else if (rows->problem != NULL) {
 		answer->outcome = SOURCE_UNAVAILABLE;
 		if (rows->problem != answer->why)
 			snprintf(answer->why, sizeof(answer->why), "%s", rows->problem);
@@ -265,7 +282,7 @@ static void ask_now(struct source *s, const struct source_question *question, st
 	uint64_t own_us = clock_mono_us() + s->timeout_us;
 	struct source_call call = { .question = question, .rows = &rows, .why = answer->why,
 		.deadline_us = question->deadline_us > 0 && question->deadline_us < own_us ? question->deadline_us : own_us };
-	rows_begin(&rows, arena, question->topic);
+	rows_begin(&rows, arena, question);
 	buf_init(&text, 4096);
 	answer->why[0] = 0;
 	idle_close(s, false);
@@ -283,11 +300,16 @@ static void ask_now(struct source *s, const struct source_question *question, st
 	else
 		answer->outcome = SOURCE_UNAVAILABLE;
 
+	/* What lies idle leads to the same server, and would hang as well. */
+	if (lent && !good)
+		idle_close(s, true);
 	pthread_mutex_lock(&s->lock);
 	/* Too little time, or too many questions at once, is no failure of the source. */
 	if (lent) {
 		give_back(s, loan.connection);
 		note_health(s, good, probe, answer->why);
+		if (good)
+			note_refusal(s, &rows, answer->why);
 	}
 	if (probe)
 		s->probing = false;
@@ -330,10 +352,18 @@ void source_ask(struct source *s, const struct source_question *question, struct
 		ask_now(s, question, arena, answer_out, probe);
 }
 
+static const char *const queries[CONF_QUERY_TOPICS] = { "domains", "users", "aliases" };
+
 void source_health(struct source *s, struct source_health *health_out)
 {
 	pthread_mutex_lock(&s->lock);
 	*health_out = s->health;
+	for (size_t i = 0; i < CONF_QUERY_TOPICS && !s->health.down; i++) {
+		if (!s->refused[i])
+			continue;
+		health_out->refused = true;
+		source_why(health_out->why, "%s: %s", queries[i], s->refused_why[i]);
+	}
 	health_out->connections = (uint32_t)s->open_count;
 	pthread_mutex_unlock(&s->lock);
 }

@@ -61,9 +61,11 @@ enum source_outcome { SOURCE_FOUND, SOURCE_ABSENT, SOURCE_UNAVAILABLE };
 
 struct source_answer {
 	enum source_outcome outcome;
-	/* FOUND: an alias's targets, one for each row, or the state of a user's mailbox, if it was said; never empty */
+	/* FOUND: an alias's targets, one for each row, never empty; or the state of a user's mailbox, if it was said, and
+	 * behind it, if that was said, the mailbox's name: then the state may be empty */
 	const struct span *values;
 	size_t value_count;
+	bool too_many;       /* FOUND: an alias with more targets than are taken; none is among the values */
 	char why[SOURCE_WHY_BYTES_MAX]; /* UNAVAILABLE: a sentence without its end; no secrets in it */
 	bool fails; /* UNAVAILABLE: the source works, but not for this question, and waiting will not change that */
 };
@@ -79,7 +81,8 @@ bool source_ask_cache(struct source *source, const struct source_question *quest
 /* How it stands now, for status and log. */
 struct source_health {
 	bool down;              /* the last question failed */
-	uint64_t changes;       /* how often `down` has changed */
+	bool refused;           /* it is up, and refuses a query whoever it is about: `why` says which, and why */
+	uint64_t changes;       /* how often these two have changed */
 	uint64_t since_us;      /* of the last change, clock_mono_us */
 	uint64_t asked, failed, cached;
 	uint32_t connections;

@@ -118,7 +118,7 @@ void source_cache_keep(struct source_cache *cache, const struct source_question 
 	const struct source_answer *answer)
 {
 	struct buf key, values;
-	if (cache->kept_us == 0 || answer->outcome == SOURCE_UNAVAILABLE)
+	if (cache->kept_us == 0 || answer->outcome == SOURCE_UNAVAILABLE || answer->too_many)
 		return;
 	uint64_t now_us = clock_mono_us();
 	buf_init(&key, 4096);

@@ -49,6 +49,8 @@ struct source {
 	size_t connections_max;
 
 	struct source_health health;
+	bool refused[CONF_QUERY_TOPICS]; /* the last question of the kind */
+	char refused_why[CONF_QUERY_TOPICS][SOURCE_WHY_BYTES_MAX];
 	uint64_t pause_us;         /* the one after the next failure */
 	uint64_t paused_until_us;
 	bool probing;              /* somebody finds out whether it works again */

@@ -89,7 +89,7 @@ void source_set_ask(void *arg, const struct directory_wish *wish, struct arena *
 		source_ask(source, &question, arena, &answer);
 	}
 	*saying_out = (struct directory_saying){ .word = words[answer.outcome], .values = answer.values,
-		.value_count = answer.value_count };
+		.value_count = answer.value_count, .too_many = answer.too_many };
 	if (answer.outcome == SOURCE_UNAVAILABLE)
 		saying_out->why = keep_why(source, answer.why, arena);
 	saying_out->fails = answer.outcome == SOURCE_UNAVAILABLE && answer.fails;

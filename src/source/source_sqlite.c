@@ -217,18 +217,25 @@ static bool row_counts(sqlite3_stmt *statement)
 	return type != SQLITE_NULL && !(type == SQLITE_INTEGER && sqlite3_column_int64(statement, 0) == 0);
 }
 
-static struct span row_value(sqlite3_stmt *statement, enum conf_query_topic topic)
+static struct span row_value(sqlite3_stmt *statement, int column)
 {
-	int column = topic == CONF_QUERY_OF_ALIAS ? 0 : 1;
 	const void *text = column < sqlite3_column_count(statement) ? sqlite3_column_text(statement, column) : NULL;
 	return span_of(text, text != NULL ? (size_t)sqlite3_column_bytes(statement, column) : 0);
+}
+
+static bool row_add(sqlite3_stmt *statement, struct source_rows *rows)
+{
+	if (rows->topic != CONF_QUERY_OF_USER)
+		return source_rows_add(rows, rows->topic == CONF_QUERY_OF_ALIAS ? row_value(statement, 0) : SPAN(""));
+	struct source_user_row row = { row_value(statement, 0), row_value(statement, 1), row_value(statement, 2) };
+	return source_rows_add_user(rows, &row);
 }
 
 static int run(sqlite3_stmt *statement, struct source_rows *rows)
 {
 	int code;
 	while ((code = sqlite3_step(statement)) == SQLITE_ROW)
-		if (row_counts(statement) && !source_rows_add(rows, row_value(statement, rows->topic)))
+		if (row_counts(statement) && !row_add(statement, rows))
 			return SQLITE_DONE;
 	return code;
 }

@@ -43,7 +43,7 @@ static bool ask(void *connection, const struct source_call *call, bool *spent_ou
 	(void)connection;
 	*spent_out = false;
 	if (error == 0)
-		source_rows_add(call->rows, (struct span){ NULL, 0 });
+		source_rows_add_user(call->rows, &(struct source_user_row){ 0 });
 	if (error == 0 || error == -ENOENT)
 		return true;
 	source_why(call->why, "the system cannot say who has an account: %s", strerror(-error));

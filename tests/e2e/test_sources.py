@@ -13,10 +13,10 @@ import time
 import pytest
 
 from harness.conf import write
-from harness.databases import Database, Postgres, Slapd
+from harness.databases import Database, Pgbouncer, Postgres, Slapd
 from harness.deadline import until
 from harness.liar import Liar
-from harness.server import message, token
+from harness.server import TOP, message, token
 from test_directory import rcpt_code, until_code
 
 TIMEOUT = 2.0
@@ -58,7 +58,7 @@ mail: {user}@{domain}
 cn: {user}
 sn: {user}
 {more}
-""" for user, domain, more in [("alice", "example.org", ""), ("bob", "example.org", ""), ("fred", "example.org", ""),
+""" for user, domain, more in [("alice", "example.org", "mail: a.l@example.org\n"), ("bob", "example.org", ""), ("fred", "example.org", ""),
                                 ("carol", "example.org", "employeeType: disabled\n"),
                                 ("dave", "example.org", "employeeType: moved=dave@elsewhere.test\n"),
                                 ("gina", "example.org", "employeeType: copy-to=alice@hosted.test\n"),
@@ -417,11 +417,208 @@ def test_a_server_that_speaks_nonsense(server, kind, lie):
         assert s.roles("policy") == pid
 
 
+def test_a_pooler_before_the_database(asked, tmp_path):
+    """Connections that share servers, and new ones to servers that others have used; a server that goes is no end."""
+    a = asked("pgsql")
+    s = a.server
+    with Pgbouncer(tmp_path, a.source).start() as pooler:
+        a.sections['pgsql "mail"'] |= {"connection": f'"{pooler.server}"'}
+        s.reconfigure(sections=a.sections)
+        s.stop()
+        for _ in range(3):
+            s.start()
+            with contextlib.ExitStack() as stack:
+                clients = [stack.enter_context(s.client()) for _ in range(8)]
+                for i, c in enumerate(clients):
+                    c.cmd("MAIL FROM:<a@b.test>").is_(250)
+                    c.send(b"RCPT TO:<alice+%d@example.org>\r\nRCPT TO:<alice%d@hosted.test>\r\n" % (i, i))
+                for c in clients:
+                    c.reply().is_(250)
+                    c.reply().is_(550)
+            a.source.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'waybill'")
+            assert rcpt_code(s, "bob@example.org") == 250
+            s.stop()
+    assert "source-down" not in s.log()
+
+
+NAMING = {
+    "sqlite": '"SELECT 1, state, name FROM users WHERE trim({user}) IN (name, replace(name, \'alice\', \'a.l\')) '
+              'AND domain = {domain}"',
+    "ldap": '"dc=example,dc=org?employeeType,sn?sub?(mail={address})"'}
+NAMING["pgsql"] = NAMING["sqlite"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_person_with_several_addresses_has_one_mailbox(asked, kind):
+    """The directory names it; what a stranger writes, and the directory finds all the same, makes none."""
+    s = asked(kind, more={"users": NAMING[kind]}).server
+    mark = token()
+    s.deliver(message(mark), ["a.l@example.org"]).is_(250)
+    s.mail("alice", mark)
+    other = token()
+    s.deliver(message(other), ['" alice"@example.org']).is_(250)
+    s.mail("alice", other)
+    codes = {"carol@example.org": 450, "bob@example.org": 250, "nobody@example.org": 550}
+    assert {address: rcpt_code(s, address) for address in codes} == codes
+    assert os.listdir(os.path.dirname(s.maildir("alice"))) == ["alice"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_names_that_are_found_in_another_spelling_make_no_mailboxes(asked, kind):
+    """Where the directory does not name the mailbox: blanks, and in LDAP letter case as well."""
+    users = SEARCHES["users"] if kind == "ldap" else \
+        '"SELECT name, state FROM users WHERE name = lower(trim(replace({user}, \'  \', \' \'))) AND domain = {domain}"'
+    a = asked(kind, more={"users": users})
+    s = a.server
+    for name in ("alice", "ALICE"):
+        assert rcpt_code(s, f"{name}@example.org") == 250, name
+    for name in ('" alice"', '"alice "', '" alice "'):
+        assert rcpt_code(s, f"{name}@example.org") == 550, name
+    a.sections["domain"] |= {"local-parts": '"exact"'}
+    s.reconfigure(sections=a.sections)
+    s.stop()
+    s.start()
+    for name, code in [("alice", 250), ("ALICE", 550), ("Alice", 550), ('" alice"', 550)]:
+        assert rcpt_code(s, f"{name}@example.org") == code, name
+
+
+@pytest.mark.parametrize("kind", ["pgsql", "ldap"])
+def test_the_first_of_two_servers_hangs(asked, kind):
+    """The second is asked in the same question, and first from then on; and the first again when the second hangs."""
+    a = asked(kind)
+    s = a.server
+    with Liar() as liar:
+        where, ports = {
+            "pgsql": ("connection", "host=127.0.0.1,127.0.0.1 port={},{} dbname=mail user=waybill connect_timeout=30"),
+            "ldap": ("server", "ldap://127.0.0.1:{} ldap://127.0.0.1:{}")}[kind]
+        a.sections[f'{kind} "mail"'] |= {where: f'"{ports.format(liar.port, a.source.port)}"'}
+        s.reconfigure(sections=a.sections)
+        s.stop()
+        s.start()
+        assert [rcpt_code(s, f"{user}@example.org") for user in ("bob", "nobody")] == [250, 550]
+        begin = time.monotonic()
+        assert rcpt_code(s, "alice@example.org") == 250
+        assert time.monotonic() - begin < TIMEOUT / 2, "the one that hangs was not tried again"
+        assert "source-down" not in s.log()
+        s.stop()
+        a.sections[f'{kind} "mail"'] |= {where: f'"{ports.format(a.source.port, liar.port)}"'}
+        s.reconfigure(sections=a.sections)
+        s.start()
+        with contextlib.ExitStack() as stack:  # several connections
+            clients = [stack.enter_context(s.client()) for _ in range(8)]
+            for c in clients:
+                c.cmd("MAIL FROM:<a@b.test>").is_(250)
+                c.send(b"RCPT TO:<alice@example.org>\r\n")
+            assert [c.reply().code for c in clients] == [250] * 8
+        a.source.freeze()
+        until_code(s, "alice@example.org", 451)
+        a.source.thaw()
+        until_code(s, "alice@example.org", 250)
+
+
+GROUPS = f"""\
+dn: {Slapd.READER}
+objectClass: organizationalRole
+objectClass: simpleSecurityObject
+cn: reader
+userPassword: {Database.SECRET}
+
+""" + "".join(f"""\
+dn: uid=member{i},dc=example,dc=org
+objectClass: account
+uid: member{i}
+host: {group}@example.org
+l: m{i}@elsewhere.test
+
+""" for group, members in (("big", range(250)), ("huge", range(250, 10500))) for i in members)
+
+
+def test_a_group_in_ldap_that_is_larger_than_one_answer_of_the_server(asked, monkeypatch):
+    """It comes in pages; beyond what is taken, the alias is too large, and nothing about it is "right now"."""
+    monkeypatch.setitem(globals(), "LDIF", LDIF + GROUPS)
+    s = asked("ldap", more={"login": f'"{Slapd.READER}"', "aliases": '"dc=example,dc=org?l?sub?(host={address})"',
+                            "timeout": '"30s"'}).server
+    with s.client(source="127.0.0.2") as c:
+        said = c.cmd("EXPN big@example.org").is_(250).text
+        assert said.count("@elsewhere.test") == 250
+        c.cmd("EXPN huge@example.org").is_(252)
+        c.cmd("MAIL FROM:<a@b.test>").is_(250)
+        c.cmd("RCPT TO:<big@example.org>").is_(250)
+        c.cmd("RCPT TO:<huge@example.org>").is_(451, "4.3.5")
+        c.cmd("RCPT TO:<alice@example.org>").is_(250)
+    s.wait_log(r"key=alias-too-large")
+    shown = s.tool("mailbox", "show", "huge@example.org")
+    assert shown.returncode == 1 and "is an alias for more addresses than are taken" in shown.stdout, shown
+
+
+def test_all_domains_in_a_database_and_the_postmaster_too(asked):
+    """No domain has a section; postmaster's is looked up when it is asked for, and is the first domain."""
+    a = asked("sqlite")
+    s, mark = a.server, token()
+    a.source.run("INSERT INTO domains VALUES ('example.org')")
+    s.stop()
+    s.reconfigure(sections=a.sections)
+    with open(s.conf, encoding="utf-8") as f:
+        text = f.read()
+    alone = re.sub(r'domain "example\.org" \{.*?\n\}\n', "", text, flags=re.DOTALL)
+    assert alone != text
+    write(s.conf, alone)
+    checked = s.tool("check", "config")
+    assert checked.returncode == 0 and 'postmaster: "example.org" has no section here' in checked.stdout, checked
+    s.start()
+    for address in ("postmaster", "postmaster@hosted.test", "postmaster@example.org"):
+        assert rcpt_code(s, address) == 250, address
+    s.deliver(message(mark), ["postmaster"]).is_(250)
+    s.mail("alice", mark)
+    s.settled()
+
+
+def test_rows_for_whole_domains_by_the_query_that_the_handbook_shows(asked):
+    """As PostfixAdmin has them: the key is @domain, and it counts for names that nobody has."""
+    with open(os.path.join(TOP, "docs", "directories.md"), encoding="utf-8") as f:
+        query = " ".join(re.search(r"\n      (SELECT goto .*?\)\)\)\)\n)", f.read(), re.DOTALL).group(1).split())
+    a = asked("pgsql", more={"users": '"SELECT 1 FROM mailbox WHERE username = {address} AND active"',
+                             "aliases": f'"{query}"'})
+    a.source.run("CREATE TABLE mailbox (username varchar(255), active boolean);"
+                 "CREATE TABLE alias (address varchar(255), goto text, active boolean);"
+                 "INSERT INTO mailbox VALUES ('alice@example.org', true), ('bob@example.org', true);"
+                 "INSERT INTO alias VALUES ('@example.org', 'bob@example.org', true), ('team@example.org', "
+                 "'alice@example.org', true);"
+                 "GRANT SELECT ON mailbox, alias TO waybill")
+    until_code(a.server, "alice@example.org", 250)
+    for user, box in [("alice", "alice"), ("alice+news", "alice"), ("team", "alice"), ("team+x", "alice"),
+                      ("nobody", "bob"), ("nobody+x", "bob")]:
+        mark = token()
+        a.server.deliver(message(mark), [f"{user}@example.org"]).is_(250)
+        a.server.mail(box, mark)
+    assert rcpt_code(a.server, "nobody@hosted.test") == 550
+
+
+@pytest.mark.parametrize("kind", ["pgsql", "ldap"])
+def test_a_query_that_is_refused_is_shown_until_it_is_not(asked, kind):
+    """A right or an entry is missing: said once and shown, though the other questions are answered."""
+    wrong = {"ldap": {"users": SEARCHES["users"].replace("dc=example", "ou=nowhere,dc=example")}}.get(kind)
+    a = asked(kind, more=wrong)
+    s = a.server
+    if kind == "pgsql":
+        a.source.run("REVOKE SELECT ON users FROM waybill")
+    for _ in range(3):
+        assert [rcpt_code(s, f"{user}@example.org") for user in ("bob", "team", "nobody")] == [451, 250, 451]
+    s.wait_log(rf'ev=source-refuses .*{kind} \\"mail\\": users: ')
+    down, = s.status()["directories_down"]
+    assert down["name"] == f'{kind} "mail"' and down["why"].startswith("users: "), down
+    assert len(re.findall("ev=source-refuses", s.log())) == 1 and "source-up" not in s.log()
+    if kind == "pgsql":
+        a.source.run("GRANT SELECT ON users TO waybill")
+        until_code(s, "bob@example.org", 250)
+        until(lambda: s.status()["directories_down"] == [], "status knows that it is answered")
+
+
 def test_queries_that_are_wrong_are_said(asked):
     """With what the database says about them; nobody becomes unknown."""
     s = asked("pgsql", more={"users": '"SELECT name FROM nowhere WHERE name = {user}"'}).server
     assert rcpt_code(s, "nobody@example.org") == 451
-    s.wait_log(r'source-down .*relation \\"nowhere\\" does not exist')
+    s.wait_log(r'source-refuses .*users: .*relation \\"nowhere\\" does not exist')
 
 
 def test_a_query_that_fails_for_one_name_is_the_operators(asked):

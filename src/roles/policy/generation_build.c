@@ -117,7 +117,8 @@ void generation_build(void *generation)
 	 * domain without users. */
 	size_t count = g->domain_count;
 	if (count == 0 || (count == 1 && strcmp(g->domains[0].name, "*") == 0))
-		domains[count++] = (struct directory_domain){ .name = span_str(g->hostname) };
+		domains[count++] = (struct directory_domain){ .name = span_str(g->hostname),
+			.postmaster = span_str(g->postmaster) };
 	struct directory_source source = { .domains = domains, .domain_count = count, .includes = includes,
 		.include_count = g->include_count, .hash_key = { g->hash_key[0], g->hash_key[1] } };
 	g->table = directory_table_new(&source, &g->problems);

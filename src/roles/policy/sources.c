@@ -124,6 +124,9 @@ void sources_make(struct policy_role *p, struct sandbox *box)
 	work_threads(threads_share(l, connections) + 2);
 }
 
+/* Who can mend it is told again after so long, as long as somebody asks. */
+#define REMIND_US (3600 * 1000000ull)
+
 static void tell(struct policy_role *p, struct source *source, const struct source_health *health)
 {
 	struct buf name;
@@ -132,10 +135,14 @@ static void tell(struct policy_role *p, struct source *source, const struct sour
 	if (health->down)
 		log_text(LOG_OPERATOR, "source-down", "%.*s: %s; recipients there get 451", SPAN_FMT(buf_span(&name)),
 			health->why);
+	else if (health->refused)
+		log_text(LOG_OPERATOR, "source-refuses", "%.*s: %s; recipients that it is asked about get 451",
+			SPAN_FMT(buf_span(&name)), health->why);
 	else
 		log_text(LOG_INFO, "source-up", "%.*s answers again", SPAN_FMT(buf_span(&name)));
-	struct ipc_trouble say = { .name = buf_span(&name), .why = health->down ? span_str(health->why) : SPAN(""),
-		.since_ms = clock_unix_ms() };
+	bool bad = health->down || health->refused;
+	struct ipc_trouble say = { .name = buf_span(&name), .why = bad ? span_str(health->why) : SPAN(""),
+		.since_ms = clock_unix_ms() - (clock_mono_us() - health->since_us) / 1000 };
 	struct buf *out = channel_begin(p->role.control, IPC_TROUBLE, -1);
 	if (out != NULL) {
 		ipc_put_trouble(out, &say);
@@ -152,8 +159,11 @@ void sources_tell(struct policy_role *p)
 		if (l->set.items[i] == NULL)
 			continue;
 		source_health(l->set.items[i], &health);
-		if (health.changes != l->told[i])
-			tell(p, l->set.items[i], &health);
+		bool again = health.refused && clock_mono_us() - l->told_us[i] > REMIND_US;
+		if (health.changes == l->told[i] && !again)
+			continue;
+		tell(p, l->set.items[i], &health);
 		l->told[i] = health.changes;
+		l->told_us[i] = clock_mono_us();
 	}
 }

@@ -23,6 +23,7 @@ struct lookups {
 		unsigned running, threads;   /* that ask, that may ask at one time */
 	} turns[SOURCE_SET_MAX];         /* of each source: one that hangs has the threads of no other */
 	uint64_t told[SOURCE_SET_MAX];   /* of each source: which change of its health was told last */
+	uint64_t told_us[SOURCE_SET_MAX]; /* ... and when */
 	struct sandbox_path paths[LOOKUP_PATHS_MAX + NEEDS_PATHS_MAX];
 	struct list asking;              /* struct lookup: on a thread */
 	unsigned running;                /* on all threads */

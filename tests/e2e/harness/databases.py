@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PostgreSQL and OpenLDAP's slapd, from their unpacked packages: started, stopped, hung and killed by tests."""
+"""PostgreSQL, pgbouncer before it, and OpenLDAP's slapd, from their unpacked packages: started, stopped, hung and killed by tests."""
 import ctypes
 import os
 import signal
@@ -119,6 +119,39 @@ exec {BIN}/postgres -D data -p {self.port} -k "" -c listen_addresses=127.0.0.1 -
             pq.PQfinish(pg)
 
 
+class Pgbouncer(Database):
+    """Stands before a PostgreSQL: each question of any client gets whichever of a few connections is free."""
+
+    peer = "pgbouncer"
+    users = ("pgbouncer",)
+
+    def __init__(self, folder, postgres):
+        super().__init__(folder)
+        self.put("users", f'"waybill" "{self.SECRET}"\n')
+        self.put("conf", f"""\
+[databases]
+mail = host=127.0.0.1 port={postgres.port} dbname=mail
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {self.port}
+unix_socket_dir =
+auth_type = scram-sha-256
+auth_file = {self.dir}/users
+pool_mode = transaction
+default_pool_size = 2
+""")
+
+    def command(self):
+        return ["/usr/sbin/pgbouncer", os.path.join(self.dir, "conf")]
+
+    @property
+    def server(self):
+        return f"host=127.0.0.1 port={self.port} dbname=mail user=waybill"
+
+    def answers(self):
+        return connects(self.port)
+
+
 SLAPD_CONF = """\
 include {schema}/core.schema
 include {schema}/cosine.schema
@@ -137,6 +170,7 @@ rootpw "{secret}"
 directory {dir}/db
 maxsize 67108864
 dbnosync
+limits dn.exact="cn=reader,dc=example,dc=org" size.soft=100 size.hard=100 size.prtotal=11000
 """
 
 
@@ -146,6 +180,7 @@ class Slapd(Database):
     peer = "slapd"
     users = ("openldap",)
     LOGIN = "cn=admin,dc=example,dc=org"
+    READER = "cn=reader,dc=example,dc=org"  # who has an entry for it; answers of more than 100 entries only in pages
 
     def __init__(self, folder, ldif):
         super().__init__(folder)

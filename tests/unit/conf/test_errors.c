@@ -15,6 +15,9 @@
 #define LISTEN "listen \"smtp\" { address = {\"[::]:25\"} }\n"
 #define BASE HOST LISTEN /* two lines */
 #define DOMAIN(name) "domain \"" name "\" { mailboxes = \"maildir:/m/{user}\" users = \"file:/u\" }\n"
+#define STAR \
+	"domain \"*\" { mailboxes = \"maildir:/m/{domain}/{user}\" domains = \"sqlite:m\" users = \"sqlite:m\" }\n" \
+	"sqlite \"m\" { file = \"/m\" domains = \"SELECT 1 WHERE {domain} = 1\" users = \"SELECT 1 WHERE {user} = 1\" }\n"
 #define MASTER "postmaster = \"a@b.org\"\n"
 
 struct error_case {
@@ -375,6 +378,9 @@ static const struct error_case warnings[] = {
 	{ HOST "listen \"s\" { address = \"127.0.0.1:24\"\nsocket-mode = \"0600\"\nsocket-group = \"mail\" }",
 	  "c:3: warning: socket-mode: this listener has no UNIX socket\n"
 	  "c:4: warning: socket-group: this listener has no UNIX socket\n" },
+	{ BASE "postmaster = \"a@c.org\"\n" STAR,
+	  "c:3: warning: postmaster: \"c.org\" has no section here, so it must be one of the domains that domain \"*\" "
+	  "asks for\n" },
 	{ BASE "trust = \"0.0.0.0/0\"", "c:3: warning: trust: a network with the prefix /0 trusts everybody\n" },
 	{ BASE "limits { command-timeout = 1m }",
 	  "c:3: warning: command-timeout: RFC 5321 section 4.5.3.2.7 asks for 5m at least\n" },

@@ -71,7 +71,9 @@ static const struct {
 	{ "one too many", "dc=x?a?sub?(b={user}))", NULL },
 	{ "two filters", "dc=x?a?sub?(b={user})(c=d)", NULL },
 	{ "an unknown scope", "dc=x?a?all?(b={user})", NULL },
-	{ "two attributes", "dc=x?a,b?sub?(b={user})", NULL },
+	{ "one that names the mailbox", "dc=x?a,b?sub?(b={user})", "dc=x|a,b|0|(b={user})" },
+	{ "that one alone", "dc=x?, b?sub?(b={user})", "dc=x|,b|0|(b={user})" },
+	{ "three attributes", "dc=x?a,b,c?sub?(b={user})", NULL },
 	{ "an unknown word", "dc=x?a?sub?(b={name})", NULL },
 	{ "a brace in the base", "dc={?a?sub?(b={user})", NULL },
 	{ "nothing", "", NULL },
@@ -87,8 +89,8 @@ static void test_searches_have_four_parts(void **state)
 		buf_init(&parts, 1000);
 		bool good = conf_query_ldap(span_str(ldap_cases[i].text), &search, &why);
 		if (good)
-			buf_addf(&parts, "%.*s|%.*s|%u|%.*s", SPAN_FMT(search.base), SPAN_FMT(search.attribute), search.scope,
-				SPAN_FMT(search.filter));
+			buf_addf(&parts, "%.*s|%.*s%s%.*s|%u|%.*s", SPAN_FMT(search.base), SPAN_FMT(search.attribute),
+				search.naming.len > 0 ? "," : "", SPAN_FMT(search.naming), search.scope, SPAN_FMT(search.filter));
 		if (good != (ldap_cases[i].parts != NULL) || why == NULL
 		    || (good && strcmp(buf_cstr(&parts), ldap_cases[i].parts) != 0))
 			fail_msg("case %s: %s", ldap_cases[i].name, good ? buf_cstr(&parts) : why);
@@ -111,6 +113,8 @@ static const struct {
 	{ "dc=x?\?\?(mail={address})", CONF_QUERY_OF_USER, true, true },
 	{ "dc=x?\?\?(mail={address})", CONF_QUERY_OF_ALIAS, true, false },
 	{ "dc=x?forward?\?(mail={address})", CONF_QUERY_OF_ALIAS, true, true },
+	{ "dc=x?a,b?\?(mail={address})", CONF_QUERY_OF_ALIAS, true, false },
+	{ "dc=x?a,b?\?(mail={address})", CONF_QUERY_OF_USER, true, true },
 	{ "dc=x?\?\?(mail=*)", CONF_QUERY_OF_USER, true, false },
 	{ "SELECT 1 FROM u WHERE a = {address}", CONF_QUERY_OF_USER, true, false },
 };

@@ -35,6 +35,9 @@ static const struct {
 	{ "dave@example.org", DIRECTORY_OF_USER, "moved=dave@elsewhere.example" },
 	{ "erin@example.org", DIRECTORY_OF_USER, "on holiday" },
 	{ "open@example.org", DIRECTORY_OF_USER, "open" },
+	{ "a.l@example.org", DIRECTORY_OF_USER, ";Alice" },
+	{ "closed@example.org", DIRECTORY_OF_USER, "disabled;alice" },
+	{ "bad@example.org", DIRECTORY_OF_USER, "open;../alice" },
 	{ "a b@example.org", DIRECTORY_OF_USER, "" },
 	{ "../x@example.org", DIRECTORY_OF_USER, "" },
 	{ ".x@example.org", DIRECTORY_OF_USER, "" },
@@ -153,6 +156,9 @@ static void test_lookup(void **state)
 		{ "erin@example.org", DIRECTORY_UNAVAILABLE, NULL, NULL },
 		{ "fails@example.org", DIRECTORY_UNAVAILABLE, NULL, "a:fails@example.org " },
 		{ "open@example.org", DIRECTORY_USER, "open", NULL },
+		{ "a.l@example.org", DIRECTORY_USER, "alice", NULL },
+		{ "closed@example.org", DIRECTORY_USER, "alice", NULL },
+		{ "bad@example.org", DIRECTORY_UNAVAILABLE, NULL, NULL },
 		{ "team@example.org", DIRECTORY_ALIAS, "team", "a:team@example.org " },
 		{ "wrong@example.org", DIRECTORY_UNAVAILABLE, NULL, NULL },
 		{ "later@example.org", DIRECTORY_UNAVAILABLE, NULL, "a:later@example.org " },
@@ -194,6 +200,7 @@ static void test_lookup(void **state)
 		"erin@example.org: on holiday: this is no state of a mailbox: there are open, disabled, gone, "
 		"moved=ADDRESS, forward=ADDRESSES and copy-to=ADDRESSES\n"
 		"fails@example.org: no number: its mail waits until the query or the data is mended\n"
+		"bad@example.org: ../alice: the name of a mailbox cannot begin with a dot\n"
 		"wrong@example.org: not an address: not a name or an address: something follows the name\n"
 		"wrong@example.org: \"|prog\": a command cannot stand in this file; this target is skipped. "
 		"Give a domain mailboxes = \"command:/path\", and name an address of it here\n");
