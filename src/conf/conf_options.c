@@ -739,7 +739,6 @@ const struct conf_option conf_options[] = {
 	{ MBOX(quota_bytes), .name = "quota", .type = CONF_TYPE_SIZE, .max = 1024 * GIB, .fallback = "0",
 	  .text = "The most bytes of one mailbox file; 0: no limit. Maildirs have a limit each, in their file maildirsize.",
 	  .reason = "One mailbox cannot fill the disk for all." },
-
 	{ COMMAND(timeout_ms), .name = "timeout", .type = CONF_TYPE_DURATION, .min = 1 * SECOND, .max = 90 * SECOND,
 	  .fallback = "\"60s\"",
 	  .text = "How long a program may take; then it and all that it began are ended, and the mail waits.",
