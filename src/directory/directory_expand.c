@@ -269,3 +269,19 @@ struct directory_end directory_follow(const struct directory_view *view, struct 
 	}
 	return end;
 }
+
+bool directory_moved_in_circle(const struct directory_view *view, struct span moved_to)
+{
+	struct directory_address address = directory_address_split(moved_to);
+	for (unsigned i = 0; i < DIRECTORY_MOVES_MAX; i++) {
+		struct directory_match match = directory_lookup(view, address);
+		if (match.kind == DIRECTORY_ALIAS && !match.forwards)
+			match = directory_follow(view, address, &match, DIRECTORY_MOVES_MAX).match;
+		if (match.kind == DIRECTORY_ALIAS && match.target_count == 1 && !match.forwards)
+			return true;
+		if (match.kind != DIRECTORY_USER || match.state != DIRECTORY_MOVED)
+			return false;
+		address = directory_address_split(match.moved_to);
+	}
+	return true;
+}

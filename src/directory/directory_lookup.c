@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an address is: foreign, unknown, a user or an alias, by the table and by what sources say. */
 #include "directory_asked.h"
-#include "directory_expand.h"
 #include "users_file.h"
 
 const struct directory_zone *directory_zone_find(const struct directory_table *table, struct span domain)
@@ -271,19 +270,4 @@ struct directory_match directory_postmaster(const struct directory_view *view, s
 	if (match.kind == DIRECTORY_ALIAS && (match.fallback || match.catch_all))
 		match = directory_lookup(view, match.targets[0]);
 	return match;
-}
-
-bool directory_moved_in_circle(const struct directory_view *view, struct span moved_to)
-{
-	struct directory_address address = directory_address_split(moved_to);
-	for (unsigned i = 0; i < DIRECTORY_MOVES_MAX; i++) {
-		struct directory_match match = directory_lookup(view, address);
-		if (match.kind == DIRECTORY_USER && match.state == DIRECTORY_MOVED)
-			address = directory_address_split(match.moved_to);
-		else if (match.kind == DIRECTORY_ALIAS && match.target_count == 1 && !match.forwards)
-			address = match.targets[0];
-		else
-			return false;
-	}
-	return true;
 }

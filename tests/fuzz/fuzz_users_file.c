@@ -21,7 +21,7 @@ static size_t count_users(struct span text)
 	while ((kind = users_reader_next(&reader, &item)) != USERS_END) {
 		assert(item.text.len > 0 && item.text.ptr >= text.ptr);
 		assert(item.text.ptr + item.text.len <= text.ptr + text.len);
-		count += kind == USERS_USER;
+		count += kind == USERS_USER || kind == USERS_UNCLEAR;
 	}
 	return count;
 }
