@@ -55,6 +55,26 @@ static size_t token_len(struct span s, uint8_t end)
 	return i < s.len ? i : s.len;
 }
 
+/* What comes before the comma that ends a target: none in quotes, or in words in parentheses that end. */
+static size_t target_len(struct span s)
+{
+	size_t depth = 0;
+	bool quoted = false;
+	for (size_t i = 0; i < s.len; i++) {
+		if (quoted && s.ptr[i] == '\\')
+			i++;
+		else if (s.ptr[i] == '"')
+			quoted = !quoted;
+		else if (!quoted && s.ptr[i] == '(')
+			depth++;
+		else if (!quoted && s.ptr[i] == ')' && depth > 0)
+			depth--;
+		else if (!quoted && s.ptr[i] == ',' && depth == 0)
+			return i;
+	}
+	return depth > 0 ? token_len(s, ',') : s.len;
+}
+
 static const char *unsupported(struct span target)
 {
 	if (target.ptr[0] == '"')
@@ -110,7 +130,7 @@ static enum aliases_item_kind next_target(struct aliases_reader *reader, struct 
 {
 	struct span target = { NULL, 0 };
 	while (reader->rest.len > 0 && target.len == 0) {
-		size_t len = token_len(reader->rest, ',');
+		size_t len = target_len(reader->rest);
 		target = span_trim(span_to(reader->rest, len));
 		reader->rest = span_from(reader->rest, len + 1);
 	}
