@@ -161,6 +161,27 @@ static void test_texts(void **state)
 #define THREE "dnslist \"a.test\" { weight = 1 }\ndnslist \"b.test\" { weight = 2 }\n" \
 	"dnslist \"good.test\" { weight = 2 allows = yes }\ndnslists { refuse-at = 3 defer-at = 2 }"
 
+static struct policy_verdict ask_with(struct world *w, struct policy_input *input, const struct policy_listing *listings,
+	size_t count)
+{
+	input->facts.known |= POLICY_FACT(POLICY_FACT_DNSLISTS);
+	input->facts.listings = listings;
+	input->facts.listing_count = count;
+	buf_clear(w->context.why);
+	return policy_ask(&w->context, input, &w->trail);
+}
+
+/* What the check says that it looked at. */
+static void expect_why(const struct world *w, const char *why, size_t row)
+{
+	const struct policy_step *step = w->trail.steps;
+	while (step->check != CONF_CHECK_DNSLISTS)
+		step++;
+	struct span said = span_from(span_to(buf_span(w->context.why), step->why_to), step->why_from);
+	if (!span_eq(said, span_str(why)))
+		fail_msg("row %zu: %.*s", row, SPAN_FMT(said));
+}
+
 static void test_weights(void **state)
 {
 	static const struct {
@@ -196,20 +217,11 @@ static void test_weights(void **state)
 		assert_int_equal(w.trail.decided.opinion, POLICY_NEEDS);
 		struct policy_listing listings[] = { listing("b.test", cases[i].b, "from b"),
 			listing("a.test", cases[i].a, "from a"), listing("good.test", cases[i].good, "from good") };
-		input.facts.known |= POLICY_FACT(POLICY_FACT_DNSLISTS);
-		input.facts.listings = listings;
-		input.facts.listing_count = COUNT(listings);
-		buf_clear(&why);
-		struct policy_verdict verdict = policy_ask(&w.context, &input, &w.trail);
+		struct policy_verdict verdict = ask_with(&w, &input, listings, COUNT(listings));
 		if (verdict.key != cases[i].key || verdict.line != cases[i].line
 		    || !span_eq(verdict.said.text, span_str(cases[i].said)))
 			fail_msg("row %zu: %s, line %u", i, reply_entry(verdict.key)->name, verdict.line);
-		const struct policy_step *step = w.trail.steps;
-		while (step->check != CONF_CHECK_DNSLISTS)
-			step++;
-		struct span said = span_from(span_to(buf_span(&why), step->why_to), step->why_from);
-		if (!span_eq(said, span_str(cases[i].why)))
-			fail_msg("row %zu: %.*s", i, SPAN_FMT(said));
+		expect_why(&w, cases[i].why, i);
 	}
 	buf_fini(&why);
 	test_world_close(&w);
@@ -249,19 +261,10 @@ static void test_names_and_lists_of_everybody(void **state)
 		listings[1].of = CONF_DNSLIST_HELO;
 		listings[2].of = CONF_DNSLIST_SENDER;
 		listings[2].everybody = cases[i].everybody;
-		input.facts.known |= POLICY_FACT(POLICY_FACT_DNSLISTS);
-		input.facts.listings = listings;
-		input.facts.listing_count = COUNT(listings);
-		buf_clear(&why);
-		struct policy_verdict verdict = policy_ask(&w.context, &input, &w.trail);
+		struct policy_verdict verdict = ask_with(&w, &input, listings, COUNT(listings));
 		if (verdict.key != cases[i].key || !span_eq(verdict.said.text, span_str(cases[i].said)))
 			fail_msg("row %zu: %s", i, reply_entry(verdict.key)->name);
-		const struct policy_step *step = w.trail.steps;
-		while (step->check != CONF_CHECK_DNSLISTS)
-			step++;
-		struct span said = span_from(span_to(buf_span(&why), step->why_to), step->why_from);
-		if (!span_eq(said, span_str(cases[i].why)))
-			fail_msg("row %zu: %.*s", i, SPAN_FMT(said));
+		expect_why(&w, cases[i].why, i);
 	}
 	buf_fini(&why);
 	test_world_close(&w);
